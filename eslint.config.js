@@ -1,0 +1,61 @@
+import { builtinModules } from 'node:module';
+import js from '@eslint/js';
+import tseslint from 'typescript-eslint';
+
+const nodeBuiltins = builtinModules.flatMap((name) => [name, `node:${name}`]);
+
+/** Layers of the design: imports point one way, and a folder may not load what stands right of its arrow. */
+function boundary(folder, { forbidden, message, paths = [] }) {
+  return {
+    files: [`${folder}/**/*.ts`],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        { paths, patterns: [{ group: forbidden, message, allowTypeImports: true }] },
+      ],
+    },
+  };
+}
+
+export default tseslint.config(
+  { ignores: ['dist/', 'node_modules/', '.temporal/', '.dev/', 'coverage/'] },
+  js.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/consistent-type-definitions': ['error', 'interface'],
+    },
+  },
+  {
+    files: ['**/*.js', '**/*.mjs'],
+    languageOptions: {
+      globals: { process: 'readonly', console: 'readonly', URL: 'readonly', setTimeout: 'readonly', fetch: 'readonly' },
+    },
+  },
+  boundary('workflows', {
+    forbidden: ['undici', '**/zuora/**', '**/activities/**', '**/worker/**', '**/client/**', '**/simulator/**'],
+    message: 'Workflow code is deterministic: it knows only the types of activities.',
+    paths: nodeBuiltins.map((name) => ({ name, message: 'Workflow code runs in a sandbox without Node built-ins.' })),
+  }),
+  boundary('zuora', {
+    forbidden: ['@temporalio/*', '**/workflows/**', '**/activities/**', '**/worker/**', '**/client/**', '**/simulator/**'],
+    message: 'zuora/ knows nothing of Temporal.',
+  }),
+  boundary('activities', {
+    forbidden: ['**/worker/**', '**/client/**', '**/simulator/**'],
+    message: 'Activities stand on zuora/ and on the types of workflows/.',
+  }),
+  boundary('client', {
+    forbidden: ['@temporalio/worker', '**/worker/**', '**/activities/**', '**/simulator/**'],
+    message: 'client/ never loads the worker.',
+  }),
+  boundary('simulator', {
+    forbidden: ['@temporalio/*', '**/workflows/**', '**/activities/**', '**/worker/**', '**/client/**', '**/zuora/**'],
+    message: 'The simulator stands alone: code shared with the product would share its mistakes.',
+  }),
+);
