@@ -1,0 +1,78 @@
+import { activityInfo, heartbeat } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Activities, AttemptInput, Receipt } from './types.js';
+import type { Zuora } from '../zuora/client.js';
+import { NeverLeft } from '../zuora/transport.js';
+
+/** For token and call together. Zuora cuts requests at 120 s, so its own answer comes first; start-to-close is 150 s. */
+const DEADLINE_MS = 130_000;
+/** While the call is open, only to show within the heartbeat time-out (30 s) that the worker is alive. */
+const HEARTBEAT_MS = 10_000;
+
+/** A longer wait is the workflow's, where operators can see and end it. */
+const LONGEST_RETRY_MS = 60_000;
+
+export function createEmailBillRunDocuments({ zuora }: { zuora: Zuora }): Activities['emailBillRunDocuments'] {
+  return async (input) => {
+    const why = whyNot(input);
+    if (why !== undefined) return { called: false, why };
+    const alive = setInterval(() => {
+      heartbeat();
+    }, HEARTBEAT_MS);
+    try {
+      return await attempt(zuora, input);
+    } catch (error) {
+      throw error instanceof NeverLeft ? neverLeft(error) : unexpected(error);
+    } finally {
+      clearInterval(alive);
+    }
+  };
+}
+
+/** Whether a rule forbids the call; asked before anything leaves. */
+function whyNot({ notAfter, originalRunId }: AttemptInput): 'keyTooOld' | 'afterReset' | undefined {
+  if (Date.now() > notAfter) return 'keyTooOld';
+  if (originalRunId !== undefined && originalRunId !== activityInfo().workflowExecution?.runId) return 'afterReset';
+  return undefined;
+}
+
+async function attempt(zuora: Zuora, input: AttemptInput): Promise<Receipt> {
+  const { billRunKey, entityId, orgIds, resend, idempotencyKey, trackId } = input;
+  const startedAt = Date.now();
+  const { verdict, reasons, httpStatus, zuoraRequestId, echoedTrackId, retryAfterMs } =
+    await zuora.emailBillRunDocuments(
+      billRunKey,
+      { resend },
+      { idempotencyKey, trackId },
+      { entityId, orgIds, deadlineMs: DEADLINE_MS },
+    );
+  return {
+    called: true,
+    startedAt: new Date(startedAt).toISOString(),
+    durationMs: Date.now() - startedAt,
+    verdict,
+    reasons,
+    httpStatus: httpStatus ?? null,
+    zuoraRequestId: zuoraRequestId ?? null,
+    echoedTrackId: echoedTrackId ?? null,
+    retryAfterMs: retryAfterMs ?? null,
+  };
+}
+
+/** The only failure that the retry policy repeats. */
+function neverLeft({ code, message, retryAfterMs }: NeverLeft): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: 'NeverLeft',
+    message: `nothing was sent: ${message}`,
+    details: [{ code, message }],
+    ...(retryAfterMs === undefined ? {} : { nextRetryDelay: Math.min(Math.max(retryAfterMs, 1000), LONGEST_RETRY_MS) }),
+  });
+}
+
+/** A defect of ours, possibly after the call: repeating it would be a second call in one activity. */
+function unexpected(error: unknown): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(
+    `the attempt failed in a way that should not be: ${error instanceof Error ? error.message : 'unknown'}`,
+    'AttemptFailed',
+  );
+}

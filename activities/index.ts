@@ -1,0 +1,21 @@
+import { createEmailBillRunDocuments } from './email-bill-run-documents.js';
+import type { Activities } from './types.js';
+import { createWatchBillRun, type Polling } from './watch-bill-run.js';
+import type { Zuora } from '../zuora/client.js';
+
+export type { Activities };
+
+export interface ActivitySettings {
+  readonly zuora: Zuora;
+  /** Whether the tenant has Zuora Multi-entity: every bill run then belongs to an entity, and otherwise none does. */
+  readonly multiEntity: boolean;
+  readonly polling?: Polling;
+}
+
+/** The activities of one worker, on one connection to Zuora. */
+export function createActivities({ zuora, multiEntity, polling }: ActivitySettings): Activities {
+  return {
+    watchBillRun: createWatchBillRun({ zuora, multiEntity, ...(polling === undefined ? {} : { polling }) }),
+    emailBillRunDocuments: createEmailBillRunDocuments({ zuora }),
+  };
+}

@@ -1,0 +1,115 @@
+import { activityInfo } from '@temporalio/activity';
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
+import type { Activities, BillRun, WatchInput } from './types.js';
+import { ZuoraFailure, type Zuora } from '../zuora/client.js';
+import { NeverLeft } from '../zuora/transport.js';
+
+/** How often a waiting bill run is read, in milliseconds. */
+export interface Polling {
+  /** After a status change, and growing from there. */
+  readonly first: number;
+  /** Within the first hour. */
+  readonly longest: number;
+  /** After an hour without a change. */
+  readonly afterAnHour: number;
+}
+
+export const DEFAULT_POLLING: Polling = { first: 10_000, longest: 60_000, afterAnHour: 15 * 60_000 };
+
+/** A bill run may be seconds old, and not to be found yet. */
+const NOT_FOUND_FOR_MS = 2 * 60_000;
+/** Where something must be mended before a read can work, such as a permission. */
+const MENDING_MS = 60_000;
+const HOUR_MS = 60 * 60_000;
+
+export function createWatchBillRun({
+  zuora,
+  multiEntity,
+  polling = DEFAULT_POLLING,
+}: {
+  zuora: Zuora;
+  multiEntity: boolean;
+  polling?: Polling;
+}): Activities['watchBillRun'] {
+  return async (input) => {
+    checkEntity(input, multiEntity);
+    const { scheduledTimestampMs, currentAttemptScheduledTimestampMs } = activityInfo();
+    // Both by the server's clock, whatever the worker's says.
+    const elapsedMs = currentAttemptScheduledTimestampMs - scheduledTimestampMs;
+    const billRun = await read(zuora, input, elapsedMs, polling);
+    if (billRun.status !== input.lastSeenStatus) return billRun;
+    // A failure that is none: the server waits and tries again, and history holds one activity, however long it takes.
+    throw ApplicationFailure.create({
+      type: 'StatusUnchanged',
+      message: `bill run ${billRun.number} is still ${billRun.status}`,
+      nextRetryDelay: jittered(pollInterval(elapsedMs, polling)),
+      category: ApplicationFailureCategory.BENIGN,
+    });
+  };
+}
+
+/** Short at first, growing with the wait to the longest, and long after an hour. */
+export function pollInterval(elapsedMs: number, { first, longest, afterAnHour }: Polling): number {
+  if (elapsedMs >= HOUR_MS) return afterAnHour;
+  return Math.min(Math.max(elapsedMs / 5, first), longest);
+}
+
+/** A tenth more or less, so that bill runs started together do not stay together. */
+function jittered(intervalMs: number): number {
+  return Math.round(intervalMs * (0.9 + 0.2 * Math.random()));
+}
+
+function checkEntity({ entityId }: WatchInput, multiEntity: boolean): void {
+  if (multiEntity === (entityId !== undefined)) return;
+  throw ApplicationFailure.nonRetryable(
+    multiEntity
+      ? 'invalid input: entityId is missing; this worker serves a tenant with Zuora Multi-entity'
+      : 'invalid input: entityId must be left out; this worker serves a tenant without Zuora Multi-entity',
+    'InvalidInput',
+  );
+}
+
+async function read(
+  zuora: Zuora,
+  { billRunKey, ...scope }: WatchInput,
+  elapsedMs: number,
+  polling: Polling,
+): Promise<BillRun> {
+  try {
+    return await zuora.getBillRun(billRunKey, scope);
+  } catch (error) {
+    if (error instanceof NeverLeft) throw unreadable(error.code, error.message, error.retryAfterMs);
+    if (!(error instanceof ZuoraFailure)) throw error;
+    const { kind, message, retryAfterMs } = error;
+    switch (kind) {
+      case 'notFound':
+        if (elapsedMs >= NOT_FOUND_FOR_MS) {
+          throw ApplicationFailure.nonRetryable(
+            `${message}. It does not exist, was deleted, or is not to be seen by these credentials; nothing was emailed`,
+            'BillRunNotFound',
+          );
+        }
+        throw ApplicationFailure.create({
+          type: 'NotFoundYet',
+          message: `${message}; looking for two minutes, for it may be new`,
+          nextRetryDelay: Math.min(polling.first, NOT_FOUND_FOR_MS),
+          category: ApplicationFailureCategory.BENIGN,
+        });
+      case 'unauthorized':
+        throw unreadable('Unauthorized', `${message}. Mend the worker's Zuora credentials`, MENDING_MS);
+      case 'refused':
+        throw unreadable('ReadRefused', `${message}. Mend the permissions or the settings of the worker`, MENDING_MS);
+      case 'unavailable':
+        throw unreadable('Unavailable', message, retryAfterMs);
+    }
+  }
+}
+
+/** A read that may work later: Temporal UI shows its words at the pending activity. */
+function unreadable(type: string, message: string, retryAfterMs: number | undefined): ApplicationFailure {
+  return ApplicationFailure.create({
+    type,
+    message,
+    ...(retryAfterMs === undefined ? {} : { nextRetryDelay: Math.max(retryAfterMs, 1000) }),
+  });
+}

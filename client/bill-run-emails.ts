@@ -1,0 +1,262 @@
+import { randomUUID } from 'node:crypto';
+import {
+  Client,
+  isGrpcServiceError,
+  QueryNotRegisteredError,
+  QueryRejectedError,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  type WorkflowExecutionDescription,
+  type WorkflowHandle,
+} from '@temporalio/client';
+import { checkInput, checkResend } from '../workflows/checks.js';
+import {
+  canonicalWorkflowId,
+  resendSignal,
+  sendsQuery,
+  statusQuery,
+  TASK_QUEUE,
+  WORKFLOW_TYPE,
+  type EmailBillRunInput,
+  type EmailBillRunResult,
+  type ResendMessage,
+  type RunStatus,
+  type SendRecord,
+} from '../workflows/contract.js';
+import { quoted } from '../workflows/words.js';
+import { auditOf, type Audit } from './audit.js';
+import { connect } from './connection.js';
+import { BillRunEmailsError } from './errors.js';
+
+export interface StartResult {
+  readonly workflowId: string;
+  readonly runId: string;
+  /**
+   * - `started`: a new run waits for the bill run to post, or emails it.
+   * - `joined`: a run is at it already; a resend that was asked for was handed to it.
+   * - `alreadyEmailed`: an earlier run emailed it; nothing was started. `emailed` is its result.
+   * - `canceled`, `terminated`: somebody stopped the last run; nothing was started. `again` starts it all the same.
+   */
+  readonly result: 'started' | 'joined' | 'alreadyEmailed' | 'canceled' | 'terminated';
+  readonly emailed?: EmailBillRunResult;
+}
+
+export interface ResendResult {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly requestId: string;
+}
+
+export interface BillRunEmailsOptions {
+  /** Default: `bill-run-emails`. */
+  readonly taskQueue?: string;
+  /** The longest a call to Temporal may take, in milliseconds. Default: 15 s. */
+  readonly deadlineMs?: number;
+}
+
+/** How a bill run is named: by key, with its entity where the tenant has Zuora Multi-entity. */
+export interface BillRunName {
+  readonly billRunKey: string;
+  readonly entityId?: string | undefined;
+}
+
+const DEADLINE_MS = 15_000;
+
+/** Starts, asks and signals `emailBillRun` for pipelines and operators. Every failure is a {@link BillRunEmailsError}. */
+export class BillRunEmails {
+  readonly client: Client;
+  readonly #taskQueue: string;
+  readonly #deadlineMs: number;
+
+  constructor(client: Client, { taskQueue = TASK_QUEUE, deadlineMs = DEADLINE_MS }: BillRunEmailsOptions = {}) {
+    this.client = client;
+    this.#taskQueue = taskQueue;
+    this.#deadlineMs = deadlineMs;
+  }
+
+  static async connect(options?: BillRunEmailsOptions): Promise<BillRunEmails> {
+    return new BillRunEmails(new Client(await connect()), options);
+  }
+
+  async close(): Promise<void> {
+    await this.client.connection.close();
+  }
+
+  /**
+   * Has a bill run emailed once: starts a run, joins the one at work, or tells that it was emailed before. Safe to repeat.
+   *
+   * @param options.again starts anew after a cancel or a terminate
+   */
+  async start(input: EmailBillRunInput, { again = false }: { again?: boolean } = {}): Promise<StartResult> {
+    const { value: settings, faults } = checkInput(input);
+    if (faults !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${faults.join('; ')}`);
+    const workflowId = canonicalWorkflowId(settings.billRunKey, settings.entityId);
+    return this.#call(workflowId, async () => {
+      const started = await this.#startRun(workflowId, input, 'REJECT_DUPLICATE');
+      if (started !== undefined) return started;
+
+      const last = await this.client.workflow.getHandle(workflowId).describe();
+      const found = { workflowId, runId: last.runId };
+      if (last.status.name === 'RUNNING' || last.status.name === 'PAUSED') {
+        if (settings.resend) await this.#handToRunning(workflowId, settings);
+        return { ...found, result: 'joined' };
+      }
+      if (!again && last.status.name === 'CANCELLED') return { ...found, result: 'canceled' };
+      if (!again && last.status.name === 'TERMINATED') return { ...found, result: 'terminated' };
+      const emailed = await this.#emailedBy(
+        last,
+        settings.resend ? (settings.requestId ?? 'resend-at-start') : undefined,
+      );
+      if (emailed !== undefined) return { ...found, result: 'alreadyEmailed', emailed };
+      // Somebody else may have started it in the meantime: then it is theirs.
+      return (await this.#startRun(workflowId, input, 'ALLOW_DUPLICATE')) ?? { ...found, result: 'joined' };
+    });
+  }
+
+  /**
+   * Has all documents of a bill run emailed, also those emailed before: by the run at work, or else by a new one.
+   * Repeating the same `requestId` does not repeat the emails.
+   */
+  async requestResend({ billRunKey, entityId }: BillRunName, message: ResendMessage = {}): Promise<ResendResult> {
+    const requestId = message.requestId ?? randomUUID();
+    const request = { ...message, requestId };
+    const input = { billRunKey, ...(entityId === undefined ? {} : { entityId }), ...request, resend: true };
+    const faults = checkResend(request).faults ?? checkInput(input).faults;
+    if (faults !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${faults.join('; ')}`);
+    const workflowId = await this.#workflowId({ billRunKey, entityId });
+    return this.#call(workflowId, async () => {
+      const { signaledRunId: runId } = await this.client.workflow.signalWithStart(WORKFLOW_TYPE, {
+        ...this.#startOptions(workflowId, input),
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+        signal: resendSignal,
+        // A run that this call starts finds the request in its input as well, and takes it once.
+        signalArgs: [request],
+      });
+      return { workflowId, runId, requestId };
+    });
+  }
+
+  /** Sends one of the operators' signals to the run at work. */
+  async signal(name: BillRunName, signal: string, argument: object): Promise<{ workflowId: string }> {
+    const workflowId = await this.#workflowId(name);
+    return this.#call(workflowId, async () => {
+      await this.client.workflow.getHandle(workflowId).signal(signal, argument);
+      return { workflowId };
+    });
+  }
+
+  async status(name: BillRunName): Promise<RunStatus> {
+    return this.#query(name, (handle) => handle.query(statusQuery));
+  }
+
+  async sends(name: BillRunName): Promise<readonly SendRecord[]> {
+    return this.#query(name, (handle) => handle.query(sendsQuery));
+  }
+
+  /** Who sent what, when and why, from event history: it needs no worker, and works for closed runs as well. */
+  async audit(name: BillRunName): Promise<Audit> {
+    const workflowId = await this.#workflowId(name);
+    return this.#call(workflowId, () => auditOf(this.client, workflowId));
+  }
+
+  async #query<T>(name: BillRunName, ask: (handle: WorkflowHandle) => Promise<T>): Promise<T> {
+    const workflowId = await this.#workflowId(name);
+    return this.#call(workflowId, () => ask(this.client.workflow.getHandle(workflowId)));
+  }
+
+  /** The id under which a bill run is emailed. One that is named by its ID is looked up among the runs that know it. */
+  async #workflowId({ billRunKey, entityId }: BillRunName): Promise<string> {
+    const { faults } = checkInput({ billRunKey, ...(entityId === undefined ? {} : { entityId }) });
+    if (faults !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${faults.join('; ')}`);
+    const workflowId = canonicalWorkflowId(billRunKey, entityId);
+    // Numbers have a hyphen and IDs have none; a query is only spent on what may be an ID.
+    if (!/^[0-9a-f]{32}$/i.test(billRunKey)) return workflowId;
+    return this.#call(workflowId, async () => {
+      const query = `WorkflowType = '${WORKFLOW_TYPE}' AND BillRunId = '${billRunKey}'`;
+      for await (const { workflowId: known } of this.client.workflow.list({ query, pageSize: 1 })) return known;
+      return workflowId;
+    });
+  }
+
+  async #startRun(
+    workflowId: string,
+    input: EmailBillRunInput,
+    workflowIdReusePolicy: 'REJECT_DUPLICATE' | 'ALLOW_DUPLICATE',
+  ): Promise<StartResult | undefined> {
+    try {
+      const handle = await this.client.workflow.start(WORKFLOW_TYPE, {
+        ...this.#startOptions(workflowId, input),
+        workflowIdReusePolicy,
+        workflowIdConflictPolicy: 'FAIL',
+      });
+      return { workflowId, runId: handle.firstExecutionRunId, result: 'started' };
+    } catch (error) {
+      if (error instanceof WorkflowExecutionAlreadyStartedError) return undefined;
+      throw error;
+    }
+  }
+
+  #startOptions(workflowId: string, input: EmailBillRunInput) {
+    const { billRunKey, resend = false, requestedBy, reason } = input;
+    const asked = requestedBy === undefined ? '' : `, asked for by ${quoted(requestedBy)}`;
+    const because = reason === undefined ? '' : `\n\nReason: ${quoted(reason)}`;
+    return {
+      workflowId,
+      taskQueue: this.#taskQueue,
+      args: [input] as [EmailBillRunInput],
+      staticSummary: `email bill run ${billRunKey}${resend ? ' (resend)' : ''}`,
+      staticDetails: `Emails the documents of bill run ${quoted(billRunKey)} once it is posted${asked}.${because}`,
+    };
+  }
+
+  async #handToRunning(workflowId: string, { requestId = 'resend-at-start', requestedBy, reason }: ResendMessage) {
+    await this.client.workflow.getHandle(workflowId).signal(resendSignal, {
+      requestId,
+      ...(requestedBy === undefined ? {} : { requestedBy }),
+      ...(reason === undefined ? {} : { reason }),
+    });
+  }
+
+  /** The result of a closed run, if it emailed what is asked for now: anything, or the resend with that request id. */
+  async #emailedBy(
+    { workflowId, runId, status }: WorkflowExecutionDescription,
+    resendId: string | undefined,
+  ): Promise<EmailBillRunResult | undefined> {
+    if (status.name !== 'COMPLETED') return undefined;
+    const result = (await this.client.workflow.getHandle(workflowId, runId).result()) as EmailBillRunResult;
+    const accepted = result.sends.filter(({ outcome }) => outcome === 'accepted');
+    const served = accepted.some(
+      ({ requests }) => resendId === undefined || requests.some(({ requestId }) => requestId === resendId),
+    );
+    return result.state === 'Emailed' && served ? result : undefined;
+  }
+
+  async #call<T>(workflowId: string, ask: () => Promise<T>): Promise<T> {
+    try {
+      return await this.client.withDeadline(Date.now() + this.#deadlineMs, ask);
+    } catch (error) {
+      throw inWords(error, workflowId);
+    }
+  }
+}
+
+/** gRPC status codes that mean: Temporal is not there, does not take us, or has no worker to ask. */
+const UNAVAILABLE: readonly number[] = [4, 7, 9, 14, 16];
+
+function inWords(error: unknown, workflowId: string): unknown {
+  if (error instanceof BillRunEmailsError) return error;
+  if (error instanceof WorkflowNotFoundError) {
+    const message = `Temporal knows no running or kept workflow ${workflowId}; start it, or check the key and the namespace`;
+    return new BillRunEmailsError('NotFound', message, { cause: error });
+  }
+  if (error instanceof QueryNotRegisteredError || error instanceof QueryRejectedError) {
+    const message = `${workflowId} cannot be asked: it failed before it could answer; its audit tells why`;
+    return new BillRunEmailsError('NotFound', message, { cause: error });
+  }
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  if (isGrpcServiceError(cause) && UNAVAILABLE.includes(cause.code)) {
+    const message = `Temporal does not answer for ${workflowId}: ${cause.details}. Is it there, and does a worker run?`;
+    return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
+  }
+  return error;
+}

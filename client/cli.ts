@@ -1,0 +1,222 @@
+#!/usr/bin/env node
+import { Command, CommanderError, Option } from 'commander';
+import type { BillRunEmails, StartResult } from './bill-run-emails.js';
+import { BillRunEmailsError, EXIT, exitCodeOf } from './errors.js';
+import type { EmailState, RunStatus } from '../workflows/contract.js';
+import * as tables from './tables.js';
+
+const EXIT_CODES = `
+Exit codes:
+  0  done as asked
+  1  unexpected
+  2  usage or invalid input
+  3  no such bill run or workflow
+  4  waits for a person
+  5  ended without emailing
+  6  Temporal cannot be reached or does not take us
+  7  Zuora cannot be reached or does not take us
+
+Temporal is found by the TEMPORAL_* environment variables (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, …).`;
+
+interface CommonOptions {
+  readonly json?: true;
+  readonly entity?: string;
+}
+
+interface NoteOptions {
+  readonly requestedBy?: string;
+  readonly reason?: string;
+}
+
+function createProgram(): Command {
+  const program = new Command('bill-run-emails')
+    .description('Emails the billing documents of Zuora bill runs: once, after they posted, with an audit trail.')
+    .addHelpText('after', EXIT_CODES)
+    .exitOverride();
+
+  onBillRun(program, 'start', 'email a bill run once it is posted; joins a run that is at it already')
+    .option('--resend', 'email all documents, also those emailed before')
+    .option('--request-id <id>', 'the same id never causes a second send')
+    .addOption(new Option('--org <id...>', 'Zuora Multi-Org only: the orgs'))
+    .option('--requested-by <who>', 'who asks')
+    .option('--reason <why>', 'why')
+    .option('--post-deadline <duration>', 'how long to wait for the post (30 days)')
+    .option('--send-budget <duration>', 'how long to attempt a send without a person (12 hours, at most 20)')
+    .option('--cool-down <duration>', "how long after Zuora's last emails a first send waits (24 hours)")
+    .option('--attention-window <duration>', 'how long a question to a person stays open (7 days)')
+    .option('--escalation-window <duration>', 'how long the run stays open after a send (7 days)')
+    .option('--again', 'start anew after a cancel or a terminate')
+    .addHelpText('after', examples('start BR-00000001', 'start BR-00000001 --requested-by nightly-billing --json'))
+    .action(async (key: string, options: CommonOptions & StartOptions) => {
+      const { json, entity, again = false, org, ...rest } = options;
+      const input = { billRunKey: key, ...optional('entityId', entity), ...optional('orgIds', org), ...rest };
+      const started = await connected((emails) => emails.start(input, { again }));
+      print(json, started, tables.started(started));
+      process.exitCode = exitCodeOfStart(started);
+    });
+
+  onBillRun(program, 'status', 'what a bill run is doing, what it waits for, and what it asks')
+    .addHelpText('after', examples('status BR-00000001', 'status BR-00000001 --json'))
+    .action(async (key: string, { json, entity }: CommonOptions) => {
+      const status = await connected((emails) => emails.status({ billRunKey: key, entityId: entity }));
+      print(json, status, tables.status(status));
+      process.exitCode = exitCodeOfStatus(status);
+    });
+
+  onBillRun(program, 'sends', 'every send of a bill run, with its attempts and decisions')
+    .addHelpText('after', examples('sends BR-00000001 --json'))
+    .action(async (key: string, { json, entity }: CommonOptions) => {
+      const sends = await connected((emails) => emails.sends({ billRunKey: key, entityId: entity }));
+      print(json, sends, tables.sends(sends));
+    });
+
+  onBillRun(program, 'resend', 'email all documents again: by the run at work, or else by a new one')
+    .option('--request-id <id>', 'the same id never causes a second send')
+    .option('--requested-by <who>', 'who asks')
+    .option('--reason <why>', 'why')
+    .addHelpText('after', examples('resend BR-00000001 --requested-by alice --reason "template was wrong, TICKET-1"'))
+    .action(async (key: string, { json, entity, ...message }: CommonOptions & NoteOptions) => {
+      const asked = await connected((emails) => emails.requestResend({ billRunKey: key, entityId: entity }, message));
+      print(json, asked, `Asked ${asked.workflowId} to email all documents; request ${asked.requestId}.`);
+    });
+
+  const signals: Record<string, string> = {
+    retry: 'answer the open question of a bill run: try again',
+    hold: 'start no further attempt until released',
+    release: 'let attempts go on after a hold',
+    finish: 'close a run now; nothing more is sent',
+  };
+  for (const [signal, description] of Object.entries(signals)) {
+    const command = onBillRun(program, signal, description)
+      .option('--requested-by <who>', 'who asks')
+      .option('--reason <why>', 'why');
+    if (signal === 'retry') {
+      command
+        .option('--ordinal <number>', 'the send that is meant', Number)
+        .option('--send-anyway', 'override what holds the send back, at your own risk');
+    }
+    command
+      .addHelpText('after', examples(`${signal} BR-00000001 --requested-by alice --reason "seen to it"`))
+      .action(async (key: string, { json, entity, ...message }: CommonOptions & NoteOptions) => {
+        const signaled = await connected((emails) =>
+          emails.signal({ billRunKey: key, entityId: entity }, signal, message),
+        );
+        print(
+          json,
+          { ...signaled, signal },
+          `Told ${signaled.workflowId}: ${signal}. See: bill-run-emails status ${key}`,
+        );
+      });
+  }
+
+  onBillRun(program, 'audit', 'who sent what, when and why, from event history; needs no worker')
+    .addHelpText('after', examples('audit BR-00000001', 'audit BR-00000001 --json'))
+    .action(async (key: string, { json, entity }: CommonOptions) => {
+      const audit = await connected((emails) => emails.audit({ billRunKey: key, entityId: entity }));
+      print(json, audit, tables.audit(audit));
+    });
+
+  program
+    .command('setup')
+    .description('register the search attributes in the Temporal namespace; safe to repeat')
+    .option('--json', 'one JSON object on stdout')
+    .addHelpText('after', examples('setup'))
+    .action(async ({ json }: CommonOptions) => {
+      const [{ connect }, { setup }] = await Promise.all([import('./connection.js'), import('./setup.js')]);
+      const { connection, namespace } = await connect();
+      try {
+        const result = await setup(connection, namespace);
+        print(json, result, tables.setup(result));
+      } finally {
+        await connection.close();
+      }
+    });
+
+  return program;
+}
+
+interface StartOptions extends NoteOptions {
+  readonly again?: boolean;
+  readonly resend?: boolean;
+  readonly requestId?: string;
+  readonly org?: string[];
+}
+
+function onBillRun(program: Command, name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .argument('<bill-run>', 'number of the bill run, such as BR-00000001, or its ID')
+    .option('--entity <id>', 'Zuora Multi-entity only: the entity of the bill run')
+    .option('--json', 'one JSON document on stdout');
+}
+
+function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  bill-run-emails ${line}`).join('\n')}`;
+}
+
+function optional<Name extends string, T>(name: Name, value: T | undefined): Partial<Record<Name, T>> {
+  return value === undefined ? {} : ({ [name]: value } as Partial<Record<Name, T>>);
+}
+
+/** Loads Temporal's client only when a command needs it: help and mistakes answer at once. */
+async function connected<T>(ask: (emails: BillRunEmails) => Promise<T>): Promise<T> {
+  const { BillRunEmails } = await import('./bill-run-emails.js');
+  const emails = await BillRunEmails.connect();
+  try {
+    return await ask(emails);
+  } finally {
+    await emails.close();
+  }
+}
+
+function print(json: true | undefined, value: unknown, text: string): void {
+  console.log(json === true ? JSON.stringify(value) : text);
+}
+
+const exitCodesOfStart: Readonly<Record<StartResult['result'], number>> = {
+  started: EXIT.done,
+  joined: EXIT.done,
+  alreadyEmailed: EXIT.done,
+  canceled: EXIT.notEmailed,
+  terminated: EXIT.notEmailed,
+};
+
+function exitCodeOfStart({ result }: StartResult): number {
+  return exitCodesOfStart[result];
+}
+
+const exitCodesOfState: Readonly<Record<EmailState, number>> = {
+  WaitingForPost: EXIT.done,
+  Delayed: EXIT.done,
+  Sending: EXIT.done,
+  Held: EXIT.done,
+  Emailed: EXIT.done,
+  HandedOver: EXIT.done,
+  NeedsAttention: EXIT.needsPerson,
+  NotPosted: EXIT.notEmailed,
+  Skipped: EXIT.notEmailed,
+  Finished: EXIT.notEmailed,
+  Canceled: EXIT.notEmailed,
+};
+
+function exitCodeOfStatus({ state }: RunStatus): number {
+  return exitCodesOfState[state];
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  try {
+    await createProgram().parseAsync(args, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.invalid;
+    else if (error instanceof BillRunEmailsError) {
+      console.error(error.message);
+      process.exitCode = exitCodeOf[error.type];
+    } else {
+      console.error(error);
+      process.exitCode = EXIT.unexpected;
+    }
+  }
+}
+
+await main(process.argv.slice(2));

@@ -1,0 +1,36 @@
+/** Exit codes of the command line; the library's errors say which one they mean. */
+export const EXIT = {
+  done: 0,
+  unexpected: 1,
+  invalid: 2,
+  notFound: 3,
+  needsPerson: 4,
+  notEmailed: 5,
+  temporal: 6,
+  zuora: 7,
+} as const;
+
+export type ErrorType =
+  /** The input or the message is not what the contract wants. */
+  | 'InvalidInput'
+  /** No workflow of this bill run is known to Temporal. */
+  | 'NotFound'
+  /** Temporal cannot be reached, does not take us, or no worker answers. */
+  | 'TemporalUnavailable';
+
+/** What went wrong, in words for the caller. `type` is stable. */
+export class BillRunEmailsError extends Error {
+  override readonly name = 'BillRunEmailsError';
+  readonly type: ErrorType;
+
+  constructor(type: ErrorType, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.type = type;
+  }
+}
+
+export const exitCodeOf: Readonly<Record<ErrorType, number>> = {
+  InvalidInput: EXIT.invalid,
+  NotFound: EXIT.notFound,
+  TemporalUnavailable: EXIT.temporal,
+};

@@ -1,0 +1,39 @@
+import type { Connection } from '@temporalio/client';
+import { encodeSearchAttributeIndexedValueType } from '@temporalio/common/lib/search-attributes.js';
+import { searchAttributes } from '../workflows/search-attributes.js';
+import { BillRunEmailsError } from './errors.js';
+
+export interface SetupResult {
+  readonly namespace: string;
+  readonly registered: readonly string[];
+  readonly present: readonly string[];
+}
+
+const DEADLINE_MS = 30_000;
+
+/** Registers the search attributes that a namespace lacks; safe to repeat. */
+export async function setup(connection: Connection, namespace: string): Promise<SetupResult> {
+  try {
+    return await connection.withDeadline(Date.now() + DEADLINE_MS, () => register(connection, namespace));
+  } catch (error) {
+    const said = error instanceof Error ? error.message : 'unknown reason';
+    const message = `the search attributes of namespace ${namespace} cannot be registered: ${said}`;
+    throw new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
+  }
+}
+
+async function register({ operatorService }: Connection, namespace: string): Promise<SetupResult> {
+  const { customAttributes } = await operatorService.listSearchAttributes({ namespace });
+  const all = Object.values(searchAttributes);
+  const missing = all.filter(({ name }) => !Object.hasOwn(customAttributes, name));
+  if (missing.length > 0) {
+    await operatorService.addSearchAttributes({
+      namespace,
+      searchAttributes: Object.fromEntries(
+        missing.map(({ name, type }) => [name, encodeSearchAttributeIndexedValueType(type) ?? null]),
+      ) as Record<string, number>,
+    });
+  }
+  const registered = missing.map(({ name }) => name);
+  return { namespace, registered, present: all.map(({ name }) => name).filter((name) => !registered.includes(name)) };
+}

@@ -1,0 +1,88 @@
+/** What the command line prints for people. */
+import type { Audit } from './audit.js';
+import type { StartResult } from './bill-run-emails.js';
+import type { SetupResult } from './setup.js';
+import type { RunStatus, SendRecord } from '../workflows/contract.js';
+
+export function started({ workflowId, runId, result }: StartResult): string {
+  const words: Record<StartResult['result'], string> = {
+    started: `Started ${workflowId} (run ${runId}).`,
+    joined: `Joined ${workflowId}, which is at it already (run ${runId}).`,
+    alreadyEmailed: `${workflowId} was emailed before (run ${runId}); nothing was started. To email again: resend.`,
+    canceled: `The last run of ${workflowId} was canceled; nothing was started. To start anew: --again.`,
+    terminated: `The last run of ${workflowId} was terminated; nothing was started. To start anew: --again.`,
+  };
+  return words[result];
+}
+
+export function status(status: RunStatus): string {
+  const { state, billRunNumber, billRunStatus, waitingFor, until, question, held, pendingRequests, ignored } = status;
+  return lines([
+    ['state', state],
+    ['bill run', billRunNumber === null ? 'not seen yet' : `${billRunNumber}, ${billRunStatus ?? ''}`],
+    ['waiting for', waitingFor],
+    ['until', until],
+    ['question', question === null ? null : `send ${question.ordinal}, ${question.kind}: ${question.text}`],
+    [
+      'answer with',
+      question === null ? null : `bill-run-emails retry KEY${question.needsSendAnyway ? ' --send-anyway' : ''}`,
+    ],
+    ['held', held ? 'yes; release lets attempts go on' : null],
+    ['pending', pendingRequests.length === 0 ? null : pendingRequests.map(({ requestId }) => requestId).join(', ')],
+    [
+      'ignored',
+      ignored.count === 0 ? null : `${ignored.count} messages; the last: ${ignored.last.at(-1)?.reason ?? ''}`,
+    ],
+  ]);
+}
+
+export function sends(records: readonly SendRecord[]): string {
+  if (records.length === 0) return 'No send yet.';
+  return records
+    .flatMap((send) => [
+      `send ${send.ordinal}  resend=${send.resend}  ${send.outcome}${send.note === null ? '' : `  (${send.note})`}`,
+      ...send.requests.map(
+        ({ requestId, requestedBy, reason }) =>
+          `  asked     ${requestId}${requestedBy === undefined ? '' : ` by ${requestedBy}`}${reason === undefined ? '' : `: ${reason}`}`,
+      ),
+      ...send.attempts.map(
+        ({ startedAt, verdict, httpStatus, stored, zuoraRequestId, idempotencyKey, reasons }) =>
+          `  attempt   ${startedAt}  ${verdict}${stored ? ' (stored reply)' : ''}  ` +
+          `${httpStatus === null ? 'no answer' : `HTTP ${httpStatus}`}  key ${idempotencyKey}` +
+          (zuoraRequestId === null ? '' : `  Zuora request ${zuoraRequestId}`) +
+          reasons.map(({ code, message }) => `\n            ${code}: ${message}`).join(''),
+      ),
+      ...send.decisions.map(
+        ({ at, decision, requestedBy, reason }) =>
+          `  decision  ${at}  ${decision}${requestedBy === undefined ? '' : ` by ${requestedBy}`}${reason === undefined ? '' : `: ${reason}`}`,
+      ),
+    ])
+    .join('\n');
+}
+
+export function audit({ workflowId, runIds, entries }: Audit): string {
+  return [
+    `${workflowId}: ${runIds.length} run${runIds.length === 1 ? '' : 's'}`,
+    ...entries.map(({ at, event, identity, requestedBy, text }) => {
+      const claim = requestedBy === null ? '' : `, requestedBy says ${requestedBy}`;
+      const asks = event === 'started' || event === 'signal' || event === 'update' || event === 'cancelRequested';
+      const who = identity === null && !asks ? '' : `  [${identity ?? 'no identity recorded'}${claim}]`;
+      return `${at}  ${event.padEnd(15)}  ${text}${who}`;
+    }),
+  ].join('\n');
+}
+
+export function setup({ namespace, registered, present }: SetupResult): string {
+  return lines([
+    ['namespace', namespace],
+    ['registered', registered.length === 0 ? 'nothing: all are there' : registered.join(', ')],
+    ['were there', present.length === 0 ? null : present.join(', ')],
+  ]);
+}
+
+function lines(rows: readonly (readonly [string, string | null])[]): string {
+  return rows
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => `${name.padEnd(12)} ${value ?? ''}`)
+    .join('\n');
+}

@@ -1,0 +1,184 @@
+/** The real parts, wired for a test file: a Temporal server, a worker with the shipped workflows, and a simulated Zuora. */
+import { randomUUID } from 'node:crypto';
+import { Client, type WorkflowHandle } from '@temporalio/client';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { readFileSync } from 'node:fs';
+import { Agent, request } from 'undici';
+import { expect, inject } from 'vitest';
+import { createActivities } from '../../activities/index.js';
+import type { Polling } from '../../activities/watch-bill-run.js';
+import { BillRunEmails } from '../../client/index.js';
+import { SIMULATOR_CREDENTIALS, startSimulator, type SimulatorOptions } from '../../simulator/index.js';
+import { createBillRunWorker } from '../../worker/worker.js';
+import type { EmailBillRunInput, EmailBillRunResult, RunStatus, SendRecord } from '../../workflows/contract.js';
+import { createZuora } from '../../zuora/client.js';
+import { setup } from '../../client/setup.js';
+
+Runtime.install({ logger: new DefaultLogger('ERROR') });
+
+export interface Email {
+  readonly billRunNumber: string;
+  readonly documentNumber: string;
+  readonly idempotencyKey: string | null;
+  readonly resend: boolean | null;
+}
+
+export interface SeenRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: unknown;
+}
+
+export interface RigOptions {
+  /** `real`: the development server of all test files. `timeSkipping`: one of its own, where waiting takes no time. */
+  readonly server: 'real' | 'timeSkipping';
+  readonly polling?: Polling;
+  readonly multiEntity?: boolean;
+  readonly simulator?: SimulatorOptions;
+}
+
+export type Rig = Awaited<ReturnType<typeof openRig>>;
+
+/** Fast enough that a test never waits for a poll. */
+const POLLING: Polling = { first: 100, longest: 100, afterAnHour: 100 };
+
+const bundle = { codePath: inject('workflowBundlePath') };
+
+export async function openRig({ server, polling = POLLING, multiEntity = false, simulator: options }: RigOptions) {
+  const environment =
+    server === 'real'
+      ? await TestWorkflowEnvironment.createFromExistingServer({ address: inject('temporalAddress') })
+      : await TestWorkflowEnvironment.createTimeSkipping({
+          server: { executable: { type: 'existing-path', path: inject('testServerPath') } },
+        });
+  if (server === 'timeSkipping') await setup(environment.connection, 'default');
+  const simulator = await startSimulator({ emailDelayMs: 0, ...options });
+  const dispatcher = new Agent();
+  const zuora = createZuora({ baseUrl: new URL(`${simulator.url}/`), credentials: SIMULATOR_CREDENTIALS });
+  const taskQueue = `test-${randomUUID()}`;
+  const worker = await createBillRunWorker({
+    connection: environment.nativeConnection,
+    namespace: 'default',
+    activities: createActivities({ zuora, multiEntity, polling }),
+    workflowBundlePath: bundle.codePath,
+    taskQueue,
+  });
+  const running = worker.run();
+  const emails = new BillRunEmails(environment.client, { taskQueue });
+  const started = new Set<string>();
+
+  async function control<Result>(method: string, path: string, body?: object): Promise<Result> {
+    const answer = await request(`${simulator.url}/simulator${path}`, {
+      dispatcher,
+      method: method as 'GET',
+      ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+    });
+    const text = await answer.body.text();
+    if (answer.statusCode >= 400) throw new Error(`${method} /simulator${path}: ${text}`);
+    return (text === '' ? undefined : JSON.parse(text)) as Result;
+  }
+
+  const billRun = {
+    /** A bill run of Zuora's with two invoices and a credit memo, posted unless said otherwise. */
+    create: (wanted: object = {}) =>
+      control<{ id: string; number: string }>('POST', '/bill-runs', {
+        invoices: 2,
+        creditMemos: 1,
+        status: 'Posted',
+        ...wanted,
+      }),
+    change: (key: string, change: object) => control('PATCH', `/bill-runs/${key}`, change),
+  };
+
+  const handleOf = (workflowId: string): WorkflowHandle => environment.client.workflow.getHandle(workflowId);
+
+  return {
+    client: environment.client,
+    connection: environment.connection,
+    environment,
+    emails,
+    taskQueue,
+    control,
+    billRun,
+    simulatorUrl: simulator.url,
+
+    /** Starts `emailBillRun` as `BillRunEmails` does; its history is replayed when the test is over. */
+    async start(input: EmailBillRunInput): Promise<WorkflowHandle> {
+      const { workflowId } = await emails.start(input);
+      started.add(workflowId);
+      return handleOf(workflowId);
+    },
+
+    /** Starts it as anybody may, with any argument. */
+    async startRaw(...args: unknown[]): Promise<WorkflowHandle> {
+      const workflowId = `raw-${randomUUID()}`;
+      started.add(workflowId);
+      return environment.client.workflow.start('emailBillRun', { workflowId, taskQueue, args });
+    },
+
+    fault: (fault: object) =>
+      control('POST', '/faults', { method: 'POST', path: '/v1/bill-runs/*/emails', when: 'before', ...fault }),
+    mailbox: (number: string) => control<Email[]>('GET', `/mailbox?billRun=${number}`),
+    requests: () => control<SeenRequest[]>('GET', '/requests'),
+    /** The calls to email this bill run, whatever became of them. */
+    async emailCalls(key: string): Promise<SeenRequest[]> {
+      return (await control<SeenRequest[]>('GET', '/requests')).filter(
+        ({ path }) => path === `/v1/bill-runs/${key}/emails`,
+      );
+    },
+
+    status: (handle: WorkflowHandle) => handle.query<RunStatus>('status'),
+    sends: (handle: WorkflowHandle) => handle.query<SendRecord[]>('sends'),
+    result: (handle: WorkflowHandle) => handle.result() as Promise<EmailBillRunResult>,
+
+    /** Waits until the run is in a state, and answers with its status. */
+    async state(handle: WorkflowHandle, state: RunStatus['state']): Promise<RunStatus> {
+      return until(
+        () => handle.query<RunStatus>('status'),
+        (status) => status.state === state,
+      );
+    },
+
+    /** Replays the history of every run that was started, and forgets them. */
+    async replay(): Promise<void> {
+      for (const workflowId of started) {
+        const history = await handleOf(workflowId).fetchHistory();
+        await Worker.runReplayHistory({ workflowBundle: bundle }, history, workflowId);
+      }
+      started.clear();
+    },
+
+    async close(): Promise<void> {
+      worker.shutdown();
+      await running;
+      await zuora.close();
+      await dispatcher.close();
+      await simulator.close();
+      await environment.teardown();
+    },
+  };
+}
+
+/** Asks again and again until the answer is right. The test's own time limit is the only clock. */
+export async function until<T>(ask: () => Promise<T>, right: (answer: T) => boolean): Promise<T> {
+  for (;;) {
+    const answer = await ask();
+    if (right(answer)) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** How many emails each document got: the least and the most. */
+export function emailsPerDocument(emails: readonly Email[]): { min: number; max: number } {
+  const counts = new Map<string, number>();
+  for (const { documentNumber } of emails) counts.set(documentNumber, (counts.get(documentNumber) ?? 0) + 1);
+  return { min: Math.min(...counts.values()), max: Math.max(...counts.values()) };
+}
+
+export function workflowBundleCode(): string {
+  return readFileSync(bundle.codePath, 'utf8');
+}
+
+export { Client, expect, NativeConnection };

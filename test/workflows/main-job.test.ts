@@ -1,0 +1,68 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { emailsPerDocument, openRig, type Rig } from '../support/rig.js';
+
+let rig: Rig;
+beforeAll(async () => {
+  rig = await openRig({ server: 'real' });
+});
+afterEach(() => rig.replay());
+afterAll(() => rig.close());
+
+test('a posted bill run is emailed once, and closes when its escalation window ends', async () => {
+  const { number, id } = await rig.billRun.create();
+  const run = await rig.start({ billRunKey: number, escalationWindow: '0s', requestedBy: 'pipeline' });
+  const result = await rig.result(run);
+
+  expect(result).toMatchObject({ state: 'Emailed', billRunNumber: number, billRunId: id, unsettled: [] });
+  expect(result.sends).toHaveLength(1);
+  expect(result.sends[0]).toMatchObject({
+    ordinal: 1,
+    resend: false,
+    outcome: 'accepted',
+    attempts: [{ idempotencyKey: `bill-run-email/${id}/first/1`, verdict: 'accepted', httpStatus: 200, stored: false }],
+  });
+  expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
+});
+
+test('nothing is emailed before the bill run is posted', async () => {
+  const { number } = await rig.billRun.create({ status: 'Completed' });
+  const run = await rig.start({ billRunKey: number });
+  const waiting = await rig.state(run, 'WaitingForPost');
+  expect(waiting.until).not.toBeNull();
+  expect(await rig.emailCalls(number)).toEqual([]);
+
+  await rig.billRun.change(number, { status: 'Posted' });
+  await rig.state(run, 'Emailed');
+  expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
+});
+
+test('a first call that is cut off after its effect is settled by the stored reply under the same key', async () => {
+  const { number } = await rig.billRun.create();
+  await rig.fault({ when: 'after', fault: 'reset' });
+  const run = await rig.start({ billRunKey: number });
+  await rig.state(run, 'Emailed');
+
+  const [send] = await rig.sends(run);
+  expect(send?.attempts.map(({ verdict, stored }) => ({ verdict, stored }))).toEqual([
+    { verdict: 'unknown', stored: false },
+    { verdict: 'accepted', stored: true },
+  ]);
+  expect(new Set(send?.attempts.map(({ idempotencyKey }) => idempotencyKey)).size).toBe(1);
+  expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
+});
+
+test('an operator escalates with the signal resend, and every document is emailed once more', async () => {
+  const { number, id } = await rig.billRun.create();
+  const run = await rig.start({ billRunKey: number });
+  await rig.state(run, 'Emailed');
+  await run.signal('resend', { requestId: 'TICKET-1', requestedBy: 'alice', reason: 'wrong template' });
+  await run.signal('finish');
+  const result = await rig.result(run);
+
+  expect(result.sends.map(({ resend, outcome }) => ({ resend, outcome }))).toEqual([
+    { resend: false, outcome: 'accepted' },
+    { resend: true, outcome: 'accepted' },
+  ]);
+  expect(result.sends[1]?.attempts[0]?.idempotencyKey).toBe(`bill-run-email/${id}/resend/TICKET-1/1`);
+  expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 2, max: 2 });
+});

@@ -1,0 +1,50 @@
+#!/usr/bin/env node
+import { fileURLToPath } from 'node:url';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { NativeConnection } from '@temporalio/worker';
+import { createActivities } from '../activities/index.js';
+import { createZuora } from '../zuora/client.js';
+import { ConfigurationError, workerConfiguration } from './configuration.js';
+import { SearchAttributesMissing } from './search-attributes.js';
+import { createLogger, installTelemetry } from './telemetry.js';
+import { createBillRunWorker } from './worker.js';
+
+const WORKFLOW_BUNDLE = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
+
+/** Runs until SIGTERM or SIGINT, then drains: attempts under way end before the process does. */
+async function main(): Promise<void> {
+  const { zuora: zuoraSettings, multiEntity, polling, logLevel } = workerConfiguration(process.env);
+  const logger = createLogger(logLevel);
+  installTelemetry(logger);
+
+  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
+  const connection = await NativeConnection.connect(connectionOptions).catch((error: unknown) => {
+    const address = connectionOptions.address ?? 'localhost:7233';
+    throw new ConfigurationError(`Temporal cannot be reached at ${address}: ${(error as Error).message}`);
+  });
+  const zuora = createZuora(zuoraSettings);
+  try {
+    const worker = await createBillRunWorker({
+      connection,
+      namespace,
+      activities: createActivities({ zuora, multiEntity, polling }),
+      workflowBundlePath: WORKFLOW_BUNDLE,
+    });
+    logger.info(
+      { namespace, taskQueue: worker.options.taskQueue, zuora: zuoraSettings.baseUrl.host },
+      'worker is ready',
+    );
+    await worker.run();
+    logger.info('worker has drained');
+  } finally {
+    await zuora.close();
+    await connection.close();
+  }
+}
+
+main().catch((error: unknown) => {
+  // What an operator can mend is a sentence; anything else needs its stack.
+  const mendable = error instanceof ConfigurationError || error instanceof SearchAttributesMissing;
+  console.error(mendable ? error.message : error);
+  process.exitCode = mendable ? 2 : 1;
+});

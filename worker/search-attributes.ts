@@ -1,0 +1,22 @@
+import type { NativeConnection } from '@temporalio/worker';
+import { searchAttributes } from '../workflows/search-attributes.js';
+
+/** The namespace lacks search attributes: the workflows would fail their tasks over and over, and nobody would see why. */
+export class SearchAttributesMissing extends Error {
+  override readonly name = 'SearchAttributesMissing';
+
+  constructor(namespace: string, names: readonly string[]) {
+    super(
+      `namespace ${namespace} lacks the search attributes ${names.join(', ')}; ` +
+        `register them with: bill-run-emails setup (from a checkout: npm run cli -- setup)`,
+    );
+  }
+}
+
+export async function assertSearchAttributes(connection: NativeConnection, namespace: string): Promise<void> {
+  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+  const missing = Object.values(searchAttributes)
+    .map(({ name }) => name)
+    .filter((name) => !Object.hasOwn(customAttributes, name));
+  if (missing.length > 0) throw new SearchAttributesMissing(namespace, missing);
+}

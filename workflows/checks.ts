@@ -1,0 +1,155 @@
+import ms, { type StringValue } from 'ms';
+import type { EmailBillRunInput, NoteMessage, ResendMessage, RetryMessage } from './contract.js';
+import { undecodable } from './undecodable.js';
+
+/** Either the checked value, or every fault that was found, in words. */
+export type Checked<T> =
+  { readonly value: T; readonly faults?: never } | { readonly value?: never; readonly faults: readonly string[] };
+
+/** The input with defaults in place and durations in milliseconds. */
+export interface Settings {
+  readonly billRunKey: string;
+  readonly resend: boolean;
+  readonly requestId?: string;
+  readonly requestedBy?: string;
+  readonly reason?: string;
+  readonly entityId?: string;
+  readonly orgIds?: readonly string[];
+  readonly postDeadlineMs: number;
+  readonly sendBudgetMs: number;
+  readonly coolDownMs: number;
+  readonly attentionWindowMs: number;
+  readonly escalationWindowMs: number;
+}
+
+/** Checks the argument of `emailBillRun`; names every fault. Clients call it before they start anything. */
+export function checkInput(value: unknown): Checked<Settings> {
+  const checked = checkFields<EmailBillRunInput>(value, {
+    billRunKey: required(identifier('an ID or number of a bill run, such as BR-00000001')),
+    resend: boolean,
+    requestId: text(100),
+    requestedBy: text(200),
+    reason: text(1000),
+    entityId: identifier('the ID of an entity'),
+    orgIds: listOf(identifier('the ID of an org')),
+    postDeadline: duration({ zero: false }),
+    sendBudget: duration({ zero: false, most: '20 hours' }),
+    coolDown: duration({ zero: true }),
+    attentionWindow: duration({ zero: true }),
+    escalationWindow: duration({ zero: true }),
+  });
+  if (checked.faults !== undefined) return checked;
+  const { postDeadline, sendBudget, coolDown, attentionWindow, escalationWindow, ...rest } = checked.value;
+  return {
+    value: {
+      resend: false,
+      ...rest,
+      postDeadlineMs: milliseconds(postDeadline ?? '30 days'),
+      sendBudgetMs: milliseconds(sendBudget ?? '12 hours'),
+      coolDownMs: milliseconds(coolDown ?? '24 hours'),
+      attentionWindowMs: milliseconds(attentionWindow ?? '7 days'),
+      escalationWindowMs: milliseconds(escalationWindow ?? '7 days'),
+    },
+  };
+}
+
+export function checkResend(value: unknown): Checked<ResendMessage> {
+  return checkFields<ResendMessage>(value ?? {}, { requestId: text(100), requestedBy: text(200), reason: text(1000) });
+}
+
+export function checkNote(value: unknown): Checked<NoteMessage> {
+  return checkFields<NoteMessage>(value ?? {}, { requestedBy: text(200), reason: text(1000) });
+}
+
+export function checkRetry(value: unknown): Checked<RetryMessage> {
+  return checkFields<RetryMessage>(value ?? {}, {
+    ordinal: positiveInteger,
+    requestedBy: text(200),
+    reason: text(1000),
+    sendAnyway: boolean,
+  });
+}
+
+/** Says what a value must be, or nothing where it is that. */
+type Check = (value: unknown) => string | undefined;
+interface RequiredCheck {
+  readonly required: Check;
+}
+type Checks<T> = { readonly [Field in keyof T]-?: Check | RequiredCheck };
+
+function checkFields<T extends object>(value: unknown, checks: Checks<T>): Checked<T> {
+  if (undecodable(value)) return { faults: [`the argument cannot be decoded: ${value.undecodable}`] };
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return { faults: [`the argument must be an object, such as {"${Object.keys(checks)[0] ?? ''}": …}`] };
+  }
+  // A null is how other languages say that a field is not there.
+  const given = Object.entries(value).filter(([, field]) => field !== undefined && field !== null);
+  const known = new Map<string, Check | RequiredCheck>(Object.entries(checks));
+  const faults: string[] = [];
+  for (const [name, check] of known) {
+    const field = given.find(([each]) => each === name);
+    if (field === undefined) {
+      if (typeof check === 'object') faults.push(`${name} is missing`);
+      continue;
+    }
+    const fault = (typeof check === 'object' ? check.required : check)(field[1]);
+    if (fault !== undefined) faults.push(`${name} must be ${fault}`);
+  }
+  for (const [name] of given) {
+    if (!known.has(name)) {
+      faults.push(`${JSON.stringify(name.slice(0, 60))} is no field of it; there are ${[...known.keys()].join(', ')}`);
+    }
+  }
+  // What is left in `given` has exactly the fields and types that the checks ask for.
+  return faults.length > 0 ? { faults } : { value: Object.fromEntries(given) as unknown as T };
+}
+
+function required(check: Check): RequiredCheck {
+  return { required: check };
+}
+
+const boolean: Check = (value) => (typeof value === 'boolean' ? undefined : 'true or false');
+
+const positiveInteger: Check = (value) =>
+  Number.isSafeInteger(value) && Number(value) > 0 ? undefined : 'a whole number from 1 on';
+
+function text(longest: number): Check {
+  return (value) =>
+    typeof value === 'string' && value !== '' && value.length <= longest
+      ? undefined
+      : `a text of 1 to ${longest} characters`;
+}
+
+/** Identifiers become part of URLs, headers and workflow ids: plain characters only. */
+function identifier(what: string): Check {
+  return (value) =>
+    typeof value === 'string' && /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(value)
+      ? undefined
+      : `${what}: 1 to 100 letters, digits, hyphens, dots and underscores, the first one a letter or digit`;
+}
+
+function listOf(check: Check): Check {
+  return (value) =>
+    Array.isArray(value) && value.length > 0 && value.length <= 100 && value.every((each) => check(each) === undefined)
+      ? undefined
+      : `a list of 1 to 100 items, each ${check(undefined) ?? ''}`;
+}
+
+function duration({ zero, most = '366 days' }: { zero: boolean; most?: StringValue }): Check {
+  return (value) => {
+    const length = typeof value === 'string' ? milliseconds(value) : NaN;
+    const long = zero ? length >= 0 : length > 0;
+    const bounds = `${zero ? '' : 'more than nothing and '}at most ${most}`;
+    return long && length <= ms(most) ? undefined : `a duration such as "90s", "12 hours" or "30d", ${bounds}`;
+  };
+}
+
+/** NaN for what is no duration. A number needs its unit: "5" could be milliseconds or days. */
+function milliseconds(value: string): number {
+  if (value.length > 100 || !/[a-z]\s*$/i.test(value)) return NaN;
+  try {
+    return ms(value as StringValue);
+  } catch {
+    return NaN;
+  }
+}

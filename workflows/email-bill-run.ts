@@ -1,0 +1,310 @@
+/**
+ * The life of one bill run:
+ *
+ *     start ─► WaitingForPost ─posted─► Sending ─accepted─► Emailed ─(window ends | finish)─► completed
+ *                   │ canceled, in error,     │ refused, unknown        ▲   │ resend
+ *                   │ deleted, deadline       ▼                         │   ▼
+ *                   ▼                   NeedsAttention ─retry | resend──┘  Sending (resend=true)
+ *            failed: NotPosted                │ window ends
+ *                                             ▼
+ *                                    failed: Unsettled
+ *
+ * A first send may be `Delayed` (Zuora sent emails a short while ago) or `Skipped` (Zuora emails by itself, or there is
+ * nothing to email); `hold` keeps every further attempt back as `Held`. `finish` closes a run as it stands, and so does
+ * cancellation; an attempt under way always finishes first.
+ *
+ * This file is the Temporal side: activities, timers, messages, and what people see. What happens next is decided in
+ * `run.ts`, and how a send is attempted in `send.ts`; both are pure.
+ */
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  CancelledFailure,
+  condition,
+  continueAsNew,
+  isCancellation,
+  proxyActivities,
+  setCurrentDetails,
+  setDefaultSignalHandler,
+  setHandler,
+  TimeoutFailure,
+  upsertSearchAttributes,
+  uuid4,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { TimeoutType, type SearchAttributePair } from '@temporalio/common';
+import type { Activities, BillRunAddress } from '../activities/types.js';
+import { checkInput, type Settings } from './checks.js';
+import {
+  billRunPostedSignal,
+  finishSignal,
+  holdSignal,
+  releaseSignal,
+  requestResendUpdate,
+  resendSignal,
+  retrySignal,
+  sendsQuery,
+  statusQuery,
+  type EmailBillRunInput,
+  type EmailBillRunResult,
+  type FailureType,
+  type Reason,
+  type ResendMessage,
+} from './contract.js';
+import { detailsOf } from './details.js';
+import * as runs from './run.js';
+import type { Run, Step } from './run.js';
+import { searchAttributes } from './search-attributes.js';
+import { abandonAttempt, beginAttempt, endAttempt, type LostAttempt, type Send } from './send.js';
+import * as words from './words.js';
+
+const { watchBillRun } = proxyActivities<Activities>({
+  // Covers one read, and a token before it. How long to wait between reads is the activity's own word.
+  startToCloseTimeout: '90 seconds',
+  retry: { initialInterval: '10 seconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
+  priority: { priorityKey: 5 },
+});
+
+const { emailBillRunDocuments } = proxyActivities<Activities>({
+  // The activity's own deadline is 130 s, for token and call together.
+  startToCloseTimeout: '150 seconds',
+  heartbeatTimeout: '30 seconds',
+  scheduleToStartTimeout: '5 minutes',
+  retry: {
+    // What is repeated here provably never left; everything else comes back as a receipt, and the workflow decides.
+    maximumAttempts: 5,
+    maximumInterval: '30 seconds',
+    // A worker that was lost may have made its call.
+    nonRetryableErrorTypes: ['TemporalTimeout:StartToClose', 'TemporalTimeout:Heartbeat'],
+  },
+  priority: { priorityKey: 1 },
+});
+
+/**
+ * Waits until a bill run is posted, emails its documents once, and stays open for escalations.
+ *
+ * @param carried for runs that continue as new: all that their predecessor knew
+ * @throws ApplicationFailure `InvalidInput`, `NotPosted` or `Unsettled`
+ */
+export async function emailBillRun(input: EmailBillRunInput, carried?: Run): Promise<EmailBillRunResult> {
+  const { firstExecutionRunId, continuedFromExecutionRunId } = workflowInfo();
+  const run =
+    carried !== undefined && continuedFromExecutionRunId !== undefined
+      ? carried
+      : runs.openRun(settingsOf(input), { firstRunId: firstExecutionRunId, now: Date.now() });
+
+  listen(run);
+  CancellationScope.current().cancelRequested.catch(() => {
+    run.canceled = true;
+  });
+  // Cancellation is a message like any other: an attempt under way finishes, and the record is closed.
+  return CancellationScope.nonCancellable(async () => {
+    for (;;) {
+      runs.settle(run, Date.now());
+      publish(run);
+      const step = runs.nextStep(run, Date.now());
+      // Only where nothing is under way, and nothing is about to end.
+      const waits = step.kind === 'watch' || step.kind === 'wait';
+      if (waits && workflowInfo().continueAsNewSuggested) return continueAsNew<typeof emailBillRun>(input, run);
+
+      switch (step.kind) {
+        case 'watch':
+          await watch(run, step);
+          break;
+        case 'look':
+          await look(run);
+          break;
+        case 'attempt':
+          await attempt(run, step.send);
+          break;
+        case 'wait':
+          await message(run, step);
+          break;
+        case 'complete':
+          return runs.resultOf(run, step.state);
+        case 'cancel':
+          throw new CancelledFailure('canceled; nothing more is sent', [runs.resultOf(run, 'Finished')]);
+        case 'fail':
+          throw failure(step.type, step.message, runs.resultOf(run, 'Finished'));
+      }
+    }
+  });
+}
+
+function settingsOf(input: unknown): Settings {
+  const { value, faults } = checkInput(input);
+  if (faults === undefined) return value;
+  throw failure('InvalidInput', `invalid input: ${faults.join('; ')}`, { faults });
+}
+
+function failure(type: FailureType, message: string, details: object): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(message, type, details);
+}
+
+/** Every signal: what it does to the run, and what Temporal UI says about it. */
+const signals = [
+  [
+    resendSignal,
+    runs.receiveResend,
+    'Email all documents, also those emailed before: {"requestId", "requestedBy", "reason"}, or nothing',
+  ],
+  [
+    retrySignal,
+    runs.receiveRetry,
+    'Answer the open question: {"ordinal", "sendAnyway", "requestedBy", "reason"}, or nothing',
+  ],
+  [holdSignal, runs.receiveHold, 'Start no further attempt until released: {"requestedBy", "reason"}, or nothing'],
+  [releaseSignal, runs.receiveRelease, 'Let attempts go on after a hold: {"requestedBy", "reason"}, or nothing'],
+  [finishSignal, runs.receiveFinish, 'Close now; nothing more is sent: {"requestedBy", "reason"}, or nothing'],
+  [billRunPostedSignal, runs.receiveHint, 'A hint that the bill run may have posted: look at it now'],
+] as const;
+
+/**
+ * Takes messages from the first moment on. None may be lost, and none may fail or block the run, whatever its argument.
+ * All handlers are synchronous, so none is ever unfinished when a run closes.
+ */
+function listen(run: Run): void {
+  for (const [signal, receive, description] of signals) {
+    setHandler(
+      signal,
+      (argument?: unknown) => {
+        receive(run, argument, Date.now());
+        publish(run);
+      },
+      { description },
+    );
+  }
+  setDefaultSignalHandler((name) => {
+    runs.receiveUnknown(run, name, Date.now());
+    publish(run);
+  });
+  setHandler(
+    requestResendUpdate,
+    (argument?: ResendMessage) => {
+      const served = runs.requestResend(run, argument ?? {}, Date.now());
+      publish(run);
+      return served;
+    },
+    {
+      description: 'As the signal resend, and answers with the request id and the ordinal of its send, or says why not',
+      validator: (argument?: ResendMessage) => {
+        const faults = runs.faultsOfResend(run, argument);
+        if (faults.length > 0) throw failure('InvalidInput', faults.join('; '), { faults });
+      },
+    },
+  );
+  setHandler(statusQuery, () => runs.statusOf(run, Date.now()), {
+    description: 'What the run is doing, what it waits for, and what it asks',
+  });
+  setHandler(sendsQuery, () => runs.sendsOf(run), {
+    description: 'Every send so far, with its attempts and decisions',
+  });
+}
+
+/** Shows the run to people: search attributes, where they changed, and the text in Temporal UI. */
+function publish(run: Run): void {
+  const now = Date.now();
+  const { billRun } = run;
+  const pairs: (SearchAttributePair | undefined)[] = [
+    billRun === null ? undefined : { key: searchAttributes.billRunNumber, value: billRun.number },
+    billRun === null ? undefined : { key: searchAttributes.billRunId, value: billRun.id },
+    billRun === null ? undefined : { key: searchAttributes.billRunStatus, value: billRun.status },
+    { key: searchAttributes.emailState, value: runs.stateOf(run, now) },
+    { key: searchAttributes.emailSends, value: runs.acceptedSends(run) },
+  ];
+  const { typedSearchAttributes: indexed } = workflowInfo();
+  const changed = pairs.filter((pair) => pair !== undefined).filter(({ key, value }) => indexed.get(key) !== value);
+  if (changed.length > 0) upsertSearchAttributes(changed);
+  setCurrentDetails(detailsOf(run, now));
+}
+
+function addressOf({ settings }: Run): BillRunAddress {
+  const { billRunKey, entityId, orgIds } = settings;
+  return {
+    billRunKey,
+    ...(entityId === undefined ? {} : { entityId }),
+    ...(orgIds === undefined ? {} : { orgIds }),
+  };
+}
+
+function isClosing({ canceled, finish }: Run): boolean {
+  return canceled || finish !== null;
+}
+
+/** Watches the bill run until its status changes. A hint looks at once; a closing run stops. Both do no harm to a read. */
+async function watch(run: Run, { lastSeenStatus, until }: Extract<Step, { kind: 'watch' }>): Promise<void> {
+  runs.followHint(run, Date.now());
+  const scope = new CancellationScope();
+  try {
+    await scope.run(() => Promise.race([look(run, lastSeenStatus), interruption(run, until)]));
+  } finally {
+    scope.cancel();
+  }
+}
+
+async function interruption(run: Run, until: number): Promise<void> {
+  await condition(() => run.hinted || isClosing(run), until - Date.now(), { summary: 'deadline for posting' });
+  if (run.hinted) {
+    const wait = runs.hintDueAt(run) - Date.now();
+    if (wait > 0) await condition(() => isClosing(run), wait, { summary: 'a hint came; look again in a moment' });
+  }
+}
+
+/** Reads the bill run: at once, or, where a status was seen before, when it is another one. */
+async function look(run: Run, lastSeenStatus?: string): Promise<void> {
+  const summary = lastSeenStatus === undefined ? 'look at the bill run' : `wait while it is ${lastSeenStatus}`;
+  const input = { ...addressOf(run), ...(lastSeenStatus === undefined ? {} : { lastSeenStatus }) };
+  try {
+    runs.recordLook(run, await watchBillRun.executeWithOptions({ summary }, [input]), Date.now());
+  } catch (error) {
+    const cause = error instanceof ActivityFailure ? error.cause : error;
+    // An interruption or a time-out of a read means no more than: look again.
+    if (isCancellation(error) || cause instanceof TimeoutFailure) return;
+    const type = cause instanceof ApplicationFailure && cause.type === 'InvalidInput' ? 'InvalidInput' : 'NotPosted';
+    runs.recordFailedLook(run, type, cause instanceof Error ? cause.message : 'the bill run cannot be read');
+  }
+}
+
+/** One attempt, one activity. It is never canceled, and what comes of it is recorded, whatever it is. */
+async function attempt(run: Run, send: Send): Promise<void> {
+  const startedAt = Date.now();
+  const plan = beginAttempt(send, {
+    billRunId: run.billRun?.id ?? '',
+    originalRunId: workflowInfo().originalExecutionRunId,
+    unique: uuid4(),
+    now: startedAt,
+  });
+  if (plan === undefined) return;
+  publish(run);
+
+  const summary = words.sendSummary(send.ordinal, send.resend, send.attempts.length + 1, send.requests);
+  const came = await emailBillRunDocuments
+    .executeWithOptions({ summary }, [{ ...addressOf(run), ...plan }])
+    .catch(lostAttempt);
+  if (came === 'neverTaken') abandonAttempt(send, Date.now());
+  else endAttempt(send, plan, came, { startedAt, now: Date.now(), jitter: Math.random() });
+}
+
+/** What is known of an attempt whose activity gave no receipt. */
+function lostAttempt(error: unknown): LostAttempt | 'neverTaken' {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  if (cause instanceof TimeoutFailure) {
+    return cause.timeoutType === TimeoutType.SCHEDULE_TO_START
+      ? 'neverTaken'
+      : { verdict: 'unknown', reasons: [words.workerLost()] };
+  }
+  if (cause instanceof ApplicationFailure && cause.type === 'NeverLeft') {
+    const [reason] = (cause.details ?? []) as Reason[];
+    return { verdict: 'notExecuted', reasons: reason === undefined ? [] : [reason] };
+  }
+  return { verdict: 'unknown', reasons: [{ code: 'ATTEMPT_FAILED', message: 'the attempt failed without a receipt' }] };
+}
+
+/** Waits for a message that changes what comes next, at most until then. */
+async function message(run: Run, { until, waitingFor }: Extract<Step, { kind: 'wait' }>): Promise<void> {
+  const before = run.revision;
+  const changed = (): boolean => run.revision !== before || run.canceled;
+  if (until === Infinity) await condition(changed);
+  else await condition(changed, until - Date.now(), { summary: words.summary(waitingFor) });
+}

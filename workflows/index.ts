@@ -1,0 +1,2 @@
+/** What the worker registers: every export is a workflow type. */
+export { emailBillRun } from './email-bill-run.js';

@@ -1,0 +1,395 @@
+/**
+ * One send: the intent to email the documents of a bill run once, and the rules by which it is attempted.
+ *
+ * Everything here is pure. What a send does next follows from its record, the last look at the bill run, the settings
+ * and the clock; `run.ts` adds messages and everything around a single send.
+ */
+import type { AttemptInput, AttemptReceipt, BillRun, Receipt } from '../activities/types.js';
+import type { Settings } from './checks.js';
+import type {
+  Attempt,
+  Decision,
+  EmailRequest,
+  Question,
+  Reason,
+  SendOutcome,
+  SendRecord,
+  Verdict,
+} from './contract.js';
+import { idempotencyKey, trackId, trackIdPrefix } from './keys.js';
+import * as words from './words.js';
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+/** Zuora forgets a key 24 h after its first use. The hour between is for clocks that differ and calls that take long. */
+export const KEY_LIFETIME_MS = 23 * HOUR;
+/** Attempts that go on for longer than this without certainty are shown to a person. */
+const TROUBLE_MS = 15 * MINUTE;
+/** A look at the bill run that is older says nothing about now. */
+const LOOK_IS_FRESH_MS = MINUTE;
+const FIRST_PAUSE_MS = 5 * SECOND;
+const LONGEST_PAUSE_MS = 10 * MINUTE;
+/** What Zuora asks for is obeyed up to here; after it, asking again is no burden. */
+const LONGEST_RETRY_AFTER_MS = HOUR;
+
+export interface Send {
+  readonly ordinal: number;
+  readonly resend: boolean;
+  readonly requests: readonly EmailRequest[];
+  outcome: SendOutcome;
+  readonly attempts: Attempt[];
+  readonly decisions: Decision[];
+  settledAt: string | null;
+  note: string | null;
+
+  /** The number in the key of the next attempt. */
+  keyNumber: number;
+  /** When each number was first used (epoch, ms). */
+  readonly firstUse: Record<number, number | undefined>;
+  /** Whence the budget of automatic attempts counts: the first attempt, or a person's last retry. */
+  budgetFrom: number | null;
+  nextAttemptAt: number;
+  /** An attempt is under way. */
+  inFlight: boolean;
+  /** A person's retry that no attempt has served yet. */
+  retry: { readonly sendAnyway: boolean } | null;
+  /** A person overrode what the look at the bill run holds back. */
+  lookOverridden: boolean;
+  /** The run was reset, so the key may have been used in a past that is gone: not known, to be asked, or settled. */
+  reset: 'notKnown' | 'ask' | 'settled';
+  /** When the present question to a person came up (epoch, ms). */
+  askedAt: number | null;
+}
+
+export function openSend(ordinal: number, requests: readonly EmailRequest[]): Send {
+  return {
+    ordinal,
+    resend: requests.some(({ resend }) => resend),
+    requests,
+    outcome: 'pending',
+    attempts: [],
+    decisions: [],
+    settledAt: null,
+    note: null,
+    keyNumber: 1,
+    firstUse: {},
+    budgetFrom: null,
+    nextAttemptAt: 0,
+    inFlight: false,
+    retry: null,
+    lookOverridden: false,
+    reset: 'notKnown',
+    askedAt: null,
+  };
+}
+
+export function recordOf(send: Send): SendRecord {
+  const { ordinal, resend, requests, outcome, attempts, decisions, settledAt, note } = send;
+  return { ordinal, resend, requests, outcome, attempts: [...attempts], decisions: [...decisions], settledAt, note };
+}
+
+/** What one send needs next. */
+export type SendStep =
+  | { readonly kind: 'attempt'; readonly question?: Asked }
+  /** Look at the bill run, for the last look is too old to send by. */
+  | { readonly kind: 'look' }
+  /** Nothing to do until then. A question may be open in the meantime, and a person's answer end the wait. */
+  | { readonly kind: 'wait'; readonly until: number; readonly question?: Asked; readonly why: string }
+  /** Only a person can go on from here. */
+  | { readonly kind: 'ask'; readonly question: Asked };
+
+export type Asked = Pick<Question, 'kind' | 'text' | 'needsSendAnyway'>;
+
+/** The last look at the bill run, and when it was taken (epoch, ms). */
+export interface Look {
+  readonly billRun: BillRun;
+  readonly at: number;
+}
+
+export function nextSendStep(send: Send, look: Look, settings: Settings, now: number): SendStep {
+  if (send.retry !== null) return { kind: 'attempt' };
+  if (send.reset === 'ask') return { kind: 'ask', question: asked('unknown', words.resetQuestion(), true) };
+  const last = send.attempts.at(-1);
+  if (last === undefined) return beforeFirstAttempt(send, look, settings, now);
+
+  const verdict = verdictOfKey(attemptsUnder(send, last.idempotencyKey));
+  if (last.stored && verdict === 'unknown') {
+    return { kind: 'ask', question: asked('unknown', words.storedUnknownQuestion(last), true) };
+  }
+  if (last.verdict === 'refused') {
+    return hasUnknown(send)
+      ? { kind: 'ask', question: asked('unknown', words.refusedAfterUnknownQuestion(last), needsSendAnyway(send, now)) }
+      : { kind: 'ask', question: asked('refused', words.refusedQuestion(last), false) };
+  }
+
+  const end = automaticUntil(send, settings);
+  if (Math.max(now, send.nextAttemptAt) > end) {
+    return hasUnknown(send)
+      ? { kind: 'ask', question: asked('unknown', words.unknownQuestion(send.attempts), needsSendAnyway(send, now)) }
+      : { kind: 'ask', question: asked('refused', words.gaveUpQuestion(last), false) };
+  }
+  const troubleAt = (send.budgetFrom ?? now) + TROUBLE_MS;
+  const trouble = isTrouble(send, last);
+  const question = !trouble || now < troubleAt ? {} : { question: troubleQuestion(send, last, end, now) };
+  if (now >= send.nextAttemptAt) return { kind: 'attempt', ...question };
+  const until = trouble && now < troubleAt ? Math.min(send.nextAttemptAt, troubleAt) : send.nextAttemptAt;
+  return { kind: 'wait', until, why: words.nextAttempt(send.attempts.length + 1, last), ...question };
+}
+
+function troubleQuestion(send: Send, last: Attempt, end: number, now: number): Asked {
+  return hasUnknown(send)
+    ? asked('unknown', words.stillUnknown(last, end), needsSendAnyway(send, now))
+    : asked('refused', words.stillNotLeaving(last, end), false);
+}
+
+function asked(kind: Question['kind'], text: string, sendAnyway: boolean): Asked {
+  return { kind, text, needsSendAnyway: sendAnyway };
+}
+
+/** Rule 6: a first send looks before it leaps. `resend=true` is somebody's explicit wish and does not. */
+function beforeFirstAttempt(send: Send, { billRun, at }: Look, settings: Settings, now: number): SendStep {
+  if (!send.resend && !send.lookOverridden) {
+    if (billRun.autoEmail === true) return { kind: 'ask', question: asked('skipped', words.autoEmailQuestion(), true) };
+    if (billRun.numberOfInvoices === 0 && billRun.numberOfCreditMemos === 0) {
+      return { kind: 'ask', question: asked('skipped', words.noDocumentsQuestion(), true) };
+    }
+    const until = coolDownEnd(billRun.lastEmailSentTime, settings.coolDownMs, at);
+    if (until !== undefined && now < until) {
+      const question = asked('delayed', words.delayedQuestion(billRun.lastEmailSentTime ?? '', until), true);
+      return { kind: 'wait', until, question, why: words.coolDown() };
+    }
+    if (now - at > LOOK_IS_FRESH_MS) return { kind: 'look' };
+  }
+  return now < send.nextAttemptAt
+    ? { kind: 'wait', until: send.nextAttemptAt, why: words.noWorker() }
+    : { kind: 'attempt' };
+}
+
+/**
+ * When the cool-down after Zuora's last emails is over (epoch, ms); undefined where there were none, or where Zuora's
+ * time cannot be read. Zuora may write times without a zone, in the tenant's own: then the latest instant that may be
+ * meant counts, which is 12 hours after the same time in UTC, but no later than the look itself.
+ */
+export function coolDownEnd(sentTime: string | undefined, coolDownMs: number, lookedAt: number): number | undefined {
+  if (sentTime === undefined) return undefined;
+  const zoned = /(Z|[+-]\d{2}:?\d{2})$/i.test(sentTime);
+  const time = Date.parse(zoned ? sentTime : `${sentTime.replace(' ', 'T')}Z`);
+  if (Number.isNaN(time)) return undefined;
+  return (zoned ? time : Math.max(time, Math.min(time + 12 * HOUR, lookedAt))) + coolDownMs;
+}
+
+function attemptsUnder(send: Send, key: string): readonly Attempt[] {
+  return send.attempts.filter(({ idempotencyKey: used }) => used === key);
+}
+
+/**
+ * Rule 3: the verdict on a key, over all its attempts. Once unknown, it stays unknown until a success or a stored reply
+ * settles it: a fresh refusal says nothing about an earlier attempt that may have arrived.
+ */
+export function verdictOfKey(attempts: readonly Pick<Attempt, 'verdict' | 'stored'>[]): Verdict | undefined {
+  let verdict: Verdict | undefined;
+  for (const attempt of attempts) {
+    if (attempt.stored || attempt.verdict === 'accepted' || verdict !== 'unknown') verdict = attempt.verdict;
+  }
+  return verdict;
+}
+
+/** Some attempt, under any key of the send, may have reached Zuora and is not settled. */
+export function hasUnknown(send: Send): boolean {
+  const keys = new Set(send.attempts.map(({ idempotencyKey: key }) => key));
+  return [...keys].some((key) => verdictOfKey(attemptsUnder(send, key)) === 'unknown');
+}
+
+function keyExpiry(send: Send): number {
+  const firstUse = send.firstUse[send.keyNumber];
+  return firstUse === undefined ? Infinity : firstUse + KEY_LIFETIME_MS;
+}
+
+/** Rule 4: the last moment at which an attempt may start without a person. */
+function automaticUntil(send: Send, { sendBudgetMs }: Settings): number {
+  return Math.min(send.budgetFrom === null ? Infinity : send.budgetFrom + sendBudgetMs, keyExpiry(send));
+}
+
+/** Worth a person's look: an unknown outcome, or a request that does not even leave. Locks and limits pass by themselves. */
+function isTrouble(send: Send, last: Attempt): boolean {
+  return hasUnknown(send) || last.httpStatus === null || last.httpStatus === 401;
+}
+
+/** A retry would have to give up the protection of the key: only a person who says so may do that. */
+export function needsSendAnyway(send: Send, now: number): boolean {
+  if (send.reset === 'ask') return true;
+  const last = send.attempts.at(-1);
+  if (last === undefined || !hasUnknown(send)) return false;
+  const current = verdictOfKey(attemptsUnder(send, last.idempotencyKey));
+  return last.stored || current !== 'unknown' || now > keyExpiry(send);
+}
+
+/** What an attempt is made of: the activity's input without the address of the bill run. */
+export type AttemptPlan = Omit<AttemptInput, 'billRunKey' | 'entityId' | 'orgIds'>;
+
+/**
+ * Begins an attempt: picks its key, and remembers the key's first use before anything leaves.
+ *
+ * @param unique differs for every attempt, after a reset too
+ * @returns undefined when a person's retry turns out not to be enough after all, and the question is open again
+ */
+export function beginAttempt(
+  send: Send,
+  { billRunId, originalRunId, unique, now }: { billRunId: string; originalRunId: string; unique: string; now: number },
+): AttemptPlan | undefined {
+  if (send.retry !== null) {
+    const { sendAnyway } = send.retry;
+    send.retry = null;
+    if (needsSendAnyway(send, now) && !sendAnyway) return undefined;
+    send.keyNumber = keyNumberForRetry(send, now);
+    if (send.reset === 'ask') send.reset = 'settled';
+    send.budgetFrom = now;
+    send.askedAt = null;
+  }
+  send.budgetFrom ??= now;
+  send.outcome = 'pending';
+  send.inFlight = true;
+  const usedBefore = send.firstUse[send.keyNumber];
+  const firstUse = usedBefore ?? now;
+  send.firstUse[send.keyNumber] = firstUse;
+  const key = keyOf(send, billRunId);
+  return {
+    resend: send.resend,
+    idempotencyKey: key,
+    trackId: trackId(key, send.attempts.length + 1, unique),
+    notAfter: firstUse + KEY_LIFETIME_MS,
+    ...(usedBefore === undefined && send.reset !== 'settled' ? { originalRunId } : {}),
+  };
+}
+
+function keyOf(send: Send, billRunId: string): string {
+  // The first request that asks for a resend, so that the key does not depend on what else was waiting with it.
+  const request = send.requests.find(({ resend }) => resend === send.resend) ?? send.requests[0];
+  return idempotencyKey({
+    billRunId,
+    resend: send.resend,
+    requestId: request?.requestId ?? '',
+    number: send.keyNumber,
+  });
+}
+
+/** Rule 3 (b), and a person's `sendAnyway`: the number grows where the old key could only repeat its answer, or not protect. */
+function keyNumberForRetry(send: Send, now: number): number {
+  const last = send.attempts.at(-1);
+  if (last === undefined || send.reset === 'ask') return send.keyNumber;
+  const usedUp = hasUnknown(send)
+    ? needsSendAnyway(send, now)
+    : verdictOfKey(attemptsUnder(send, last.idempotencyKey)) === 'refused' || now > keyExpiry(send);
+  return usedUp ? send.keyNumber + 1 : send.keyNumber;
+}
+
+/** An attempt of which no receipt came back: what never left, or what a lost worker may or may not have sent. */
+export interface LostAttempt {
+  readonly verdict: 'notExecuted' | 'unknown';
+  readonly reasons: readonly Reason[];
+}
+
+/** Ends an attempt with what came of it. `jitter` is a random number from 0 to 1. */
+export function endAttempt(
+  send: Send,
+  plan: AttemptPlan,
+  came: Receipt | LostAttempt,
+  { startedAt, now, jitter }: { startedAt: number; now: number; jitter: number },
+): void {
+  send.inFlight = false;
+  if ('called' in came && !came.called) {
+    noCall(send, plan, came.why);
+    return;
+  }
+  const attempt =
+    'called' in came
+      ? attemptOf(send, plan, came)
+      : {
+          idempotencyKey: plan.idempotencyKey,
+          trackId: plan.trackId,
+          startedAt: new Date(startedAt).toISOString(),
+          durationMs: null,
+          httpStatus: null,
+          zuoraRequestId: null,
+          verdict: came.verdict,
+          stored: false,
+          reasons: came.reasons,
+        };
+  send.attempts.push(attempt);
+
+  const verdict = verdictOfKey(attemptsUnder(send, plan.idempotencyKey));
+  if (verdict === 'accepted') {
+    send.outcome = 'accepted';
+    send.settledAt = new Date(now).toISOString();
+    return;
+  }
+  // Rule 3 (a): the key will only repeat that nothing was done, and nothing was.
+  if (attempt.stored && verdict === 'notExecuted') send.keyNumber += 1;
+  send.nextAttemptAt = now + pause(send, 'called' in came ? came.retryAfterMs : null, jitter);
+}
+
+/** No worker took the attempt in time: nothing was sent, and the same attempt is due again. */
+export function abandonAttempt(send: Send, now: number): void {
+  send.inFlight = false;
+  if (send.attempts.length === 0) {
+    send.firstUse[send.keyNumber] = undefined;
+    send.budgetFrom = null;
+  }
+  send.nextAttemptAt = now;
+  send.note = words.noWorker();
+}
+
+function noCall(send: Send, plan: AttemptPlan, why: 'afterReset' | 'keyTooOld'): void {
+  switch (why) {
+    case 'keyTooOld':
+      // The worker's clock is ahead of the server's. No automatic attempt is left either way, so a person is asked.
+      send.nextAttemptAt = plan.notAfter + 1;
+      return;
+    case 'afterReset':
+      send.firstUse[send.keyNumber] = undefined;
+      send.budgetFrom = null;
+      // A first send emails only what was never emailed, so a fresh look is enough; a resend would email everything again.
+      send.reset = send.resend ? 'ask' : 'settled';
+      return;
+  }
+}
+
+function attemptOf(send: Send, plan: AttemptPlan, receipt: AttemptReceipt): Attempt {
+  const { zuoraRequestId, echoedTrackId } = receipt;
+  const echoesAnother = echoedTrackId !== null && echoedTrackId !== plan.trackId;
+  const seen = attemptsUnder(send, plan.idempotencyKey).some(
+    (attempt) => zuoraRequestId !== null && attempt.zuoraRequestId === zuoraRequestId,
+  );
+  const foreign = echoesAnother && !echoedTrackId.startsWith(trackIdPrefix(plan.idempotencyKey));
+  return {
+    idempotencyKey: plan.idempotencyKey,
+    trackId: plan.trackId,
+    startedAt: receipt.startedAt,
+    durationMs: receipt.durationMs,
+    httpStatus: receipt.httpStatus,
+    zuoraRequestId,
+    verdict: foreign ? 'unknown' : receipt.verdict,
+    stored: echoesAnother || seen,
+    reasons: foreign ? [words.foreignReply(echoedTrackId), ...receipt.reasons] : receipt.reasons,
+  };
+}
+
+/** The wait before the next attempt: what Zuora asks for, else doubling from 5 s to 10 min, a fifth more or less. */
+function pause(send: Send, retryAfterMs: number | null, jitter: number): number {
+  if (retryAfterMs !== null) return Math.min(Math.max(retryAfterMs, SECOND), LONGEST_RETRY_AFTER_MS);
+  const doublings = Math.min(send.attempts.length - 1, 20);
+  const base = Math.min(FIRST_PAUSE_MS * 2 ** doublings, LONGEST_PAUSE_MS);
+  return Math.round(base * (0.8 + 0.4 * jitter));
+}
+
+/** Closes a send for good. What is unknown is closed as unknown, never as anything better. */
+export function closeSend(send: Send, outcome: 'superseded' | 'finished', now: number, note: string): void {
+  if (send.outcome !== 'skipped') {
+    if (hasUnknown(send) || send.reset === 'ask') send.outcome = 'unknown';
+    else if (outcome === 'superseded') send.outcome = 'superseded';
+  }
+  send.settledAt = new Date(now).toISOString();
+  send.note = note;
+}

@@ -1,0 +1,237 @@
+/**
+ * What people read: in Temporal UI, on the command line, in failures. Each text says what happened, what was and was
+ * not sent, and what to do now. Texts that callers supply are shown as code, so that they cannot pose as ours.
+ */
+import type { Attempt, EmailRequest, Question, Reason } from './contract.js';
+
+export function time(at: number): string {
+  return new Date(at)
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/\.\d+Z$/, ' UTC');
+}
+
+/** A caller's text on one line, as markdown code. */
+export function quoted(text: string): string {
+  const line = text
+    // eslint-disable-next-line no-control-regex -- control characters are what is removed here
+    .replace(/[\u0000-\u001f\u007f-\u009f`\s]+/g, ' ')
+    .trim();
+  return `\`${line.length > 120 ? `${line.slice(0, 120)}…` : line}\``;
+}
+
+function because({ httpStatus, reasons }: Attempt): string {
+  const said = reasons.map(({ code, message }) => `${code}: ${message}`).join('; ');
+  return httpStatus === null ? said : `HTTP ${httpStatus}${said === '' ? '' : `, ${said}`}`;
+}
+
+// Questions to a person.
+
+export function refusedQuestion(last: Attempt): string {
+  return `Zuora refused to email the documents (${because(last)}). Nothing was sent. Mend the cause in Zuora, then retry.`;
+}
+
+export function gaveUpQuestion(last: Attempt): string {
+  return (
+    `The automatic attempts are over, and Zuora carried none of them out (last: ${because(last)}). ` +
+    `Nothing was sent. Retry when Zuora can take it.`
+  );
+}
+
+export function unknownQuestion(attempts: readonly Attempt[]): string {
+  const last = attempts.at(-1);
+  return (
+    `Nobody knows whether Zuora emailed the documents: ${attempts.length} attempts, and no answer that settles it` +
+    `${last === undefined ? '' : ` (last: ${because(last)})`}. Look at the email history of some invoices in Zuora. ` +
+    `If they were emailed, finish. If not, retry.`
+  );
+}
+
+export function storedUnknownQuestion(last: Attempt): string {
+  return (
+    `Zuora keeps repeating a stored answer that does not tell whether the documents were emailed (${because(last)}). ` +
+    `Look at the email history of some invoices in Zuora. If they were emailed, finish. If not, retry with sendAnyway: ` +
+    `that takes a new idempotency key, so if Zuora did send the first time, customers get a second email.`
+  );
+}
+
+export function refusedAfterUnknownQuestion(last: Attempt): string {
+  return (
+    `Zuora now refuses to email the documents (${because(last)}), but an earlier attempt got no answer that settles it ` +
+    `and may have been carried out. Look at the email history of some invoices in Zuora. If they were emailed, finish. ` +
+    `If not, mend the cause, then retry.`
+  );
+}
+
+export function resetQuestion(): string {
+  return (
+    `This workflow was reset, and what it did before is gone from its history. The resend may have been sent already, ` +
+    `under a key that Zuora has forgotten. Look at the audit of the earlier run. If it was sent, finish. ` +
+    `If not, retry with sendAnyway.`
+  );
+}
+
+export function stillUnknown(last: Attempt, end: number): string {
+  return (
+    `It is not known yet whether Zuora emailed the documents (last: ${because(last)}). Attempts go on under the same ` +
+    `idempotency key, which cannot email twice, until ${time(end)}. Nothing needs to be done now; retry tries at once.`
+  );
+}
+
+export function stillNotLeaving(last: Attempt, end: number): string {
+  return (
+    `The request does not get through to Zuora (last: ${because(last)}). Nothing was sent. Attempts go on until ` +
+    `${time(end)}. Check the worker's network and Zuora credentials; retry tries at once.`
+  );
+}
+
+export function autoEmailQuestion(): string {
+  return (
+    `Zuora emails the documents of this bill run by itself (autoEmail is on), so the first send was skipped: it could ` +
+    `email them twice. If Zuora does not email them, retry with sendAnyway.`
+  );
+}
+
+export function noDocumentsQuestion(): string {
+  return (
+    `The bill run has no invoices and no credit memos, so the first send was skipped. Retry looks again; ` +
+    `retry with sendAnyway asks Zuora all the same.`
+  );
+}
+
+export function delayedQuestion(lastEmailSentTime: string, until: number): string {
+  return (
+    `Zuora sent emails for this bill run at ${quoted(lastEmailSentTime)}, and warns that repeating the call soon can ` +
+    `email the same documents twice. The first send waits until ${time(until)}. Retry looks again; retry with ` +
+    `sendAnyway sends now.`
+  );
+}
+
+// What a run waits for.
+
+export function coolDown(): string {
+  return `the end of the cool-down after Zuora's last emails for this bill run`;
+}
+
+export function nextAttempt(number: number, last: Attempt): string {
+  return `attempt ${number}, after ${because(last)}`;
+}
+
+export function noWorker(): string {
+  return `a worker to take the attempt: none did in time, and nothing was sent by it`;
+}
+
+export function answerTo(attempt: number): string {
+  return `Zuora's answer to attempt ${attempt}`;
+}
+
+export function posting(status: string | undefined, postingFailed: boolean): string {
+  if (status === undefined) return 'the first look at the bill run';
+  if (postingFailed) {
+    return (
+      `somebody to post the bill run again: Zuora could not post all of its documents and set it back to ${status}. ` +
+      `Find the documents in error in Zuora, mend them, and post again`
+    );
+  }
+  switch (status) {
+    case 'Completed':
+      return 'somebody to post the bill run: its documents are generated, but not posted';
+    case 'PostInProgress':
+      return 'Zuora to finish posting';
+    case 'Paused':
+      return 'somebody to resume the bill run, which is paused';
+    case 'CancelInProgress':
+    case 'RemoveInProgress':
+      return `the bill run to post, though Zuora is taking it away (${status})`;
+    default:
+      return `the bill run to post; its status is ${status}`;
+  }
+}
+
+export function release(): string {
+  return 'release: the sends of this run are on hold';
+}
+
+export function escalation(): string {
+  return 'an escalation, until the run closes';
+}
+
+// Attempts and sends.
+
+export function foreignReply(trackId: string): Reason {
+  return {
+    code: 'FOREIGN_REPLY',
+    message: `Zuora repeated its answer to another request, ${trackId.slice(0, 64)}: it says nothing about this one`,
+  };
+}
+
+export function workerLost(): Reason {
+  return { code: 'WORKER_LOST', message: 'the worker was lost while its request may have been under way' };
+}
+
+export function supersededBy(ordinal: number, unknown: boolean): string {
+  return unknown
+    ? `closed as unknown: an attempt may have been carried out when send ${ordinal} was asked for, which emails all documents`
+    : `superseded by send ${ordinal}, which emails all documents`;
+}
+
+export function finished(): string {
+  return 'closed by finish before it was settled; nothing more is sent';
+}
+
+export function canceled(): string {
+  return 'closed by cancellation before it was settled; nothing more is sent';
+}
+
+export function unsettledSend(ordinal: number, resend: boolean, outcome: string): string {
+  const what =
+    outcome === 'unknown'
+      ? 'it is not known whether the documents were emailed'
+      : outcome === 'refused'
+        ? 'Zuora refused it, and nothing was sent'
+        : 'it was not carried out';
+  return `send ${ordinal} (resend=${resend}): ${what}`;
+}
+
+export function unservedRequest({ requestId, resend }: EmailRequest): string {
+  return `request ${requestId} (resend=${resend}): no send was begun for it`;
+}
+
+// Temporal UI.
+
+/** The most bytes in the summary of an activity or timer; the server takes 400, and fails the workflow task over more. */
+const LONGEST_SUMMARY = 200;
+
+export function summary(text: string): string {
+  let cut = text;
+  while (new TextEncoder().encode(cut).length > LONGEST_SUMMARY) cut = cut.slice(0, -1);
+  return cut;
+}
+
+export function sendSummary(
+  ordinal: number,
+  resend: boolean,
+  attempt: number,
+  requests: readonly EmailRequest[],
+): string {
+  const people = [...new Set(requests.flatMap(({ requestedBy }) => requestedBy ?? []))];
+  const asked = people.length === 0 ? '' : ` · asked by ${people.join(', ')}`;
+  return summary(`send ${ordinal} · resend=${resend} · attempt ${attempt}${asked}`);
+}
+
+/** What an operator can do about a question, each with the signal and the JSON to send. */
+export function answersTo({ ordinal, kind, needsSendAnyway }: Question): readonly string[] {
+  const plain = signal('retry', { ordinal, requestedBy: 'you', reason: 'why' });
+  const risky = signal('retry', { ordinal, sendAnyway: true, requestedBy: 'you', reason: 'why' });
+  const looksAgain = kind === 'skipped' || kind === 'delayed';
+  return [
+    ...(looksAgain ? [`${plain} looks at the bill run again`] : []),
+    needsSendAnyway ? `${risky} sends now, at your risk` : `${plain} tries again`,
+    `${signal('resend', { requestId: 'TICKET-1', requestedBy: 'you', reason: 'why' })} emails all documents instead`,
+    `${signal('finish', { requestedBy: 'you', reason: 'why' })} closes the run; nothing more is sent`,
+  ];
+}
+
+export function signal(name: string, argument: object): string {
+  return `signal **${name}** with \`${JSON.stringify(argument)}\``;
+}

@@ -1,0 +1,189 @@
+import { billRunIn, type BillRun } from './bill-run.js';
+import { outcomeOf, type Answer, type Outcome } from './outcome.js';
+import { tokenSource, type Credentials } from './token.js';
+import { openTransport, type Transport } from './transport.js';
+
+export interface ZuoraSettings {
+  /** As checked by {@link zuoraBaseUrl}. */
+  readonly baseUrl: URL;
+  readonly credentials: Credentials;
+  /** `Zuora-Version`: the default makes errors carry real HTTP statuses; without one Zuora answers many as 200. */
+  readonly version?: string;
+  /** Connections to Zuora at once. Zuora's default limit is 40 calls for bill runs and 80 for Object Query. */
+  readonly connections?: number;
+  /** Sends request bodies compressed. */
+  readonly gzipRequests?: boolean;
+}
+
+/** Which entity or orgs a call is about: only where the tenant has Multi-entity or Multi-Org. */
+export interface Scope {
+  readonly entityId?: string | undefined;
+  readonly orgIds?: readonly string[] | undefined;
+}
+
+export interface CallIds {
+  /** 1 to 255 printable ASCII characters. Zuora keeps the first answer to a key for 24 hours and repeats it. */
+  readonly idempotencyKey: string;
+  /** At most 64 ASCII characters, without `: ; " '`. */
+  readonly trackId: string;
+}
+
+/** One call to email the documents: what Zuora answered, and who it says answered whom. */
+export interface EmailAnswer extends Outcome {
+  /** Absent where no status came back. */
+  readonly httpStatus?: number;
+  /** `Zuora-Request-Id`: Zuora's own name for the call. */
+  readonly zuoraRequestId?: string;
+  /** `Zuora-Track-Id` as echoed: another than the one sent marks the stored answer to an earlier call. */
+  readonly echoedTrackId?: string;
+}
+
+export interface Zuora {
+  /**
+   * Reads a bill run by ID or number.
+   *
+   * @throws {@link ZuoraFailure} for anything but a bill run
+   * @throws {@link NeverLeft} when there is no connection or no token
+   */
+  getBillRun(key: string, scope?: Scope): Promise<BillRun>;
+  /**
+   * Asks Zuora to email the documents of a bill run: one HTTP call at most, never repeated here.
+   *
+   * @param deadlineMs bounds the token and the call together
+   * @throws {@link NeverLeft} when the request never left: no connection, or no token
+   */
+  emailBillRunDocuments(
+    key: string,
+    body: { readonly resend: boolean },
+    ids: CallIds,
+    options: Scope & { readonly deadlineMs: number },
+  ): Promise<EmailAnswer>;
+  close(): Promise<void>;
+}
+
+/** A read that did not give a bill run. */
+export class ZuoraFailure extends Error {
+  override readonly name = 'ZuoraFailure';
+  /** `notFound` and `refused` stay as they are until somebody mends the cause; `unavailable` may pass by itself. */
+  readonly kind: 'notFound' | 'unauthorized' | 'refused' | 'unavailable';
+  readonly httpStatus: number | undefined;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(kind: ZuoraFailure['kind'], message: string, httpStatus?: number, retryAfterMs?: number) {
+    super(message);
+    this.kind = kind;
+    this.httpStatus = httpStatus;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+const DEFAULT_VERSION = '2025-08-12';
+const READ_DEADLINE_MS = 30_000;
+
+export function createZuora({
+  baseUrl,
+  credentials,
+  version = DEFAULT_VERSION,
+  connections = 16,
+  gzipRequests = false,
+}: ZuoraSettings): Zuora {
+  const transport: Transport = openTransport({ connections });
+  const tokens = tokenSource(transport, baseUrl, credentials);
+
+  async function authorized(
+    scope: Scope,
+    call: (headers: Record<string, string>) => Promise<Answer>,
+  ): Promise<{ answer: Answer; outcome: Outcome }> {
+    const token = await tokens.token();
+    const answer = await call({
+      accept: 'application/json',
+      authorization: `Bearer ${token}`,
+      'zuora-version': version,
+      ...(scope.entityId === undefined ? {} : { 'zuora-entity-ids': scope.entityId }),
+      ...(scope.orgIds === undefined || scope.orgIds.length === 0 ? {} : { 'zuora-org-ids': scope.orgIds.join(',') }),
+    });
+    const outcome = outcomeOf(answer, Date.now());
+    if (outcome.tokenRejected) tokens.drop(token);
+    return { answer, outcome };
+  }
+
+  async function readBillRun(key: string, scope: Scope): Promise<BillRun> {
+    const { answer, outcome } = await authorized(scope, (headers) =>
+      transport.call({
+        method: 'GET',
+        url: new URL(`object-query/billing-runs/${encodeURIComponent(key)}`, baseUrl),
+        headers,
+        deadlineMs: READ_DEADLINE_MS,
+      }),
+    );
+    const billRun = answer.kind === 'reply' && answer.status === 200 ? billRunIn(answer.body) : undefined;
+    if (billRun === undefined) throw readFailure(key, answer, outcome);
+    return billRun;
+  }
+
+  return {
+    async getBillRun(key, scope = {}) {
+      try {
+        return await readBillRun(key, scope);
+      } catch (error) {
+        // A token may be withdrawn before it expires; reading twice does no harm.
+        if (error instanceof ZuoraFailure && error.kind === 'unauthorized') return readBillRun(key, scope);
+        throw error;
+      }
+    },
+
+    async emailBillRunDocuments(key, { resend }, { idempotencyKey, trackId }, { deadlineMs, ...scope }) {
+      const endsAt = Date.now() + deadlineMs;
+      const { answer, outcome } = await authorized(scope, (headers) =>
+        transport.call({
+          method: 'POST',
+          url: new URL(`v1/bill-runs/${encodeURIComponent(key)}/emails`, baseUrl),
+          headers: {
+            ...headers,
+            'content-type': 'application/json',
+            'idempotency-key': idempotencyKey,
+            'zuora-track-id': trackId,
+          },
+          // Zuora wants a body even where it says nothing, and its schema wants a boolean, not a string.
+          body: JSON.stringify({ resend }),
+          gzip: gzipRequests,
+          deadlineMs: Math.max(1, endsAt - Date.now()),
+        }),
+      );
+      return { ...outcome, ...identified(answer) };
+    },
+
+    close: () => transport.close(),
+  };
+}
+
+function identified(answer: Answer): Pick<EmailAnswer, 'httpStatus' | 'zuoraRequestId' | 'echoedTrackId'> {
+  if (answer.kind === 'silence') return {};
+  const zuoraRequestId = identifier(answer.headers['zuora-request-id']);
+  const echoedTrackId = identifier(answer.headers['zuora-track-id']);
+  return {
+    httpStatus: answer.status,
+    ...(zuoraRequestId === undefined ? {} : { zuoraRequestId }),
+    ...(echoedTrackId === undefined ? {} : { echoedTrackId }),
+  };
+}
+
+function identifier(header: string | readonly string[] | undefined): string | undefined {
+  return typeof header === 'string' && header !== '' ? header.slice(0, 100) : undefined;
+}
+
+function readFailure(key: string, answer: Answer, { reasons, tokenRejected, retryAfterMs }: Outcome): ZuoraFailure {
+  const words = reasons.map(({ code, message }) => `${code} ${message}`).join('; ');
+  if (answer.kind === 'silence') return new ZuoraFailure('unavailable', `Zuora did not answer: ${words}`);
+  const status = answer.status;
+  if (tokenRejected) return new ZuoraFailure('unauthorized', `Zuora does not take our token: ${words}`, status);
+  if (status === 404) return new ZuoraFailure('notFound', `Zuora has no bill run ${key}: ${words}`, status);
+  if (status === 200) return new ZuoraFailure('unavailable', `Zuora's answer is no bill run: ${words}`, status);
+  const refused = status >= 400 && status < 500 && ![408, 409, 425, 429].includes(status);
+  return new ZuoraFailure(
+    refused ? 'refused' : 'unavailable',
+    `Zuora answered HTTP ${status}: ${words}`,
+    status,
+    retryAfterMs,
+  );
+}
