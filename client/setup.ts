@@ -27,13 +27,15 @@ async function register({ operatorService }: Connection, namespace: string): Pro
   const all = Object.values(searchAttributes);
   const missing = all.filter(({ name }) => !Object.hasOwn(customAttributes, name));
   if (missing.length > 0) {
-    await operatorService.addSearchAttributes({
-      namespace,
-      searchAttributes: Object.fromEntries(
-        missing.map(({ name, type }) => [name, encodeSearchAttributeIndexedValueType(type) ?? null]),
-      ) as Record<string, number>,
-    });
+    await operatorService.addSearchAttributes({ namespace, searchAttributes: indexedTypes(missing) });
   }
   const registered = missing.map(({ name }) => name);
   return { namespace, registered, present: all.map(({ name }) => name).filter((name) => !registered.includes(name)) };
+}
+
+type Key = (typeof searchAttributes)[keyof typeof searchAttributes];
+
+/** Search attributes as Temporal's operator service takes them: name and number of the type. */
+export function indexedTypes(keys: readonly Key[] = Object.values(searchAttributes)): Record<string, number> {
+  return Object.fromEntries(keys.map(({ name, type }) => [name, encodeSearchAttributeIndexedValueType(type) ?? 0]));
 }

@@ -5,7 +5,7 @@ import { NativeConnection } from '@temporalio/worker';
 import { createActivities } from '../activities/index.js';
 import { createZuora } from '../zuora/client.js';
 import { ConfigurationError, workerConfiguration } from './configuration.js';
-import { SearchAttributesMissing } from './search-attributes.js';
+import { assertSearchAttributes, SearchAttributesMissing } from './search-attributes.js';
 import { createLogger, installTelemetry } from './telemetry.js';
 import { createBillRunWorker } from './worker.js';
 
@@ -24,6 +24,7 @@ async function main(): Promise<void> {
   });
   const zuora = createZuora(zuoraSettings);
   try {
+    await assertSearchAttributes(connection, namespace);
     const worker = await createBillRunWorker({
       connection,
       namespace,

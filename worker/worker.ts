@@ -1,7 +1,6 @@
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import type { Activities } from '../activities/index.js';
 import { TASK_QUEUE } from '../workflows/contract.js';
-import { assertSearchAttributes } from './search-attributes.js';
 
 export interface WorkerSettings {
   readonly connection: NativeConnection;
@@ -13,18 +12,15 @@ export interface WorkerSettings {
 }
 
 /**
- * A worker for bill runs, ready to run.
- *
- * @throws {@link SearchAttributesMissing} when the namespace lacks what the workflows write
+ * A worker for bill runs, ready to run. The namespace must have the search attributes; `assertSearchAttributes` tells.
  */
-export async function createBillRunWorker({
+export function createBillRunWorker({
   connection,
   namespace,
   activities,
   workflowBundlePath,
   taskQueue = TASK_QUEUE,
 }: WorkerSettings): Promise<Worker> {
-  await assertSearchAttributes(connection, namespace);
   return Worker.create({
     connection,
     namespace,

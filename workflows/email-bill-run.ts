@@ -268,9 +268,10 @@ async function look(run: Run, lastSeenStatus?: string): Promise<void> {
 
 /** One attempt, one activity. It is never canceled, and what comes of it is recorded, whatever it is. */
 async function attempt(run: Run, send: Send): Promise<void> {
+  if (run.billRun === null) return;
   const startedAt = Date.now();
   const plan = beginAttempt(send, {
-    billRunId: run.billRun?.id ?? '',
+    billRunId: run.billRun.id,
     originalRunId: workflowInfo().originalExecutionRunId,
     unique: uuid4(),
     now: startedAt,
@@ -279,8 +280,9 @@ async function attempt(run: Run, send: Send): Promise<void> {
   publish(run);
 
   const summary = words.sendSummary(send.ordinal, send.resend, send.attempts.length + 1, send.requests);
+  // Always by number, however the run was started: Zuora refuses a key that comes with another URL.
   const came = await emailBillRunDocuments
-    .executeWithOptions({ summary }, [{ ...addressOf(run), ...plan }])
+    .executeWithOptions({ summary }, [{ ...addressOf(run), billRunKey: run.billRun.number, ...plan }])
     .catch(lostAttempt);
   if (came === 'neverTaken') abandonAttempt(send, Date.now());
   else endAttempt(send, plan, came, { startedAt, now: Date.now(), jitter: Math.random() });

@@ -357,7 +357,7 @@ function beforePosting(run: Run, now: number): Step {
 function askedStep(run: Run, send: Send, kind: Question['kind'], now: number): Step {
   const { attentionWindowMs, escalationWindowMs } = run.settings;
   const skipped = kind === 'skipped';
-  const until = (send.askedAt ?? now) + (skipped ? escalationWindowMs : attentionWindowMs);
+  const until = (send.stoppedAt ?? now) + (skipped ? escalationWindowMs : attentionWindowMs);
   if (now < until) {
     return { kind: 'wait', until, state: stateOfQuestion[kind], waitingFor: `a person's answer` };
   }
@@ -401,12 +401,14 @@ function noteQuestion(run: Run, send: Send, now: number): void {
   if (step.kind !== 'ask') {
     if (step.kind === 'look' || step.question === undefined) send.askedAt = null;
     else send.askedAt ??= now;
+    send.stoppedAt = null;
     send.outcome = 'pending';
     return;
   }
   const { kind } = step.question;
   send.outcome = kind === 'delayed' ? 'pending' : kind;
   send.askedAt ??= now;
+  send.stoppedAt ??= now;
 }
 
 function closeUnsettled(run: Run, send: Send, now: number): void {

@@ -59,8 +59,9 @@ export interface Send {
   lookOverridden: boolean;
   /** The run was reset, so the key may have been used in a past that is gone: not known, to be asked, or settled. */
   reset: 'notKnown' | 'ask' | 'settled';
-  /** When the present question to a person came up (epoch, ms). */
+  /** When the present question to a person came up, and since when nothing goes on without an answer (epoch, ms). */
   askedAt: number | null;
+  stoppedAt: number | null;
 }
 
 export function openSend(ordinal: number, requests: readonly EmailRequest[]): Send {
@@ -82,6 +83,7 @@ export function openSend(ordinal: number, requests: readonly EmailRequest[]): Se
     lookOverridden: false,
     reset: 'notKnown',
     askedAt: null,
+    stoppedAt: null,
   };
 }
 
@@ -247,6 +249,7 @@ export function beginAttempt(
     if (send.reset === 'ask') send.reset = 'settled';
     send.budgetFrom = now;
     send.askedAt = null;
+    send.stoppedAt = null;
   }
   send.budgetFrom ??= now;
   send.outcome = 'pending';

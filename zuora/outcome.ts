@@ -57,7 +57,8 @@ export function outcomeOf(answer: Answer, now: number): Outcome {
   const body = answer.kind === 'reply' ? parsed(answer.body) : undefined;
   const categories = body === undefined ? [] : categoriesOf(body);
   const verdict = verdictOf(answer.status, body?.['success'], categories);
-  const retryAfterMs = retryAfter(answer.headers, now);
+  const overLimit = answer.status === 429 || categories.includes(70);
+  const retryAfterMs = retryAfter(answer.headers, overLimit, now);
   return {
     verdict,
     reasons: verdict === 'accepted' ? [] : reasonsOf(answer, body),
@@ -183,9 +184,13 @@ function reason(code: string, message: string): Reason {
   return { code: keepable(code).slice(0, 60), message: keepable(message) };
 }
 
-/** `Retry-After` in seconds or as a date, else `ratelimit-reset` in seconds. In milliseconds from now, never negative. */
-function retryAfter(headers: Headers, now: number): number | undefined {
-  return waitFrom(first(headers['retry-after']), now) ?? waitFrom(first(headers['ratelimit-reset']), now);
+/**
+ * `Retry-After` in seconds or as a date; over a limit also `ratelimit-reset` in seconds, which Zuora sends with every
+ * answer and which says nothing elsewhere. In milliseconds from now, never negative.
+ */
+function retryAfter(headers: Headers, overLimit: boolean, now: number): number | undefined {
+  const wait = waitFrom(first(headers['retry-after']), now);
+  return wait ?? (overLimit ? waitFrom(first(headers['ratelimit-reset']), now) : undefined);
 }
 
 function waitFrom(value: string | undefined, now: number): number | undefined {

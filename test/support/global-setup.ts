@@ -1,1 +1,44 @@
-export default function setup(): void {}
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+// Without this import the module augmented below is not found.
+import type {} from 'vitest';
+import type { TestProject } from 'vitest/node';
+import { bundleWorkflows } from '../../scripts/bundle-workflows.js';
+import { projectRoot } from '../../scripts/project-root.js';
+import { billRunSearchAttributes, startTemporalServer, temporalBinaries } from '../../scripts/temporal-server.js';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** A real server for all test files: they keep out of each other's way by workflow ids and task queues. */
+    temporalAddress: string;
+    /** The workflows as they are in the sources. */
+    workflowBundlePath: string;
+    /** The time-skipping server's binary. */
+    testServerPath: string;
+  }
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = mkdtempSync(join(tmpdir(), 'bill-run-emails-tests-'));
+  const workflowBundlePath = join(folder, 'workflow-bundle.js');
+  const workflows = join(projectRoot, 'workflows');
+
+  const [server] = await Promise.all([
+    startTemporalServer({ headless: true, searchAttributes: billRunSearchAttributes }),
+    bundleWorkflows({
+      workflowsPath: join(workflows, 'index.ts'),
+      payloadConverterPath: join(workflows, 'payload-converter.ts'),
+      outFile: workflowBundlePath,
+    }),
+  ]);
+
+  project.provide('temporalAddress', server.address);
+  project.provide('workflowBundlePath', workflowBundlePath);
+  project.provide('testServerPath', temporalBinaries().testServer);
+
+  return async () => {
+    await server.stop();
+    rmSync(folder, { recursive: true });
+  };
+}

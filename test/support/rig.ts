@@ -13,7 +13,7 @@ import { SIMULATOR_CREDENTIALS, startSimulator, type SimulatorOptions } from '..
 import { createBillRunWorker } from '../../worker/worker.js';
 import type { EmailBillRunInput, EmailBillRunResult, RunStatus, SendRecord } from '../../workflows/contract.js';
 import { createZuora } from '../../zuora/client.js';
-import { setup } from '../../client/setup.js';
+import { indexedTypes } from '../../client/setup.js';
 
 Runtime.install({ logger: new DefaultLogger('ERROR') });
 
@@ -53,7 +53,12 @@ export async function openRig({ server, polling = POLLING, multiEntity = false, 
       : await TestWorkflowEnvironment.createTimeSkipping({
           server: { executable: { type: 'existing-path', path: inject('testServerPath') } },
         });
-  if (server === 'timeSkipping') await setup(environment.connection, 'default');
+  if (server === 'timeSkipping') {
+    await environment.connection.operatorService.addSearchAttributes({
+      namespace: 'default',
+      searchAttributes: indexedTypes(),
+    });
+  }
   const simulator = await startSimulator({ emailDelayMs: 0, ...options });
   const dispatcher = new Agent();
   const zuora = createZuora({ baseUrl: new URL(`${simulator.url}/`), credentials: SIMULATOR_CREDENTIALS });
@@ -141,8 +146,9 @@ export async function openRig({ server, polling = POLLING, multiEntity = false, 
       );
     },
 
-    /** Replays the history of every run that was started, and forgets them. */
-    async replay(): Promise<void> {
+    /** After each test: takes faults away, and replays the history of every run that was started. */
+    async afterTest(): Promise<void> {
+      await control('DELETE', '/faults');
       for (const workflowId of started) {
         const history = await handleOf(workflowId).fetchHistory();
         await Worker.runReplayHistory({ workflowBundle: bundle }, history, workflowId);

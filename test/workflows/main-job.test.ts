@@ -5,7 +5,7 @@ let rig: Rig;
 beforeAll(async () => {
   rig = await openRig({ server: 'real' });
 });
-afterEach(() => rig.replay());
+afterEach(() => rig.afterTest());
 afterAll(() => rig.close());
 
 test('a posted bill run is emailed once, and closes when its escalation window ends', async () => {

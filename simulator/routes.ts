@@ -1,0 +1,49 @@
+import type { FastifyInstance } from 'fastify';
+import { frontDoor, type Operation, type Route, type Simulation } from './front-door.js';
+import * as billRuns from './operations/bill-runs.js';
+import { listCreditMemos, queryInvoices } from './operations/documents.js';
+import { listEmailHistory } from './operations/email-history.js';
+import { createToken } from './operations/token.js';
+import { Refusal, type Family } from './refusal.js';
+import type { Credentials } from './tokens.js';
+
+/** The part of Zuora's public API that is here. Everything else gets the 404 of its family. */
+export function zuoraRoutes(simulation: Simulation, credentials: Credentials) {
+  const of = (family: Family, run: (simulation: Simulation, operation: Operation) => unknown): Route => ({
+    family,
+    run: (operation) => run(simulation, operation),
+  });
+  const token: Route = {
+    family: 'oauth',
+    run: ({ request }) => createToken(simulation.tokens, credentials, request),
+  };
+
+  return (server: FastifyInstance): void => {
+    const serve = (method: string, url: string, route: Route) =>
+      server.route({ method, url, handler: frontDoor(simulation, route) });
+
+    serve('POST', '/oauth/token', token);
+    serve('POST', '/v1/bill-runs', of('v1', billRuns.createBillRun));
+    serve('GET', '/v1/bill-runs/:key', of('v1', billRuns.getBillRun));
+    serve('PUT', '/v1/bill-runs/:key/post', of('v1', billRuns.postBillRun));
+    serve('PUT', '/v1/bill-runs/:key/cancel', of('v1', billRuns.cancelBillRun));
+    serve('POST', '/v1/bill-runs/:key/emails', of('v1', billRuns.emailBillRun));
+    serve('GET', '/v1/credit-memos', of('v1', listCreditMemos));
+    serve('GET', '/v1/notification-history/email', of('v1', listEmailHistory));
+    serve('GET', '/object-query/billing-runs', of('objectQuery', billRuns.queryBillingRuns));
+    serve('GET', '/object-query/billing-runs/:key', of('objectQuery', billRuns.queryBillingRun));
+    serve('GET', '/object-query/invoices', of('objectQuery', queryInvoices));
+
+    const nowhere = (family: Family) =>
+      frontDoor(simulation, {
+        family,
+        run: ({ request }) => {
+          throw new Refusal(40, `The simulator has no ${request.method} ${request.path}.`, 404);
+        },
+      });
+    const elsewhere = { v1: nowhere('v1'), objectQuery: nowhere('objectQuery') };
+    server.setNotFoundHandler((request, reply) =>
+      request.url.startsWith('/object-query/') ? elsewhere.objectQuery(request, reply) : elsewhere.v1(request, reply),
+    );
+  };
+}

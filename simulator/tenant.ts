@@ -1,0 +1,397 @@
+/**
+ * The tenant: bill runs, their documents, and the emails that left.
+ *
+ * A bill run goes Pending → Processing → Completed (its documents exist now, as drafts) → PostInProgress → Posted, or
+ * back to Completed when a document could not be posted; from Pending and Completed also CancelInProgress → Canceled.
+ * Each step waits on the clock. Any other status can be set from outside and stays until something else is set.
+ *
+ * An email call chooses its documents when it is made, and their emails leave later. Only then are they recorded as
+ * sent, so a second call with `resend=false` in between chooses the same documents again: the double emails that the
+ * endpoint's own page warns of.
+ */
+import {
+  changed,
+  hasGenerated,
+  ON_THE_WAY_TO_POSTED,
+  type BillingDocument,
+  type BillRun,
+  type PlannedDocuments,
+  type RecordChange,
+} from './bill-run.js';
+import type { SimulatorClock } from './clock.js';
+import { day, withOffset } from './dates.js';
+import { objectId, type Random } from './random.js';
+import { Refusal } from './refusal.js';
+import type { SettingsInForce } from './settings.js';
+
+export interface NewBillRun {
+  readonly number: string | undefined;
+  readonly entityId: string | undefined;
+  readonly status: string;
+  readonly planned: Partial<PlannedDocuments>;
+  readonly fields: RecordChange;
+}
+
+/** What asked for an email: a call, or the tenant itself after auto-post. */
+export interface EmailCause {
+  readonly idempotencyKey: string | undefined;
+  readonly resend: boolean | undefined;
+}
+
+export interface SentEmail {
+  readonly billRunId: string;
+  readonly billRunNumber: string;
+  readonly entityId: string | undefined;
+  readonly document: BillingDocument;
+  readonly cause: EmailCause;
+  readonly sentAt: number;
+}
+
+/** Why a status could not be reached, for the record's errorMessage. */
+const POSTING_FAILED = 'One or more billing documents could not be posted. Post the bill run again.';
+
+export class Tenant {
+  readonly #clock: SimulatorClock;
+  readonly #settings: SettingsInForce;
+  readonly #random: Random;
+  readonly #billRuns = new Map<string, BillRun>();
+  /** A number may exist once in every entity. */
+  readonly #idsOfNumber = new Map<string, readonly string[]>();
+  /** Steps of a bill run that are still to come; a status set from outside calls them off. */
+  readonly #comingSteps = new Map<string, (() => void)[]>();
+  readonly #mailbox: SentEmail[] = [];
+  readonly #userId: string;
+  #billRunsSoFar = 0;
+  #documentsSoFar = { Invoice: 0, CreditMemo: 0, account: 0 };
+
+  constructor(clock: SimulatorClock, settings: SettingsInForce, random: Random) {
+    this.#clock = clock;
+    this.#settings = settings;
+    this.#random = random;
+    this.#userId = objectId(random);
+  }
+
+  get userId(): string {
+    return this.#userId;
+  }
+
+  get mailbox(): readonly SentEmail[] {
+    return this.#mailbox;
+  }
+
+  /** All of an entity; without one, all there are. */
+  billRuns(entityId?: string): readonly BillRun[] {
+    const all = [...this.#billRuns.values()];
+    return entityId === undefined ? all : all.filter((billRun) => billRun.entityId === entityId);
+  }
+
+  find(key: string, entityId?: string): BillRun | undefined {
+    const ids = [key, ...(this.#idsOfNumber.get(key) ?? [])];
+    const found = ids.map((id) => this.#billRuns.get(id));
+    return found.find((billRun) => billRun !== undefined && (entityId === undefined || billRun.entityId === entityId));
+  }
+
+  create(wanted: NewBillRun): BillRun {
+    const { current: settings } = this.#settings;
+    const moment = this.#clock.now();
+    const today = day(moment, settings.utcOffset);
+    const id = objectId(this.#random);
+    const number = wanted.number ?? this.#nextNumber();
+    const billRun: BillRun = {
+      entityId: wanted.entityId,
+      documents: undefined,
+      planned: {
+        invoices: wanted.planned.invoices ?? settings.invoicesPerBillRun,
+        creditMemos: wanted.planned.creditMemos ?? settings.creditMemosPerBillRun,
+        zeroAmountInvoices: wanted.planned.zeroAmountInvoices ?? 0,
+      },
+      record: changed(
+        {
+          id,
+          billingRunNumber: number,
+          billingRunType: 'Regular',
+          targetType: 'Batch',
+          batches: 'AllBatches',
+          autoPost: false,
+          autoEmail: false,
+          autoRenewal: false,
+          includeOrderLineItems: true,
+          includeSubscriptions: true,
+          invoicesEmailed: false,
+          noEmailForZeroAmountInvoice: false,
+          invoiceDate: today,
+          targetDate: today,
+          createdById: this.#userId,
+          createdDate: this.#written(moment),
+        },
+        wanted.fields,
+      ),
+    };
+    this.#billRuns.set(id, billRun);
+    this.#idsOfNumber.set(number, [...(this.#idsOfNumber.get(number) ?? []), id]);
+    this.#enter(id, wanted.status);
+    return this.#known(id);
+  }
+
+  remove(id: string): void {
+    this.#callOff(id);
+    this.#billRuns.delete(id);
+  }
+
+  /** From outside, whatever the rules are. */
+  change(id: string, change: RecordChange): BillRun {
+    const { status, ...fields } = change;
+    if (status !== undefined) this.#callOff(id);
+    if (typeof status === 'string' && status !== this.#known(id).record.status) this.#enter(id, status);
+    this.#record(id, status === null ? { ...fields, status } : fields);
+    return this.#known(id);
+  }
+
+  /** Walks the steps from the present status to Posted, evenly over the time given. */
+  postBy(id: string, postedAfterMs: number): void {
+    const reached = ON_THE_WAY_TO_POSTED.findIndex((status) => status === this.#known(id).record.status);
+    const ahead = ON_THE_WAY_TO_POSTED.slice(reached + 1);
+    ahead.forEach((status, index) => {
+      this.#later(id, (postedAfterMs * (index + 1)) / ahead.length, () => {
+        if (status === 'Posted') this.#finishPosting(id);
+        else this.#enter(id, status);
+      });
+    });
+    this.#clock.runDue();
+  }
+
+  process(id: string): void {
+    const { processingMs } = this.#settings.current;
+    this.#later(id, processingMs / 2, () => {
+      this.#enter(id, 'Processing');
+    });
+    this.#later(id, processingMs, () => {
+      this.#enter(id, 'Completed');
+      if (this.#known(id).record.autoPost === true) this.#startPosting(id);
+    });
+  }
+
+  post(billRun: BillRun, invoiceDate: string | undefined): BillRun {
+    const { id, status } = billRun.record;
+    if (status !== 'Completed') {
+      throw new Refusal(30, `The bill run cannot be posted: its status is ${status ?? 'unknown'}, not Completed.`);
+    }
+    this.#callOff(id);
+    this.#record(id, invoiceDate === undefined ? {} : { invoiceDate });
+    this.#startPosting(id);
+    return this.#known(id);
+  }
+
+  cancel(billRun: BillRun): BillRun {
+    const { id, status } = billRun.record;
+    if (billRun.documents?.some((document) => document.postedAt !== undefined) === true) {
+      throw new Refusal(30, 'The Bill Run cannot be Cancelled, There are Posted invoices.');
+    }
+    if (status !== 'Pending' && status !== 'Paused' && status !== 'Completed') {
+      throw new Refusal(30, `The bill run cannot be canceled: its status is ${status ?? 'unknown'}.`);
+    }
+    this.#callOff(id);
+    this.#enter(id, 'CancelInProgress');
+    this.#later(id, this.#settings.current.cancelingMs, () => {
+      this.#enter(id, 'Canceled');
+    });
+    return this.#known(id);
+  }
+
+  email(billRun: BillRun, cause: EmailCause & { readonly resend: boolean }): void {
+    const { record, documents = [] } = billRun;
+    if (record.status !== 'Posted') {
+      throw new Refusal(
+        30,
+        `Only posted billing documents can be emailed: bill run ${record.billingRunNumber} is not posted.`,
+      );
+    }
+    const reachable = documents.filter((document) => this.#hasActiveNotification(document));
+    if (documents.length > 0 && reachable.length === 0) {
+      throw new Refusal(
+        30,
+        'The notification for manually emailing the billing documents of this bill run is not active.',
+      );
+    }
+    const suppressed = (document: BillingDocument) =>
+      this.#settings.current.zeroAmountRuleHoldsForEmailCall && isSuppressed(billRun, document);
+    const chosen = reachable.filter((document) => (cause.resend || !document.countsAsEmailed) && !suppressed(document));
+    this.#emailLater(billRun, chosen, cause);
+  }
+
+  #startPosting(id: string): void {
+    this.#enter(id, 'PostInProgress');
+    this.#later(id, this.#settings.current.postingMs, () => {
+      this.#finishPosting(id);
+    });
+  }
+
+  #finishPosting(id: string): void {
+    const { failPostings, emptyBillRunsPost } = this.#settings.current;
+    const { documents = [] } = this.#known(id);
+    if (failPostings > 0) {
+      this.#settings.change({ failPostings: failPostings - 1 });
+      const [failing, ...others] = documents;
+      if (failing !== undefined)
+        this.#replaceDocuments(id, [failing, ...others.map((document) => this.#posted(document))]);
+      this.#enter(id, 'Completed');
+      this.#record(id, { errorMessage: POSTING_FAILED });
+    } else if (documents.length === 0 && !emptyBillRunsPost) {
+      this.#enter(id, 'Completed');
+    } else {
+      this.#enter(id, 'Posted');
+    }
+  }
+
+  /** The one place where a status changes, with what comes with it. */
+  #enter(id: string, status: string): void {
+    const now = this.#written(this.#clock.now());
+    this.#record(id, { status, updatedDate: now, updatedById: this.#userId });
+    if (status === 'Processing') this.#record(id, { executedDate: now, startDate: now });
+    if (hasGenerated(status)) this.#generateDocuments(id);
+    if (status === 'Posted') {
+      this.#replaceDocuments(
+        id,
+        (this.#known(id).documents ?? []).map((document) => this.#posted(document)),
+      );
+      this.#record(id, { postedDate: now, errorMessage: null });
+      this.#emailAfterAutoPost(this.#known(id));
+    }
+  }
+
+  #generateDocuments(id: string): void {
+    const { documents, planned, record } = this.#known(id);
+    if (documents !== undefined) return;
+    const generated = [
+      ...Array.from({ length: planned.invoices }, (_, index) =>
+        this.#newDocument('Invoice', index < planned.zeroAmountInvoices ? 0 : 100 + index),
+      ),
+      ...Array.from({ length: planned.creditMemos }, (_, index) => this.#newDocument('CreditMemo', 10 + index)),
+    ];
+    const now = this.#written(this.#clock.now());
+    this.#replaceDocuments(id, generated);
+    this.#record(id, {
+      numberOfAccounts: generated.length,
+      numberOfInvoices: planned.invoices,
+      numberOfCreditMemos: planned.creditMemos,
+      executedDate: record.executedDate ?? now,
+      startDate: record.startDate ?? now,
+      endDate: now,
+      totalTime: this.#settings.current.processingMs,
+    });
+  }
+
+  #newDocument(type: BillingDocument['type'], amount: number): BillingDocument {
+    const numberOf = { Invoice: 'INV', CreditMemo: 'CM' }[type];
+    return {
+      id: objectId(this.#random),
+      type,
+      number: `${numberOf}${counted(++this.#documentsSoFar[type])}`,
+      accountId: objectId(this.#random),
+      accountNumber: `A${counted(++this.#documentsSoFar.account)}`,
+      amount,
+      createdAt: this.#clock.now(),
+      postedAt: undefined,
+      lastEmailSentAt: undefined,
+      countsAsEmailed: false,
+    };
+  }
+
+  #posted(document: BillingDocument): BillingDocument {
+    return { ...document, postedAt: document.postedAt ?? this.#clock.now() };
+  }
+
+  /** `autoEmail` means: after auto-post. A bill run that somebody posts sends nothing by itself, whatever the field says. */
+  #emailAfterAutoPost(billRun: BillRun): void {
+    const { autoPost, autoEmail } = billRun.record;
+    if (autoPost !== true || autoEmail !== true) return;
+    const chosen = (billRun.documents ?? []).filter((document) => !isSuppressed(billRun, document));
+    this.#emailLater(billRun, chosen, { idempotencyKey: undefined, resend: undefined });
+  }
+
+  #emailLater(billRun: BillRun, documents: readonly BillingDocument[], cause: EmailCause): void {
+    if (documents.length === 0) return;
+    this.#clock.after(this.#settings.current.emailDelayMs, () => {
+      this.#leave(billRun, documents, cause);
+    });
+  }
+
+  #leave(billRun: BillRun, documents: readonly BillingDocument[], cause: EmailCause): void {
+    const sentAt = this.#clock.now();
+    const { id: billRunId, billingRunNumber } = billRun.record;
+    for (const document of documents) {
+      this.#mailbox.push({
+        billRunId,
+        billRunNumber: billingRunNumber,
+        entityId: billRun.entityId,
+        document,
+        cause,
+        sentAt,
+      });
+    }
+    const present = this.#billRuns.get(billRunId);
+    if (present === undefined) return;
+
+    const counts = cause.resend !== undefined || this.#settings.current.autoEmailCounts;
+    const sent = new Set(documents.map((document) => document.id));
+    this.#replaceDocuments(
+      billRunId,
+      (present.documents ?? []).map((document) =>
+        sent.has(document.id)
+          ? { ...document, lastEmailSentAt: sentAt, countsAsEmailed: document.countsAsEmailed || counts }
+          : document,
+      ),
+    );
+    this.#record(billRunId, { invoicesEmailed: true, lastEmailSentTime: this.#written(sentAt) });
+  }
+
+  #hasActiveNotification(document: BillingDocument): boolean {
+    const active = this.#settings.current.notificationActive;
+    if (typeof active === 'boolean') return active;
+    return document.type === { invoices: 'Invoice', creditMemos: 'CreditMemo' }[active];
+  }
+
+  #later(id: string, delayMs: number, step: () => void): void {
+    const callOff = this.#clock.after(delayMs, step);
+    this.#comingSteps.set(id, [...(this.#comingSteps.get(id) ?? []), callOff]);
+  }
+
+  #callOff(id: string): void {
+    for (const callOff of this.#comingSteps.get(id) ?? []) callOff();
+    this.#comingSteps.delete(id);
+  }
+
+  #record(id: string, change: RecordChange): void {
+    const billRun = this.#known(id);
+    this.#billRuns.set(id, { ...billRun, record: changed(billRun.record, change) });
+  }
+
+  #replaceDocuments(id: string, documents: readonly BillingDocument[]): void {
+    this.#billRuns.set(id, { ...this.#known(id), documents });
+  }
+
+  #known(id: string): BillRun {
+    const billRun = this.#billRuns.get(id);
+    if (billRun === undefined) throw new Error(`no bill run ${id}: its coming steps should have been called off`);
+    return billRun;
+  }
+
+  #nextNumber(): string {
+    let number: string;
+    do number = `BR-${counted(++this.#billRunsSoFar)}`;
+    while (this.find(number) !== undefined);
+    return number;
+  }
+
+  #written(moment: number): string {
+    return withOffset(moment, this.#settings.current.utcOffset);
+  }
+}
+
+function isSuppressed(billRun: BillRun, document: BillingDocument): boolean {
+  return billRun.record.noEmailForZeroAmountInvoice === true && document.type === 'Invoice' && document.amount === 0;
+}
+
+function counted(number: number): string {
+  return String(number).padStart(8, '0');
+}
