@@ -9,7 +9,7 @@ import {
   type WorkflowExecutionDescription,
   type WorkflowHandle,
 } from '@temporalio/client';
-import { checkInput, checkResend } from '../workflows/checks.js';
+import { checkInput, checkNote, checkResend, checkRetry, type Checked } from '../workflows/checks.js';
 import {
   canonicalWorkflowId,
   resendSignal,
@@ -19,7 +19,9 @@ import {
   WORKFLOW_TYPE,
   type EmailBillRunInput,
   type EmailBillRunResult,
+  type NoteMessage,
   type ResendMessage,
+  type RetryMessage,
   type RunStatus,
   type SendRecord,
 } from '../workflows/contract.js';
@@ -59,6 +61,22 @@ export interface BillRunName {
   readonly billRunKey: string;
   readonly entityId?: string | undefined;
 }
+
+/** The signals by which operators decide, and what each may say. */
+interface OperatorMessages {
+  readonly retry: RetryMessage;
+  readonly hold: NoteMessage;
+  readonly release: NoteMessage;
+  readonly finish: NoteMessage;
+}
+export type OperatorSignal = keyof OperatorMessages;
+
+const checkOf: Readonly<Record<OperatorSignal, (message: unknown) => Checked<object>>> = {
+  retry: checkRetry,
+  hold: checkNote,
+  release: checkNote,
+  finish: checkNote,
+};
 
 const DEADLINE_MS = 15_000;
 
@@ -136,11 +154,17 @@ export class BillRunEmails {
     });
   }
 
-  /** Sends one of the operators' signals to the run at work. */
-  async signal(name: BillRunName, signal: string, argument: object): Promise<{ workflowId: string }> {
+  /** Tells the run at work what an operator decided. */
+  async signal<Name extends OperatorSignal>(
+    name: BillRunName,
+    signal: Name,
+    message: OperatorMessages[Name] = {},
+  ): Promise<{ workflowId: string }> {
+    const { faults } = checkOf[signal](message);
+    if (faults !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${faults.join('; ')}`);
     const workflowId = await this.#workflowId(name);
     return this.#call(workflowId, async () => {
-      await this.client.workflow.getHandle(workflowId).signal(signal, argument);
+      await this.client.workflow.getHandle(workflowId).signal(signal, message);
       return { workflowId };
     });
   }

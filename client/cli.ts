@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { Command, CommanderError, Option } from 'commander';
-import type { BillRunEmails, StartResult } from './bill-run-emails.js';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { BillRunEmails, OperatorSignal, StartResult } from './bill-run-emails.js';
 import { BillRunEmailsError, EXIT, exitCodeOf } from './errors.js';
 import type { EmailState, RunStatus } from '../workflows/contract.js';
 import * as tables from './tables.js';
@@ -80,19 +80,19 @@ function createProgram(): Command {
       print(json, asked, `Asked ${asked.workflowId} to email all documents; request ${asked.requestId}.`);
     });
 
-  const signals: Record<string, string> = {
+  const signals: Record<OperatorSignal, string> = {
     retry: 'answer the open question of a bill run: try again',
     hold: 'start no further attempt until released',
     release: 'let attempts go on after a hold',
     finish: 'close a run now; nothing more is sent',
   };
-  for (const [signal, description] of Object.entries(signals)) {
+  for (const [signal, description] of Object.entries(signals) as [OperatorSignal, string][]) {
     const command = onBillRun(program, signal, description)
       .option('--requested-by <who>', 'who asks')
       .option('--reason <why>', 'why');
     if (signal === 'retry') {
       command
-        .option('--ordinal <number>', 'the send that is meant', Number)
+        .option('--ordinal <number>', 'the send that is meant', wholeNumber)
         .option('--send-anyway', 'override what holds the send back, at your own risk');
     }
     command
@@ -149,6 +149,11 @@ function onBillRun(program: Command, name: string, description: string): Command
     .argument('<bill-run>', 'number of the bill run, such as BR-00000001, or its ID')
     .option('--entity <id>', 'Zuora Multi-entity only: the entity of the bill run')
     .option('--json', 'one JSON document on stdout');
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 on.');
+  return Number(text);
 }
 
 function examples(...lines: readonly string[]): string {

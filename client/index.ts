@@ -1,6 +1,12 @@
 /** The library for pipelines. */
 export { BillRunEmails } from './bill-run-emails.js';
-export type { BillRunEmailsOptions, BillRunName, ResendResult, StartResult } from './bill-run-emails.js';
+export type {
+  BillRunEmailsOptions,
+  BillRunName,
+  OperatorSignal,
+  ResendResult,
+  StartResult,
+} from './bill-run-emails.js';
 export { BillRunEmailsError } from './errors.js';
 export type { ErrorType } from './errors.js';
 export type { Audit, AuditEntry } from './audit.js';

@@ -1,11 +1,10 @@
 /** The real parts, wired for a test file: a Temporal server, a worker with the shipped workflows, and a simulated Zuora. */
 import { randomUUID } from 'node:crypto';
-import { Client, type WorkflowHandle } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { readFileSync } from 'node:fs';
-import { Agent, request } from 'undici';
-import { expect, inject } from 'vitest';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { request } from 'undici';
+import { inject } from 'vitest';
 import { createActivities } from '../../activities/index.js';
 import type { Polling } from '../../activities/watch-bill-run.js';
 import { BillRunEmails } from '../../client/index.js';
@@ -37,6 +36,8 @@ export interface RigOptions {
   readonly polling?: Polling;
   readonly multiEntity?: boolean;
   readonly simulator?: SimulatorOptions;
+  /** Default: one of its own. */
+  readonly taskQueue?: string;
 }
 
 export type Rig = Awaited<ReturnType<typeof openRig>>;
@@ -46,7 +47,13 @@ const POLLING: Polling = { first: 100, longest: 100, afterAnHour: 100 };
 
 const bundle = { codePath: inject('workflowBundlePath') };
 
-export async function openRig({ server, polling = POLLING, multiEntity = false, simulator: options }: RigOptions) {
+export async function openRig({
+  server,
+  polling = POLLING,
+  multiEntity = false,
+  simulator: options,
+  taskQueue = `test-${randomUUID()}`,
+}: RigOptions) {
   const environment =
     server === 'real'
       ? await TestWorkflowEnvironment.createFromExistingServer({ address: inject('temporalAddress') })
@@ -60,9 +67,7 @@ export async function openRig({ server, polling = POLLING, multiEntity = false, 
     });
   }
   const simulator = await startSimulator({ emailDelayMs: 0, ...options });
-  const dispatcher = new Agent();
   const zuora = createZuora({ baseUrl: new URL(`${simulator.url}/`), credentials: SIMULATOR_CREDENTIALS });
-  const taskQueue = `test-${randomUUID()}`;
   const worker = await createBillRunWorker({
     connection: environment.nativeConnection,
     namespace: 'default',
@@ -74,21 +79,13 @@ export async function openRig({ server, polling = POLLING, multiEntity = false, 
   const emails = new BillRunEmails(environment.client, { taskQueue });
   const started = new Set<string>();
 
-  async function control<Result>(method: string, path: string, body?: object): Promise<Result> {
-    const answer = await request(`${simulator.url}/simulator${path}`, {
-      dispatcher,
-      method: method as 'GET',
-      ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
-    });
-    const text = await answer.body.text();
-    if (answer.statusCode >= 400) throw new Error(`${method} /simulator${path}: ${text}`);
-    return (text === '' ? undefined : JSON.parse(text)) as Result;
-  }
+  const control = controlOf(simulator.url);
 
   const billRun = {
     /** A bill run of Zuora's with two invoices and a credit memo, posted unless said otherwise. */
     create: (wanted: object = {}) =>
       control<{ id: string; number: string }>('POST', '/bill-runs', {
+        number: uniqueNumber(),
         invoices: 2,
         creditMemos: 1,
         status: 'Posted',
@@ -160,10 +157,33 @@ export async function openRig({ server, polling = POLLING, multiEntity = false, 
       worker.shutdown();
       await running;
       await zuora.close();
-      await dispatcher.close();
       await simulator.close();
       await environment.teardown();
     },
+  };
+}
+
+/** Test files share a server, and a number gives a workflow id: so no two bill runs have the same. */
+function uniqueNumber(): string {
+  return `BR-${randomUUID().slice(0, 8).toUpperCase()}`;
+}
+
+export type Control = <Answer>(
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+  path: string,
+  body?: object,
+) => Promise<Answer>;
+
+/** The control interface of a simulator. */
+export function controlOf(simulatorUrl: string): Control {
+  return async <Answer>(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<Answer> => {
+    const answer = await request(`${simulatorUrl}/simulator${path}`, {
+      method,
+      ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+    });
+    const text = await answer.body.text();
+    if (answer.statusCode >= 400) throw new Error(`${method} /simulator${path}: ${text}`);
+    return (text === '' ? undefined : JSON.parse(text)) as Answer;
   };
 }
 
@@ -182,9 +202,3 @@ export function emailsPerDocument(emails: readonly Email[]): { min: number; max:
   for (const { documentNumber } of emails) counts.set(documentNumber, (counts.get(documentNumber) ?? 0) + 1);
   return { min: Math.min(...counts.values()), max: Math.max(...counts.values()) };
 }
-
-export function workflowBundleCode(): string {
-  return readFileSync(bundle.codePath, 'utf8');
-}
-
-export { Client, expect, NativeConnection };

@@ -1,6 +1,10 @@
 /** Each way through the life of a bill run, on the real server. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { WorkflowFailedError, WorkflowHandle } from '@temporalio/client';
+import { temporalBinaries } from '../../scripts/temporal-server.js';
+import { searchAttributes } from '../../workflows/search-attributes.js';
 import { emailsPerDocument, openRig, until, type Rig } from '../support/rig.js';
 
 let rig: Rig;
@@ -136,7 +140,7 @@ describe('Sending', () => {
     expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
   });
 
-  test('a lock and a rate limit are waited out under the same key', async () => {
+  test('Rule 3: a lock and a rate limit are waited out under the same key', async () => {
     const { number } = await rig.billRun.create();
     await rig.fault({ fault: 'respond', status: 409, body: { success: false, reasons: [{ code: 58730050 }] } });
     await rig.fault({ fault: 'respond', status: 429, headers: { 'retry-after': '1' } });
@@ -149,7 +153,7 @@ describe('Sending', () => {
     expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
   });
 
-  test('a stored failure that was not executed takes the next key by itself', async () => {
+  test('Rule 3: a stored failure that was not executed takes the next key by itself', async () => {
     const { number, id } = await rig.billRun.create();
     await rig.fault({
       fault: 'respond',
@@ -170,7 +174,7 @@ describe('Sending', () => {
     ).toBe(true);
   });
 
-  test('a stored failure that may have been executed asks a person, and only sendAnyway takes a new key', async () => {
+  test('Rule 5: a stored failure that may have been executed asks a person, and only sendAnyway takes a new key', async () => {
     const { number } = await rig.billRun.create();
     await rig.fault({ fault: 'respond', stored: true, status: 500, body: { reasons: [{ code: 'SystemError' }] } });
     const run = await rig.start({ billRunKey: number });
@@ -193,7 +197,7 @@ describe('Sending', () => {
     ]);
   });
 
-  test('autoEmail skips the first send, visibly, and an operator overrides it', async () => {
+  test('Rule 6: autoEmail skips the first send, visibly, and an operator overrides it', async () => {
     const { number } = await rig.billRun.create({ autoEmail: true });
     const run = await rig.start({ billRunKey: number });
     const skipped = await rig.state(run, 'Skipped');
@@ -203,7 +207,7 @@ describe('Sending', () => {
     expect((await rig.sends(run))[0]).toMatchObject({ outcome: 'accepted', decisions: [{ decision: 'sendAnyway' }] });
   });
 
-  test('a bill run without documents is skipped; one whose counts Zuora does not tell is not', async () => {
+  test('Rule 6: a bill run without documents is skipped; one whose counts Zuora does not tell is not', async () => {
     const empty = await rig.billRun.create({ invoices: 0, creditMemos: 0 });
     await rig.state(await rig.start({ billRunKey: empty.number }), 'Skipped');
     const silent = await rig.billRun.create({ invoices: 1, creditMemos: 0 });
@@ -226,7 +230,7 @@ describe('Sending', () => {
     expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
   });
 
-  test('a resend that arrives while a first send is unknown closes it as unknown, in words', async () => {
+  test('Rule 5: a resend that arrives while a first send is unknown closes it as unknown, in words', async () => {
     const { number } = await rig.billRun.create();
     await rig.fault({ fault: 'respond', status: 503, times: 1_000 });
     const run = await rig.start({ billRunKey: number });
@@ -302,12 +306,12 @@ describe('Operators', () => {
     await rig.state(run, phase === 'waiting' ? 'WaitingForPost' : 'Emailed');
     await run.cancel();
     await expect(run.result()).rejects.toThrow(/cancel/i);
-    const { status, searchAttributes } = await run.describe();
+    const { status, typedSearchAttributes } = await run.describe();
     expect(status.name).toBe('CANCELLED');
-    expect(searchAttributes['EmailState']).toEqual(['Canceled']);
+    expect(typedSearchAttributes.get(searchAttributes.emailState)).toBe('Canceled');
   });
 
-  test('an attempt under way finishes before cancellation closes the run, and its outcome is recorded', async () => {
+  test('Rule 2: an attempt under way finishes before cancellation closes the run, and its outcome is recorded', async () => {
     const { number } = await rig.billRun.create();
     await rig.fault({ when: 'after', fault: 'stall', afterMs: 1_000 });
     const run = await rig.start({ billRunKey: number });
@@ -426,3 +430,46 @@ describe('Bad input', () => {
     });
   });
 });
+
+describe('After a reset', () => {
+  test('Rules 3 and 4: nothing is emailed again, and a resend that may have been sent waits for a person', async () => {
+    const { number, id } = await rig.billRun.create();
+    const run = await rig.start({ billRunKey: number });
+    await rig.state(run, 'Emailed');
+    await run.signal('resend', { requestId: 'T-1', requestedBy: 'alice' });
+    await until(
+      () => rig.sends(run),
+      (sends) => sends[1]?.outcome === 'accepted',
+    );
+    await resetToStart(run.workflowId);
+
+    const asking = await rig.state(run, 'NeedsAttention');
+    expect(asking.question).toMatchObject({ kind: 'unknown', needsSendAnyway: true });
+    expect(asking.question?.text).toContain('reset');
+    await run.signal('retry', { requestedBy: 'alice', sendAnyway: true });
+    await rig.state(run, 'Emailed');
+    const [send] = await rig.sends(run);
+    expect(send?.attempts).toMatchObject([
+      { idempotencyKey: `bill-run-email/${id}/resend/T-1/1`, verdict: 'accepted', stored: true },
+    ]);
+    expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 2, max: 2 });
+  });
+
+  test('Rule 6: a first send looks at the bill run anew, and is delayed by the emails it finds', async () => {
+    const { number } = await rig.billRun.create();
+    const run = await rig.start({ billRunKey: number });
+    await rig.state(run, 'Emailed');
+    await resetToStart(run.workflowId);
+    await rig.state(run, 'Delayed');
+    expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
+    expect(await rig.emailCalls(number)).toHaveLength(1);
+  });
+});
+
+/** Resets the newest run to its first workflow task, as an operator would. */
+async function resetToStart(workflowId: string): Promise<void> {
+  await promisify(execFile)(temporalBinaries().temporal, [
+    ...['workflow', 'reset', '--workflow-id', workflowId, '--event-id', '4', '--reason', 'a test'],
+    ...['--address', inject('temporalAddress')],
+  ]);
+}

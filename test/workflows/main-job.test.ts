@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { emailsPerDocument, openRig, type Rig } from '../support/rig.js';
+import { emailsPerDocument, openRig, until, type Rig } from '../support/rig.js';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -24,7 +24,7 @@ test('a posted bill run is emailed once, and closes when its escalation window e
   expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
 });
 
-test('nothing is emailed before the bill run is posted', async () => {
+test('Rule 1: nothing is emailed before the bill run is posted', async () => {
   const { number } = await rig.billRun.create({ status: 'Completed' });
   const run = await rig.start({ billRunKey: number });
   const waiting = await rig.state(run, 'WaitingForPost');
@@ -36,7 +36,7 @@ test('nothing is emailed before the bill run is posted', async () => {
   expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
 });
 
-test('a first call that is cut off after its effect is settled by the stored reply under the same key', async () => {
+test('Rules 3 and 5: a first call that is cut off after its effect is settled by the stored reply under the same key', async () => {
   const { number } = await rig.billRun.create();
   await rig.fault({ when: 'after', fault: 'reset' });
   const run = await rig.start({ billRunKey: number });
@@ -56,6 +56,10 @@ test('an operator escalates with the signal resend, and every document is emaile
   const run = await rig.start({ billRunKey: number });
   await rig.state(run, 'Emailed');
   await run.signal('resend', { requestId: 'TICKET-1', requestedBy: 'alice', reason: 'wrong template' });
+  await until(
+    () => rig.sends(run),
+    (sends) => sends[1]?.outcome === 'accepted',
+  );
   await run.signal('finish');
   const result = await rig.result(run);
 
@@ -65,4 +69,37 @@ test('an operator escalates with the signal resend, and every document is emaile
   ]);
   expect(result.sends[1]?.attempts[0]?.idempotencyKey).toBe(`bill-run-email/${id}/resend/TICKET-1/1`);
   expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 2, max: 2 });
+});
+
+test('Rule 7: history tells who asked, under which key each attempt was made, and what came of it', async () => {
+  const { number, id } = await rig.billRun.create();
+  await rig.fault({ when: 'after', fault: 'reset' });
+  const run = await rig.start({ billRunKey: number, requestedBy: 'pipeline', reason: 'month end' });
+  await rig.state(run, 'Emailed');
+  await run.signal('resend', { requestId: 'T-1', requestedBy: 'alice' });
+  await until(
+    () => rig.sends(run),
+    (sends) => sends[1]?.outcome === 'accepted',
+  );
+
+  const { entries } = await rig.emails.audit({ billRunKey: number });
+  expect(entries.map(({ event, requestedBy }) => [event, requestedBy])).toEqual([
+    ['started', 'pipeline'],
+    ['status', null],
+    ['attempt', null],
+    ['attemptEnded', null],
+    ['attempt', null],
+    ['attemptEnded', null],
+    ['signal', 'alice'],
+    ['attempt', null],
+    ['attemptEnded', null],
+  ]);
+  const told = entries.map(({ text }) => text).join('\n');
+  expect(told).toContain('month end');
+  expect(told).toContain(`key bill-run-email/${id}/first/1`);
+  expect(told).toContain(`key bill-run-email/${id}/resend/T-1/1`);
+  for (const { attempts } of await rig.sends(run)) {
+    for (const { zuoraRequestId } of attempts) if (zuoraRequestId !== null) expect(told).toContain(zuoraRequestId);
+  }
+  expect(entries.every(({ event, identity }) => event !== 'signal' || identity?.includes('@'))).toBe(true);
 });

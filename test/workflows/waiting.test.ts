@@ -60,6 +60,19 @@ describe('Waiting for the post', () => {
     expect(Number(closeTime) - Number(startTime)).toBeGreaterThanOrEqual(120_000);
     expect(Number(closeTime) - Number(startTime)).toBeLessThan(180_000);
   });
+
+  test('a bill run that is deleted while it waits fails as NotPosted', async () => {
+    const { number } = await rig.billRun.create({ status: 'Completed' });
+    const run = await rig.start({ billRunKey: number });
+    await until(
+      () => rig.status(run),
+      ({ billRunStatus }) => billRunStatus === 'Completed',
+    );
+    await rig.control('DELETE', `/bill-runs/${number}`);
+    const { type, message } = await failureOf(run);
+    expect(type).toBe('NotPosted');
+    expect(message).toContain('was deleted');
+  });
 });
 
 describe('Waiting after a send', () => {

@@ -1,0 +1,119 @@
+/** The worker as it runs in production: a process of its own, on the shipped bundle. */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { BillRunEmails } from '../../client/index.js';
+import { startChild } from '../../scripts/processes.js';
+import { projectRoot } from '../../scripts/project-root.js';
+import { billRunSearchAttributes, startTemporalServer, type TemporalServer } from '../../scripts/temporal-server.js';
+import { startWorker } from '../../scripts/worker-process.js';
+import { startSimulator, type Simulator } from '../../simulator/index.js';
+import { controlOf, emailsPerDocument, until, type Control, type Email } from '../support/rig.js';
+
+let temporal: TemporalServer;
+let simulator: Simulator;
+let control: Control;
+let connection: Connection;
+let emails: BillRunEmails;
+beforeAll(async () => {
+  temporal = await startTemporalServer({ headless: true, searchAttributes: billRunSearchAttributes });
+  simulator = await startSimulator();
+  control = controlOf(simulator.url);
+  connection = await Connection.connect({ address: temporal.address });
+  emails = new BillRunEmails(new Client({ connection }));
+});
+afterAll(async () => {
+  await connection.close();
+  await simulator.close();
+  await temporal.stop();
+});
+
+async function postedBillRun(fault: object): Promise<string> {
+  const { number } = await control<{ number: string }>('POST', '/bill-runs', { status: 'Posted' });
+  await control('POST', '/faults', { method: 'POST', path: `/v1/bill-runs/${number}/emails`, ...fault });
+  return number;
+}
+
+const called = (number: string): Promise<unknown> =>
+  until(
+    () => control<{ path: string }[]>('GET', '/requests'),
+    (requests) => requests.some(({ path }) => path === `/v1/bill-runs/${number}/emails`),
+  );
+
+const worker = () => startWorker({ temporal, simulatorUrl: simulator.url, pollInterval: '100ms' });
+
+describe('A worker process', () => {
+  test('Rules 2 and 3: a worker that is killed after Zuora sent, but before it answered, causes no second email', async () => {
+    const number = await postedBillRun({ when: 'after', fault: 'stall' });
+    const lost = await worker();
+    await emails.start({ billRunKey: number });
+    await called(number);
+    await lost.stop(0);
+
+    const successor = await worker();
+    // The heartbeat time-out tells after 30 s that the first worker is gone.
+    await until(
+      () => emails.status({ billRunKey: number }),
+      ({ state }) => state === 'Emailed',
+    );
+    const [send] = await emails.sends({ billRunKey: number });
+    expect(send?.attempts.map(({ verdict, stored, reasons }) => [verdict, stored, reasons[0]?.code])).toEqual([
+      ['unknown', false, 'WORKER_LOST'],
+      ['accepted', true, undefined],
+    ]);
+    expect(new Set(send?.attempts.map(({ idempotencyKey }) => idempotencyKey)).size).toBe(1);
+    expect(emailsPerDocument(await control<Email[]>('GET', `/mailbox?billRun=${number}`))).toEqual({ min: 1, max: 1 });
+    await successor.stop();
+  });
+
+  test('drains on SIGTERM: an attempt under way ends, and its receipt is kept', async () => {
+    const number = await postedBillRun({ when: 'after', fault: 'stall', afterMs: 2_000 });
+    const draining = await worker();
+    await emails.start({ billRunKey: number });
+    await called(number);
+    expect(await draining.stop(60_000)).toEqual({ code: 0, signal: null });
+
+    const successor = await worker();
+    const sends = await until(
+      () => emails.sends({ billRunKey: number }),
+      ([send]) => send?.outcome === 'accepted',
+    );
+    expect(sends[0]?.attempts).toMatchObject([{ verdict: 'accepted', httpStatus: 200 }]);
+    await successor.stop();
+  });
+
+  test.for([
+    [
+      'whose environment is not complete names what is missing',
+      { ZUORA_CLIENT_SECRET: undefined },
+      'ZUORA_CLIENT_SECRET is missing',
+    ],
+    ['that cannot reach Temporal says where it looked', { TEMPORAL_ADDRESS: '127.0.0.1:1' }, '127.0.0.1:1'],
+    ['whose namespace lacks search attributes names the command that registers them', {}, 'bill-run-emails setup'],
+  ] as const)('%s, and does not start', async ([, env, words]) => {
+    const namespace = `bare-${randomUUID()}`;
+    await connection.workflowService.registerNamespace({
+      namespace,
+      workflowExecutionRetentionPeriod: msToTs('1 day'),
+    });
+    const child = await startChild({
+      name: 'the worker',
+      command: process.execPath,
+      args: [join(projectRoot, 'dist', 'worker', 'main.js')],
+      env: {
+        TEMPORAL_ADDRESS: temporal.address,
+        TEMPORAL_NAMESPACE: namespace,
+        ZUORA_BASE_URL: simulator.url,
+        ZUORA_CLIENT_ID: 'id',
+        ZUORA_CLIENT_SECRET: 'secret',
+        ...env,
+      },
+    });
+    const { code } = await child.ended;
+    expect(code).not.toBe(0);
+    expect(child.lastLines.join('\n')).toContain(words);
+    expect(child.lastLines.join('\n')).not.toContain('    at ');
+  });
+});

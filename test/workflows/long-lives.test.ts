@@ -1,0 +1,68 @@
+/** Lives that outgrow one history. */
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { emailsPerDocument, openRig, until, type Rig } from '../support/rig.js';
+
+let rig: Rig;
+beforeAll(async () => {
+  rig = await openRig({ server: 'real' });
+});
+afterEach(() => rig.afterTest());
+afterAll(() => rig.close());
+
+test.for(['waits for the post', 'was emailed'])(
+  'a run that %s and gets thousands of messages continues as new, and loses nothing',
+  async (phase) => {
+    const waits = phase === 'waits for the post';
+    const { number, id } = await rig.billRun.create({ status: waits ? 'Completed' : 'Posted' });
+    const run = await rig.start({ billRunKey: number, requestedBy: 'pipeline' });
+    await rig.state(run, waits ? 'WaitingForPost' : 'Emailed');
+    const { runId: first } = await run.describe();
+    await run.signal('resend', { requestId: 'T-1', requestedBy: 'alice' });
+    if (!waits) {
+      await until(
+        () => rig.sends(run),
+        (sends) => sends[1]?.outcome === 'accepted',
+      );
+    }
+
+    // The server suggests a new run from 4,096 events on.
+    const signals = 4_200;
+    for (let sent = 0; sent < signals; sent += 100) {
+      await Promise.all(Array.from({ length: 100 }, () => run.signal('retry', 'nonsense')));
+    }
+    await until(
+      () => run.describe(),
+      ({ runId }) => runId !== first,
+    );
+    const status = await until(
+      () => rig.status(run),
+      ({ ignored }) => ignored.count === signals,
+    );
+    expect(status.ignored.last).toHaveLength(50);
+
+    await run.signal('resend', { requestId: 'T-1' });
+    await run.signal('resend', { requestId: 'T-2' });
+    if (waits) await rig.billRun.change(number, { status: 'Posted' });
+    await until(
+      () => rig.mailbox(number),
+      (emails) => emails.length === (waits ? 3 : 9),
+    );
+    const sends = await until(
+      () => rig.sends(run),
+      (all) => all.at(-1)?.outcome === 'accepted',
+    );
+    expect(
+      sends.flatMap(({ requests }) => requests.map(({ requestedBy, requestId }) => requestedBy ?? requestId)),
+    ).toEqual([...['pipeline', 'alice', 'T-2']]);
+    const keys = sends.flatMap(({ attempts }) => attempts.map(({ idempotencyKey }) => idempotencyKey));
+    expect(keys).toEqual(
+      waits
+        ? [`bill-run-email/${id}/resend/T-1/1`]
+        : [`bill-run-email/${id}/first/1`, `bill-run-email/${id}/resend/T-1/1`, `bill-run-email/${id}/resend/T-2/1`],
+    );
+    expect(emailsPerDocument(await rig.mailbox(number)).max).toBe(sends.length);
+    const { typedSearchAttributes, historyLength } = await run.describe();
+    expect(JSON.stringify(typedSearchAttributes)).toContain(number);
+    expect(historyLength).toBeLessThan(1_000);
+  },
+);
