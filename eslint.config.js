@@ -18,7 +18,7 @@ function boundary(folder, { forbidden, message, paths = [] }) {
 }
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', '.temporal/', '.dev/', 'coverage/'] },
+  { ignores: ['dist/', 'node_modules/', '.temporal/', '.dev/', '.setup-*', 'coverage/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],
@@ -34,7 +34,15 @@ export default tseslint.config(
   {
     files: ['**/*.js', '**/*.mjs'],
     languageOptions: {
-      globals: { process: 'readonly', console: 'readonly', URL: 'readonly', setTimeout: 'readonly', fetch: 'readonly' },
+      globals: {
+        process: 'readonly',
+        console: 'readonly',
+        URL: 'readonly',
+        setTimeout: 'readonly',
+        clearTimeout: 'readonly',
+        setInterval: 'readonly',
+        fetch: 'readonly',
+      },
     },
   },
   boundary('workflows', {
@@ -43,7 +51,14 @@ export default tseslint.config(
     paths: nodeBuiltins.map((name) => ({ name, message: 'Workflow code runs in a sandbox without Node built-ins.' })),
   }),
   boundary('zuora', {
-    forbidden: ['@temporalio/*', '**/workflows/**', '**/activities/**', '**/worker/**', '**/client/**', '**/simulator/**'],
+    forbidden: [
+      '@temporalio/*',
+      '**/workflows/**',
+      '**/activities/**',
+      '**/worker/**',
+      '**/client/**',
+      '**/simulator/**',
+    ],
     message: 'zuora/ knows nothing of Temporal.',
   }),
   boundary('activities', {

@@ -63,7 +63,7 @@ export function workerConfiguration(env: NodeJS.ProcessEnv): WorkerConfiguration
       const name = path.join('.');
       return `  ${name} ${code === 'invalid_type' && given[name] === undefined ? 'is missing' : message}`;
     });
-    throw new ConfigurationError(`the worker's environment is not complete:\n${faults.join('\n')}`);
+    throw new ConfigurationError(`the worker's environment is not as it must be:\n${faults.join('\n')}`);
   }
   const { baseUrl, ...read } = parsed.data;
   const first = read.BILL_RUN_POLL_INTERVAL ?? DEFAULT_POLLING.first;

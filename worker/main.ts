@@ -20,7 +20,10 @@ async function main(): Promise<void> {
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
   const connection = await NativeConnection.connect(connectionOptions).catch((error: unknown) => {
     const address = connectionOptions.address ?? 'localhost:7233';
-    throw new ConfigurationError(`Temporal cannot be reached at ${address}: ${(error as Error).message}`);
+    throw new ConfigurationError(
+      `Temporal cannot be reached at ${address}; is it there, and are the TEMPORAL_* variables right?`,
+      { cause: error },
+    );
   });
   const zuora = createZuora(zuoraSettings);
   try {
@@ -47,5 +50,6 @@ main().catch((error: unknown) => {
   // What an operator can mend is a sentence; anything else needs its stack.
   const mendable = error instanceof ConfigurationError || error instanceof SearchAttributesMissing;
   console.error(mendable ? error.message : error);
-  process.exitCode = mendable ? 2 : 1;
+  // The SDK's runtime may keep the process alive, and nothing is left to wait for.
+  process.exit(mendable ? 2 : 1);
 });

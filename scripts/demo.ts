@@ -1,0 +1,208 @@
+/**
+ * The main job on real parts, told step by step: a Temporal server, a worker process, and a simulated Zuora over HTTP.
+ * Its exit code is 0 only if every document got exactly one email for the first send and one for the escalation.
+ */
+import { Client, Connection } from '@temporalio/client';
+import { Command } from 'commander';
+import { request } from 'undici';
+import { BillRunEmails } from '../client/index.js';
+import * as tables from '../client/tables.js';
+import { startSimulator } from '../simulator/index.js';
+import type { RunStatus, SendRecord } from '../workflows/contract.js';
+import { untilToldToStop } from './processes.js';
+import { billRunSearchAttributes, startTemporalServer } from './temporal-server.js';
+import { startWorker } from './worker-process.js';
+
+const BILL_RUN = 'BR-00000001';
+/** Three invoices and a credit memo. */
+const DOCUMENTS = 4;
+/** Long enough to see it wait, short enough not to bore. */
+const POSTS_AFTER_MS = 4_000;
+/** Far above what the demo needs, even on a slow machine: what takes longer is stuck. */
+const STUCK_AFTER_MS = 120_000;
+
+interface Flags {
+  readonly json?: true;
+  readonly keep?: true;
+}
+
+interface DemoResult {
+  readonly billRunNumber: string;
+  readonly workflowId: string;
+  readonly state: string;
+  readonly sends: readonly SendRecord[];
+  /** How many emails the documents of the bill run got: the least and the most. Two sends, so both must be 2. */
+  readonly emailsPerDocument: { readonly min: number; readonly max: number };
+  readonly historyEvents: number;
+  readonly uiUrl: string;
+}
+
+const { json, keep } = new Command('demo')
+  .description('Emails a bill run on a real Temporal server and a simulated Zuora, under an injected fault.')
+  .option('--json', 'end with one JSON object on the last line')
+  .option('--keep', 'leave everything running at the end, to look around in Temporal UI')
+  .parse()
+  .opts<Flags>();
+
+let steps = 0;
+const stops: (() => Promise<unknown>)[] = [];
+try {
+  const result = await demo();
+  if (json) console.log(JSON.stringify(result));
+  const { min, max } = result.emailsPerDocument;
+  if (min !== 2 || max !== 2) throw new Error(`documents got between ${min} and ${max} emails instead of 2`);
+  if (keep) await untilToldToStop();
+} catch (error) {
+  console.error(error);
+  process.exitCode = 1;
+} finally {
+  for (const stop of stops.reverse()) await stop();
+}
+
+async function demo(): Promise<DemoResult> {
+  step('Starting a Temporal server, a simulated Zuora, and a worker process');
+  const temporal = await startTemporalServer({
+    searchAttributes: billRunSearchAttributes,
+    logFile: '.dev/demo-temporal.log',
+  });
+  stops.push(() => temporal.stop());
+  const simulator = await startSimulator({ emailDelayMs: 500, postingMs: 2_000 });
+  stops.push(() => simulator.close());
+  const worker = await startWorker({
+    temporal,
+    simulatorUrl: simulator.url,
+    pollInterval: '500ms',
+    logFile: '.dev/demo-worker.log',
+  });
+  stops.push(() => worker.stop());
+  const connection = await Connection.connect({ address: temporal.address });
+  const emails = new BillRunEmails(new Client({ connection }));
+  stops.push(() => emails.close());
+  tell(`Temporal ${temporal.address}, Zuora ${simulator.url}, worker process ${worker.pid}`);
+  const control = controlOf(simulator.url);
+
+  step(`Zuora has a bill run ${BILL_RUN} with 3 invoices and a credit memo. It is not posted yet`);
+  await control('POST', '/bill-runs', {
+    number: BILL_RUN,
+    invoices: 3,
+    creditMemos: 1,
+    status: 'Completed',
+    postsAfterMs: POSTS_AFTER_MS,
+  });
+  step('A fault for the first email call: Zuora does the work, but the connection is cut before its answer');
+  await control('POST', '/faults', {
+    method: 'POST',
+    path: '/v1/bill-runs/*/emails',
+    when: 'after',
+    fault: 'reset',
+  });
+
+  step('The billing pipeline asks for the emails, before the post. That is safe, and safe to repeat');
+  const { workflowId, runId } = await emails.start({
+    billRunKey: BILL_RUN,
+    requestedBy: 'nightly-billing',
+    reason: 'month end',
+  });
+  const again = await emails.start({ billRunKey: BILL_RUN, requestedBy: 'nightly-billing' });
+  tell(`workflow ${workflowId}, run ${runId}; asked a second time: ${again.result}`);
+  await watchUntil(emails, ({ state }) => state === 'Emailed');
+  tell('The second attempt used the same idempotency key, so Zuora repeated its answer instead of the emails:');
+  console.log(indented(tables.sends(await emails.sends({ billRunKey: BILL_RUN }))));
+
+  step('An operator escalates: the template was wrong, so every document goes out again');
+  const { requestId } = await emails.requestResend(
+    { billRunKey: BILL_RUN },
+    { requestId: 'TICKET-1', requestedBy: 'alice', reason: 'wrong template' },
+  );
+  tell(`signal resend, request ${requestId}`);
+  await watchUntil(emails, ({ state }, sends) => state === 'Emailed' && sends.length === 2);
+  const sends = await emails.sends({ billRunKey: BILL_RUN });
+  console.log(indented(tables.sends(sends)));
+
+  step('The audit trail, from event history: who sent what, when and why');
+  console.log(indented(tables.audit(await emails.audit({ billRunKey: BILL_RUN }))));
+
+  step('What left Zuora');
+  const counts = await emailCounts(control);
+  for (const [document, count] of counts) tell(`${document}: ${count} emails`);
+
+  const uiUrl = `${temporal.uiUrl ?? ''}/namespaces/default/workflows/${encodeURIComponent(workflowId)}`;
+  step('Where to look');
+  tell(`Temporal UI: ${uiUrl}`);
+  tell('There: the summary at the top, "Timeline" and "History" for each attempt, "Metadata" for what to do now.');
+  tell(
+    keep
+      ? 'Everything is left running. Ctrl-C ends it.'
+      : 'It ends with this demo. To look around: npm run demo -- --keep',
+  );
+
+  const description = await emails.client.workflow.getHandle(workflowId).describe();
+  const { state } = await emails.status({ billRunKey: BILL_RUN });
+  return {
+    billRunNumber: BILL_RUN,
+    workflowId,
+    state,
+    sends,
+    emailsPerDocument: { min: Math.min(...counts.values()), max: Math.max(...counts.values()) },
+    historyEvents: description.historyLength,
+    uiUrl,
+  };
+}
+
+function step(text: string): void {
+  steps += 1;
+  console.log(`\n${steps}. ${text}.`);
+}
+
+function tell(text: string): void {
+  console.log(indented(text));
+}
+
+function indented(text: string): string {
+  return text.replace(/^/gm, '   ');
+}
+
+/** Tells each change of the run until it is as wanted. */
+async function watchUntil(
+  emails: BillRunEmails,
+  wanted: (status: RunStatus, sends: readonly SendRecord[]) => boolean,
+): Promise<void> {
+  const stuckAt = Date.now() + STUCK_AFTER_MS;
+  let told = '';
+  for (;;) {
+    const status = await emails.status({ billRunKey: BILL_RUN });
+    const text = `${status.state}${status.waitingFor === null ? '' : `: waiting for ${status.waitingFor}`}`;
+    if (text !== told) tell(text);
+    told = text;
+    if (wanted(status, await emails.sends({ billRunKey: BILL_RUN }))) return;
+    if (Date.now() > stuckAt) throw new Error(`the bill run does not get on; it is ${text}`);
+    await pause();
+  }
+}
+
+type Control = <Answer>(method: 'GET' | 'POST', path: string, body?: object) => Promise<Answer>;
+
+function controlOf(simulatorUrl: string): Control {
+  return async <Answer>(method: 'GET' | 'POST', path: string, body?: object): Promise<Answer> => {
+    const answer = await request(`${simulatorUrl}/simulator${path}`, {
+      method,
+      ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+    });
+    if (answer.statusCode >= 400) throw new Error(`${method} ${path}: ${await answer.body.text()}`);
+    return (await answer.body.json()) as Answer;
+  };
+}
+
+/** Emails by document, once all have left: Zuora sends after it answered, so its clock is moved on. */
+async function emailCounts(control: Control): Promise<ReadonlyMap<string, number>> {
+  await control('POST', '/clock', { advanceMs: 3_600_000 });
+  const mailbox = await control<{ documentNumber: string }[]>('GET', `/mailbox?billRun=${BILL_RUN}`);
+  const counts = new Map<string, number>();
+  for (const { documentNumber } of mailbox) counts.set(documentNumber, (counts.get(documentNumber) ?? 0) + 1);
+  if (counts.size !== DOCUMENTS) throw new Error(`${counts.size} of ${DOCUMENTS} documents were emailed`);
+  return counts;
+}
+
+async function pause(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 100));
+}

@@ -1,0 +1,116 @@
+import { relative, resolve } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { SIMULATOR_CREDENTIALS, startSimulator } from '../simulator/index.js';
+import { TASK_QUEUE } from '../workflows/contract.js';
+import { untilToldToStop } from './processes.js';
+import { assertPortIsFree, billRunSearchAttributes, PortTakenError, startTemporalServer } from './temporal-server.js';
+import { startWorker } from './worker-process.js';
+
+interface Flags {
+  readonly temporalPort: number;
+  readonly uiPort: number;
+  readonly simulatorPort: number;
+  readonly db: string;
+}
+
+const TEMPORAL_LOG = '.dev/temporal.log';
+const WORKER_LOG = '.dev/worker.log';
+/** Short enough to watch; in production it begins with 10 s. */
+const POLL_INTERVAL = '2s';
+/** A call to the simulator is over in well under a second, unless a fault stalls it. */
+const WORKER_GRACE_MS = 15_000;
+
+/** What a person can mend. */
+class DevFailure extends Error {
+  override readonly name = 'DevFailure';
+}
+
+const flags = new Command('dev')
+  .description('Runs Temporal with its UI, the Zuora simulator and a worker until Ctrl-C.')
+  .option('--temporal-port <port>', "Temporal's gRPC port", port, 7233)
+  .option('--ui-port <port>', "Temporal UI's port", port, 8233)
+  .option('--simulator-port <port>', "the Zuora simulator's port", port, 9700)
+  .option('--db <file>', 'database that keeps workflows from one run to the next', '.dev/temporal.db')
+  .parse()
+  .opts<Flags>();
+
+try {
+  await dev(flags);
+} catch (error) {
+  // What a person can mend needs no stack.
+  console.error(error instanceof DevFailure || error instanceof PortTakenError ? error.message : error);
+  process.exitCode = 1;
+}
+
+async function dev({ temporalPort, uiPort, simulatorPort, db }: Flags): Promise<void> {
+  await assertPortsAreFree({ '--temporal-port': temporalPort, '--ui-port': uiPort, '--simulator-port': simulatorPort });
+
+  const stops: (() => Promise<unknown>)[] = [];
+  try {
+    const temporal = await startTemporalServer({
+      port: temporalPort,
+      uiPort,
+      dbFilename: resolve(db),
+      searchAttributes: billRunSearchAttributes,
+      logFile: TEMPORAL_LOG,
+    });
+    stops.push(() => temporal.stop());
+    console.log(`Temporal     ${temporal.address} (database ${relative('', db)}, log ${TEMPORAL_LOG})`);
+    console.log(`Temporal UI  ${temporal.uiUrl ?? ''}`);
+
+    const simulator = await startSimulator({ port: simulatorPort });
+    stops.push(() => simulator.close());
+    const { clientId, clientSecret } = SIMULATOR_CREDENTIALS;
+    console.log(`Simulator    ${simulator.url} (client id ${clientId}, secret ${clientSecret})`);
+
+    const worker = await startWorker({
+      temporal,
+      simulatorUrl: simulator.url,
+      pollInterval: POLL_INTERVAL,
+      logFile: WORKER_LOG,
+    });
+    stops.push(() => worker.stop(WORKER_GRACE_MS));
+    console.log(`Worker       task queue ${TASK_QUEUE} (process ${worker.pid}, log ${WORKER_LOG})`);
+    console.log(whatToTry(temporal.address, simulator.url));
+
+    await Promise.race([
+      untilToldToStop(),
+      failWhenItEnds('Temporal', temporal.ended, TEMPORAL_LOG),
+      failWhenItEnds('The worker', worker.ended, WORKER_LOG),
+    ]);
+  } finally {
+    // The worker first, so that it can finish what it does.
+    for (const stop of stops.reverse()) await stop().catch(console.error);
+  }
+}
+
+/** Names all that are taken at once, and how to choose others. */
+async function assertPortsAreFree(ports: Readonly<Record<string, number>>): Promise<void> {
+  const taken: string[] = [];
+  for (const [flag, port] of Object.entries(ports)) {
+    await assertPortIsFree(port).catch((error: unknown) => {
+      if (!(error instanceof PortTakenError)) throw error;
+      taken.push(`${port} (choose another with ${flag})`);
+    });
+  }
+  if (taken.length > 0) throw new DevFailure(`In use: port ${taken.join(', port ')}.`);
+}
+
+async function failWhenItEnds(name: string, ended: Promise<unknown>, log: string): Promise<never> {
+  await ended;
+  throw new DevFailure(`${name} ended by itself; its last words are in ${log}.`);
+}
+
+function whatToTry(temporalAddress: string, simulatorUrl: string): string {
+  const billRun = JSON.stringify({ number: 'BR-00000001', postsAfterMs: 20_000 });
+  const cli = `TEMPORAL_ADDRESS=${temporalAddress} npm run --silent cli -- start BR-00000001`;
+  return `Try          curl -s ${simulatorUrl}/simulator/bill-runs -d '${billRun}' && ${cli}   (Ctrl-C ends it all)`;
+}
+
+function port(text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1 || number > 65_535) {
+    throw new InvalidArgumentError('A port is a number from 1 to 65535.');
+  }
+  return number;
+}

@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { lastLines, SetupFailure } from './failure.mjs';
+import { swapIn, temporaryFolder, writeWhole } from './folders.mjs';
+import { runTool } from './tool.mjs';
+
+const STAMP = join('dist', '.setup-stamp');
+const LIMIT_MS = 10 * 60_000;
+
+/** dist/: the compiled sources, and the workflow bundle made of them. */
+export const build = {
+  isCurrent: (root) => existsSync(join(root, STAMP)) && readFileSync(join(root, STAMP), 'utf8') === stamp(root),
+
+  async bring(root, say) {
+    say('compiling into dist/ and bundling the workflows');
+    // Taken before the sources are read: an edit in the meantime leads to another build.
+    const builtFrom = stamp(root);
+    // A new folder holds nothing of sources that were deleted. It lies where dist/ does: source maps have relative paths.
+    const dist = temporaryFolder(root, 'dist');
+    const compiler = join('node_modules', 'typescript', 'bin', 'tsc');
+    await run(root, 'The compiler', [compiler, '--project', 'tsconfig.build.json', '--outDir', dist]);
+    swapIn(root, dist, join(root, 'dist'));
+    await run(root, 'Bundling the workflows', [join('dist', 'scripts', 'bundle-workflows.js')]);
+    writeWhole(join(root, STAMP), builtFrom);
+  },
+};
+
+async function run(root, what, args) {
+  const result = await runTool(process.execPath, args, { cwd: root, limitMs: LIMIT_MS });
+  if (!result.ok) throw new SetupFailure(`${what} failed (${result.why}):\n${lastLines(result.output, 40)}`);
+}
+
+/** By content: a checkout of another branch and back needs no build. */
+function stamp(root) {
+  const { include } = JSON.parse(readFileSync(join(root, 'tsconfig.build.json'), 'utf8'));
+  const sources = include
+    .filter((folder) => existsSync(join(root, folder)))
+    .flatMap((folder) => sourcesIn(root, folder));
+  const hash = createHash('sha256');
+  for (const path of ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', ...sources.sort()]) {
+    const content = readFileSync(join(root, path));
+    hash.update(`${path} ${content.length}\n`).update(content);
+  }
+  return hash.digest('hex');
+}
+
+function sourcesIn(root, folder) {
+  return readdirSync(join(root, folder), { recursive: true })
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => join(folder, path));
+}

@@ -1,0 +1,17 @@
+/** Run by temporal.mjs in a process of its own, which can be ended: `node download-through-sdk.mjs FOLDER`. */
+const server = { executable: { type: 'cached-download', downloadDir: process.argv[2] } };
+const failures = [];
+for (const start of ['createLocal', 'createTimeSkipping']) {
+  try {
+    const { TestWorkflowEnvironment } = await import('@temporalio/testing');
+    // The SDK has no way to download without a start.
+    const environment = await TestWorkflowEnvironment[start]({ server });
+    await environment.teardown();
+  } catch (error) {
+    failures.push(error.message);
+  }
+}
+if (failures.length > 0) {
+  console.error(failures.join('\n'));
+  process.exit(1);
+}

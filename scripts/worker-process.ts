@@ -1,0 +1,70 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Connection } from '@temporalio/client';
+import { SIMULATOR_CREDENTIALS } from '../simulator/index.js';
+import { TASK_QUEUE } from '../workflows/contract.js';
+import { startChild, type Child } from './processes.js';
+import { projectRoot } from './project-root.js';
+import { environmentFor, type TemporalServer } from './temporal-server.js';
+
+export interface WorkerProcessOptions {
+  readonly temporal: Pick<TemporalServer, 'address' | 'namespace'>;
+  readonly simulatorUrl: string;
+  /** How often it looks at a bill run that is not posted yet; default as in production. */
+  readonly pollInterval?: string;
+  readonly logFile?: string;
+}
+
+/** From the start of Node to the first poll takes about a second. */
+const READY_LIMIT_MS = 60_000;
+
+/**
+ * Starts the worker of dist/ in a process of its own, against the simulator, and waits until it asks for work. Nothing
+ * of a real tenant that the shell knows reaches it.
+ */
+export async function startWorker(options: WorkerProcessOptions): Promise<Child> {
+  const zuora = Object.keys(process.env).filter((name) => name.startsWith('ZUORA_'));
+  const worker = await startChild({
+    name: 'the worker',
+    command: process.execPath,
+    args: ['--enable-source-maps', join(projectRoot, 'dist', 'worker', 'main.js')],
+    env: {
+      ...environmentFor(options.temporal),
+      ...Object.fromEntries(zuora.map((name) => [name, undefined])),
+      ZUORA_BASE_URL: options.simulatorUrl,
+      ZUORA_CLIENT_ID: SIMULATOR_CREDENTIALS.clientId,
+      ZUORA_CLIENT_SECRET: SIMULATOR_CREDENTIALS.clientSecret,
+      ...(options.pollInterval === undefined ? {} : { BILL_RUN_POLL_INTERVAL: options.pollInterval }),
+    },
+    ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
+  });
+  const connection = Connection.lazy({ address: options.temporal.address });
+  try {
+    await Promise.race([untilItPolls(connection, options.temporal.namespace, worker), failIfItEnds(worker)]);
+    return worker;
+  } catch (error) {
+    await worker.stop(0);
+    throw error;
+  } finally {
+    await connection.close();
+  }
+}
+
+async function untilItPolls(connection: Connection, namespace: string, worker: Child): Promise<void> {
+  const deadline = Date.now() + READY_LIMIT_MS;
+  for (;;) {
+    const { pollers } = await connection.workflowService.describeTaskQueue({
+      namespace,
+      taskQueue: { name: TASK_QUEUE },
+    });
+    // The SDK's identity begins with the process id; the server also remembers workers that ended.
+    if (pollers.some(({ identity }) => identity?.startsWith(`${worker.pid}@`))) return;
+    if (Date.now() > deadline) throw new Error(`The worker does not ask for work:\n${worker.lastLines.join('\n')}`);
+    await delay(50);
+  }
+}
+
+async function failIfItEnds(worker: Child): Promise<never> {
+  await worker.ended;
+  throw new Error(`The worker ended before it asked for work:\n${worker.lastLines.join('\n')}`);
+}

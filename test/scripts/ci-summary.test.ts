@@ -1,0 +1,68 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { projectRoot } from '../../scripts/project-root.js';
+
+const PASSED = { fullName: 'a bill run is emailed once', status: 'passed' };
+const FAILED = { fullName: 'a resend is emailed again', status: 'failed' };
+const SKIPPED = { fullName: 'on another machine', status: 'pending' };
+
+test('the last line counts the tests that passed and failed', () => {
+  const { lines, code } = summary({ tests: [PASSED, PASSED, FAILED, SKIPPED], testsExit: 1 });
+
+  expect(lines.at(-1)).toBe('2 passed, 1 failed');
+  expect(lines).toContain('failed: sends.test.ts: a resend is emailed again');
+  expect(code).toBe(1);
+});
+
+test('all is well when tests and check are', () => {
+  expect(summary({ tests: [PASSED] })).toMatchObject({ code: 0, lines: ['', '1 passed, 0 failed'] });
+});
+
+test('a check that fails counts as one', () => {
+  expect(summary({ tests: [PASSED], checkExit: 1 })).toMatchObject({
+    code: 1,
+    lines: ['', 'failed: npm run check ended with exit code 1', '1 passed, 1 failed'],
+  });
+});
+
+test('a file that cannot be loaded counts as one', () => {
+  const { lines } = summary({ tests: [], fileStatus: 'failed', testsExit: 1 });
+
+  expect(lines).toEqual(['', 'failed: sends.test.ts could not be run', '0 passed, 1 failed']);
+});
+
+test.each([
+  ['that never started', { report: '', testsExit: 1 }, 'failed: npm test ended with exit code 1'],
+  ['with an error outside of tests', { tests: [PASSED], testsExit: 1 }, 'failed: npm test ended with exit code 1'],
+  ['that ran nothing', { tests: [] }, 'failed: npm test ran no test'],
+])('a run %s has failed', (_name, run, line) => {
+  const { lines, code } = summary(run);
+
+  expect(lines).toContain(line);
+  expect(code).toBe(1);
+});
+
+interface Run {
+  readonly tests?: readonly object[];
+  readonly fileStatus?: string;
+  readonly report?: string;
+  readonly testsExit?: number;
+  readonly checkExit?: number;
+}
+
+function summary({ tests = [], fileStatus = 'passed', report, testsExit = 0, checkExit = 0 }: Run) {
+  const folder = mkdtempSync(join(tmpdir(), 'bill-run-emails-ci-'));
+  onTestFinished(() => {
+    rmSync(folder, { recursive: true });
+  });
+  const path = join(folder, 'report.json');
+  const files = [{ name: join(projectRoot, 'sends.test.ts'), status: fileStatus, assertionResults: tests }];
+  writeFileSync(path, report ?? JSON.stringify({ testResults: files }));
+
+  const args = [join(projectRoot, '.ci', 'summary.mjs'), path, String(testsExit), String(checkExit)];
+  const { status, stdout } = spawnSync(process.execPath, args, { cwd: projectRoot, encoding: 'utf8' });
+  return { code: status, lines: stdout.replace(/\n$/, '').split('\n') };
+}
