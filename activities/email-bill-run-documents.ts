@@ -1,8 +1,9 @@
-import { activityInfo, heartbeat } from '@temporalio/activity';
+import { activityInfo, Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Activities, AttemptInput, Receipt } from './types.js';
 import type { Zuora } from '../zuora/client.js';
 import { NeverLeft } from '../zuora/transport.js';
+import { keepable } from '../zuora/words.js';
 
 /** For token and call together. Zuora cuts requests at 120 s, so its own answer comes first; start-to-close is 150 s. */
 const DEADLINE_MS = 130_000;
@@ -16,8 +17,9 @@ export function createEmailBillRunDocuments({ zuora }: { zuora: Zuora }): Activi
   return async (input) => {
     const why = whyNot(input);
     if (why !== undefined) return { called: false, why };
+    const context = Context.current();
     const alive = setInterval(() => {
-      heartbeat();
+      context.heartbeat();
     }, HEARTBEAT_MS);
     try {
       return await attempt(zuora, input);
@@ -38,7 +40,9 @@ function whyNot({ notAfter, originalRunId }: AttemptInput): 'keyTooOld' | 'after
 
 async function attempt(zuora: Zuora, input: AttemptInput): Promise<Receipt> {
   const { billRunKey, entityId, orgIds, resend, idempotencyKey, trackId } = input;
-  const startedAt = Date.now();
+  const startedAt = new Date();
+  // A clock that is set in the meantime must not make a call of negative length.
+  const began = performance.now();
   const { verdict, reasons, httpStatus, zuoraRequestId, echoedTrackId, retryAfterMs } =
     await zuora.emailBillRunDocuments(
       billRunKey,
@@ -48,8 +52,8 @@ async function attempt(zuora: Zuora, input: AttemptInput): Promise<Receipt> {
     );
   return {
     called: true,
-    startedAt: new Date(startedAt).toISOString(),
-    durationMs: Date.now() - startedAt,
+    startedAt: startedAt.toISOString(),
+    durationMs: Math.round(performance.now() - began),
     verdict,
     reasons,
     httpStatus: httpStatus ?? null,
@@ -72,7 +76,7 @@ function neverLeft({ code, message, retryAfterMs }: NeverLeft): ApplicationFailu
 /** A defect of ours, possibly after the call: repeating it would be a second call in one activity. */
 function unexpected(error: unknown): ApplicationFailure {
   return ApplicationFailure.nonRetryable(
-    `the attempt failed in a way that should not be: ${error instanceof Error ? error.message : 'unknown'}`,
+    `the attempt failed in a way that should not be: ${error instanceof Error ? keepable(error.message) : 'unknown'}`,
     'AttemptFailed',
   );
 }

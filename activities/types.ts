@@ -57,7 +57,7 @@ export interface Activities {
    * Answers with the bill run's record once its status is another than the last one seen. Until then it fails in a way
    * that makes the server wait and try again, which adds nothing to history.
    *
-   * @throws ApplicationFailure `BillRunNotFound`, `ReadRefused` or `InvalidInput`, none of them retryable
+   * @throws ApplicationFailure `BillRunNotFound` or `InvalidInput`, which are final; every other one may pass
    */
   watchBillRun(input: WatchInput): Promise<BillRun>;
   /**

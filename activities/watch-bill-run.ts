@@ -3,6 +3,7 @@ import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/comm
 import type { Activities, BillRun, WatchInput } from './types.js';
 import { ZuoraFailure, type Zuora } from '../zuora/client.js';
 import { NeverLeft } from '../zuora/transport.js';
+import { keepable } from '../zuora/words.js';
 
 /** How often a waiting bill run is read, in milliseconds. */
 export interface Polling {
@@ -21,6 +22,8 @@ const NOT_FOUND_FOR_MS = 2 * 60_000;
 /** Where something must be mended before a read can work, such as a permission. */
 const MENDING_MS = 60_000;
 const HOUR_MS = 60 * 60_000;
+/** What Zuora asks for is obeyed up to here; after it, one more read is no burden. */
+const LONGEST_RETRY_AFTER_MS = HOUR_MS;
 
 export function createWatchBillRun({
   zuora,
@@ -41,7 +44,7 @@ export function createWatchBillRun({
     // A failure that is none: the server waits and tries again, and history holds one activity, however long it takes.
     throw ApplicationFailure.create({
       type: 'StatusUnchanged',
-      message: `bill run ${billRun.number} is still ${billRun.status}`,
+      message: keepable(`bill run ${billRun.number} is still ${billRun.status}`),
       nextRetryDelay: jittered(pollInterval(elapsedMs, polling)),
       category: ApplicationFailureCategory.BENIGN,
     });
@@ -110,6 +113,8 @@ function unreadable(type: string, message: string, retryAfterMs: number | undefi
   return ApplicationFailure.create({
     type,
     message,
-    ...(retryAfterMs === undefined ? {} : { nextRetryDelay: Math.max(retryAfterMs, 1000) }),
+    ...(retryAfterMs === undefined
+      ? {}
+      : { nextRetryDelay: Math.min(Math.max(retryAfterMs, 1000), LONGEST_RETRY_AFTER_MS) }),
   });
 }

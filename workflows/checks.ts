@@ -78,7 +78,7 @@ interface RequiredCheck {
 type Checks<T> = { readonly [Field in keyof T]-?: Check | RequiredCheck };
 
 function checkFields<T extends object>(value: unknown, checks: Checks<T>): Checked<T> {
-  if (undecodable(value)) return { faults: [`the argument cannot be decoded: ${value.undecodable}`] };
+  if (undecodable(value)) return { faults: [`the argument cannot be decoded: ${value.undecodable.slice(0, 100)}`] };
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return { faults: [`the argument must be an object, such as {"${Object.keys(checks)[0] ?? ''}": …}`] };
   }
@@ -95,13 +95,17 @@ function checkFields<T extends object>(value: unknown, checks: Checks<T>): Check
     const fault = (typeof check === 'object' ? check.required : check)(field[1]);
     if (fault !== undefined) faults.push(`${name} must be ${fault}`);
   }
-  for (const [name] of given) {
-    if (!known.has(name)) {
-      faults.push(`${JSON.stringify(name.slice(0, 60))} is no field of it; there are ${[...known.keys()].join(', ')}`);
-    }
-  }
+  const unknown = given.map(([name]) => name).filter((name) => !known.has(name));
+  if (unknown.length > 0) faults.push(`${namesOf(unknown)} no field of it; there are ${[...known.keys()].join(', ')}`);
   // What is left in `given` has exactly the fields and types that the checks ask for.
   return faults.length > 0 ? { faults } : { value: Object.fromEntries(given) as unknown as T };
+}
+
+/** As many as a person reads, for a failure of megabytes would block the run that it should end. */
+function namesOf(fields: readonly string[]): string {
+  const named = fields.slice(0, 10).map((name) => JSON.stringify(name.slice(0, 60)));
+  const more = fields.length - named.length;
+  return `${named.join(', ')}${more > 0 ? ` and ${more} more` : ''} ${fields.length === 1 ? 'is' : 'are'}`;
 }
 
 function required(check: Check): RequiredCheck {
@@ -113,11 +117,12 @@ const boolean: Check = (value) => (typeof value === 'boolean' ? undefined : 'tru
 const positiveInteger: Check = (value) =>
   Number.isSafeInteger(value) && Number(value) > 0 ? undefined : 'a whole number from 1 on';
 
+/** Half of a surrogate pair would do harm: as part of a failure's message it ends the whole worker. */
 function text(longest: number): Check {
   return (value) =>
-    typeof value === 'string' && value !== '' && value.length <= longest
+    typeof value === 'string' && value !== '' && value.length <= longest && !/\p{Surrogate}/u.test(value)
       ? undefined
-      : `a text of 1 to ${longest} characters`;
+      : `a text of 1 to ${longest} characters in well-formed Unicode`;
 }
 
 /** Identifiers become part of URLs, headers and workflow ids: plain characters only. */

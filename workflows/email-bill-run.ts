@@ -139,7 +139,7 @@ function settingsOf(input: unknown): Settings {
 }
 
 function failure(type: FailureType, message: string, details: object): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(message, type, details);
+  return ApplicationFailure.nonRetryable(words.wellFormed(message), type, details);
 }
 
 /** Every signal: what it does to the run, and what Temporal UI says about it. */
@@ -228,8 +228,9 @@ function addressOf({ settings }: Run): BillRunAddress {
   };
 }
 
-function isClosing({ canceled, finish }: Run): boolean {
-  return canceled || finish !== null;
+/** No more waiting: the run is closing, or its history is so long that a new run should take over. */
+function mustMoveOn({ canceled, finish }: Run): boolean {
+  return canceled || finish !== null || workflowInfo().continueAsNewSuggested;
 }
 
 /** Watches the bill run until its status changes. A hint looks at once; a closing run stops. Both do no harm to a read. */
@@ -244,10 +245,10 @@ async function watch(run: Run, { lastSeenStatus, until }: Extract<Step, { kind: 
 }
 
 async function interruption(run: Run, until: number): Promise<void> {
-  await condition(() => run.hinted || isClosing(run), until - Date.now(), { summary: 'deadline for posting' });
+  await condition(() => run.hinted || mustMoveOn(run), until - Date.now(), { summary: 'deadline for posting' });
   if (run.hinted) {
     const wait = runs.hintDueAt(run) - Date.now();
-    if (wait > 0) await condition(() => isClosing(run), wait, { summary: 'a hint came; look again in a moment' });
+    if (wait > 0) await condition(() => mustMoveOn(run), wait, { summary: 'a hint came; look again in a moment' });
   }
 }
 
@@ -306,7 +307,7 @@ function lostAttempt(error: unknown): LostAttempt | 'neverTaken' {
 /** Waits for a message that changes what comes next, at most until then. */
 async function message(run: Run, { until, waitingFor }: Extract<Step, { kind: 'wait' }>): Promise<void> {
   const before = run.revision;
-  const changed = (): boolean => run.revision !== before || run.canceled;
+  const changed = (): boolean => run.revision !== before || mustMoveOn(run);
   if (until === Infinity) await condition(changed);
   else await condition(changed, until - Date.now(), { summary: words.summary(waitingFor) });
 }

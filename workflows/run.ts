@@ -20,7 +20,16 @@ import type {
   RunStatus,
   SendRecord,
 } from './contract.js';
-import { closeSend, hasUnknown, needsSendAnyway, nextSendStep, openSend, recordOf, type Send } from './send.js';
+import {
+  closeSend,
+  hasUnknown,
+  isUntouched,
+  needsSendAnyway,
+  nextSendStep,
+  openSend,
+  recordOf,
+  type Send,
+} from './send.js';
 import * as words from './words.js';
 
 /** How many ignored messages are remembered word for word. */
@@ -109,7 +118,7 @@ export function requestResend(run: Run, message: ResendMessage, now: number): { 
   const requestId = message.requestId ?? nextUnnamedId(run);
   enqueue(run, message, { requestId, resend: true, now });
   run.revision += 1;
-  return { requestId, ordinal: run.sends.length + 1 };
+  return { requestId, ordinal: joinableSendOf(run)?.ordinal ?? run.sends.length + 1 };
 }
 
 /** Why a resend cannot be asked for; nothing where it can. */
@@ -184,8 +193,13 @@ function isSeen(run: Run, requestId: string): boolean {
 
 /** The same after a reset, which applies signals again in their order, and different over all runs of a workflow id. */
 function nextUnnamedId(run: Run): string {
-  run.unnamedRequests += 1;
-  return `${run.firstRunId}-${run.unnamedRequests}`;
+  let requestId: string;
+  do {
+    run.unnamedRequests += 1;
+    requestId = `${run.firstRunId}-${run.unnamedRequests}`;
+    // A caller may have taken the id for a request of its own.
+  } while (isSeen(run, requestId));
+  return requestId;
 }
 
 function enqueue(
@@ -217,7 +231,7 @@ function answerQuestion(run: Run, message: RetryMessage, now: number): Ignored {
     return 'retry must say sendAnyway: true here, because the idempotency key does not protect another attempt';
   }
   send.decisions.push(decision(sendAnyway ? 'sendAnyway' : 'retry', message, now));
-  if (!held) send.retry = { sendAnyway };
+  if (!held) send.retry = { sendAnyway, begun: false };
   else if (sendAnyway) send.lookOverridden = true;
   else run.lookWanted = true;
   return undefined;
@@ -283,9 +297,10 @@ export function settle(run: Run, now: number): void {
   if (current !== undefined && isSuperseded(run, current, now)) {
     closeSend(current, 'superseded', now, words.supersededBy(current.ordinal + 1, hasUnknown(current)));
   }
-  if (openSendOf(run) === undefined && run.queue.length > 0) {
-    run.sends.push(openSend(run.sends.length + 1, run.queue));
-    run.queue = [];
+  if (run.queue.length > 0) {
+    const joined = joinableSendOf(run);
+    if (joined !== undefined) joined.requests.push(...run.queue.splice(0));
+    else if (openSendOf(run) === undefined) run.sends.push(openSend(run.sends.length + 1, run.queue.splice(0)));
   }
   const send = openSendOf(run);
   if (send !== undefined) noteQuestion(run, send, now);
@@ -307,16 +322,22 @@ export function nextStep(run: Run, now: number): Step {
   const step = nextSendStep(send, { billRun: run.billRun, at: run.lookedAt }, run.settings, now);
   switch (step.kind) {
     case 'look':
+      return run.held ? waiting(run, Infinity, words.release()) : step;
     case 'attempt':
-      if (run.held) return { kind: 'wait', until: Infinity, state: 'Held', waitingFor: words.release() };
-      return step.kind === 'look' ? step : { kind: 'attempt', send };
-    case 'wait': {
-      const state = step.question === undefined ? 'Sending' : stateOfQuestion[step.question.kind];
-      return { kind: 'wait', until: step.until, state, waitingFor: step.why };
-    }
+      // What is still held when its automatic attempts end becomes a question to a person.
+      return run.held ? waiting(run, step.until + 1, words.release(), step.question) : { kind: 'attempt', send };
+    case 'wait':
+      return run.held && step.question === undefined
+        ? waiting(run, step.until, words.release())
+        : waiting(run, step.until, step.why, step.question);
     case 'ask':
       return askedStep(run, send, step.question.kind, now);
   }
+}
+
+function waiting(run: Run, until: number, waitingFor: string, question?: Pick<Question, 'kind'>): Step {
+  const state = question !== undefined ? stateOfQuestion[question.kind] : run.held ? 'Held' : 'Sending';
+  return { kind: 'wait', until, state, waitingFor };
 }
 
 const stateOfQuestion: Record<Question['kind'], EmailState> = {
@@ -383,6 +404,12 @@ export function openSendOf(run: Run): Send | undefined {
   return last?.settledAt === null ? last : undefined;
 }
 
+/** The resend that is begun but not tried, because of a hold, say: further requests are served by it. */
+function joinableSendOf(run: Run): Send | undefined {
+  const send = openSendOf(run);
+  return send?.resend === true && isUntouched(send) ? send : undefined;
+}
+
 /**
  * A resend that arrives between the attempts of a first send takes its place; one that arrives during a resend waits
  * for it, unless that one is waiting for a person.
@@ -390,7 +417,6 @@ export function openSendOf(run: Run): Send | undefined {
 function isSuperseded(run: Run, current: Send, now: number): boolean {
   if (!run.queue.some(({ resend }) => resend) || run.billRun === null) return false;
   if (!current.resend) return true;
-  if (current.retry !== null) return false;
   return nextSendStep(current, { billRun: run.billRun, at: run.lookedAt }, run.settings, now).kind === 'ask';
 }
 

@@ -33,11 +33,13 @@ const FIRST_PAUSE_MS = 5 * SECOND;
 const LONGEST_PAUSE_MS = 10 * MINUTE;
 /** What Zuora asks for is obeyed up to here; after it, asking again is no burden. */
 const LONGEST_RETRY_AFTER_MS = HOUR;
+/** Where Zuora asks for less: doubling from here, so that a send never fills history with attempts. */
+const FIRST_FLOOR_MS = SECOND;
 
 export interface Send {
   readonly ordinal: number;
   readonly resend: boolean;
-  readonly requests: readonly EmailRequest[];
+  readonly requests: EmailRequest[];
   outcome: SendOutcome;
   readonly attempts: Attempt[];
   readonly decisions: Decision[];
@@ -53,8 +55,8 @@ export interface Send {
   nextAttemptAt: number;
   /** An attempt is under way. */
   inFlight: boolean;
-  /** A person's retry that no attempt has served yet. */
-  retry: { readonly sendAnyway: boolean } | null;
+  /** A person's retry that no attempt has served yet; `begun` when one was, which is under way or came to no call. */
+  retry: { readonly sendAnyway: boolean; readonly begun: boolean } | null;
   /** A person overrode what the look at the bill run holds back. */
   lookOverridden: boolean;
   /** The run was reset, so the key may have been used in a past that is gone: not known, to be asked, or settled. */
@@ -68,7 +70,7 @@ export function openSend(ordinal: number, requests: readonly EmailRequest[]): Se
   return {
     ordinal,
     resend: requests.some(({ resend }) => resend),
-    requests,
+    requests: [...requests],
     outcome: 'pending',
     attempts: [],
     decisions: [],
@@ -89,12 +91,27 @@ export function openSend(ordinal: number, requests: readonly EmailRequest[]): Se
 
 export function recordOf(send: Send): SendRecord {
   const { ordinal, resend, requests, outcome, attempts, decisions, settledAt, note } = send;
-  return { ordinal, resend, requests, outcome, attempts: [...attempts], decisions: [...decisions], settledAt, note };
+  return {
+    ordinal,
+    resend,
+    requests: [...requests],
+    outcome,
+    attempts: [...attempts],
+    decisions: [...decisions],
+    settledAt,
+    note,
+  };
+}
+
+/** Nothing was tried yet, so whoever asks for the same can be served by it. */
+export function isUntouched({ attempts, inFlight, retry, reset }: Send): boolean {
+  return attempts.length === 0 && !inFlight && retry === null && reset !== 'ask';
 }
 
 /** What one send needs next. */
 export type SendStep =
-  | { readonly kind: 'attempt'; readonly question?: Asked }
+  /** Try now, and no later than `until` without a person. */
+  | { readonly kind: 'attempt'; readonly until: number; readonly question?: Asked }
   /** Look at the bill run, for the last look is too old to send by. */
   | { readonly kind: 'look' }
   /** Nothing to do until then. A question may be open in the meantime, and a person's answer end the wait. */
@@ -111,31 +128,35 @@ export interface Look {
 }
 
 export function nextSendStep(send: Send, look: Look, settings: Settings, now: number): SendStep {
-  if (send.retry !== null) return { kind: 'attempt' };
+  if (send.retry !== null) {
+    return send.retry.begun && now < send.nextAttemptAt
+      ? { kind: 'wait', until: send.nextAttemptAt, why: words.clockAhead() }
+      : { kind: 'attempt', until: Infinity };
+  }
   if (send.reset === 'ask') return { kind: 'ask', question: asked('unknown', words.resetQuestion(), true) };
   const last = send.attempts.at(-1);
   if (last === undefined) return beforeFirstAttempt(send, look, settings, now);
 
   const verdict = verdictOfKey(attemptsUnder(send, last.idempotencyKey));
   if (last.stored && verdict === 'unknown') {
-    return { kind: 'ask', question: asked('unknown', words.storedUnknownQuestion(last), true) };
+    return { kind: 'ask', question: askedIfSent(send, words.storedUnknownQuestion(last), now) };
   }
   if (last.verdict === 'refused') {
     return hasUnknown(send)
-      ? { kind: 'ask', question: asked('unknown', words.refusedAfterUnknownQuestion(last), needsSendAnyway(send, now)) }
+      ? { kind: 'ask', question: askedIfSent(send, words.refusedAfterUnknownQuestion(last), now) }
       : { kind: 'ask', question: asked('refused', words.refusedQuestion(last), false) };
   }
 
   const end = automaticUntil(send, settings);
   if (Math.max(now, send.nextAttemptAt) > end) {
     return hasUnknown(send)
-      ? { kind: 'ask', question: asked('unknown', words.unknownQuestion(send.attempts), needsSendAnyway(send, now)) }
+      ? { kind: 'ask', question: askedIfSent(send, words.unknownQuestion(send.attempts), now) }
       : { kind: 'ask', question: asked('refused', words.gaveUpQuestion(last), false) };
   }
   const troubleAt = (send.budgetFrom ?? now) + TROUBLE_MS;
   const trouble = isTrouble(send, last);
   const question = !trouble || now < troubleAt ? {} : { question: troubleQuestion(send, last, end, now) };
-  if (now >= send.nextAttemptAt) return { kind: 'attempt', ...question };
+  if (now >= send.nextAttemptAt) return { kind: 'attempt', until: end, ...question };
   const until = trouble && now < troubleAt ? Math.min(send.nextAttemptAt, troubleAt) : send.nextAttemptAt;
   return { kind: 'wait', until, why: words.nextAttempt(send.attempts.length + 1, last), ...question };
 }
@@ -144,6 +165,12 @@ function troubleQuestion(send: Send, last: Attempt, end: number, now: number): A
   return hasUnknown(send)
     ? asked('unknown', words.stillUnknown(last, end), needsSendAnyway(send, now))
     : asked('refused', words.stillNotLeaving(last, end), false);
+}
+
+/** Whether the documents were emailed is for a person to find out; what a retry would then risk is for us to say. */
+function askedIfSent(send: Send, text: string, now: number): Asked {
+  const risky = needsSendAnyway(send, now);
+  return asked('unknown', `${text} ${words.howToGoOn(risky ? null : keyExpiry(send))}`, risky);
 }
 
 function asked(kind: Question['kind'], text: string, sendAnyway: boolean): Asked {
@@ -165,21 +192,21 @@ function beforeFirstAttempt(send: Send, { billRun, at }: Look, settings: Setting
     if (now - at > LOOK_IS_FRESH_MS) return { kind: 'look' };
   }
   return now < send.nextAttemptAt
-    ? { kind: 'wait', until: send.nextAttemptAt, why: words.noWorker() }
-    : { kind: 'attempt' };
+    ? { kind: 'wait', until: send.nextAttemptAt, why: words.clockAhead() }
+    : { kind: 'attempt', until: Infinity };
 }
 
 /**
  * When the cool-down after Zuora's last emails is over (epoch, ms); undefined where there were none, or where Zuora's
  * time cannot be read. Zuora may write times without a zone, in the tenant's own: then the latest instant that may be
- * meant counts, which is 12 hours after the same time in UTC, but no later than the look itself.
+ * meant counts, which is 12 hours after the same time in UTC. What was seen was sent before the look in any case.
  */
 export function coolDownEnd(sentTime: string | undefined, coolDownMs: number, lookedAt: number): number | undefined {
   if (sentTime === undefined) return undefined;
   const zoned = /(Z|[+-]\d{2}:?\d{2})$/i.test(sentTime);
   const time = Date.parse(zoned ? sentTime : `${sentTime.replace(' ', 'T')}Z`);
   if (Number.isNaN(time)) return undefined;
-  return (zoned ? time : Math.max(time, Math.min(time + 12 * HOUR, lookedAt))) + coolDownMs;
+  return Math.min(zoned ? time : time + 12 * HOUR, lookedAt) + coolDownMs;
 }
 
 function attemptsUnder(send: Send, key: string): readonly Attempt[] {
@@ -214,9 +241,11 @@ function automaticUntil(send: Send, { sendBudgetMs }: Settings): number {
   return Math.min(send.budgetFrom === null ? Infinity : send.budgetFrom + sendBudgetMs, keyExpiry(send));
 }
 
-/** Worth a person's look: an unknown outcome, or a request that does not even leave. Locks and limits pass by themselves. */
-function isTrouble(send: Send, last: Attempt): boolean {
-  return hasUnknown(send) || last.httpStatus === null || last.httpStatus === 401;
+/** Worth a person's look: an unknown outcome, or a request that does not get in. Locks and limits pass by themselves. */
+function isTrouble(send: Send, { httpStatus, reasons }: Attempt): boolean {
+  // Zuora's category 11: authentication failed, which older versions of its API report under any status.
+  const noEntry = httpStatus === null || httpStatus === 401 || reasons.some(({ code }) => /^(\d{6})?11$/.test(code));
+  return noEntry || hasUnknown(send);
 }
 
 /** A retry would have to give up the protection of the key: only a person who says so may do that. */
@@ -224,15 +253,27 @@ export function needsSendAnyway(send: Send, now: number): boolean {
   if (send.reset === 'ask') return true;
   const last = send.attempts.at(-1);
   if (last === undefined || !hasUnknown(send)) return false;
-  const current = verdictOfKey(attemptsUnder(send, last.idempotencyKey));
-  return last.stored || current !== 'unknown' || now > keyExpiry(send);
+  // Where the unknown attempt was made under an earlier key, the present one does not protect from it.
+  return isUsedUp(send, now) || verdictOfKey(attemptsUnder(send, last.idempotencyKey)) !== 'unknown';
+}
+
+/** The key can only repeat an answer that helps nobody, or Zuora has forgotten it. */
+function isUsedUp(send: Send, now: number): boolean {
+  const last = send.attempts.at(-1);
+  if (last === undefined || !isUsed(send)) return false;
+  const verdict = verdictOfKey(attemptsUnder(send, last.idempotencyKey));
+  return verdict === 'refused' || (verdict === 'unknown' && last.stored) || now > keyExpiry(send);
+}
+
+function isUsed({ firstUse, keyNumber }: Send): boolean {
+  return firstUse[keyNumber] !== undefined;
 }
 
 /** What an attempt is made of: the activity's input without the address of the bill run. */
 export type AttemptPlan = Omit<AttemptInput, 'billRunKey' | 'entityId' | 'orgIds'>;
 
 /**
- * Begins an attempt: picks its key, and remembers the key's first use before anything leaves.
+ * Begins an attempt: picks its key.
  *
  * @param unique differs for every attempt, after a reset too
  * @returns undefined when a person's retry turns out not to be enough after all, and the question is open again
@@ -243,27 +284,28 @@ export function beginAttempt(
 ): AttemptPlan | undefined {
   if (send.retry !== null) {
     const { sendAnyway } = send.retry;
-    send.retry = null;
-    if (needsSendAnyway(send, now) && !sendAnyway) return undefined;
-    send.keyNumber = keyNumberForRetry(send, now);
+    if (needsSendAnyway(send, now) && !sendAnyway) {
+      send.retry = null;
+      return undefined;
+    }
+    send.retry = { sendAnyway, begun: true };
+    // Rule 3 (b), and a person's `sendAnyway`.
+    if (isUsedUp(send, now)) send.keyNumber += 1;
     if (send.reset === 'ask') send.reset = 'settled';
     send.budgetFrom = now;
     send.askedAt = null;
     send.stoppedAt = null;
   }
-  send.budgetFrom ??= now;
   send.outcome = 'pending';
   send.inFlight = true;
-  const usedBefore = send.firstUse[send.keyNumber];
-  const firstUse = usedBefore ?? now;
-  send.firstUse[send.keyNumber] = firstUse;
+  const firstUse = send.firstUse[send.keyNumber];
   const key = keyOf(send, billRunId);
   return {
     resend: send.resend,
     idempotencyKey: key,
     trackId: trackId(key, send.attempts.length + 1, unique),
-    notAfter: firstUse + KEY_LIFETIME_MS,
-    ...(usedBefore === undefined && send.reset !== 'settled' ? { originalRunId } : {}),
+    notAfter: (firstUse ?? now) + KEY_LIFETIME_MS,
+    ...(firstUse === undefined && send.reset !== 'settled' ? { originalRunId } : {}),
   };
 }
 
@@ -276,16 +318,6 @@ function keyOf(send: Send, billRunId: string): string {
     requestId: request?.requestId ?? '',
     number: send.keyNumber,
   });
-}
-
-/** Rule 3 (b), and a person's `sendAnyway`: the number grows where the old key could only repeat its answer, or not protect. */
-function keyNumberForRetry(send: Send, now: number): number {
-  const last = send.attempts.at(-1);
-  if (last === undefined || send.reset === 'ask') return send.keyNumber;
-  const usedUp = hasUnknown(send)
-    ? needsSendAnyway(send, now)
-    : verdictOfKey(attemptsUnder(send, last.idempotencyKey)) === 'refused' || now > keyExpiry(send);
-  return usedUp ? send.keyNumber + 1 : send.keyNumber;
 }
 
 /** An attempt of which no receipt came back: what never left, or what a lost worker may or may not have sent. */
@@ -303,9 +335,13 @@ export function endAttempt(
 ): void {
   send.inFlight = false;
   if ('called' in came && !came.called) {
-    noCall(send, plan, came.why);
+    noCall(send, came.why, now);
     return;
   }
+  send.note = null;
+  send.budgetFrom ??= startedAt;
+  // From the attempt's beginning in the workflow, which is no later than the call.
+  send.firstUse[send.keyNumber] ??= startedAt;
   const attempt =
     'called' in came
       ? attemptOf(send, plan, came)
@@ -328,6 +364,8 @@ export function endAttempt(
     send.settledAt = new Date(now).toISOString();
     return;
   }
+  // A retry that came during the attempt was an answer to an older question than the one that this raises.
+  if (send.retry?.begun === true || attempt.stored || attempt.verdict === 'refused') send.retry = null;
   // Rule 3 (a): the key will only repeat that nothing was done, and nothing was.
   if (attempt.stored && verdict === 'notExecuted') send.keyNumber += 1;
   send.nextAttemptAt = now + pause(send, 'called' in came ? came.retryAfterMs : null, jitter);
@@ -336,25 +374,24 @@ export function endAttempt(
 /** No worker took the attempt in time: nothing was sent, and the same attempt is due again. */
 export function abandonAttempt(send: Send, now: number): void {
   send.inFlight = false;
-  if (send.attempts.length === 0) {
-    send.firstUse[send.keyNumber] = undefined;
-    send.budgetFrom = null;
-  }
   send.nextAttemptAt = now;
   send.note = words.noWorker();
 }
 
-function noCall(send: Send, plan: AttemptPlan, why: 'afterReset' | 'keyTooOld'): void {
+function noCall(send: Send, why: 'afterReset' | 'keyTooOld', now: number): void {
   switch (why) {
     case 'keyTooOld':
-      // The worker's clock is ahead of the server's. No automatic attempt is left either way, so a person is asked.
-      send.nextAttemptAt = plan.notAfter + 1;
+      // The worker's clock is ahead of the server's. A key that was used has no automatic attempt left, so a person is
+      // asked; one that was not waits for a worker whose clock is right.
+      send.nextAttemptAt = isUsed(send) ? keyExpiry(send) + 1 : now + LONGEST_PAUSE_MS;
+      if (isUsed(send)) send.retry = null;
+      send.note = words.clockAhead();
       return;
     case 'afterReset':
-      send.firstUse[send.keyNumber] = undefined;
-      send.budgetFrom = null;
       // A first send emails only what was never emailed, so a fresh look is enough; a resend would email everything again.
       send.reset = send.resend ? 'ask' : 'settled';
+      if (send.resend) send.retry = null;
+      send.nextAttemptAt = now;
       return;
   }
 }
@@ -381,10 +418,11 @@ function attemptOf(send: Send, plan: AttemptPlan, receipt: AttemptReceipt): Atte
 
 /** The wait before the next attempt: what Zuora asks for, else doubling from 5 s to 10 min, a fifth more or less. */
 function pause(send: Send, retryAfterMs: number | null, jitter: number): number {
-  if (retryAfterMs !== null) return Math.min(Math.max(retryAfterMs, SECOND), LONGEST_RETRY_AFTER_MS);
-  const doublings = Math.min(send.attempts.length - 1, 20);
-  const base = Math.min(FIRST_PAUSE_MS * 2 ** doublings, LONGEST_PAUSE_MS);
-  return Math.round(base * (0.8 + 0.4 * jitter));
+  const grown = (first: number): number => {
+    return Math.min(first * 2 ** Math.min(send.attempts.length - 1, 20), LONGEST_PAUSE_MS);
+  };
+  if (retryAfterMs !== null) return Math.min(Math.max(retryAfterMs, grown(FIRST_FLOOR_MS)), LONGEST_RETRY_AFTER_MS);
+  return Math.round(grown(FIRST_PAUSE_MS) * (0.8 + 0.4 * jitter));
 }
 
 /** Closes a send for good. What is unknown is closed as unknown, never as anything better. */

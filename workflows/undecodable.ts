@@ -10,6 +10,8 @@ export function undecodableMark(why: string): Undecodable {
   return { [MARK]: true, undecodable: why } as unknown as Undecodable;
 }
 
+/** Callers can write the mark, too: what it says is then taken for one of ours, so it must at least be a text. */
 export function undecodable(value: unknown): value is Undecodable {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, MARK);
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, MARK)) return false;
+  return typeof (value as Partial<Undecodable>).undecodable === 'string';
 }

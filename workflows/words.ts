@@ -11,17 +11,25 @@ export function time(at: number): string {
     .replace(/\.\d+Z$/, ' UTC');
 }
 
-/** A caller's text on one line, as markdown code. */
+/** A caller's text on one line, as markdown code, without what changes the direction or the look of the text around. */
 export function quoted(text: string): string {
-  const line = text
-    // eslint-disable-next-line no-control-regex -- control characters are what is removed here
-    .replace(/[\u0000-\u001f\u007f-\u009f`\s]+/g, ' ')
-    .trim();
-  return `\`${line.length > 120 ? `${line.slice(0, 120)}…` : line}\``;
+  return quotedUpTo(120, text);
+}
+
+function quotedUpTo(longest: number, text: string): string {
+  const line = text.replace(/[\p{Control}\p{Format}\p{Surrogate}`\s]+/gu, ' ').trim();
+  const short = line.length > longest ? wellFormed(`${line.slice(0, longest)}…`) : line;
+  // Two backticks with nothing between them would make code of whatever follows.
+  return `\`${short === '' ? ' ' : short}\``;
+}
+
+/** Without halves of surrogate pairs: Temporal takes no text that is not UTF-8, and one in a failure ends the worker. */
+export function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, '\ufffd');
 }
 
 function because({ httpStatus, reasons }: Attempt): string {
-  const said = reasons.map(({ code, message }) => `${code}: ${message}`).join('; ');
+  const said = reasons.map(({ code, message }) => quotedUpTo(400, `${code}: ${message}`)).join('; ');
   return httpStatus === null ? said : `HTTP ${httpStatus}${said === '' ? '' : `, ${said}`}`;
 }
 
@@ -42,25 +50,32 @@ export function unknownQuestion(attempts: readonly Attempt[]): string {
   const last = attempts.at(-1);
   return (
     `Nobody knows whether Zuora emailed the documents: ${attempts.length} attempts, and no answer that settles it` +
-    `${last === undefined ? '' : ` (last: ${because(last)})`}. Look at the email history of some invoices in Zuora. ` +
-    `If they were emailed, finish. If not, retry.`
+    `${last === undefined ? '' : ` (last: ${because(last)})`}.`
   );
 }
 
 export function storedUnknownQuestion(last: Attempt): string {
   return (
-    `Zuora keeps repeating a stored answer that does not tell whether the documents were emailed (${because(last)}). ` +
-    `Look at the email history of some invoices in Zuora. If they were emailed, finish. If not, retry with sendAnyway: ` +
-    `that takes a new idempotency key, so if Zuora did send the first time, customers get a second email.`
+    `Zuora repeats a stored answer that does not tell whether the documents were emailed (${because(last)}), and ` +
+    `would repeat it under this idempotency key again.`
   );
 }
 
 export function refusedAfterUnknownQuestion(last: Attempt): string {
   return (
     `Zuora now refuses to email the documents (${because(last)}), but an earlier attempt got no answer that settles it ` +
-    `and may have been carried out. Look at the email history of some invoices in Zuora. If they were emailed, finish. ` +
-    `If not, mend the cause, then retry.`
+    `and may have been carried out. Mend the cause first.`
   );
+}
+
+/** What to do where it is not known whether Zuora emailed; `protectedUntil` is null where no key protects a retry. */
+export function howToGoOn(protectedUntil: number | null): string {
+  const retry =
+    protectedUntil === null
+      ? `retry with sendAnyway: no idempotency key protects that, so if Zuora did send, customers get a second email`
+      : `retry before ${time(protectedUntil)}, while the idempotency key keeps Zuora from emailing twice; after that, ` +
+        `retry must say sendAnyway`;
+  return `Look at the email history of some invoices in Zuora. If they were emailed, finish. If not, ${retry}.`;
 }
 
 export function resetQuestion(): string {
@@ -73,8 +88,8 @@ export function resetQuestion(): string {
 
 export function stillUnknown(last: Attempt, end: number): string {
   return (
-    `It is not known yet whether Zuora emailed the documents (last: ${because(last)}). Attempts go on under the same ` +
-    `idempotency key, which cannot email twice, until ${time(end)}. Nothing needs to be done now; retry tries at once.`
+    `It is not known yet whether Zuora emailed the documents (last: ${because(last)}). Attempts go on until ` +
+    `${time(end)} under one idempotency key, so they cannot email twice. Nothing needs to be done now; retry tries at once.`
   );
 }
 
@@ -119,6 +134,13 @@ export function nextAttempt(number: number, last: Attempt): string {
 
 export function noWorker(): string {
   return `a worker to take the attempt: none did in time, and nothing was sent by it`;
+}
+
+export function clockAhead(): string {
+  return (
+    `a worker whose clock is right: by the clock of the one that took the attempt, its idempotency key was too old, ` +
+    `and nothing was sent by it`
+  );
 }
 
 export function answerTo(attempt: number): string {
@@ -205,7 +227,8 @@ const LONGEST_SUMMARY = 200;
 export function summary(text: string): string {
   let cut = text;
   while (new TextEncoder().encode(cut).length > LONGEST_SUMMARY) cut = cut.slice(0, -1);
-  return cut;
+  // A quotation that was cut must still end, or the rest of it is read as markdown of ours.
+  return cut.split('`').length % 2 === 0 ? `${cut}\`` : cut;
 }
 
 export function sendSummary(
@@ -214,7 +237,7 @@ export function sendSummary(
   attempt: number,
   requests: readonly EmailRequest[],
 ): string {
-  const people = [...new Set(requests.flatMap(({ requestedBy }) => requestedBy ?? []))];
+  const people = [...new Set(requests.flatMap(({ requestedBy }) => requestedBy ?? []))].map(quoted);
   const asked = people.length === 0 ? '' : ` · asked by ${people.join(', ')}`;
   return summary(`send ${ordinal} · resend=${resend} · attempt ${attempt}${asked}`);
 }

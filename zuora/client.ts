@@ -1,7 +1,7 @@
 import { billRunIn, type BillRun } from './bill-run.js';
-import { outcomeOf, type Answer, type Outcome } from './outcome.js';
+import { outcomeOf, withoutSecret, type Answer, type Outcome } from './outcome.js';
 import { tokenSource, type Credentials } from './token.js';
-import { openTransport, type Transport } from './transport.js';
+import { NeverLeft, openTransport, type Transport } from './transport.js';
 
 export interface ZuoraSettings {
   /** As checked by {@link zuoraBaseUrl}. */
@@ -13,6 +13,8 @@ export interface ZuoraSettings {
   readonly connections?: number;
   /** Sends request bodies compressed. */
   readonly gzipRequests?: boolean;
+  /** How long a read, or a token, may take; an email call brings a deadline of its own. */
+  readonly readDeadlineMs?: number;
 }
 
 /** Which entity or orgs a call is about: only where the tenant has Multi-entity or Multi-Org. */
@@ -43,14 +45,15 @@ export interface Zuora {
    * Reads a bill run by ID or number.
    *
    * @throws {@link ZuoraFailure} for anything but a bill run
-   * @throws {@link NeverLeft} when there is no connection or no token
+   * @throws {@link NeverLeft} when there is no connection or no token, or when the key names nothing
    */
   getBillRun(key: string, scope?: Scope): Promise<BillRun>;
   /**
    * Asks Zuora to email the documents of a bill run: one HTTP call at most, never repeated here.
    *
-   * @param deadlineMs bounds the token and the call together
-   * @throws {@link NeverLeft} when the request never left: no connection, or no token
+   * @param deadlineMs bounds the call, less what the token before it took
+   * @throws {@link NeverLeft} when the request never left: no connection, no token, no time, or a key or an ID that
+   *   Zuora does not take
    */
   emailBillRunDocuments(
     key: string,
@@ -86,34 +89,37 @@ export function createZuora({
   version = DEFAULT_VERSION,
   connections = 16,
   gzipRequests = false,
+  readDeadlineMs = READ_DEADLINE_MS,
 }: ZuoraSettings): Zuora {
   const transport: Transport = openTransport({ connections });
-  const tokens = tokenSource(transport, baseUrl, credentials);
+  const tokens = tokenSource(transport, baseUrl, credentials, readDeadlineMs);
 
   async function authorized(
     scope: Scope,
     call: (headers: Record<string, string>) => Promise<Answer>,
   ): Promise<{ answer: Answer; outcome: Outcome }> {
     const token = await tokens.token();
-    const answer = await call({
+    const received = await call({
       accept: 'application/json',
       authorization: `Bearer ${token}`,
       'zuora-version': version,
       ...(scope.entityId === undefined ? {} : { 'zuora-entity-ids': scope.entityId }),
       ...(scope.orgIds === undefined || scope.orgIds.length === 0 ? {} : { 'zuora-org-ids': scope.orgIds.join(',') }),
     });
+    const answer = withoutSecret(received, token);
     const outcome = outcomeOf(answer, Date.now());
     if (outcome.tokenRejected) tokens.drop(token);
     return { answer, outcome };
   }
 
   async function readBillRun(key: string, scope: Scope): Promise<BillRun> {
+    const url = new URL(`object-query/billing-runs/${segment(key)}`, baseUrl);
     const { answer, outcome } = await authorized(scope, (headers) =>
       transport.call({
         method: 'GET',
-        url: new URL(`object-query/billing-runs/${encodeURIComponent(key)}`, baseUrl),
+        url,
         headers,
-        deadlineMs: READ_DEADLINE_MS,
+        deadlineMs: readDeadlineMs,
       }),
     );
     const billRun = answer.kind === 'reply' && answer.status === 200 ? billRunIn(answer.body) : undefined;
@@ -133,11 +139,15 @@ export function createZuora({
     },
 
     async emailBillRunDocuments(key, { resend }, { idempotencyKey, trackId }, { deadlineMs, ...scope }) {
-      const endsAt = Date.now() + deadlineMs;
-      const { answer, outcome } = await authorized(scope, (headers) =>
-        transport.call({
+      const url = new URL(`v1/bill-runs/${segment(key)}/emails`, baseUrl);
+      assertLegal({ idempotencyKey, trackId });
+      const endsAt = performance.now() + deadlineMs;
+      const { answer, outcome } = await authorized(scope, (headers) => {
+        const leftMs = Math.floor(endsAt - performance.now());
+        if (leftMs <= 0) throw new NeverLeft('the token took all the time there was', 'NO_TIME_LEFT');
+        return transport.call({
           method: 'POST',
-          url: new URL(`v1/bill-runs/${encodeURIComponent(key)}/emails`, baseUrl),
+          url,
           headers: {
             ...headers,
             'content-type': 'application/json',
@@ -147,14 +157,32 @@ export function createZuora({
           // Zuora wants a body even where it says nothing, and its schema wants a boolean, not a string.
           body: JSON.stringify({ resend }),
           gzip: gzipRequests,
-          deadlineMs: Math.max(1, endsAt - Date.now()),
-        }),
-      );
+          deadlineMs: leftMs,
+        });
+      });
       return { ...outcome, ...identified(answer) };
     },
 
     close: () => transport.close(),
   };
+}
+
+/** The key as one segment of a path: a URL takes dots, even encoded ones, and nothing at all for a way to elsewhere. */
+function segment(key: string): string {
+  if (/^\.{0,2}$/.test(key) || /\p{Surrogate}/u.test(key)) {
+    throw new NeverLeft('the key is neither an ID nor a number of a bill run', 'ILLEGAL_BILL_RUN_KEY');
+  }
+  return encodeURIComponent(key);
+}
+
+/** As Zuora's page limits them: under a key that Zuora cuts off or ignores, a repeated call would be a second send. */
+function assertLegal({ idempotencyKey, trackId }: CallIds): void {
+  if (!/^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$/.test(idempotencyKey)) {
+    throw new NeverLeft('the idempotency key is not 1 to 255 printable ASCII characters', 'ILLEGAL_IDEMPOTENCY_KEY');
+  }
+  if (!/^[\x21-\x7e]{1,64}$/.test(trackId) || /[:;"']/.test(trackId)) {
+    throw new NeverLeft('the track id is not 1 to 64 ASCII characters without : ; " or \'', 'ILLEGAL_TRACK_ID');
+  }
 }
 
 function identified(answer: Answer): Pick<EmailAnswer, 'httpStatus' | 'zuoraRequestId' | 'echoedTrackId'> {
@@ -172,14 +200,22 @@ function identifier(header: string | readonly string[] | undefined): string | un
   return typeof header === 'string' && header !== '' ? header.slice(0, 100) : undefined;
 }
 
-function readFailure(key: string, answer: Answer, { reasons, tokenRejected, retryAfterMs }: Outcome): ZuoraFailure {
+function readFailure(
+  key: string,
+  answer: Answer,
+  { verdict, reasons, tokenRejected, retryAfterMs }: Outcome,
+): ZuoraFailure {
   const words = reasons.map(({ code, message }) => `${code} ${message}`).join('; ');
   if (answer.kind === 'silence') return new ZuoraFailure('unavailable', `Zuora did not answer: ${words}`);
   const status = answer.status;
   if (tokenRejected) return new ZuoraFailure('unauthorized', `Zuora does not take our token: ${words}`, status);
-  if (status === 404) return new ZuoraFailure('notFound', `Zuora has no bill run ${key}: ${words}`, status);
-  if (status === 200) return new ZuoraFailure('unavailable', `Zuora's answer is no bill run: ${words}`, status);
-  const refused = status >= 400 && status < 500 && ![408, 409, 425, 429].includes(status);
+  // Versions before 2024-05-20 answer failures as HTTP 200, too: category 40 is "not found".
+  const notFound = status === 404 || (verdict === 'refused' && reasons.some(({ code }) => /^\d{6}40$/.test(code)));
+  if (notFound) return new ZuoraFailure('notFound', `Zuora has no bill run ${key}: ${words}`, status);
+  if (status === 200 && verdict === 'unknown') {
+    return new ZuoraFailure('unavailable', `Zuora's answer is no bill run: ${words}`, status);
+  }
+  const refused = verdict === 'refused' || (status >= 400 && status < 500 && ![408, 409, 425, 429].includes(status));
   return new ZuoraFailure(
     refused ? 'refused' : 'unavailable',
     `Zuora answered HTTP ${status}: ${words}`,

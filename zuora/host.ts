@@ -9,7 +9,7 @@ const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
  * @throws Error that says what is wrong with it
  */
 export function zuoraBaseUrl(text: string, allowedHosts: readonly string[] = []): URL {
-  if (!URL.canParse(text)) throw new Error(`"${text}" is not a URL; one is https://rest.zuora.com`);
+  if (!URL.canParse(text)) throw new Error('is not a URL; one is https://rest.zuora.com');
   const url = new URL(text);
   if (url.username !== '' || url.password !== '') throw new Error('must not hold a user name or password');
   if (url.search !== '' || url.hash !== '') throw new Error('must not hold a query or a fragment');

@@ -32,6 +32,11 @@ export type Answer =
   /** No status at all: a timeout, a reset, a closed socket. */
   | { readonly kind: 'silence'; readonly code: string; readonly message: string };
 
+/** An answer that may be quoted: who rejects a secret may repeat it. */
+export function withoutSecret(answer: Answer, secret: string): Answer {
+  return answer.kind === 'reply' ? { ...answer, body: answer.body.replaceAll(secret, '[secret]') } : answer;
+}
+
 /** Header names in lower case, as undici gives them. */
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
@@ -47,7 +52,7 @@ export interface Outcome {
 /**
  * The verdict on any answer to `POST /v1/bill-runs/{key}/emails`. Total: every answer has one, and whatever is not
  * known to be something else is `unknown`. Sources: Zuora's pages on error codes, error handling, idempotent requests
- * and rate limits; the facts are gathered in docs/sending.md.
+ * and rate limits.
  */
 export function outcomeOf(answer: Answer, now: number): Outcome {
   if (answer.kind === 'silence') {
@@ -56,7 +61,10 @@ export function outcomeOf(answer: Answer, now: number): Outcome {
   }
   const body = answer.kind === 'reply' ? parsed(answer.body) : undefined;
   const categories = body === undefined ? [] : categoriesOf(body);
-  const verdict = verdictOf(answer.status, body?.['success'], categories);
+  const verdict =
+    answer.kind === 'reply'
+      ? verdictOf(answer.status, body?.['success'], categories)
+      : verdictOfUnreadable(answer.status);
   const overLimit = answer.status === 429 || categories.includes(70);
   const retryAfterMs = retryAfter(answer.headers, overLimit, now);
   return {
@@ -71,16 +79,14 @@ export function outcomeOf(answer: Answer, now: number): Outcome {
 const REFUSING_STATUSES: readonly number[] = [400, 403, 404, 405, 406, 415, 422];
 
 function verdictOf(status: number, success: unknown, categories: readonly number[]): Verdict {
-  // A gateway or a crash, possibly behind a request that was carried out, whatever the body says.
-  if (status >= 500) return 'unknown';
-  // Not followed: nobody knows what the other address would do with the request.
-  if (status >= 300 && status < 400) return 'unknown';
-
   if (status >= 200 && status < 300) {
     if (success === true) return 'accepted';
     // Zuora reports failures as HTTP 200 for versions before 2024-05-20, and where it forgets not to.
     return success === false ? verdictOfCategories(categories) : 'unknown';
   }
+  // 5xx: a gateway or a crash, possibly behind a request that was carried out, whatever the body says.
+  // 3xx: not followed, and nobody knows what the other address would do with the request.
+  if (!(status >= 400 && status < 500)) return 'unknown';
 
   // Authentication comes before everything else.
   if (status === 401) return 'notExecuted';
@@ -90,8 +96,12 @@ function verdictOf(status: number, success: unknown, categories: readonly number
   const byCategory = categories.length === 0 ? undefined : verdictOfCategories(categories);
   // 409 is a lock (category 50: nothing was done), or a first request under the same key still at work (who knows).
   if (status === 409) return byCategory === 'notExecuted' ? 'notExecuted' : 'unknown';
-  if (REFUSING_STATUSES.includes(status)) return byCategory ?? 'refused';
-  return 'unknown';
+  return byCategory ?? (REFUSING_STATUSES.includes(status) ? 'refused' : 'unknown');
+}
+
+/** What the body would have said is lost, so only a status counts that needs no body; the next answer may be whole. */
+function verdictOfUnreadable(status: number): Verdict {
+  return status === 401 || status === 429 ? 'notExecuted' : 'unknown';
 }
 
 /** The verdict by the last two digits of Zuora's error codes. With several, the least certain one counts. */
@@ -172,7 +182,8 @@ function reasonsOf(answer: Exclude<Answer, { kind: 'silence' }>, body: JsonObjec
         reason(isText(code) ? String(code) : `HTTP ${answer.status}`, isText(message) ? String(message) : ''),
       );
   }
-  const what = answer.body === '' ? 'an empty body' : body === undefined ? 'a body that is not JSON' : 'no reason';
+  const what =
+    answer.body === '' ? 'an empty body' : body === undefined ? 'a body that is no JSON object' : 'no reason';
   return [reason(`HTTP ${answer.status}`, `Zuora answered HTTP ${answer.status} with ${what}`)];
 }
 
@@ -181,7 +192,7 @@ function isText(value: unknown): value is string | number {
 }
 
 function reason(code: string, message: string): Reason {
-  return { code: keepable(code).slice(0, 60), message: keepable(message) };
+  return { code: keepable(code, 60), message: keepable(message) };
 }
 
 /**
@@ -193,11 +204,14 @@ function retryAfter(headers: Headers, overLimit: boolean, now: number): number |
   return wait ?? (overLimit ? waitFrom(first(headers['ratelimit-reset']), now) : undefined);
 }
 
+/** A day of the week begins every HTTP date; `Date.parse` alone would take "-5" for one. */
+const HTTP_DATE = /^\s*[A-Z][a-z]{2,8}, .* GMT\s*$/;
+
 function waitFrom(value: string | undefined, now: number): number | undefined {
   if (value === undefined) return undefined;
   const seconds = /^\s*(\d{1,9})(\.\d+)?\s*(?:[,;].*)?$/.exec(value);
   if (seconds !== null) return Math.ceil(Number(`${seconds[1] ?? ''}${seconds[2] ?? ''}`) * 1000);
-  const date = Date.parse(value);
+  const date = HTTP_DATE.test(value) ? Date.parse(value) : NaN;
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { outcomeOf } from './outcome.js';
+import { outcomeOf, withoutSecret } from './outcome.js';
 import { NeverLeft, type Transport } from './transport.js';
 
 export interface Credentials {
@@ -22,10 +22,9 @@ export interface TokenSource {
 /** Zuora's own sample renews this long before the end: 300 s, of a life of an hour. */
 const RENEW_BEFORE_MS = 300_000;
 
-const TOKEN_DEADLINE_MS = 30_000;
-
 const tokenAnswer = z.object({
-  access_token: z.string().min(1),
+  // Anything else could not be sent back in a header.
+  access_token: z.string().regex(/^[\x21-\x7e]+$/),
   // A number in the reference, a string in the wild.
   expires_in: z.coerce.number().positive(),
 });
@@ -35,14 +34,19 @@ interface Held {
   readonly renewAt: number;
 }
 
-export function tokenSource(transport: Transport, baseUrl: URL, credentials: Credentials): TokenSource {
+export function tokenSource(
+  transport: Transport,
+  baseUrl: URL,
+  credentials: Credentials,
+  deadlineMs: number,
+): TokenSource {
   let held: Held | undefined;
   let pending: Promise<Held> | undefined;
 
   return {
     async token() {
       if (held !== undefined && Date.now() < held.renewAt) return held.token;
-      pending ??= fetchToken(transport, baseUrl, credentials)
+      pending ??= fetchToken(transport, baseUrl, credentials, deadlineMs)
         .then((fetched) => (held = fetched))
         .finally(() => (pending = undefined));
       return (await pending).token;
@@ -53,7 +57,12 @@ export function tokenSource(transport: Transport, baseUrl: URL, credentials: Cre
   };
 }
 
-async function fetchToken(transport: Transport, baseUrl: URL, { clientId, clientSecret }: Credentials): Promise<Held> {
+async function fetchToken(
+  transport: Transport,
+  baseUrl: URL,
+  { clientId, clientSecret }: Credentials,
+  deadlineMs: number,
+): Promise<Held> {
   const startedAt = Date.now();
   const answer = await transport.call({
     method: 'POST',
@@ -64,7 +73,7 @@ async function fetchToken(transport: Transport, baseUrl: URL, { clientId, client
       client_secret: clientSecret,
       grant_type: 'client_credentials',
     }).toString(),
-    deadlineMs: TOKEN_DEADLINE_MS,
+    deadlineMs,
   });
   if (answer.kind === 'reply' && answer.status === 200) {
     const parsed = tokenAnswer.safeParse(json(answer.body));
@@ -77,7 +86,7 @@ async function fetchToken(transport: Transport, baseUrl: URL, { clientId, client
     // The body is not quoted: it may hold a token.
     throw new NeverLeft('no token: Zuora answered the token request with an unexpected body', 'TOKEN_UNREADABLE');
   }
-  const { reasons, retryAfterMs } = outcomeOf(answer, Date.now());
+  const { reasons, retryAfterMs } = outcomeOf(withoutSecret(answer, clientSecret), Date.now());
   const words = reasons.map(({ code, message }) => `${code} ${message}`).join('; ');
   const refused = answer.kind !== 'silence' && answer.status >= 400 && answer.status < 500 && answer.status !== 429;
   throw refused

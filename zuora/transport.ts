@@ -1,6 +1,7 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { Agent, buildConnector, request } from 'undici';
+import { Agent, buildConnector, request, type Dispatcher } from 'undici';
 import type { Answer } from './outcome.js';
+import { keepable } from './words.js';
 
 /** The largest answer that is read, in bytes, before and after decompression. Zuora's are a few kilobytes. */
 const LARGEST_ANSWER = 1024 * 1024;
@@ -24,7 +25,8 @@ export interface Transport {
   /**
    * Makes one call and tells what came back, whatever it is. It never repeats the call and follows no redirect.
    *
-   * @throws {@link NeverLeft} when no connection came up, so that not a byte of the request was sent.
+   * @throws {@link NeverLeft} when the call failed before a byte of the request was sent: no connection came up or was
+   *   free in time, or the request itself cannot be written.
    */
   call(call: Call): Promise<Answer>;
   close(): Promise<void>;
@@ -48,12 +50,11 @@ export function openTransport({ connections }: { connections: number }): Transpo
   const connect = buildConnector({ timeout: CONNECT_TIMEOUT_MS });
   const agent = new Agent({
     connections,
-    // Errors of the connector are marked where they arise: what fails here has sent nothing. The code alone would not
-    // prove it, because ECONNRESET and its like also end connections that already carry a request.
+    // Without their codes: one of them, ERR_TLS_CERT_ALTNAME_INVALID, makes undici hold this connection for taken for ever.
     connect(options, callback) {
       connect(options, (error, socket) => {
         if (error === null) callback(null, socket);
-        else callback(new NeverLeft(`no connection to ${options.hostname}: ${error.message}`, codeOf(error)), null);
+        else callback(new Error(error.message, { cause: error }), null);
       });
     },
     // Shorter than servers and load balancers keep an idle connection, so that a request seldom meets a closed one.
@@ -63,10 +64,10 @@ export function openTransport({ connections }: { connections: number }): Transpo
   return {
     async call({ method, url, headers, body, gzip = false, deadlineMs }) {
       const signal = AbortSignal.timeout(deadlineMs);
-      let status: number | undefined;
+      let left = false as boolean;
       try {
-        const response = await request(url, {
-          dispatcher: agent,
+        const answer = request(url, {
+          dispatcher: beforeWriting(agent, () => (left = true)),
           method,
           headers: { ...headers, 'accept-encoding': 'gzip', ...(gzip ? { 'content-encoding': 'gzip' } : {}) },
           body: body === undefined ? null : gzip ? gzipSync(body) : body,
@@ -75,20 +76,47 @@ export function openTransport({ connections }: { connections: number }): Transpo
           headersTimeout: 0,
           bodyTimeout: 0,
         });
-        status = response.statusCode;
-        const received = { status, headers: response.headers };
+        // undici heeds the signal only once it has a connection.
+        const response = await Promise.race([answer, aborted(signal)]);
+        const received = { status: response.statusCode, headers: response.headers };
         try {
           return { kind: 'reply', ...received, body: await text(response.body, response.headers['content-encoding']) };
         } catch (error) {
           return { kind: 'unreadable', ...received, ...described(error, signal, deadlineMs) };
         }
       } catch (error) {
-        if (error instanceof NeverLeft) throw error;
-        return { kind: 'silence', ...described(error, signal, deadlineMs) };
+        const { code, message } = described(error, signal, deadlineMs);
+        if (left) return { kind: 'silence', code, message };
+        const why = signal.aborted ? `no connection was free within ${deadlineMs / 1000} s` : keepable(message);
+        throw new NeverLeft(`the call to ${url.hostname} did not leave: ${why}`, code);
       }
     },
     close: () => agent.close(),
   };
+}
+
+/**
+ * undici starts a request when it has a connection for it and is about to write the first byte: a call that fails before
+ * has sent nothing. The code of its error would not prove that, because ECONNRESET and its like end connections that are
+ * coming up as well as those that carry a request.
+ */
+function beforeWriting(agent: Agent, callback: () => void): Dispatcher {
+  return agent.compose((dispatch) => (options, handler) => {
+    const start = handler.onRequestStart?.bind(handler);
+    handler.onRequestStart = (controller, context) => {
+      callback();
+      start?.(controller, context);
+    };
+    return dispatch(options, handler);
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => {
+      reject(signal.reason as Error);
+    });
+  });
 }
 
 async function text(body: AsyncIterable<Uint8Array>, encoding: string | string[] | undefined): Promise<string> {
@@ -97,27 +125,47 @@ async function text(body: AsyncIterable<Uint8Array>, encoding: string | string[]
   for await (const chunk of body) {
     size += chunk.length;
     // Leaving the loop destroys the stream, and with it the connection.
-    if (size > LARGEST_ANSWER) throw new TooLarge();
+    if (size > LARGEST_ANSWER) {
+      throw new AnswerError('ANSWER_TOO_LARGE', `the answer is larger than ${LARGEST_ANSWER} bytes`);
+    }
     chunks.push(chunk);
   }
-  const bytes = Buffer.concat(chunks);
-  return (encoding === 'gzip' ? gunzipSync(bytes, { maxOutputLength: LARGEST_ANSWER }) : bytes).toString('utf8');
+  return decoded(Buffer.concat(chunks), String(encoding ?? 'identity')).toString('utf8');
 }
 
-class TooLarge extends Error {
-  readonly code = 'ANSWER_TOO_LARGE';
+function decoded(bytes: Buffer, encoding: string): Buffer {
+  // Servers name the encoding of an empty body, too.
+  if (bytes.length === 0) return bytes;
+  switch (encoding.trim().toLowerCase()) {
+    case 'identity':
+      return bytes;
+    case 'gzip':
+    case 'x-gzip':
+      return gunzipSync(bytes, { maxOutputLength: LARGEST_ANSWER });
+    default:
+      throw new AnswerError('ANSWER_ENCODED', `the answer's encoding, ${encoding}, was not asked for`);
+  }
+}
 
-  constructor() {
-    super(`the answer is larger than ${LARGEST_ANSWER} bytes`);
+class AnswerError extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
   }
 }
 
 function described(error: unknown, signal: AbortSignal, deadlineMs: number): { code: string; message: string } {
   if (signal.aborted) return { code: 'TIMEOUT', message: `no complete answer within ${deadlineMs / 1000} s` };
-  return { code: codeOf(error), message: error instanceof Error ? error.message : 'the connection failed' };
+  // Where several addresses were tried in vain, Node's error has no message.
+  const message = error instanceof Error && error.message !== '' ? error.message : codeOf(error);
+  return { code: codeOf(error), message };
 }
 
 function codeOf(error: unknown): string {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' ? code : 'CONNECTION_FAILED';
+  if (!(error instanceof Error)) return 'CONNECTION_FAILED';
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  // undici's errors about what is no HTTP have a name but no code.
+  return error.cause === undefined ? error.name : codeOf(error.cause);
 }

@@ -1,0 +1,248 @@
+import { ApplicationFailure } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createActivities } from '../../activities/index.js';
+import type { AttemptInput, Receipt } from '../../activities/types.js';
+import type { EmailAnswer, Zuora } from '../../zuora/client.js';
+import { NeverLeft } from '../../zuora/transport.js';
+
+const SECOND = 1000;
+const NOW = Date.UTC(2026, 0, 5, 12);
+const RUN_ID = 'run-1';
+
+const INPUT: AttemptInput = {
+  billRunKey: 'BR-00000001',
+  resend: false,
+  idempotencyKey: 'bill-run-email/8ad0/first/1',
+  trackId: 'bre-first-1',
+  notAfter: NOW + 1,
+};
+const ACCEPTED: EmailAnswer = {
+  verdict: 'accepted',
+  reasons: [],
+  tokenRejected: false,
+  httpStatus: 200,
+  zuoraRequestId: 'zr-1',
+  echoedTrackId: 'bre-first-1',
+};
+
+type Call = Zuora['emailBillRunDocuments'];
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date', 'performance', 'setInterval', 'clearInterval'], now: NOW });
+});
+afterEach(() => vi.useRealTimers());
+
+function open(call: Call) {
+  const zuora: Zuora = { getBillRun: vi.fn(), emailBillRunDocuments: call, close: vi.fn() };
+  const activities = createActivities({ zuora, multiEntity: false });
+  const environment = new MockActivityEnvironment(
+    { workflowExecution: { workflowId: 'w', runId: RUN_ID } },
+    { logger: new DefaultLogger('ERROR') },
+  );
+  let heartbeats = 0;
+  environment.on('heartbeat', () => heartbeats++);
+  return {
+    environment,
+    heartbeats: () => heartbeats,
+    run: (input: AttemptInput): Promise<Receipt> =>
+      environment.run((attempt: AttemptInput) => activities.emailBillRunDocuments(attempt), input),
+  };
+}
+
+const answers = (answer: EmailAnswer) => vi.fn<Call>().mockResolvedValue(answer);
+const fails = (error: unknown) => vi.fn<Call>().mockRejectedValue(error);
+
+async function failureOf(attempt: Promise<unknown>): Promise<ApplicationFailure> {
+  const failure = await attempt.catch((error: unknown) => error);
+  expect(failure).toBeInstanceOf(ApplicationFailure);
+  return failure as ApplicationFailure;
+}
+
+/** A call that is open until the test ends it. */
+function pendingCall() {
+  let answer: (answer: EmailAnswer) => void = () => undefined;
+  let fail: (error: Error) => void = () => undefined;
+  const ended = new Promise<EmailAnswer>((resolve, reject) => {
+    answer = resolve;
+    fail = reject;
+  });
+  let begin: () => void = () => undefined;
+  const begun = new Promise<void>((resolve) => (begin = resolve));
+  const call: Call = () => {
+    begin();
+    return ended;
+  };
+  return { call, answer, fail, begun };
+}
+
+describe('one attempt is one call and one receipt', () => {
+  test('the call is the one that was asked for, with a deadline that Zuora keeps first', async () => {
+    const call = answers(ACCEPTED);
+    await open(call).run({ ...INPUT, entityId: 'e-1', orgIds: ['o-1'], resend: true });
+    expect(call).toHaveBeenCalledExactlyOnceWith(
+      'BR-00000001',
+      { resend: true },
+      { idempotencyKey: INPUT.idempotencyKey, trackId: INPUT.trackId },
+      { entityId: 'e-1', orgIds: ['o-1'], deadlineMs: 130 * SECOND },
+    );
+  });
+
+  test('the receipt tells all of an answer', async () => {
+    const call = vi.fn<Call>().mockImplementation(() => {
+      vi.advanceTimersByTime(1234);
+      return Promise.resolve({
+        ...ACCEPTED,
+        verdict: 'notExecuted',
+        reasons: [{ code: '70', message: 'retry later' }],
+        httpStatus: 429,
+        retryAfterMs: 9000,
+      });
+    });
+    expect(await open(call).run(INPUT)).toEqual({
+      called: true,
+      startedAt: '2026-01-05T12:00:00.000Z',
+      durationMs: 1234,
+      verdict: 'notExecuted',
+      reasons: [{ code: '70', message: 'retry later' }],
+      httpStatus: 429,
+      zuoraRequestId: 'zr-1',
+      echoedTrackId: 'bre-first-1',
+      retryAfterMs: 9000,
+    });
+  });
+
+  test('the receipt of silence has all fields, too', async () => {
+    const silence: EmailAnswer = {
+      verdict: 'unknown',
+      reasons: [{ code: 'ECONNRESET', message: 'read ECONNRESET' }],
+      tokenRejected: false,
+    };
+    expect(await open(answers(silence)).run(INPUT)).toEqual({
+      called: true,
+      startedAt: '2026-01-05T12:00:00.000Z',
+      durationMs: 0,
+      verdict: 'unknown',
+      reasons: [{ code: 'ECONNRESET', message: 'read ECONNRESET' }],
+      httpStatus: null,
+      zuoraRequestId: null,
+      echoedTrackId: null,
+      retryAfterMs: null,
+    });
+  });
+
+  test.each(['accepted', 'notExecuted', 'refused', 'unknown'] as const)(
+    'a verdict is a receipt, never a failure: %s',
+    async (verdict) => {
+      expect(await open(answers({ ...ACCEPTED, verdict })).run(INPUT)).toMatchObject({ called: true, verdict });
+    },
+  );
+
+  test('a clock that is set back during the call does not make it shorter than nothing', async () => {
+    const call = vi.fn<Call>().mockImplementation(() => {
+      vi.advanceTimersByTime(50);
+      vi.setSystemTime(NOW - 3_600_000);
+      return Promise.resolve(ACCEPTED);
+    });
+    expect(await open(call).run(INPUT)).toMatchObject({ startedAt: '2026-01-05T12:00:00.000Z', durationMs: 50 });
+  });
+});
+
+describe('no call is made', () => {
+  test('under a key that Zuora may have forgotten', async () => {
+    const call = answers(ACCEPTED);
+    expect(await open(call).run({ ...INPUT, notAfter: NOW - 1 })).toEqual({ called: false, why: 'keyTooOld' });
+    expect(call).not.toHaveBeenCalled();
+  });
+
+  test('but one is in the very last moment of the key', async () => {
+    expect(await open(answers(ACCEPTED)).run({ ...INPUT, notAfter: NOW })).toMatchObject({ called: true });
+  });
+
+  test('in a run that was reset, whose key the history that is gone may have used', async () => {
+    const call = answers(ACCEPTED);
+    expect(await open(call).run({ ...INPUT, originalRunId: 'run-0' })).toEqual({ called: false, why: 'afterReset' });
+    expect(call).not.toHaveBeenCalled();
+  });
+
+  test('but one is in the run that history begins with', async () => {
+    expect(await open(answers(ACCEPTED)).run({ ...INPUT, originalRunId: RUN_ID })).toMatchObject({ called: true });
+  });
+});
+
+describe('what never left', () => {
+  test('is the only failure that is tried again, and says that nothing was sent', async () => {
+    const error = new NeverLeft('the call to rest.zuora.com did not leave: connect ECONNREFUSED', 'ECONNREFUSED');
+    const failure = await failureOf(open(fails(error)).run(INPUT));
+    expect(failure).toMatchObject({
+      type: 'NeverLeft',
+      nonRetryable: false,
+      message: 'nothing was sent: the call to rest.zuora.com did not leave: connect ECONNREFUSED',
+      details: [{ code: 'ECONNREFUSED', message: error.message }],
+    });
+    expect(failure.nextRetryDelay).toBeUndefined();
+  });
+
+  test.each([
+    [0, SECOND],
+    [30 * SECOND, 30 * SECOND],
+    [600 * SECOND, 60 * SECOND],
+  ])('is tried again when Zuora asks, within bounds: %d ms', async (retryAfterMs, delay) => {
+    const error = new NeverLeft('no token: HTTP 429', 'TOKEN_UNAVAILABLE', retryAfterMs);
+    expect((await failureOf(open(fails(error)).run(INPUT))).nextRetryDelay).toBe(delay);
+  });
+
+  test.each([
+    ['an error of ours', new TypeError('x is not a function'), /x is not a function$/],
+    ['an error with a code of the network', Object.assign(new Error('reset'), { code: 'ECONNREFUSED' }), /reset$/],
+    ['what is no error', 'a string', /unknown$/],
+    ['half a character', new Error('\ud83d'), /\ufffd$/],
+  ])('is not claimed for anything else, which is never tried again: %s', async (_what, error, words) => {
+    const failure = await failureOf(open(fails(error)).run(INPUT));
+    expect(failure).toMatchObject({ type: 'AttemptFailed', nonRetryable: true });
+    expect(failure.message).toMatch(words);
+  });
+});
+
+describe('while the call is open', () => {
+  test('the worker shows that it lives, often enough for the heartbeat time-out of 30 s, and stops with the answer', async () => {
+    const { call, answer, begun } = pendingCall();
+    const { run, heartbeats } = open(call);
+    const receipt = run(INPUT);
+    await begun;
+    expect(heartbeats()).toBe(0);
+    vi.advanceTimersByTime(29 * SECOND);
+    expect(heartbeats()).toBeGreaterThanOrEqual(2);
+    vi.advanceTimersByTime(100 * SECOND);
+    const seen = heartbeats();
+    expect(seen).toBeGreaterThanOrEqual(12);
+
+    answer(ACCEPTED);
+    expect(await receipt).toMatchObject({ durationMs: 129 * SECOND });
+    vi.advanceTimersByTime(60 * SECOND);
+    expect(heartbeats()).toBe(seen);
+  });
+
+  test('a failure ends the heartbeats, too', async () => {
+    const { call, fail, begun } = pendingCall();
+    const { run, heartbeats } = open(call);
+    const failure = failureOf(run(INPUT));
+    await begun;
+    fail(new NeverLeft('refused', 'ECONNREFUSED'));
+    await failure;
+    vi.advanceTimersByTime(60 * SECOND);
+    expect(heartbeats()).toBe(0);
+  });
+
+  test('a cancellation does not cut it off: it obeys its own deadline only', async () => {
+    const { call, answer, begun } = pendingCall();
+    const { run, environment } = open(call);
+    const receipt = run(INPUT);
+    await begun;
+    environment.cancel('CANCELLED');
+    vi.advanceTimersByTime(15 * SECOND);
+    answer(ACCEPTED);
+    expect(await receipt).toMatchObject({ called: true, verdict: 'accepted' });
+  });
+});

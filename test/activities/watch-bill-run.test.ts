@@ -1,0 +1,251 @@
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { createActivities } from '../../activities/index.js';
+import type { BillRun, WatchInput } from '../../activities/types.js';
+import { DEFAULT_POLLING, pollInterval, type Polling } from '../../activities/watch-bill-run.js';
+import { ZuoraFailure, type Zuora } from '../../zuora/client.js';
+import { NeverLeft } from '../../zuora/transport.js';
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+/** Far from the worker's clock: nothing may depend on the two being alike. */
+const SCHEDULED_AT = Date.UTC(2001, 0, 1);
+
+const POSTED: BillRun = { id: '8ad0', number: 'BR-00000001', status: 'Posted', numberOfInvoices: 3 };
+const INPUT: WatchInput = { billRunKey: 'BR-00000001' };
+
+interface Setting {
+  readonly input?: WatchInput;
+  /** By the server's clock, since the activity was scheduled. */
+  readonly elapsedMs?: number;
+  readonly multiEntity?: boolean;
+  readonly polling?: Polling;
+}
+
+/** One attempt at watching a bill run that reads as told. */
+function watch(
+  getBillRun: Zuora['getBillRun'],
+  { input = INPUT, elapsedMs = 0, multiEntity = false, polling }: Setting = {},
+): Promise<BillRun> {
+  const zuora: Zuora = { getBillRun, emailBillRunDocuments: vi.fn(), close: vi.fn() };
+  const activities = createActivities({ zuora, multiEntity, ...(polling === undefined ? {} : { polling }) });
+  const environment = new MockActivityEnvironment(
+    { scheduledTimestampMs: SCHEDULED_AT, currentAttemptScheduledTimestampMs: SCHEDULED_AT + elapsedMs },
+    { logger: new DefaultLogger('ERROR') },
+  );
+  return environment.run((watched: WatchInput) => activities.watchBillRun(watched), input);
+}
+
+const reads = (billRun: BillRun) => vi.fn<Zuora['getBillRun']>().mockResolvedValue(billRun);
+const fails = (error: Error) => vi.fn<Zuora['getBillRun']>().mockRejectedValue(error);
+
+async function failureOf(watching: Promise<unknown>): Promise<ApplicationFailure> {
+  const failure = await watching.catch((error: unknown) => error);
+  expect(failure).toBeInstanceOf(ApplicationFailure);
+  return failure as ApplicationFailure;
+}
+
+afterEach(() => vi.restoreAllMocks());
+
+describe('a bill run is watched', () => {
+  test('the record is the answer at once when no status was seen before', async () => {
+    expect(await watch(reads(POSTED))).toEqual(POSTED);
+  });
+
+  test('the record is the answer when the status is another than the one last seen', async () => {
+    expect(await watch(reads(POSTED), { input: { ...INPUT, lastSeenStatus: 'PostInProgress' } })).toEqual(POSTED);
+  });
+
+  test('a status that is new to us is a change like any other', async () => {
+    const odd = { ...POSTED, status: 'BeingInvented' };
+    expect(await watch(reads(odd), { input: { ...INPUT, lastSeenStatus: 'Completed' } })).toEqual(odd);
+  });
+
+  test('it is read once, by its key, in its entity and orgs', async () => {
+    const getBillRun = reads(POSTED);
+    const input = { billRunKey: '8ad0', entityId: 'e-1', orgIds: ['o-1'], lastSeenStatus: 'Completed' };
+    await watch(getBillRun, { input, multiEntity: true });
+    expect(getBillRun).toHaveBeenCalledExactlyOnceWith(
+      '8ad0',
+      expect.objectContaining({ entityId: 'e-1', orgIds: ['o-1'] }),
+    );
+  });
+});
+
+describe('a status that has not changed', () => {
+  const unchanged = (setting: Setting = {}): Promise<ApplicationFailure> =>
+    failureOf(watch(reads(POSTED), { input: { ...INPUT, lastSeenStatus: 'Posted' }, ...setting }));
+
+  test('is a failure that is none: the server waits and tries again', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0.5);
+    expect(await unchanged()).toMatchObject({
+      type: 'StatusUnchanged',
+      message: 'bill run BR-00000001 is still Posted',
+      nonRetryable: false,
+      category: ApplicationFailureCategory.BENIGN,
+      nextRetryDelay: 10 * SECOND,
+    });
+  });
+
+  test.each([
+    [0, 10 * SECOND],
+    [50 * SECOND, 10 * SECOND],
+    [100 * SECOND, 20 * SECOND],
+    [5 * MINUTE, MINUTE],
+    [30 * MINUTE, MINUTE],
+    [HOUR - 1, MINUTE],
+    [HOUR, 15 * MINUTE],
+    [30 * 24 * HOUR, 15 * MINUTE],
+  ])('after %d ms by the server is asked again in %d ms', async (elapsedMs, delay) => {
+    vi.spyOn(Math, 'random').mockReturnValue(0.5);
+    expect((await unchanged({ elapsedMs })).nextRetryDelay).toBe(delay);
+  });
+
+  test('is asked again a tenth sooner or later, so that bill runs do not stay together', async () => {
+    const random = vi.spyOn(Math, 'random');
+    random.mockReturnValue(0);
+    expect((await unchanged()).nextRetryDelay).toBe(9 * SECOND);
+    random.mockReturnValue(1 - Number.EPSILON);
+    expect((await unchanged()).nextRetryDelay).toBe(11 * SECOND);
+  });
+
+  test('is asked again as an operator sets it', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0.5);
+    const polling = { first: 100, longest: 200, afterAnHour: 300 };
+    expect((await unchanged({ polling })).nextRetryDelay).toBe(100);
+    expect((await unchanged({ polling, elapsedMs: MINUTE })).nextRetryDelay).toBe(200);
+    expect((await unchanged({ polling, elapsedMs: HOUR })).nextRetryDelay).toBe(300);
+  });
+
+  test('is told in whole characters only, for Temporal takes no others', async () => {
+    const odd = { ...POSTED, status: 'half \ud83d' };
+    const failure = await failureOf(watch(reads(odd), { input: { ...INPUT, lastSeenStatus: odd.status } }));
+    expect(failure.message).toBe('bill run BR-00000001 is still half \ufffd');
+  });
+});
+
+describe('the poll interval', () => {
+  test('never shrinks while a bill run waits, and stays between the first and the last', () => {
+    const intervals = Array.from({ length: 2 * 360 }, (_, step) => pollInterval(step * 10 * SECOND, DEFAULT_POLLING));
+    expect(intervals).toEqual([...intervals].sort((a, b) => a - b));
+    expect(intervals[0]).toBe(DEFAULT_POLLING.first);
+    expect(intervals.at(-1)).toBe(DEFAULT_POLLING.afterAnHour);
+  });
+
+  test('makes few reads of a long wait: under 90 in the first hour, 4 in each hour after', () => {
+    const readsIn = (fromMs: number, toMs: number): number => {
+      let count = 0;
+      for (let at = fromMs; at < toMs; at += pollInterval(at, DEFAULT_POLLING)) count++;
+      return count;
+    };
+    expect(readsIn(0, HOUR)).toBeLessThan(90);
+    expect(readsIn(HOUR, 2 * HOUR)).toBe(4);
+  });
+});
+
+describe('a bill run that is not found', () => {
+  const missing = new ZuoraFailure('notFound', 'Zuora has no bill run BR-00000001: 50000040 no such object', 404);
+
+  test.each([0, MINUTE, 2 * MINUTE - 1])(
+    'may be new: it is looked for again, %d ms after the start',
+    async (elapsedMs) => {
+      expect(await failureOf(watch(fails(missing), { elapsedMs }))).toMatchObject({
+        type: 'NotFoundYet',
+        nonRetryable: false,
+        category: ApplicationFailureCategory.BENIGN,
+        nextRetryDelay: 10 * SECOND,
+        message: expect.stringContaining('Zuora has no bill run BR-00000001') as string,
+      });
+    },
+  );
+
+  test.each([2 * MINUTE, HOUR])('is not there: that is final %d ms after the start', async (elapsedMs) => {
+    const failure = await failureOf(watch(fails(missing), { elapsedMs }));
+    expect(failure).toMatchObject({ type: 'BillRunNotFound', nonRetryable: true });
+    expect(failure.message).toMatch(/^Zuora has no bill run BR-00000001: .*nothing was emailed$/);
+  });
+
+  test('is looked for again within the two minutes, however rarely an operator polls', async () => {
+    const polling = { first: HOUR, longest: HOUR, afterAnHour: HOUR };
+    expect((await failureOf(watch(fails(missing), { polling }))).nextRetryDelay).toBe(2 * MINUTE);
+  });
+});
+
+describe('a read that may work later is tried again, with words about what to mend', () => {
+  test.each<[string, Error, object]>([
+    [
+      'refused',
+      new ZuoraFailure('refused', 'Zuora answered HTTP 403: Forbidden', 403),
+      {
+        type: 'ReadRefused',
+        nextRetryDelay: MINUTE,
+        message: expect.stringMatching(/HTTP 403.*Mend the permissions/) as string,
+      },
+    ],
+    [
+      'unauthorized',
+      new ZuoraFailure('unauthorized', 'Zuora does not take our token', 401),
+      { type: 'Unauthorized', nextRetryDelay: MINUTE, message: expect.stringMatching(/token.*Mend/) as string },
+    ],
+    [
+      'unavailable',
+      new ZuoraFailure('unavailable', 'Zuora answered HTTP 502', 502),
+      { type: 'Unavailable', nextRetryDelay: undefined, message: 'Zuora answered HTTP 502' },
+    ],
+    [
+      'over a limit',
+      new ZuoraFailure('unavailable', 'Zuora answered HTTP 429', 429, 90 * SECOND),
+      { type: 'Unavailable', nextRetryDelay: 90 * SECOND },
+    ],
+    [
+      'over a limit that is over',
+      new ZuoraFailure('unavailable', 'Zuora answered HTTP 429', 429, 0),
+      { type: 'Unavailable', nextRetryDelay: SECOND },
+    ],
+    [
+      'over a limit for a lifetime: an hour at most is waited',
+      new ZuoraFailure('unavailable', 'Zuora answered HTTP 429', 429, 999_999_999 * SECOND),
+      { type: 'Unavailable', nextRetryDelay: HOUR },
+    ],
+    [
+      'no connection',
+      new NeverLeft('the call to rest.zuora.com did not leave: refused', 'ECONNREFUSED'),
+      { type: 'ECONNREFUSED', nextRetryDelay: undefined },
+    ],
+    [
+      'no token',
+      new NeverLeft('no token: HTTP 429', 'TOKEN_UNAVAILABLE', 30 * SECOND),
+      { type: 'TOKEN_UNAVAILABLE', nextRetryDelay: 30 * SECOND, message: 'no token: HTTP 429' },
+    ],
+  ])('%s', async (_what, error, failure) => {
+    expect(await failureOf(watch(fails(error), { elapsedMs: HOUR }))).toMatchObject({
+      nonRetryable: false,
+      ...failure,
+    });
+  });
+
+  test('a defect of ours is not hidden', async () => {
+    const defect = new TypeError('a defect');
+    await expect(watch(fails(defect))).rejects.toBe(defect);
+  });
+});
+
+describe('an entity', () => {
+  test.each([
+    ['missing where the tenant has Multi-entity', true, INPUT, /entityId is missing/],
+    ['given where it has not', false, { ...INPUT, entityId: 'e-1' }, /entityId must be left out/],
+  ])('%s is invalid input, and nothing is read', async (_what, multiEntity, input, words) => {
+    const getBillRun = reads(POSTED);
+    const failure = await failureOf(watch(getBillRun, { input, multiEntity }));
+    expect(failure).toMatchObject({ type: 'InvalidInput', nonRetryable: true });
+    expect(failure.message).toMatch(words);
+    expect(getBillRun).not.toHaveBeenCalled();
+  });
+
+  test('is taken where the tenant has Multi-entity', async () => {
+    expect(await watch(reads(POSTED), { input: { ...INPUT, entityId: 'e-1' }, multiEntity: true })).toEqual(POSTED);
+  });
+});

@@ -1,0 +1,245 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import {
+  CREDENTIALS,
+  email,
+  inTurn,
+  json,
+  neverLeft,
+  openLoopbackZuora,
+  openZuora,
+  reset,
+  stall,
+  type Arrived,
+  type Respond,
+} from '../support/loopback-zuora.js';
+
+const BILL_RUN = json(200, { id: '8ad0', billingRunNumber: 'BR-00000001', status: 'Posted' });
+
+afterEach(() => vi.useRealTimers());
+
+function bearers(calls: readonly Arrived[]): unknown[] {
+  return calls.map(({ headers }) => headers.authorization);
+}
+
+/** Each token lives that long. */
+function tokens(expiresIn: unknown): Respond {
+  let number = 0;
+  return (response, request) => {
+    json(200, { access_token: `token-${++number}`, token_type: 'bearer', expires_in: expiresIn })(response, request);
+  };
+}
+
+describe('a token', () => {
+  test('is asked for with a form, and with no token', async () => {
+    const { baseUrl, tokenRequests } = await openLoopbackZuora();
+    await email(openZuora(baseUrl, { credentials: { clientId: 'id-1', clientSecret: 'a+b&c=d é%' } }));
+
+    expect(tokenRequests).toHaveLength(1);
+    expect(tokenRequests[0]).toMatchObject({ method: 'POST', path: '/oauth/token' });
+    expect(tokenRequests[0]?.body.toString()).toBe(
+      'client_id=id-1&client_secret=a%2Bb%26c%3Dd+%C3%A9%25&grant_type=client_credentials',
+    );
+    expect(Object.keys(tokenRequests[0]?.headers ?? {}).sort()).toEqual([
+      'accept',
+      'accept-encoding',
+      'connection',
+      'content-length',
+      'content-type',
+      'host',
+    ]);
+    expect(tokenRequests[0]?.headers).toMatchObject({
+      accept: 'application/json',
+      'content-type': 'application/x-www-form-urlencoded',
+    });
+  });
+
+  test('serves many calls, of either kind', async () => {
+    const { baseUrl, calls, tokenRequests } = await openLoopbackZuora({ call: BILL_RUN });
+    const zuora = openZuora(baseUrl);
+    await zuora.getBillRun('BR-00000001');
+    await zuora.getBillRun('BR-00000001');
+    await email(zuora);
+    expect(tokenRequests).toHaveLength(1);
+    expect(bearers(calls)).toEqual(['Bearer token-1', 'Bearer token-1', 'Bearer token-1']);
+  });
+
+  test('is fetched once, however many callers wait for it', async () => {
+    const { baseUrl, calls, tokenRequests } = await openLoopbackZuora({ call: BILL_RUN });
+    const zuora = openZuora(baseUrl, { connections: 40 });
+    await Promise.all(Array.from({ length: 40 }, () => zuora.getBillRun('BR-00000001')));
+    expect(tokenRequests).toHaveLength(1);
+    expect(new Set(bearers(calls))).toEqual(new Set(['Bearer token-1']));
+  });
+
+  test('that is not to be had is asked for once by all who wait, and again by the next one', async () => {
+    const { baseUrl, tokenRequests } = await openLoopbackZuora({
+      call: BILL_RUN,
+      token: inTurn(json(503, {}), tokens(3599)),
+    });
+    const zuora = openZuora(baseUrl);
+    await Promise.all(Array.from({ length: 10 }, () => neverLeft(zuora.getBillRun('BR-00000001'))));
+    expect(tokenRequests).toHaveLength(1);
+    await zuora.getBillRun('BR-00000001');
+    expect(tokenRequests).toHaveLength(2);
+  });
+
+  test.each([
+    ['an hour: five minutes before its end', 3600, 3299, 3301],
+    ['as Zuora gives it, in a string', '3599', 3298, 3300],
+    ['eight minutes: after half of them', 480, 239, 241],
+    ['two seconds: after one', 2, 0.9, 1.1],
+  ])('is renewed before it expires; of %s', async (_what, lifetime, stillUsedAfter, renewedAfter) => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const start = Date.now();
+    const { baseUrl, calls } = await openLoopbackZuora({ call: BILL_RUN, token: tokens(lifetime) });
+    const zuora = openZuora(baseUrl);
+    await zuora.getBillRun('BR-00000001');
+    vi.setSystemTime(start + stillUsedAfter * 1000);
+    await zuora.getBillRun('BR-00000001');
+    vi.setSystemTime(start + renewedAfter * 1000);
+    await zuora.getBillRun('BR-00000001');
+    expect(bearers(calls)).toEqual(['Bearer token-1', 'Bearer token-1', 'Bearer token-2']);
+  });
+
+  test('that Zuora rejects is dropped, and the next call has a new one', async () => {
+    const { baseUrl, calls } = await openLoopbackZuora({
+      call: inTurn(json(401, { message: 'Authentication error' }), json(200, { success: true })),
+    });
+    const zuora = openZuora(baseUrl);
+    expect(await email(zuora)).toMatchObject({ verdict: 'notExecuted', tokenRejected: true, httpStatus: 401 });
+    expect(await email(zuora)).toMatchObject({ verdict: 'accepted', tokenRejected: false });
+    expect(bearers(calls)).toEqual(['Bearer token-1', 'Bearer token-2']);
+  });
+
+  test('that Zuora rejects by a code is dropped, too', async () => {
+    const rejected = json(200, { success: false, reasons: [{ code: 90000011, message: 'expired' }] });
+    const { baseUrl, calls } = await openLoopbackZuora({ call: inTurn(rejected, json(200, { success: true })) });
+    const zuora = openZuora(baseUrl);
+    expect(await email(zuora)).toMatchObject({ verdict: 'notExecuted', tokenRejected: true });
+    await email(zuora);
+    expect(bearers(calls)).toEqual(['Bearer token-1', 'Bearer token-2']);
+  });
+
+  test('that works is not lost when an older one is rejected late', async () => {
+    const late: (() => void)[] = [];
+    const rejected = json(401, { message: 'Authentication error' });
+    const { baseUrl, calls, arrived } = await openLoopbackZuora({
+      call: inTurn(
+        (response, request) =>
+          late.push(() => {
+            rejected(response, request);
+          }),
+        rejected,
+        json(200, { success: true }),
+      ),
+    });
+    const zuora = openZuora(baseUrl);
+    const slow = email(zuora, { idempotencyKey: 'slow' });
+    await arrived(1);
+    await email(zuora, { idempotencyKey: 'fast' });
+    await email(zuora, { idempotencyKey: 'renewed' });
+    late[0]?.();
+    expect(await slow).toMatchObject({ tokenRejected: true });
+    await email(zuora, { idempotencyKey: 'kept' });
+    expect(bearers(calls)).toEqual(['Bearer token-1', 'Bearer token-1', 'Bearer token-2', 'Bearer token-2']);
+  });
+});
+
+describe('without a token nothing is sent', () => {
+  const refused = 'TOKEN_REFUSED';
+  const unavailable = 'TOKEN_UNAVAILABLE';
+  const unreadable = 'TOKEN_UNREADABLE';
+
+  test.each<[string, string, Respond]>([
+    ['HTTP 401', refused, json(401, { message: 'Authentication error' })],
+    ['HTTP 400', refused, json(400, { error: 'invalid_client' })],
+    ['HTTP 403 with HTML', refused, (response) => response.writeHead(403).end('<html>')],
+    ['HTTP 429', unavailable, json(429, {})],
+    ['HTTP 500', unavailable, json(500, { reasons: [{ code: 'SystemError', message: 'internal server error' }] })],
+    ['HTTP 503 with HTML', unavailable, (response) => response.writeHead(503).end('<html>')],
+    ['a redirect', unavailable, json(302, { access_token: 'token-1', expires_in: 60 }, { location: '/emails' })],
+    ['a reset', unavailable, reset],
+    ['a broken answer', unavailable, json(200, {}, { 'content-encoding': 'gzip' })],
+    ['no answer in time', unavailable, stall],
+    ['HTML', unreadable, (response) => response.end('<html>')],
+    ['an empty body', unreadable, (response) => response.end()],
+    ['no token', unreadable, json(200, { expires_in: 3599 })],
+    ['an empty token', unreadable, json(200, { access_token: '', expires_in: 3599 })],
+    ['a token that fits in no header', unreadable, json(200, { access_token: 'a\r\nb', expires_in: 3599 })],
+    ['a token that is none', unreadable, json(200, { access_token: { a: 1 }, expires_in: 3599 })],
+    ['no lifetime', unreadable, json(200, { access_token: 'token-1' })],
+    ['a lifetime that is over', unreadable, json(200, { access_token: 'token-1', expires_in: 0 })],
+    ['a lifetime that is none', unreadable, json(200, { access_token: 'token-1', expires_in: 'soon' })],
+  ])('%s', async (_what, code, token) => {
+    const { baseUrl, calls } = await openLoopbackZuora({ token });
+    const zuora = openZuora(baseUrl, { readDeadlineMs: 500 });
+    const failure = await neverLeft(email(zuora));
+    expect(failure).toMatchObject({ code, message: expect.stringMatching(/^no token: /) as string });
+    expect(calls).toEqual([]);
+  });
+
+  test("Zuora's words and its wait are passed on", async () => {
+    const { baseUrl } = await openLoopbackZuora({
+      token: json(429, { reasons: [{ code: 70, message: 'retry after 600 seconds' }] }, { 'retry-after': '600' }),
+    });
+    expect(await neverLeft(email(openZuora(baseUrl)))).toMatchObject({
+      message: 'no token: 70 retry after 600 seconds',
+      retryAfterMs: 600_000,
+    });
+  });
+
+  test('nor is it when the token took all the time there was', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const { baseUrl, calls } = await openLoopbackZuora({
+      token: (response, request) => {
+        vi.advanceTimersByTime(130_000);
+        tokens(3599)(response, request);
+      },
+    });
+    const failure = await neverLeft(email(openZuora(baseUrl), { deadlineMs: 130_000 }));
+    expect(failure.code).toBe('NO_TIME_LEFT');
+    expect(calls).toEqual([]);
+  });
+});
+
+describe('secrets stay out of words', () => {
+  const quoting: Respond = (response, { body, headers }) => {
+    const message = `You sent ${body.toString()} with ${headers.authorization ?? 'no token'}`;
+    json(401, { message, reasons: [{ code: message, message }] })(response, { body, headers } as Arrived);
+  };
+
+  test('the client secret, when Zuora quotes it', async () => {
+    const { baseUrl } = await openLoopbackZuora({ token: quoting });
+    const failure = await neverLeft(email(openZuora(baseUrl)));
+    expect(failure.message).toContain('client_secret=[secret]');
+    expect(`${failure.stack ?? ''} ${JSON.stringify(failure)}`).not.toContain(CREDENTIALS.clientSecret);
+  });
+
+  test('a token, when Zuora quotes it', async () => {
+    const { baseUrl } = await openLoopbackZuora({ call: quoting });
+    const zuora = openZuora(baseUrl);
+    expect(JSON.stringify(await email(zuora))).not.toContain('token-1');
+    const failure = (await zuora.getBillRun('BR-00000001').catch((error: unknown) => error)) as Error;
+    expect(`${failure.stack ?? ''} ${JSON.stringify(failure)}`).not.toMatch(/token-\d/);
+  });
+
+  test.each<[string, Respond]>([
+    ['a token answer that cannot be read', json(200, { access_token: 's3same', expires_in: 'soon' })],
+    ['a token answer without end', (response) => response.end('{"access_token":"s3same",')],
+  ])('of %s nothing is quoted', async (_what, token) => {
+    const { baseUrl } = await openLoopbackZuora({ token });
+    const failure = await neverLeft(email(openZuora(baseUrl)));
+    expect(`${failure.stack ?? ''} ${JSON.stringify(failure)}`).not.toContain('s3same');
+  });
+
+  test.each<[string, Respond]>([
+    ['a reset', reset],
+    ['an answer that is no HTTP', ({ socket }) => socket?.write('s3same is no HTTP\r\n')],
+    ['no answer in time', stall],
+  ])('when the call ends with %s', async (_what, call) => {
+    const { baseUrl } = await openLoopbackZuora({ call });
+    const answer = await email(openZuora(baseUrl), { deadlineMs: 300 });
+    expect(answer.verdict).toBe('unknown');
+    expect(JSON.stringify(answer)).not.toMatch(/token-1|s3cret|s3same/);
+  });
+});
