@@ -47,7 +47,7 @@ export interface AttemptReceipt {
 }
 
 /** No call was made, and why. */
-export interface NoCallReceipt {
+interface NoCallReceipt {
   readonly called: false;
   readonly why: 'afterReset' | 'keyTooOld';
 }

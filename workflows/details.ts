@@ -16,7 +16,11 @@ export function detailsOf(run: Run, now: number): string {
     `Bill run ${words.quoted(billRunNumber ?? run.settings.billRunKey)}` +
       `${billRunStatus === null ? '' : `, in Zuora ${words.quoted(billRunStatus)}`}. Emailed ${times(acceptedSends(run))}.`,
     ...(question === null ? [] : [`**A person is asked (send ${question.ordinal}):** ${question.text}`]),
-    ...(waitingFor === null ? [] : [`Waiting for ${waitingFor}.${until === null ? '' : ` Until ${until}.`}`]),
+    ...(waitingFor === null
+      ? []
+      : [
+          `Waiting for ${waitingFor}${until === null ? '' : `; at the latest until ${words.time(Date.parse(until))}`}.`,
+        ]),
     ...(held && stateOf(run, now) !== 'Held' ? ['On hold: no attempt is started until `release`.'] : []),
     ...(pendingRequests.length === 0 ? [] : [`${pendingRequests.length} requests wait for the next send.`]),
     ...(sends.length === 0 ? [] : ['**Sends**', list(sends.slice(-SENDS_TOLD).map(sendLine))]),

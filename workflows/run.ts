@@ -399,7 +399,7 @@ function afterSend(run: Run, now: number): Step {
 }
 
 /** The send that is not settled yet: the last one, or none. */
-export function openSendOf(run: Run): Send | undefined {
+function openSendOf(run: Run): Send | undefined {
   const last = run.sends.at(-1);
   return last?.settledAt === null ? last : undefined;
 }

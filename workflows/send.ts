@@ -24,7 +24,7 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
 /** Zuora forgets a key 24 h after its first use. The hour between is for clocks that differ and calls that take long. */
-export const KEY_LIFETIME_MS = 23 * HOUR;
+const KEY_LIFETIME_MS = 23 * HOUR;
 /** Attempts that go on for longer than this without certainty are shown to a person. */
 const TROUBLE_MS = 15 * MINUTE;
 /** A look at the bill run that is older says nothing about now. */
@@ -119,7 +119,7 @@ export type SendStep =
   /** Only a person can go on from here. */
   | { readonly kind: 'ask'; readonly question: Asked };
 
-export type Asked = Pick<Question, 'kind' | 'text' | 'needsSendAnyway'>;
+type Asked = Pick<Question, 'kind' | 'text' | 'needsSendAnyway'>;
 
 /** The last look at the bill run, and when it was taken (epoch, ms). */
 export interface Look {

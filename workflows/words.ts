@@ -30,7 +30,8 @@ export function wellFormed(text: string): string {
 
 function because({ httpStatus, reasons }: Attempt): string {
   const said = reasons.map(({ code, message }) => quotedUpTo(400, `${code}: ${message}`)).join('; ');
-  return httpStatus === null ? said : `HTTP ${httpStatus}${said === '' ? '' : `, ${said}`}`;
+  const answer = httpStatus === null ? 'no answer' : `HTTP ${httpStatus}`;
+  return said === '' ? answer : `${answer}, ${said}`;
 }
 
 // Questions to a person.

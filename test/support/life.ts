@@ -36,7 +36,7 @@ export interface Call extends AttemptPlan {
   readonly number: number;
 }
 
-export type Came = Receipt | LostAttempt | 'neverTaken';
+type Came = Receipt | LostAttempt | 'neverTaken';
 /** What comes of a call; it may send messages meanwhile, and let time pass. */
 export type Answer = (call: Call, life: Life) => Came;
 
