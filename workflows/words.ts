@@ -176,7 +176,7 @@ export function release(): string {
 }
 
 export function escalation(): string {
-  return 'an escalation, until the run closes';
+  return 'an escalation, or the end of the run';
 }
 
 // Attempts and sends.
@@ -225,11 +225,11 @@ export function unservedRequest({ requestId, resend }: EmailRequest): string {
 /** The most bytes in the summary of an activity or timer; the server takes 400, and fails the workflow task over more. */
 const LONGEST_SUMMARY = 200;
 
+/** Shown as plain text in one place and as markdown in another, so it is left without what markdown makes links of. */
 export function summary(text: string): string {
-  let cut = text;
+  let cut = text.replace(/[\p{Control}\p{Format}\p{Surrogate}`[\]<>\s]+/gu, ' ').trim();
   while (new TextEncoder().encode(cut).length > LONGEST_SUMMARY) cut = cut.slice(0, -1);
-  // A quotation that was cut must still end, or the rest of it is read as markdown of ours.
-  return cut.split('`').length % 2 === 0 ? `${cut}\`` : cut;
+  return cut.replace(/\p{Surrogate}$/u, '');
 }
 
 export function sendSummary(
@@ -238,7 +238,7 @@ export function sendSummary(
   attempt: number,
   requests: readonly EmailRequest[],
 ): string {
-  const people = [...new Set(requests.flatMap(({ requestedBy }) => requestedBy ?? []))].map(quoted);
+  const people = [...new Set(requests.flatMap(({ requestedBy }) => requestedBy ?? []))];
   const asked = people.length === 0 ? '' : ` · asked by ${people.join(', ')}`;
   return summary(`send ${ordinal} · resend=${resend} · attempt ${attempt}${asked}`);
 }

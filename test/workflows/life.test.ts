@@ -439,11 +439,13 @@ describe('What people read', () => {
     expect(wellFormed('a\ud800b🙂\udc00')).toBe('a\ufffdb🙂\ufffd');
   });
 
-  test('a summary has at most 201 bytes, and a quotation in it ends', () => {
-    const request = { requestId: 'A', resend: true, requestedBy: '**🙂**'.repeat(30), requestedAt: '' };
-    const text = sendSummary(2, true, 1, [request]);
-    expect(text).toMatch(/^send 2 · resend=true · attempt 1 · asked by `\*\*.*`$/);
-    expect(Buffer.byteLength(text)).toBeLessThanOrEqual(201);
+  test('a summary has at most 200 bytes of whole characters, and nothing in it can become a link', () => {
+    const by = (requestedBy: string) => [{ requestId: 'A', resend: true, requestedBy, requestedAt: '' }];
+    const long = sendSummary(2, true, 1, by('🙂'.repeat(99)));
+    expect(long).toMatch(/^send 2 · resend=true · attempt 1 · asked by 🙂+$/u);
+    expect(Buffer.byteLength(long)).toBeLessThanOrEqual(200);
+    expect(long).not.toMatch(/\p{Surrogate}/u);
+    expect(sendSummary(2, true, 1, by('[free](http://x.example)'))).toMatch(/asked by free \(http:\/\/x\.example\)$/);
     expect(summary('short')).toBe('short');
   });
 
