@@ -100,6 +100,7 @@ export async function emailBillRun(input: EmailBillRunInput, carried?: Run): Pro
   });
   // Cancellation is a message like any other: an attempt under way finishes, and the record is closed.
   return CancellationScope.nonCancellable(async () => {
+    void publishMessages(run);
     for (;;) {
       runs.settle(run, Date.now());
       publish(run);
@@ -170,36 +171,39 @@ function listen(run: Run): void {
       signal,
       (argument?: unknown) => {
         receive(run, argument, Date.now());
-        publish(run);
       },
       { description },
     );
   }
   setDefaultSignalHandler((name) => {
     runs.receiveUnknown(run, name, Date.now());
-    publish(run);
   });
-  setHandler(
-    requestResendUpdate,
-    (argument?: ResendMessage) => {
-      const served = runs.requestResend(run, argument ?? {}, Date.now());
-      publish(run);
-      return served;
+  setHandler(requestResendUpdate, (argument?: ResendMessage) => runs.requestResend(run, argument ?? {}, Date.now()), {
+    description: 'As the signal resend, and answers with the request id and the ordinal of its send, or says why not',
+    validator: (argument?: ResendMessage) => {
+      const faults = runs.faultsOfResend(run, argument);
+      if (faults.length > 0) throw failure('InvalidInput', faults.join('; '), { faults });
     },
-    {
-      description: 'As the signal resend, and answers with the request id and the ordinal of its send, or says why not',
-      validator: (argument?: ResendMessage) => {
-        const faults = runs.faultsOfResend(run, argument);
-        if (faults.length > 0) throw failure('InvalidInput', faults.join('; '), { faults });
-      },
-    },
-  );
+  });
   setHandler(statusQuery, () => runs.statusOf(run, Date.now()), {
     description: 'What the run is doing, what it waits for, and what it asks',
   });
   setHandler(sendsQuery, () => runs.sendsOf(run), {
     description: 'Every send so far, with its attempts and decisions',
   });
+}
+
+/**
+ * Shows what messages changed, however long the present step takes. Once for each workflow task: thousands of messages
+ * may come in one, and a task that takes five seconds of computing ends the worker.
+ */
+async function publishMessages(run: Run): Promise<never> {
+  for (;;) {
+    const { revision, ignored } = run;
+    const { count } = ignored;
+    await condition(() => run.revision !== revision || run.ignored.count !== count);
+    publish(run);
+  }
 }
 
 /** Shows the run to people: search attributes, where they changed, and the text in Temporal UI. */

@@ -38,6 +38,8 @@ export interface RigOptions {
   readonly simulator?: SimulatorOptions;
   /** Default: one of its own. */
   readonly taskQueue?: string;
+  /** The Zuora of another rig, instead of one of its own. */
+  readonly zuoraUrl?: string;
 }
 
 export type Rig = Awaited<ReturnType<typeof openRig>>;
@@ -53,6 +55,7 @@ export async function openRig({
   multiEntity = false,
   simulator: options,
   taskQueue = `test-${randomUUID()}`,
+  zuoraUrl,
 }: RigOptions) {
   const environment =
     server === 'real'
@@ -67,7 +70,7 @@ export async function openRig({
     });
   }
   const simulator = await startSimulator({ emailDelayMs: 0, ...options });
-  const zuora = createZuora({ baseUrl: new URL(`${simulator.url}/`), credentials: SIMULATOR_CREDENTIALS });
+  const zuora = createZuora({ baseUrl: new URL(`${zuoraUrl ?? simulator.url}/`), credentials: SIMULATOR_CREDENTIALS });
   const worker = await createBillRunWorker({
     connection: environment.nativeConnection,
     namespace: 'default',

@@ -66,3 +66,35 @@ test.for(['waits for the post', 'was emailed'])(
     expect(historyLength).toBeLessThan(1_000);
   },
 );
+
+test('thousands of messages that waited for a worker are taken in one task, and served by one send', async () => {
+  const { number, id } = await rig.billRun.create();
+  const taskQueue = `without-worker-${number}`;
+  const workflowId = `email-bill-run/${number}`;
+  const run = await rig.client.workflow.start('emailBillRun', {
+    workflowId,
+    taskQueue,
+    args: [{ billRunKey: number, requestId: 'T-0' }],
+  });
+  const signals = 3_000;
+  for (let sent = 0; sent < signals; sent += 100) {
+    await Promise.all(
+      Array.from({ length: 100 }, (_, index) => run.signal('resend', { requestId: `T-${sent + index + 1}` })),
+    );
+  }
+  const late = await openRig({ server: 'real', taskQueue, zuoraUrl: rig.simulatorUrl });
+  try {
+    const [send] = await until(
+      () => rig.sends(run),
+      ([first]) => first?.outcome === 'accepted',
+    );
+    expect(send?.requests).toHaveLength(signals + 1);
+    const calls = await rig.emailCalls(number);
+    // Signals sent at once arrive in any order; the first to arrive gives the key.
+    const first = send?.requests.find(({ resend }) => resend)?.requestId ?? '';
+    expect(calls.map(({ headers }) => headers['idempotency-key'])).toEqual([`bill-run-email/${id}/resend/${first}/1`]);
+    expect((await run.describe()).status.name).toBe('RUNNING');
+  } finally {
+    await late.close();
+  }
+});
