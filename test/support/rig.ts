@@ -1,10 +1,10 @@
 /** The real parts, wired for a test file: a Temporal server, a worker with the shipped workflows, and a simulated Zuora. */
 import { randomUUID } from 'node:crypto';
-import type { WorkflowHandle } from '@temporalio/client';
+import type { WorkflowFailedError, WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { request } from 'undici';
-import { inject } from 'vitest';
+import { expect, inject } from 'vitest';
 import { createActivities } from '../../activities/index.js';
 import type { Polling } from '../../activities/watch-bill-run.js';
 import { BillRunEmails } from '../../client/index.js';
@@ -197,6 +197,15 @@ export async function until<T>(ask: () => Promise<T>, right: (answer: T) => bool
     if (right(answer)) return answer;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+}
+
+/** How a run failed: the type of its ApplicationFailure, and what it says. */
+export async function failureOf(handle: WorkflowHandle): Promise<{ type: unknown; message: string }> {
+  const error = (await handle.result().then(
+    () => expect.unreachable('the run completed'),
+    (failure: unknown) => failure,
+  )) as WorkflowFailedError;
+  return { type: (error.cause as { type?: unknown }).type, message: error.cause?.message ?? '' };
 }
 
 /** How many emails each document got: the least and the most. */

@@ -2,10 +2,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
-import type { WorkflowFailedError, WorkflowHandle } from '@temporalio/client';
 import { temporalBinaries } from '../../scripts/temporal-server.js';
 import { searchAttributes } from '../../workflows/search-attributes.js';
-import { emailsPerDocument, openRig, until, type Rig } from '../support/rig.js';
+import { emailsPerDocument, failureOf, openRig, until, type Rig } from '../support/rig.js';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -19,14 +18,6 @@ const refusal = {
   status: 400,
   body: { success: false, reasons: [{ code: 58730020, message: 'no' }] },
 };
-
-async function failureOf(handle: WorkflowHandle): Promise<{ type: unknown; message: string }> {
-  const error = (await handle.result().then(
-    () => expect.unreachable('the run completed'),
-    (failure: unknown) => failure,
-  )) as WorkflowFailedError;
-  return { type: (error.cause as { type?: unknown }).type, message: error.cause?.message ?? '' };
-}
 
 describe('Before the post', () => {
   test.for(['Canceled', 'Error'])(

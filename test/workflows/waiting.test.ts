@@ -1,7 +1,6 @@
 /** Long waits, on the time-skipping server: what takes days takes seconds, and no test sleeps. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { WorkflowFailedError, WorkflowHandle } from '@temporalio/client';
-import { openRig, until, type Rig } from '../support/rig.js';
+import { failureOf, openRig, until, type Rig } from '../support/rig.js';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -14,14 +13,6 @@ afterAll(() => rig.close());
 /** How often the bill run was read. */
 async function reads(key: string): Promise<number> {
   return (await rig.requests()).filter(({ path }) => path === `/object-query/billing-runs/${key}`).length;
-}
-
-async function failureOf(handle: WorkflowHandle): Promise<{ type: unknown; message: string }> {
-  const error = (await handle.result().then(
-    () => expect.unreachable('the run completed'),
-    (failure: unknown) => failure,
-  )) as WorkflowFailedError;
-  return { type: (error.cause as { type?: unknown }).type, message: error.cause?.message ?? '' };
 }
 
 describe('Waiting for the post', () => {
