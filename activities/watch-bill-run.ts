@@ -88,7 +88,7 @@ async function read(
       case 'notFound':
         if (elapsedMs >= NOT_FOUND_FOR_MS) {
           throw ApplicationFailure.nonRetryable(
-            `${message}. It does not exist, was deleted, or is not to be seen by these credentials; nothing was emailed`,
+            `${message.replace(/\.$/, '')}. It does not exist, was deleted, or is not to be seen by these credentials; nothing was emailed`,
             'BillRunNotFound',
           );
         }

@@ -118,7 +118,8 @@ async function tellOfActivity(
     event.activityTaskCompletedEventAttributes ??
     event.activityTaskFailedEventAttributes ??
     event.activityTaskTimedOutEventAttributes;
-  const name = scheduled.get(String(ended?.scheduledEventId))?.activityTaskScheduledEventAttributes?.activityType?.name;
+  const attemptOf = scheduled.get(String(ended?.scheduledEventId))?.activityTaskScheduledEventAttributes;
+  const name = attemptOf?.activityType?.name;
   const completed = event.activityTaskCompletedEventAttributes;
   const failure = (event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes)?.failure;
   if (name === 'watchBillRun' && completed) {
@@ -126,17 +127,20 @@ async function tellOfActivity(
     return { event: 'status', text: `bill run ${billRun.number} is ${billRun.status}` };
   }
   if (name !== 'emailBillRunDocuments') return undefined;
+  const input = (await first(converter, attemptOf?.input?.payloads)) as AttemptInput;
   const text = completed
-    ? outcomeText((await first(converter, completed.result?.payloads)) as Receipt)
+    ? outcomeText((await first(converter, completed.result?.payloads)) as Receipt, input.trackId)
     : `attempt ended without a receipt: ${failure?.cause?.message ?? failure?.message ?? 'no reason'}`;
   return { event: 'attemptEnded', identity: completed?.identity ?? '', text };
 }
 
-function outcomeText(receipt: Receipt): string {
+function outcomeText(receipt: Receipt, trackId: string): string {
   if (!receipt.called) return `no call was made (${receipt.why})`;
-  const { verdict, httpStatus, zuoraRequestId, reasons } = receipt;
+  const { verdict, httpStatus, zuoraRequestId, echoedTrackId, reasons } = receipt;
+  // Another track id than was sent: the reply was made for an earlier attempt, and nothing left again.
+  const stored = echoedTrackId !== null && echoedTrackId !== trackId;
   return [
-    verdict,
+    stored ? `${verdict} (stored reply)` : verdict,
     httpStatus === null ? 'no answer' : `HTTP ${httpStatus}`,
     ...(zuoraRequestId === null ? [] : [`Zuora request ${zuoraRequestId}`]),
     ...reasons.map(({ code, message }) => `${code}: ${message}`),

@@ -133,7 +133,7 @@ export class BillRunEmails {
 
   /**
    * Has all documents of a bill run emailed, also those emailed before: by the run at work, or else by a new one.
-   * Repeating the same `requestId` does not repeat the emails.
+   * Repeating the same `requestId` does not repeat the emails: in one run never, over runs for as long as Zuora keeps keys.
    */
   async requestResend({ billRunKey, entityId }: BillRunName, message: ResendMessage = {}): Promise<ResendResult> {
     const requestId = message.requestId ?? randomUUID();
@@ -270,7 +270,9 @@ const UNAVAILABLE: readonly number[] = [4, 7, 9, 14, 16];
 function inWords(error: unknown, workflowId: string): unknown {
   if (error instanceof BillRunEmailsError) return error;
   if (error instanceof WorkflowNotFoundError) {
-    const message = `Temporal knows no running or kept workflow ${workflowId}; start it, or check the key and the namespace`;
+    const message =
+      `Temporal has no workflow ${workflowId} for that: none was started in this namespace, or the last one has closed ` +
+      `(its audit tells)`;
     return new BillRunEmailsError('NotFound', message, { cause: error });
   }
   if (error instanceof QueryNotRegisteredError || error instanceof QueryRejectedError) {

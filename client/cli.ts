@@ -36,7 +36,7 @@ function createProgram(): Command {
 
   onBillRun(program, 'start', 'email a bill run once it is posted; joins a run that is at it already')
     .option('--resend', 'email all documents, also those emailed before')
-    .option('--request-id <id>', 'the same id never causes a second send')
+    .option('--request-id <id>', 'names the request; repeating it asks once, in one run and for 24 hours over runs')
     .addOption(new Option('--org <id...>', 'Zuora Multi-Org only: the orgs'))
     .option('--requested-by <who>', 'who asks')
     .option('--reason <why>', 'why')
@@ -71,7 +71,7 @@ function createProgram(): Command {
     });
 
   onBillRun(program, 'resend', 'email all documents again: by the run at work, or else by a new one')
-    .option('--request-id <id>', 'the same id never causes a second send')
+    .option('--request-id <id>', 'names the request; repeating it asks once, in one run and for 24 hours over runs')
     .option('--requested-by <who>', 'who asks')
     .option('--reason <why>', 'why')
     .addHelpText('after', examples('resend BR-00000001 --requested-by alice --reason "template was wrong, TICKET-1"'))

@@ -78,7 +78,7 @@ async function demo(): Promise<DemoResult> {
   const connection = await Connection.connect({ address: temporal.address });
   const emails = new BillRunEmails(new Client({ connection }));
   stops.push(() => emails.close());
-  tell(`Temporal ${temporal.address}, Zuora ${simulator.url}, worker process ${worker.pid}`);
+  tell(`Temporal ${temporal.address}, simulated Zuora ${simulator.url}, worker process ${worker.pid}`);
   const control = controlOf(simulator.url);
 
   step(`Zuora has a bill run ${BILL_RUN} with 3 invoices and a credit memo. It is not posted yet`);
@@ -129,7 +129,7 @@ async function demo(): Promise<DemoResult> {
   const uiUrl = `${temporal.uiUrl ?? ''}/namespaces/default/workflows/${encodeURIComponent(workflowId)}`;
   step('Where to look');
   tell(`Temporal UI: ${uiUrl}`);
-  tell('There: the summary at the top, "Timeline" and "History" for each attempt, "Metadata" for what to do now.');
+  tell('There: the summary at the top, "Timeline" and "History" for each attempt, "User Metadata" for what to do now.');
   tell(
     keep
       ? 'Everything is left running. Ctrl-C ends it.'

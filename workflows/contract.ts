@@ -21,7 +21,7 @@ export interface EmailBillRunInput {
   readonly billRunKey: string;
   /** Email all documents, also those that were emailed before. Default: false. */
   readonly resend?: boolean;
-  /** At most 100 characters. The same id never causes a second send. */
+  /** At most 100 characters. The same id asks once, however often it is repeated to a run. */
   readonly requestId?: string;
   /** Who asks, at most 200 characters: a claim, kept beside what Temporal records. */
   readonly requestedBy?: string;

@@ -107,6 +107,8 @@ type Ignored = string | undefined;
 export function receiveResend(run: Run, argument: unknown, now: number): void {
   receive(run, 'resend', argument, checkResend, now, (message) => {
     const requestId = message.requestId ?? nextUnnamedId(run);
+    // A client that starts a run and signals it in one call says the same twice, and is right both times.
+    if (run.settings.resend && requestId === run.settings.requestId) return undefined;
     if (isSeen(run, requestId)) return `request ${requestId} was made before`;
     enqueue(run, message, { requestId, resend: true, now });
     return undefined;

@@ -29,7 +29,10 @@ export function wellFormed(text: string): string {
 }
 
 function because({ httpStatus, reasons }: Attempt): string {
-  const said = reasons.map(({ code, message }) => quotedUpTo(400, `${code}: ${message}`)).join('; ');
+  const said = reasons
+    .filter(({ code }) => code !== `HTTP ${httpStatus ?? ''}`)
+    .map(({ code, message }) => quotedUpTo(400, `${code}: ${message}`))
+    .join('; ');
   const answer = httpStatus === null ? 'no answer' : `HTTP ${httpStatus}`;
   return said === '' ? answer : `${answer}, ${said}`;
 }

@@ -87,6 +87,7 @@ describe('bill-run-emails', () => {
     expect(sends.map(({ resend, requests }) => [resend, requests.map(({ requestId }) => requestId)])).toEqual([
       [true, ['T-1']],
     ]);
+    expect((await json<RunStatus>(cli('status', number, '--json'))).ignored.count).toBe(0);
     await cli('finish', number);
   });
 

@@ -96,6 +96,7 @@ test('Rule 7: history tells who asked, under which key each attempt was made, an
   ]);
   const told = entries.map(({ text }) => text).join('\n');
   expect(told).toContain('month end');
+  expect(told).toContain('accepted (stored reply), HTTP 200');
   expect(told).toContain(`key bill-run-email/${id}/first/1`);
   expect(told).toContain(`key bill-run-email/${id}/resend/T-1/1`);
   for (const { attempts } of await rig.sends(run)) {
