@@ -88,19 +88,30 @@ async function tell(
   }
   const signaled = event.workflowExecutionSignaledEventAttributes;
   if (signaled) {
-    const argument = await first(converter, signaled.input?.payloads);
-    const text = `signal ${signaled.signalName ?? ''}${argument === undefined ? '' : ` with ${json(argument)}`}`;
-    return { event: 'signal', identity: signaled.identity ?? '', ...claim(argument), text };
+    const { signalName: name, identity, input } = signaled;
+    return tellOfMessage('signal', { name, identity, argument: await first(converter, input?.payloads) });
   }
   const updated = event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest;
   if (updated) {
-    const argument = await first(converter, updated.input?.args?.payloads);
-    const text = `update ${updated.input?.name ?? ''}${argument === undefined ? '' : ` with ${json(argument)}`}`;
-    return { event: 'update', identity: updated.meta?.identity ?? '', ...claim(argument), text };
+    const { input, meta } = updated;
+    const argument = await first(converter, input?.args?.payloads);
+    return tellOfMessage('update', { name: input?.name, identity: meta?.identity, argument });
   }
   const canceled = event.workflowExecutionCancelRequestedEventAttributes;
   if (canceled) return { event: 'cancelRequested', identity: canceled.identity ?? '', text: 'cancellation asked for' };
   return (await tellOfActivity(event, scheduled, converter)) ?? tellOfEnd(event);
+}
+
+function tellOfMessage(
+  event: 'signal' | 'update',
+  {
+    name,
+    identity,
+    argument,
+  }: { name: string | null | undefined; identity: string | null | undefined; argument: unknown },
+): Told {
+  const text = `${event} ${name ?? ''}${argument === undefined ? '' : ` with ${json(argument)}`}`;
+  return { event, identity: identity ?? '', ...claim(argument), text };
 }
 
 async function tellOfActivity(

@@ -2,7 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { BillRunEmails, OperatorSignal, StartResult } from './bill-run-emails.js';
 import { BillRunEmailsError, EXIT, exitCodeOf } from './errors.js';
-import type { EmailState, RunStatus } from '../workflows/contract.js';
+import type { EmailState } from '../workflows/contract.js';
 import * as tables from './tables.js';
 
 const EXIT_CODES = `
@@ -52,7 +52,7 @@ function createProgram(): Command {
       const input = { billRunKey: key, ...optional('entityId', entity), ...optional('orgIds', org), ...rest };
       const started = await connected((emails) => emails.start(input, { again }));
       print(json, started, tables.started(started));
-      process.exitCode = exitCodeOfStart(started);
+      process.exitCode = exitCodesOfStart[started.result];
     });
 
   onBillRun(program, 'status', 'what a bill run is doing, what it waits for, and what it asks')
@@ -60,7 +60,7 @@ function createProgram(): Command {
     .action(async (key: string, { json, entity }: CommonOptions) => {
       const status = await connected((emails) => emails.status({ billRunKey: key, entityId: entity }));
       print(json, status, tables.status(status));
-      process.exitCode = exitCodeOfStatus(status);
+      process.exitCode = exitCodesOfState[status.state];
     });
 
   onBillRun(program, 'sends', 'every send of a bill run, with its attempts and decisions')
@@ -187,10 +187,6 @@ const exitCodesOfStart: Readonly<Record<StartResult['result'], number>> = {
   terminated: EXIT.notEmailed,
 };
 
-function exitCodeOfStart({ result }: StartResult): number {
-  return exitCodesOfStart[result];
-}
-
 const exitCodesOfState: Readonly<Record<EmailState, number>> = {
   WaitingForPost: EXIT.done,
   Delayed: EXIT.done,
@@ -204,10 +200,6 @@ const exitCodesOfState: Readonly<Record<EmailState, number>> = {
   Finished: EXIT.notEmailed,
   Canceled: EXIT.notEmailed,
 };
-
-function exitCodeOfStatus({ state }: RunStatus): number {
-  return exitCodesOfState[state];
-}
 
 async function main(args: readonly string[]): Promise<void> {
   try {

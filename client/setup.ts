@@ -1,6 +1,6 @@
 import type { Connection } from '@temporalio/client';
 import { encodeSearchAttributeIndexedValueType } from '@temporalio/common/lib/search-attributes.js';
-import { searchAttributes } from '../workflows/search-attributes.js';
+import { missingSearchAttributes, searchAttributes } from '../workflows/search-attributes.js';
 import { BillRunEmailsError } from './errors.js';
 
 export interface SetupResult {
@@ -24,13 +24,18 @@ export async function setup(connection: Connection, namespace: string): Promise<
 
 async function register({ operatorService }: Connection, namespace: string): Promise<SetupResult> {
   const { customAttributes } = await operatorService.listSearchAttributes({ namespace });
-  const all = Object.values(searchAttributes);
-  const missing = all.filter(({ name }) => !Object.hasOwn(customAttributes, name));
+  const missing = missingSearchAttributes(customAttributes);
   if (missing.length > 0) {
     await operatorService.addSearchAttributes({ namespace, searchAttributes: indexedTypes(missing) });
   }
   const registered = missing.map(({ name }) => name);
-  return { namespace, registered, present: all.map(({ name }) => name).filter((name) => !registered.includes(name)) };
+  return {
+    namespace,
+    registered,
+    present: Object.values(searchAttributes)
+      .map(({ name }) => name)
+      .filter((name) => !registered.includes(name)),
+  };
 }
 
 type Key = (typeof searchAttributes)[keyof typeof searchAttributes];

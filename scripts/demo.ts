@@ -4,12 +4,12 @@
  */
 import { Client, Connection } from '@temporalio/client';
 import { Command } from 'commander';
-import { request } from 'undici';
 import { BillRunEmails } from '../client/index.js';
 import * as tables from '../client/tables.js';
 import { startSimulator } from '../simulator/index.js';
 import type { RunStatus, SendRecord } from '../workflows/contract.js';
 import { untilToldToStop } from './processes.js';
+import { controlOf, type Control } from './simulator-control.js';
 import { billRunSearchAttributes, startTemporalServer } from './temporal-server.js';
 import { startWorker } from './worker-process.js';
 
@@ -178,19 +178,6 @@ async function watchUntil(
     if (Date.now() > stuckAt) throw new Error(`the bill run does not get on; it is ${text}`);
     await pause();
   }
-}
-
-type Control = <Answer>(method: 'GET' | 'POST', path: string, body?: object) => Promise<Answer>;
-
-function controlOf(simulatorUrl: string): Control {
-  return async <Answer>(method: 'GET' | 'POST', path: string, body?: object): Promise<Answer> => {
-    const answer = await request(`${simulatorUrl}/simulator${path}`, {
-      method,
-      ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
-    });
-    if (answer.statusCode >= 400) throw new Error(`${method} ${path}: ${await answer.body.text()}`);
-    return (await answer.body.json()) as Answer;
-  };
 }
 
 /** Emails by document, once all have left: Zuora sends after it answered, so its clock is moved on. */

@@ -1,5 +1,5 @@
 import type { NativeConnection } from '@temporalio/worker';
-import { searchAttributes } from '../workflows/search-attributes.js';
+import { missingSearchAttributes } from '../workflows/search-attributes.js';
 
 /** The namespace lacks search attributes: the workflows would fail their tasks over and over, and nobody would see why. */
 export class SearchAttributesMissing extends Error {
@@ -15,8 +15,6 @@ export class SearchAttributesMissing extends Error {
 
 export async function assertSearchAttributes(connection: NativeConnection, namespace: string): Promise<void> {
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-  const missing = Object.values(searchAttributes)
-    .map(({ name }) => name)
-    .filter((name) => !Object.hasOwn(customAttributes, name));
+  const missing = missingSearchAttributes(customAttributes).map(({ name }) => name);
   if (missing.length > 0) throw new SearchAttributesMissing(namespace, missing);
 }

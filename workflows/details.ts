@@ -1,6 +1,5 @@
-import { acceptedSends, questionOf, stateOf, statusOf, type Run } from './run.js';
 import type { SendRecord } from './contract.js';
-import { sendsOf } from './run.js';
+import { acceptedSends, sendsOf, statusOf, type Run } from './run.js';
 import * as words from './words.js';
 
 /** How many of the last sends are told. */
@@ -8,8 +7,10 @@ const SENDS_TOLD = 10;
 
 /** What Temporal UI shows about a run, in markdown: what is happening, what comes next, and what an operator can do. */
 export function detailsOf(run: Run, now: number): string {
-  const { state, billRunNumber, billRunStatus, waitingFor, until, held, pendingRequests, ignored } = statusOf(run, now);
-  const question = questionOf(run, now);
+  const { state, billRunNumber, billRunStatus, waitingFor, until, question, held, pendingRequests, ignored } = statusOf(
+    run,
+    now,
+  );
   const sends = sendsOf(run);
   return [
     `### ${state}`,
@@ -21,7 +22,7 @@ export function detailsOf(run: Run, now: number): string {
       : [
           `Waiting for ${waitingFor}${until === null ? '' : `; at the latest until ${words.time(Date.parse(until))}`}.`,
         ]),
-    ...(held && stateOf(run, now) !== 'Held' ? ['On hold: no attempt is started until `release`.'] : []),
+    ...(held && state !== 'Held' ? ['On hold: no attempt is started until `release`.'] : []),
     ...(pendingRequests.length === 0 ? [] : [`${pendingRequests.length} requests wait for the next send.`]),
     ...(sends.length === 0 ? [] : ['**Sends**', list(sends.slice(-SENDS_TOLD).map(sendLine))]),
     ...(ignored.count === 0 ? [] : [`Ignored messages: ${ignored.count}; the query \`status\` tells why.`]),
@@ -39,7 +40,7 @@ function list(lines: readonly string[]): string {
 }
 
 function sendLine({ ordinal, resend, outcome, attempts, requests, note }: SendRecord): string {
-  const people = [...new Set(requests.flatMap(({ requestedBy }) => requestedBy ?? []))].map(words.quoted).join(', ');
+  const people = words.peopleIn(requests).map(words.quoted).join(', ');
   return (
     `send ${ordinal}, resend=${resend}: **${outcome}**, ${attempts.length} attempt${attempts.length === 1 ? '' : 's'}` +
     `${people === '' ? '' : `, asked by ${people}`}${note === null ? '' : ` (${note})`}`

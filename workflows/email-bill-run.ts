@@ -258,7 +258,9 @@ async function interruption(run: Run, until: number): Promise<void> {
 
 /** Reads the bill run: at once, or, where a status was seen before, when it is another one. */
 async function look(run: Run, lastSeenStatus?: string): Promise<void> {
-  const summary = lastSeenStatus === undefined ? 'look at the bill run' : `wait while it is ${lastSeenStatus}`;
+  const summary = words.summary(
+    lastSeenStatus === undefined ? 'look at the bill run' : `wait while it is ${lastSeenStatus}`,
+  );
   const input = { ...addressOf(run), ...(lastSeenStatus === undefined ? {} : { lastSeenStatus }) };
   try {
     runs.recordLook(run, await watchBillRun.executeWithOptions({ summary }, [input]), Date.now());

@@ -456,7 +456,10 @@ export function questionOf(run: Run, now: number): Question | null {
 // What people and pipelines read.
 
 export function stateOf(run: Run, now: number): EmailState {
-  const step = nextStep(run, now);
+  return stateAt(run, nextStep(run, now));
+}
+
+function stateAt(run: Run, step: Step): EmailState {
   switch (step.kind) {
     case 'watch':
       return 'WaitingForPost';
@@ -479,7 +482,7 @@ export function statusOf(run: Run, now: number): RunStatus {
   const step = nextStep(run, now);
   const until = step.kind === 'wait' || step.kind === 'watch' ? step.until : Infinity;
   return {
-    state: stateOf(run, now),
+    state: stateAt(run, step),
     billRunNumber: run.billRun?.number ?? null,
     billRunId: run.billRun?.id ?? null,
     billRunStatus: run.billRun?.status ?? null,

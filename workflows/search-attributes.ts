@@ -10,3 +10,10 @@ export const searchAttributes = {
   /** How many sends Zuora accepted. */
   emailSends: defineSearchAttributeKey('EmailSends', SearchAttributeType.INT),
 } as const;
+
+type SearchAttribute = (typeof searchAttributes)[keyof typeof searchAttributes];
+
+/** Which of them a namespace lacks, by the custom search attributes that it has, keyed by name. */
+export function missingSearchAttributes(registered: object): readonly SearchAttribute[] {
+  return Object.values(searchAttributes).filter(({ name }) => !Object.hasOwn(registered, name));
+}

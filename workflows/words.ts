@@ -235,13 +235,18 @@ export function summary(text: string): string {
   return cut.replace(/\p{Surrogate}$/u, '');
 }
 
+/** Who asked, each once. */
+export function peopleIn(requests: readonly EmailRequest[]): readonly string[] {
+  return [...new Set(requests.flatMap(({ requestedBy }) => requestedBy ?? []))];
+}
+
 export function sendSummary(
   ordinal: number,
   resend: boolean,
   attempt: number,
   requests: readonly EmailRequest[],
 ): string {
-  const people = [...new Set(requests.flatMap(({ requestedBy }) => requestedBy ?? []))];
+  const people = peopleIn(requests);
   const asked = people.length === 0 ? '' : ` · asked by ${people.join(', ')}`;
   return summary(`send ${ordinal} · resend=${resend} · attempt ${attempt}${asked}`);
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jsonIn } from './json.js';
 import { keepable } from './words.js';
 
 /**
@@ -33,13 +34,7 @@ const record = z.object({
 
 /** The bill run in a body of Zuora's, or undefined where the body is none. */
 export function billRunIn(body: string): BillRun | undefined {
-  let json: unknown;
-  try {
-    json = JSON.parse(body);
-  } catch {
-    return undefined;
-  }
-  const parsed = record.safeParse(json);
+  const parsed = record.safeParse(jsonIn(body));
   if (!parsed.success) return undefined;
   const { id, billingRunNumber, status, autoEmail, lastEmailSentTime, numberOfInvoices, numberOfCreditMemos } =
     parsed.data;

@@ -1,3 +1,4 @@
+import { jsonIn } from './json.js';
 import { keepable } from './words.js';
 
 /**
@@ -139,12 +140,8 @@ function verdictOfCategory(category: number): Verdict {
 type JsonObject = Readonly<Record<string, unknown>>;
 
 function parsed(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = jsonIn(text);
+  return isObject(value) ? value : undefined;
 }
 
 function isObject(value: unknown): value is JsonObject {

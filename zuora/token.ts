@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jsonIn } from './json.js';
 import { outcomeOf, withoutSecret } from './outcome.js';
 import { NeverLeft, type Transport } from './transport.js';
 
@@ -76,7 +77,7 @@ async function fetchToken(
     deadlineMs,
   });
   if (answer.kind === 'reply' && answer.status === 200) {
-    const parsed = tokenAnswer.safeParse(json(answer.body));
+    const parsed = tokenAnswer.safeParse(jsonIn(answer.body));
     if (parsed.success) {
       const lifetimeMs = parsed.data.expires_in * 1000;
       // A short-lived token is still used for half its life instead of being fetched for every call.
@@ -92,12 +93,4 @@ async function fetchToken(
   throw refused
     ? new NeverLeft(`no token: Zuora does not take the client id or secret (${words})`, 'TOKEN_REFUSED', retryAfterMs)
     : new NeverLeft(`no token: ${words}`, 'TOKEN_UNAVAILABLE', retryAfterMs);
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -3,11 +3,11 @@ import { randomUUID } from 'node:crypto';
 import type { WorkflowFailedError, WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
-import { request } from 'undici';
 import { expect, inject } from 'vitest';
 import { createActivities } from '../../activities/index.js';
 import type { Polling } from '../../activities/watch-bill-run.js';
 import { BillRunEmails } from '../../client/index.js';
+import { controlOf } from '../../scripts/simulator-control.js';
 import { SIMULATOR_CREDENTIALS, startSimulator, type SimulatorOptions } from '../../simulator/index.js';
 import { createBillRunWorker } from '../../worker/worker.js';
 import type { EmailBillRunInput, EmailBillRunResult, RunStatus, SendRecord } from '../../workflows/contract.js';
@@ -169,25 +169,6 @@ export async function openRig({
 /** Test files share a server, and a number gives a workflow id: so no two bill runs have the same. */
 function uniqueNumber(): string {
   return `BR-${randomUUID().slice(0, 8).toUpperCase()}`;
-}
-
-export type Control = <Answer>(
-  method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
-  path: string,
-  body?: object,
-) => Promise<Answer>;
-
-/** The control interface of a simulator. */
-export function controlOf(simulatorUrl: string): Control {
-  return async <Answer>(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<Answer> => {
-    const answer = await request(`${simulatorUrl}/simulator${path}`, {
-      method,
-      ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
-    });
-    const text = await answer.body.text();
-    if (answer.statusCode >= 400) throw new Error(`${method} /simulator${path}: ${text}`);
-    return (text === '' ? undefined : JSON.parse(text)) as Answer;
-  };
 }
 
 /** Asks again and again until the answer is right. The test's own time limit is the only clock. */

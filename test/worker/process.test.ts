@@ -7,10 +7,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BillRunEmails } from '../../client/index.js';
 import { startChild } from '../../scripts/processes.js';
 import { projectRoot } from '../../scripts/project-root.js';
+import { controlOf, type Control } from '../../scripts/simulator-control.js';
 import { billRunSearchAttributes, startTemporalServer, type TemporalServer } from '../../scripts/temporal-server.js';
 import { startWorker } from '../../scripts/worker-process.js';
 import { startSimulator, type Simulator } from '../../simulator/index.js';
-import { controlOf, emailsPerDocument, until, type Control, type Email } from '../support/rig.js';
+import { emailsPerDocument, until, type Email } from '../support/rig.js';
 
 let temporal: TemporalServer;
 let simulator: Simulator;
