@@ -1,4 +1,7 @@
+import { createCountEmailedInvoices } from './count-emailed-invoices.js';
+import { earlierSends } from './earlier-sends.js';
 import { createEmailBillRunDocuments } from './email-bill-run-documents.js';
+import { handOver } from './hand-over.js';
 import type { Activities } from './types.js';
 import { createWatchBillRun, type Polling } from './watch-bill-run.js';
 import type { Zuora } from '../zuora/client.js';
@@ -12,10 +15,13 @@ export interface ActivitySettings {
   readonly polling?: Polling;
 }
 
-/** The activities of one worker, on one connection to Zuora. */
+/** The activities of one worker, on one connection to Zuora; they reach Temporal by the worker's own connection. */
 export function createActivities({ zuora, multiEntity, polling }: ActivitySettings): Activities {
   return {
     watchBillRun: createWatchBillRun({ zuora, multiEntity, ...(polling === undefined ? {} : { polling }) }),
     emailBillRunDocuments: createEmailBillRunDocuments({ zuora }),
+    countEmailedInvoices: createCountEmailedInvoices({ zuora }),
+    earlierSends,
+    handOver,
   };
 }

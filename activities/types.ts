@@ -1,8 +1,10 @@
 /** What the activities take and give: plain data, kept in workflow history. Workflow code knows only these types. */
 import type { BillRun } from '../zuora/bill-run.js';
+import type { EmailBillRunInput, EmailRequest } from '../workflows/contract.js';
+import type { InvoiceCount } from '../zuora/invoices.js';
 import type { Reason, Verdict } from '../zuora/outcome.js';
 
-export type { BillRun };
+export type { BillRun, InvoiceCount };
 
 /** Where a bill run is found in Zuora. */
 export interface BillRunAddress {
@@ -27,6 +29,8 @@ export interface AttemptInput extends BillRunAddress {
    * the part of its history that is gone; only an activity can tell, because it alone runs outside of replay.
    */
   readonly originalRunId?: string;
+  /** The resends that the send serves, on its first attempt: history is what later runs of the workflow learn it from. */
+  readonly requestIds?: readonly string[];
 }
 
 /** What came of one attempt. */
@@ -46,10 +50,49 @@ export interface AttemptReceipt {
   readonly retryAfterMs: number | null;
 }
 
+/** An attempt of which no receipt came back: what never left, or what a lost worker may or may not have sent. */
+export interface LostAttempt {
+  readonly verdict: 'notExecuted' | 'unknown';
+  readonly reasons: readonly Reason[];
+}
+
 /** No call was made, and why. */
 interface NoCallReceipt {
   readonly called: false;
   readonly why: 'afterReset' | 'keyTooOld';
+}
+
+/** A `resend=true` send of earlier runs of the same workflow. */
+export interface EarlierSend {
+  /** The requests that it served, of those that were asked about. */
+  readonly requestIds: readonly string[];
+  /** At least one, oldest first. */
+  readonly attempts: readonly EarlierAttempt[];
+}
+
+export interface EarlierAttempt extends Pick<AttemptInput, 'idempotencyKey' | 'trackId'> {
+  readonly runId: string;
+  /** When it was scheduled (epoch, ms). */
+  readonly startedAt: number;
+  readonly came: AttemptReceipt | LostAttempt;
+}
+
+/** Requests for the run which emails the bill run. */
+interface HandOverInput {
+  /** Its input, with the number of the bill run as key. */
+  readonly input: EmailBillRunInput;
+  readonly requests: readonly EmailRequest[];
+}
+
+/** What became of a request that was handed over. */
+export interface HandedOver {
+  readonly requestId: string;
+  readonly result: 'started' | 'joined' | 'alreadyEmailed' | 'canceled' | 'terminated';
+}
+
+interface CountInput extends BillRunAddress {
+  /** Emails from then on count (epoch, ms). */
+  readonly since: number;
 }
 
 export interface Activities {
@@ -66,4 +109,17 @@ export interface Activities {
    * @throws ApplicationFailure `NeverLeft`, the only retryable one: nothing was sent
    */
   emailBillRunDocuments(input: AttemptInput): Promise<Receipt>;
+  /**
+   * Finds, in the histories of earlier runs of the calling workflow's id, the sends that served the given resends.
+   * Every failure may pass.
+   */
+  earlierSends(input: { readonly requestIds: readonly string[] }): Promise<readonly EarlierSend[]>;
+  /**
+   * Hands requests to the run which emails the bill run, as their callers would have done. Repeating it does no harm.
+   *
+   * @throws ApplicationFailure `InvalidInput`, which is final; every other failure may pass
+   */
+  handOver(input: HandOverInput): Promise<readonly HandedOver[]>;
+  /** Counts the invoices of a bill run that Zuora shows as emailed. Every failure may pass. */
+  countEmailedInvoices(input: CountInput): Promise<InvoiceCount>;
 }

@@ -1,4 +1,4 @@
-import { activityInfo } from '@temporalio/activity';
+import { activityInfo, heartbeat } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import type { Activities, BillRun, WatchInput } from './types.js';
 import { ZuoraFailure, type Zuora } from '../zuora/client.js';
@@ -39,8 +39,10 @@ export function createWatchBillRun({
     const { scheduledTimestampMs, currentAttemptScheduledTimestampMs } = activityInfo();
     // Both by the server's clock, whatever the worker's says.
     const elapsedMs = currentAttemptScheduledTimestampMs - scheduledTimestampMs;
-    const billRun = await read(zuora, input, elapsedMs, polling);
+    const billRun = await read(zuora, input, polling);
     if (billRun.status !== input.lastSeenStatus) return billRun;
+    // It was found, so a time of not being found is over. Said only then, for heartbeats cost calls, and on Cloud money.
+    if (lastSaid().notFoundSince !== undefined) heartbeat({});
     // A failure that is none: the server waits and tries again, and history holds one activity, however long it takes.
     throw ApplicationFailure.create({
       type: 'StatusUnchanged',
@@ -72,12 +74,7 @@ function checkEntity({ entityId }: WatchInput, multiEntity: boolean): void {
   );
 }
 
-async function read(
-  zuora: Zuora,
-  { billRunKey, ...scope }: WatchInput,
-  elapsedMs: number,
-  polling: Polling,
-): Promise<BillRun> {
+async function read(zuora: Zuora, { billRunKey, ...scope }: WatchInput, polling: Polling): Promise<BillRun> {
   try {
     return await zuora.getBillRun(billRunKey, scope);
   } catch (error) {
@@ -86,18 +83,7 @@ async function read(
     const { kind, message, retryAfterMs } = error;
     switch (kind) {
       case 'notFound':
-        if (elapsedMs >= NOT_FOUND_FOR_MS) {
-          throw ApplicationFailure.nonRetryable(
-            `${message.replace(/\.$/, '')}. It does not exist, was deleted, or is not to be seen by these credentials; nothing was emailed`,
-            'BillRunNotFound',
-          );
-        }
-        throw ApplicationFailure.create({
-          type: 'NotFoundYet',
-          message: `${message}; looking for two minutes, for it may be new`,
-          nextRetryDelay: Math.min(polling.first, NOT_FOUND_FOR_MS),
-          category: ApplicationFailureCategory.BENIGN,
-        });
+        throw notFound(message, polling);
       case 'unauthorized':
         throw unreadable('Unauthorized', `${message}. Mend the worker's Zuora credentials`, MENDING_MS);
       case 'refused':
@@ -106,6 +92,31 @@ async function read(
         throw unreadable('Unavailable', message, retryAfterMs);
     }
   }
+}
+
+/** What the attempt before said in its heartbeat (epoch, ms). */
+function lastSaid(): { readonly notFoundSince?: number } {
+  return (activityInfo().heartbeatDetails ?? {}) as { notFoundSince?: number };
+}
+
+/** For two minutes it may be new, or hidden for a moment; then it is gone. */
+function notFound(message: string, { first }: Polling): ApplicationFailure {
+  const { currentAttemptScheduledTimestampMs: now } = activityInfo();
+  const { notFoundSince = now } = lastSaid();
+  if (now - notFoundSince >= NOT_FOUND_FOR_MS) {
+    const said = message.replace(/\.$/, '');
+    return ApplicationFailure.nonRetryable(
+      `${said}. It does not exist, was deleted, or is not to be seen by these credentials`,
+      'BillRunNotFound',
+    );
+  }
+  heartbeat({ notFoundSince });
+  return ApplicationFailure.create({
+    type: 'NotFoundYet',
+    message: `${message}; looking for two minutes, for it may be new`,
+    nextRetryDelay: Math.min(first, NOT_FOUND_FOR_MS),
+    category: ApplicationFailureCategory.BENIGN,
+  });
 }
 
 /** A read that may work later: Temporal UI shows its words at the pending activity. */

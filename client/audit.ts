@@ -1,10 +1,7 @@
-import type { Client, WorkflowHandle } from '@temporalio/client';
-import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import type { Client } from '@temporalio/client';
 import type { LoadedDataConverter } from '@temporalio/common';
 import type { AttemptInput, Receipt } from '../activities/types.js';
-
-type HistoryEvent = NonNullable<Awaited<ReturnType<WorkflowHandle['fetchHistory']>>['events']>[number];
-type Payloads = NonNullable<NonNullable<HistoryEvent['workflowExecutionStartedEventAttributes']>['input']>['payloads'];
+import { eventsOf, firstOf, runIdsOf, timeOf, type HistoryEvent } from './history.js';
 
 /** One thing that happened, as Temporal recorded it. */
 export interface AuditEntry {
@@ -30,16 +27,12 @@ export interface Audit {
 /** Reads the event histories of all runs of a workflow id. Needs Temporal only, no worker. */
 export async function auditOf(client: Client, workflowId: string): Promise<Audit> {
   // Visibility lags behind by a moment, so the newest run is asked for by itself.
-  const newest = await client.workflow.getHandle(workflowId).describe();
-  const runs = new Map([[newest.runId, newest.startTime]]);
-  for await (const { runId, startTime } of client.workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
-    runs.set(runId, startTime);
-  }
-  const runIds = [...runs].sort(([, a], [, b]) => a.getTime() - b.getTime()).map(([runId]) => runId);
+  const { runId: newest } = await client.workflow.getHandle(workflowId).describe();
+  const runIds = [...new Set([...(await runIdsOf(client, workflowId)), newest])];
   const entries: AuditEntry[] = [];
   for (const runId of runIds) {
-    const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
-    entries.push(...(await entriesOf(history.events ?? [], runId, client.options.loadedDataConverter)));
+    const events = await eventsOf(client, workflowId, runId);
+    entries.push(...(await entriesOf(events, runId, client.options.loadedDataConverter)));
   }
   return { workflowId, runIds, entries };
 }
@@ -59,7 +52,7 @@ async function entriesOf(
     const told = await tell(event, scheduled, converter);
     if (told === undefined) continue;
     entries.push({
-      at: isoTime(event),
+      at: new Date(timeOf(event)).toISOString(),
       runId,
       eventId: Number(id),
       event: told.event,
@@ -173,12 +166,8 @@ function tellOfEnd(event: HistoryEvent): Told | undefined {
   return undefined;
 }
 
-async function first(converter: LoadedDataConverter, payloads: Payloads): Promise<unknown> {
-  try {
-    return (await decodeArrayFromPayloads(converter, payloads ?? undefined))[0];
-  } catch {
-    return '(cannot be decoded)';
-  }
+async function first(...encoded: Parameters<typeof firstOf>): Promise<unknown> {
+  return firstOf(...encoded).catch(() => '(cannot be decoded)');
 }
 
 function claim(argument: unknown): { requestedBy?: string } {
@@ -190,9 +179,4 @@ function claim(argument: unknown): { requestedBy?: string } {
 function json(value: unknown): string {
   const text = value === undefined ? 'nothing' : JSON.stringify(value);
   return text.length > 500 ? `${text.slice(0, 500)}…` : text;
-}
-
-function isoTime({ eventTime }: HistoryEvent): string {
-  const seconds = Number(eventTime?.seconds ?? 0);
-  return new Date(seconds * 1000 + Math.floor((eventTime?.nanos ?? 0) / 1e6)).toISOString();
 }

@@ -12,6 +12,7 @@ import {
 import { checkInput, checkNote, checkResend, checkRetry, type Checked } from '../workflows/checks.js';
 import {
   canonicalWorkflowId,
+  isBillRunId,
   resendSignal,
   sendsQuery,
   statusQuery,
@@ -25,6 +26,7 @@ import {
   type RunStatus,
   type SendRecord,
 } from '../workflows/contract.js';
+import { searchAttributes } from '../workflows/search-attributes.js';
 import { quoted } from '../workflows/words.js';
 import { auditOf, type Audit } from './audit.js';
 import { connect } from './connection.js';
@@ -61,6 +63,9 @@ export interface BillRunName {
   readonly billRunKey: string;
   readonly entityId?: string | undefined;
 }
+
+/** A bill run, and how a run that has to be started for it is to go on. */
+export type BillRunToStart = Omit<EmailBillRunInput, 'resend' | keyof ResendMessage>;
 
 /** The signals by which operators decide, and what each may say. */
 interface OperatorMessages {
@@ -108,7 +113,7 @@ export class BillRunEmails {
   async start(input: EmailBillRunInput, { again = false }: { again?: boolean } = {}): Promise<StartResult> {
     const { value: settings, faults } = checkInput(input);
     if (faults !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${faults.join('; ')}`);
-    const workflowId = canonicalWorkflowId(settings.billRunKey, settings.entityId);
+    const workflowId = await this.#workflowId(settings);
     return this.#call(workflowId, async () => {
       const started = await this.#startRun(workflowId, input, 'REJECT_DUPLICATE');
       if (started !== undefined) return started;
@@ -133,15 +138,15 @@ export class BillRunEmails {
 
   /**
    * Has all documents of a bill run emailed, also those emailed before: by the run at work, or else by a new one.
-   * Repeating the same `requestId` does not repeat the emails: in one run never, over runs for as long as Zuora keeps keys.
+   * Repeating the same `requestId` does not repeat the emails, for as long as Temporal keeps the histories of earlier runs.
    */
-  async requestResend({ billRunKey, entityId }: BillRunName, message: ResendMessage = {}): Promise<ResendResult> {
+  async requestResend(billRun: BillRunToStart, message: ResendMessage = {}): Promise<ResendResult> {
     const requestId = message.requestId ?? randomUUID();
     const request = { ...message, requestId };
-    const input = { billRunKey, ...(entityId === undefined ? {} : { entityId }), ...request, resend: true };
+    const input = { ...billRun, ...request, resend: true };
     const faults = checkResend(request).faults ?? checkInput(input).faults;
     if (faults !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${faults.join('; ')}`);
-    const workflowId = await this.#workflowId({ billRunKey, entityId });
+    const workflowId = await this.#workflowId(billRun);
     return this.#call(workflowId, async () => {
       const { signaledRunId: runId } = await this.client.workflow.signalWithStart(WORKFLOW_TYPE, {
         ...this.#startOptions(workflowId, input),
@@ -188,16 +193,18 @@ export class BillRunEmails {
     return this.#call(workflowId, () => ask(this.client.workflow.getHandle(workflowId)));
   }
 
-  /** The id under which a bill run is emailed. One that is named by its ID is looked up among the runs that know it. */
+  /** The id under which a bill run is emailed; one that is named by its ID is looked up among the runs that know its number. */
   async #workflowId({ billRunKey, entityId }: BillRunName): Promise<string> {
     const { faults } = checkInput({ billRunKey, ...(entityId === undefined ? {} : { entityId }) });
     if (faults !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${faults.join('; ')}`);
     const workflowId = canonicalWorkflowId(billRunKey, entityId);
-    // Numbers have a hyphen and IDs have none; a query is only spent on what may be an ID.
-    if (!/^[0-9a-f]{32}$/i.test(billRunKey)) return workflowId;
+    if (!isBillRunId(billRunKey)) return workflowId;
     return this.#call(workflowId, async () => {
       const query = `WorkflowType = '${WORKFLOW_TYPE}' AND BillRunId = '${billRunKey}'`;
-      for await (const { workflowId: known } of this.client.workflow.list({ query, pageSize: 1 })) return known;
+      for await (const { typedSearchAttributes } of this.client.workflow.list({ query, pageSize: 1 })) {
+        const number = typedSearchAttributes.get(searchAttributes.billRunNumber);
+        if (number !== undefined) return canonicalWorkflowId(number, entityId);
+      }
       return workflowId;
     });
   }

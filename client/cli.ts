@@ -36,7 +36,7 @@ function createProgram(): Command {
 
   onBillRun(program, 'start', 'email a bill run once it is posted; joins a run that is at it already')
     .option('--resend', 'email all documents, also those emailed before')
-    .option('--request-id <id>', 'names the request; repeating it asks once, in one run and for 24 hours over runs')
+    .option('--request-id <id>', 'names the request; repeating it asks once, also when earlier runs have closed')
     .addOption(new Option('--org <id...>', 'Zuora Multi-Org only: the orgs'))
     .option('--requested-by <who>', 'who asks')
     .option('--reason <why>', 'why')
@@ -71,14 +71,18 @@ function createProgram(): Command {
     });
 
   onBillRun(program, 'resend', 'email all documents again: by the run at work, or else by a new one')
-    .option('--request-id <id>', 'names the request; repeating it asks once, in one run and for 24 hours over runs')
+    .option('--request-id <id>', 'names the request; repeating it asks once, also when earlier runs have closed')
+    .addOption(new Option('--org <id...>', 'Zuora Multi-Org only: the orgs'))
     .option('--requested-by <who>', 'who asks')
     .option('--reason <why>', 'why')
     .addHelpText('after', examples('resend BR-00000001 --requested-by alice --reason "template was wrong, TICKET-1"'))
-    .action(async (key: string, { json, entity, ...message }: CommonOptions & NoteOptions) => {
-      const asked = await connected((emails) => emails.requestResend({ billRunKey: key, entityId: entity }, message));
-      print(json, asked, `Asked ${asked.workflowId} to email all documents; request ${asked.requestId}.`);
-    });
+    .action(
+      async (key: string, { json, entity, org, ...message }: CommonOptions & NoteOptions & { org?: string[] }) => {
+        const billRun = { billRunKey: key, ...optional('entityId', entity), ...optional('orgIds', org) };
+        const asked = await connected((emails) => emails.requestResend(billRun, message));
+        print(json, asked, `Asked ${asked.workflowId} to email all documents; request ${asked.requestId}.`);
+      },
+    );
 
   const signals: Record<OperatorSignal, string> = {
     retry: 'answer the open question of a bill run: try again',

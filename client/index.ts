@@ -3,6 +3,7 @@ export { BillRunEmails } from './bill-run-emails.js';
 export type {
   BillRunEmailsOptions,
   BillRunName,
+  BillRunToStart,
   OperatorSignal,
   ResendResult,
   StartResult,

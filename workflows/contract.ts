@@ -15,6 +15,11 @@ export function canonicalWorkflowId(billRunNumber: string, entityId?: string): s
   return ['email-bill-run', ...(entityId === undefined ? [] : [entityId]), billRunNumber].join('/');
 }
 
+/** Zuora's IDs are 32 hexadecimal digits; its numbers have a hyphen. */
+export function isBillRunId(key: string): boolean {
+  return /^[0-9a-f]{32}$/i.test(key);
+}
+
 /** The argument of `emailBillRun`. Durations are strings such as `90s`, `12 hours` or `30d`. */
 export interface EmailBillRunInput {
   /** ID or number of the bill run, such as `BR-00000001`. */
@@ -112,6 +117,8 @@ export interface Attempt {
   /** The reply was not made for this attempt: Zuora repeated what it had stored under the key. */
   readonly stored: boolean;
   readonly reasons: readonly Reason[];
+  /** The earlier run of the workflow that made the attempt; absent where it was this one. */
+  readonly runId?: string;
 }
 
 /** What a person decided about a send. */
@@ -177,6 +184,8 @@ export interface EmailBillRunResult {
   readonly sends: readonly SendRecord[];
   /** In words, what is not settled: nothing, where the array is empty. */
   readonly unsettled: readonly string[];
+  /** The workflow that emails the bill run; only where the state is `HandedOver`. */
+  readonly handedOverTo?: string;
 }
 
 /** The `type` of the ApplicationFailure with which a run fails. */

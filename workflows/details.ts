@@ -1,5 +1,6 @@
 import type { SendRecord } from './contract.js';
-import { acceptedSends, sendsOf, statusOf, type Run } from './run.js';
+import { acceptedSends, type Run } from './run.js';
+import { sendsOf, statusOf } from './status.js';
 import * as words from './words.js';
 
 /** How many of the last sends are told. */

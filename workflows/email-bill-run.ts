@@ -11,10 +11,11 @@
  *
  * A first send may be `Delayed` (Zuora sent emails a short while ago) or `Skipped` (Zuora emails by itself, or there is
  * nothing to email); `hold` keeps every further attempt back as `Held`. `finish` closes a run as it stands, and so does
- * cancellation; an attempt under way always finishes first.
+ * cancellation; an attempt under way always finishes first. A run whose workflow id is not the bill run's own hands its
+ * requests to the one whose is, as `HandedOver`.
  *
  * This file is the Temporal side: activities, timers, messages, and what people see. What happens next is decided in
- * `run.ts`, and how a send is attempted in `send.ts`; both are pure.
+ * `steps.ts`, and how a send is attempted in `send.ts`; both are pure.
  */
 import {
   ActivityFailure,
@@ -33,7 +34,7 @@ import {
   uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
-import { TimeoutType, type SearchAttributePair } from '@temporalio/common';
+import type { SearchAttributePair } from '@temporalio/common';
 import type { Activities, BillRunAddress } from '../activities/types.js';
 import { checkInput, type Settings } from './checks.js';
 import {
@@ -48,15 +49,19 @@ import {
   statusQuery,
   type EmailBillRunInput,
   type EmailBillRunResult,
+  type EmailRequest,
   type FailureType,
-  type Reason,
   type ResendMessage,
 } from './contract.js';
 import { detailsOf } from './details.js';
+import { lostAttempt } from './lost-attempt.js';
+import * as messages from './messages.js';
 import * as runs from './run.js';
-import type { Run, Step } from './run.js';
+import type { Run } from './run.js';
 import { searchAttributes } from './search-attributes.js';
-import { abandonAttempt, beginAttempt, endAttempt, type LostAttempt, type Send } from './send.js';
+import { abandonAttempt, beginAttempt, emailsSince, endAttempt, type Send } from './send.js';
+import { resultOf, sendsOf, stateOf, statusOf } from './status.js';
+import { nextStep, settle, type Step } from './steps.js';
 import * as words from './words.js';
 
 const { watchBillRun } = proxyActivities<Activities>({
@@ -81,6 +86,17 @@ const { emailBillRunDocuments } = proxyActivities<Activities>({
   priority: { priorityKey: 1 },
 });
 
+const { earlierSends, handOver } = proxyActivities<Activities>({
+  startToCloseTimeout: '5 minutes',
+  retry: { maximumInterval: '1 minute' },
+});
+
+const { countEmailedInvoices } = proxyActivities<Activities>({
+  startToCloseTimeout: '90 seconds',
+  retry: { maximumAttempts: 3 },
+  priority: { priorityKey: 5 },
+});
+
 /**
  * Waits until a bill run is posted, emails its documents once, and stays open for escalations.
  *
@@ -88,11 +104,11 @@ const { emailBillRunDocuments } = proxyActivities<Activities>({
  * @throws ApplicationFailure `InvalidInput`, `NotPosted` or `Unsettled`
  */
 export async function emailBillRun(input: EmailBillRunInput, carried?: Run): Promise<EmailBillRunResult> {
-  const { firstExecutionRunId, continuedFromExecutionRunId } = workflowInfo();
+  const { workflowId, firstExecutionRunId, continuedFromExecutionRunId } = workflowInfo();
   const run =
     carried !== undefined && continuedFromExecutionRunId !== undefined
       ? carried
-      : runs.openRun(settingsOf(input), { firstRunId: firstExecutionRunId, now: Date.now() });
+      : runs.openRun(settingsOf(input), { workflowId, firstRunId: firstExecutionRunId, now: Date.now() });
 
   listen(run);
   CancellationScope.current().cancelRequested.catch(() => {
@@ -102,12 +118,12 @@ export async function emailBillRun(input: EmailBillRunInput, carried?: Run): Pro
   return CancellationScope.nonCancellable(async () => {
     void publishMessages(run);
     for (;;) {
-      runs.settle(run, Date.now());
+      settle(run, Date.now());
       publish(run);
-      const step = runs.nextStep(run, Date.now());
-      // Only where nothing is under way, and nothing is about to end.
-      const waits = step.kind === 'watch' || step.kind === 'wait';
-      if (waits && workflowInfo().continueAsNewSuggested) return continueAsNew<typeof emailBillRun>(input, run);
+      const step = nextStep(run, Date.now());
+      // Nothing is under way here; and where nothing is about to end, a new run can go on.
+      const ends = step.kind === 'complete' || step.kind === 'cancel' || step.kind === 'fail';
+      if (!ends && workflowInfo().continueAsNewSuggested) return continueAsNew<typeof emailBillRun>(input, run);
 
       switch (step.kind) {
         case 'watch':
@@ -116,18 +132,27 @@ export async function emailBillRun(input: EmailBillRunInput, carried?: Run): Pro
         case 'look':
           await look(run);
           break;
+        case 'recall':
+          await recall(run, step.requests);
+          break;
+        case 'handOver':
+          await handTo(run, step.requests, input);
+          break;
         case 'attempt':
           await attempt(run, step.send);
           break;
+        case 'count':
+          await count(run, step);
+          break;
         case 'wait':
-          await message(run, step);
+          await change(run, step.wake, step.waitingFor);
           break;
         case 'complete':
-          return runs.resultOf(run, step.state);
+          return resultOf(run, step.state);
         case 'cancel':
-          throw new CancelledFailure('canceled; nothing more is sent', [runs.resultOf(run, 'Finished')]);
+          throw new CancelledFailure('canceled; nothing more is sent', [resultOf(run, 'Finished')]);
         case 'fail':
-          throw failure(step.type, step.message, runs.resultOf(run, 'Finished'));
+          throw failure(step.type, step.message, resultOf(run, 'Finished'));
       }
     }
   });
@@ -147,18 +172,18 @@ function failure(type: FailureType, message: string, details: object): Applicati
 const signals = [
   [
     resendSignal,
-    runs.receiveResend,
+    messages.receiveResend,
     'Email all documents, also those emailed before: {"requestId", "requestedBy", "reason"}, or nothing',
   ],
   [
     retrySignal,
-    runs.receiveRetry,
+    messages.receiveRetry,
     'Answer the open question: {"ordinal", "sendAnyway", "requestedBy", "reason"}, or nothing',
   ],
-  [holdSignal, runs.receiveHold, 'Start no further attempt until released: {"requestedBy", "reason"}, or nothing'],
-  [releaseSignal, runs.receiveRelease, 'Let attempts go on after a hold: {"requestedBy", "reason"}, or nothing'],
-  [finishSignal, runs.receiveFinish, 'Close now; nothing more is sent: {"requestedBy", "reason"}, or nothing'],
-  [billRunPostedSignal, runs.receiveHint, 'A hint that the bill run may have posted: look at it now'],
+  [holdSignal, messages.receiveHold, 'Start no further attempt until released: {"requestedBy", "reason"}, or nothing'],
+  [releaseSignal, messages.receiveRelease, 'Let attempts go on after a hold: {"requestedBy", "reason"}, or nothing'],
+  [finishSignal, messages.receiveFinish, 'Close now; nothing more is sent: {"requestedBy", "reason"}, or nothing'],
+  [billRunPostedSignal, messages.receiveHint, 'A hint that the bill run may have posted: look at it now'],
 ] as const;
 
 /**
@@ -176,19 +201,23 @@ function listen(run: Run): void {
     );
   }
   setDefaultSignalHandler((name) => {
-    runs.receiveUnknown(run, name, Date.now());
+    messages.receiveUnknown(run, name, Date.now());
   });
-  setHandler(requestResendUpdate, (argument?: ResendMessage) => runs.requestResend(run, argument ?? {}, Date.now()), {
-    description: 'As the signal resend, and answers with the request id and the ordinal of its send, or says why not',
-    validator: (argument?: ResendMessage) => {
-      const faults = runs.faultsOfResend(run, argument);
-      if (faults.length > 0) throw failure('InvalidInput', faults.join('; '), { faults });
+  setHandler(
+    requestResendUpdate,
+    (argument?: ResendMessage) => messages.requestResend(run, argument ?? {}, Date.now()),
+    {
+      description: 'As the signal resend, and answers with the request id and the ordinal of its send, or says why not',
+      validator: (argument?: ResendMessage) => {
+        const faults = messages.faultsOfResend(run, argument);
+        if (faults.length > 0) throw failure('InvalidInput', faults.join('; '), { faults });
+      },
     },
-  });
-  setHandler(statusQuery, () => runs.statusOf(run, Date.now()), {
+  );
+  setHandler(statusQuery, () => statusOf(run, Date.now()), {
     description: 'What the run is doing, what it waits for, and what it asks',
   });
-  setHandler(sendsQuery, () => runs.sendsOf(run), {
+  setHandler(sendsQuery, () => sendsOf(run), {
     description: 'Every send so far, with its attempts and decisions',
   });
 }
@@ -214,7 +243,7 @@ function publish(run: Run): void {
     billRun === null ? undefined : { key: searchAttributes.billRunNumber, value: billRun.number },
     billRun === null ? undefined : { key: searchAttributes.billRunId, value: billRun.id },
     billRun === null ? undefined : { key: searchAttributes.billRunStatus, value: billRun.status },
-    { key: searchAttributes.emailState, value: runs.stateOf(run, now) },
+    { key: searchAttributes.emailState, value: stateOf(run, now) },
     { key: searchAttributes.emailSends, value: runs.acceptedSends(run) },
   ];
   const { typedSearchAttributes: indexed } = workflowInfo();
@@ -240,9 +269,17 @@ function mustMoveOn({ canceled, finish }: Run): boolean {
 /** Watches the bill run until its status changes. A hint looks at once; a closing run stops. Both do no harm to a read. */
 async function watch(run: Run, { lastSeenStatus, until }: Extract<Step, { kind: 'watch' }>): Promise<void> {
   runs.followHint(run, Date.now());
+  await interruptible(
+    () => look(run, lastSeenStatus),
+    () => interruption(run, until),
+  );
+}
+
+/** Reads until it is done or interrupted, which does no harm to a read. */
+async function interruptible(read: () => Promise<void>, interruption: () => Promise<unknown>): Promise<void> {
   const scope = new CancellationScope();
   try {
-    await scope.run(() => Promise.race([look(run, lastSeenStatus), interruption(run, until)]));
+    await scope.run(() => Promise.race([read(), interruption()]));
   } finally {
     scope.cancel();
   }
@@ -273,12 +310,61 @@ async function look(run: Run, lastSeenStatus?: string): Promise<void> {
   }
 }
 
+/** Finds out what earlier runs did for requests. */
+async function recall(run: Run, requests: readonly EmailRequest[]): Promise<void> {
+  const asked = [...requests];
+  const requestIds = asked.map(({ requestId }) => requestId);
+  const summary = words.summary(`look at earlier runs for ${requestIds.join(', ')}`);
+  const ask = async (): Promise<void> => {
+    try {
+      runs.recordEarlier(run, asked, await earlierSends.executeWithOptions({ summary }, [{ requestIds }]));
+    } catch (error) {
+      if (!isCancellation(error)) throw error;
+    }
+  };
+  await interruptible(ask, () => condition(() => mustMoveOn(run)));
+}
+
+/** Hands requests to the run which emails the bill run. */
+async function handTo(run: Run, requests: readonly EmailRequest[], input: EmailBillRunInput): Promise<void> {
+  const home = runs.homeOf(run);
+  if (run.billRun === null || home === null) return;
+  const asked = [...requests];
+  const { number: billRunKey } = run.billRun;
+  const summary = words.summary(`hand over to ${home}`);
+  const handOverInput = { input: { ...input, billRunKey }, requests: asked };
+  try {
+    runs.recordHandover(run, asked, await handOver.executeWithOptions({ summary }, [handOverInput]));
+  } catch (error) {
+    const cause = error instanceof ActivityFailure ? error.cause : error;
+    throw failure(
+      'InvalidInput',
+      cause instanceof Error ? cause.message : 'the handover failed',
+      resultOf(run, 'Finished'),
+    );
+  }
+}
+
+/** Counts the invoices that Zuora shows as emailed, unless something else is to be done. */
+async function count(run: Run, { send, until }: Extract<Step, { kind: 'count' }>): Promise<void> {
+  const summary = words.summary(`see what Zuora shows about send ${send.ordinal}`);
+  const input = { ...addressOf(run), billRunKey: run.billRun?.number ?? '', since: emailsSince(send) };
+  const ask = async (): Promise<void> => {
+    try {
+      const shown = await countEmailedInvoices.executeWithOptions({ summary }, [input]);
+      send.shown = { at: Date.now(), count: shown };
+    } catch (error) {
+      if (!isCancellation(error)) send.shown = { at: Date.now(), count: null };
+    }
+  };
+  await interruptible(ask, () => change(run, until, 'next attempt'));
+}
+
 /** One attempt, one activity. It is never canceled, and what comes of it is recorded, whatever it is. */
 async function attempt(run: Run, send: Send): Promise<void> {
   if (run.billRun === null) return;
   const startedAt = Date.now();
   const plan = beginAttempt(send, {
-    billRunId: run.billRun.id,
     originalRunId: workflowInfo().originalExecutionRunId,
     unique: uuid4(),
     now: startedAt,
@@ -295,25 +381,10 @@ async function attempt(run: Run, send: Send): Promise<void> {
   else endAttempt(send, plan, came, { startedAt, now: Date.now(), jitter: Math.random() });
 }
 
-/** What is known of an attempt whose activity gave no receipt. */
-function lostAttempt(error: unknown): LostAttempt | 'neverTaken' {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  if (cause instanceof TimeoutFailure) {
-    return cause.timeoutType === TimeoutType.SCHEDULE_TO_START
-      ? 'neverTaken'
-      : { verdict: 'unknown', reasons: [words.workerLost()] };
-  }
-  if (cause instanceof ApplicationFailure && cause.type === 'NeverLeft') {
-    const [reason] = (cause.details ?? []) as Reason[];
-    return { verdict: 'notExecuted', reasons: reason === undefined ? [] : [reason] };
-  }
-  return { verdict: 'unknown', reasons: [{ code: 'ATTEMPT_FAILED', message: 'the attempt failed without a receipt' }] };
-}
-
 /** Waits for a message that changes what comes next, at most until then. */
-async function message(run: Run, { until, waitingFor }: Extract<Step, { kind: 'wait' }>): Promise<void> {
-  const before = run.revision;
-  const changed = (): boolean => run.revision !== before || mustMoveOn(run);
+async function change(run: Run, until: number, waitingFor: string): Promise<void> {
+  const { revision } = run;
+  const changed = (): boolean => run.revision !== revision || mustMoveOn(run);
   if (until === Infinity) await condition(changed);
   else await condition(changed, until - Date.now(), { summary: words.summary(waitingFor) });
 }

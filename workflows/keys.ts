@@ -1,23 +1,32 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 
-/** Which key a send uses. The same intent always gives the same key; different intents never share one. */
-export interface KeyParts {
+/** What a send is for. */
+export interface Intent {
   readonly billRunId: string;
   readonly resend: boolean;
-  /** The id of the first request that the send serves; it is part of the key of a `resend=true` send only. */
+  /** The id of the first request that the send serves; it counts for a `resend=true` send only. */
   readonly requestId: string;
-  /** Grows only when it is certain, or a person takes the risk, that nothing was done under the number before. */
-  readonly number: number;
 }
 
 /**
- * The idempotency key: at most 255 printable ASCII characters, as Zuora wants it, whatever callers put into ids.
- * Built from business ids alone, so that crashes, resets, and further runs of the workflow come to the same key.
+ * What all idempotency keys of an intent begin with. The same intent always gives the same, and different intents never
+ * share one. Built from business ids alone, so that crashes, resets, and further runs of the workflow come to the same
+ * keys; and legal for Zuora, which wants at most 255 printable ASCII characters, whatever callers put into ids.
  */
-export function idempotencyKey({ billRunId, resend, requestId, number }: KeyParts): string {
-  const intent = resend ? ['resend', plain(requestId)] : ['first'];
-  return ['bill-run-email', plain(billRunId), ...intent, number].join('/');
+export function intentKey({ billRunId, resend, requestId }: Intent): string {
+  const what = resend ? ['resend', plain(requestId)] : ['first'];
+  return ['bill-run-email', plain(billRunId), ...what].join('/');
+}
+
+/** The number grows only when it is certain, or a person takes the risk, that nothing was done under the number before. */
+export function idempotencyKey(intent: string, number: number): string {
+  return `${intent}/${number}`;
+}
+
+export function keyParts(key: string): { readonly intent: string; readonly number: number } {
+  const end = key.lastIndexOf('/');
+  return { intent: key.slice(0, end), number: Number(key.slice(end + 1)) };
 }
 
 /** The part of a `Zuora-Track-Id` that all attempts under one key share. */

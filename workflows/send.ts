@@ -4,19 +4,28 @@
  * Everything here is pure. What a send does next follows from its record, the last look at the bill run, the settings
  * and the clock; `run.ts` adds messages and everything around a single send.
  */
-import type { AttemptInput, AttemptReceipt, BillRun, Receipt } from '../activities/types.js';
+import type {
+  AttemptInput,
+  AttemptReceipt,
+  BillRun,
+  BillRunAddress,
+  EarlierAttempt,
+  InvoiceCount,
+  LostAttempt,
+  Receipt,
+} from '../activities/types.js';
 import type { Settings } from './checks.js';
 import type {
   Attempt,
   Decision,
   EmailRequest,
+  NoteMessage,
   Question,
-  Reason,
   SendOutcome,
   SendRecord,
   Verdict,
 } from './contract.js';
-import { idempotencyKey, trackId, trackIdPrefix } from './keys.js';
+import { idempotencyKey, intentKey, keyParts, trackId, trackIdPrefix } from './keys.js';
 import * as words from './words.js';
 
 const SECOND = 1000;
@@ -35,6 +44,8 @@ const LONGEST_PAUSE_MS = 10 * MINUTE;
 const LONGEST_RETRY_AFTER_MS = HOUR;
 /** Where Zuora asks for less: doubling from here, so that a send never fills history with attempts. */
 const FIRST_FLOOR_MS = SECOND;
+/** What Zuora shows about the documents is looked at again after this, and then ever more seldom. */
+const FIRST_RECOUNT_MS = 15 * MINUTE;
 
 export interface Send {
   readonly ordinal: number;
@@ -46,7 +57,8 @@ export interface Send {
   settledAt: string | null;
   note: string | null;
 
-  /** The number in the key of the next attempt. */
+  /** What all keys of the send begin with, and the number in the key of the next attempt. */
+  readonly intent: string;
   keyNumber: number;
   /** When each number was first used (epoch, ms). */
   readonly firstUse: Record<number, number | undefined>;
@@ -64,9 +76,11 @@ export interface Send {
   /** When the present question to a person came up, and since when nothing goes on without an answer (epoch, ms). */
   askedAt: number | null;
   stoppedAt: number | null;
+  /** What Zuora showed about the documents, and when (epoch, ms). It is told to the person who is asked, and decides nothing. */
+  shown: { readonly at: number; readonly count: InvoiceCount | null } | null;
 }
 
-export function openSend(ordinal: number, requests: readonly EmailRequest[]): Send {
+export function openSend(ordinal: number, requests: readonly EmailRequest[], intent: string): Send {
   return {
     ordinal,
     resend: requests.some(({ resend }) => resend),
@@ -76,6 +90,7 @@ export function openSend(ordinal: number, requests: readonly EmailRequest[]): Se
     decisions: [],
     settledAt: null,
     note: null,
+    intent,
     keyNumber: 1,
     firstUse: {},
     budgetFrom: null,
@@ -86,7 +101,31 @@ export function openSend(ordinal: number, requests: readonly EmailRequest[]): Se
     reset: 'notKnown',
     askedAt: null,
     stoppedAt: null,
+    shown: null,
   };
+}
+
+/** What the keys of a send for these requests begin with. */
+export function intentOf(requests: readonly EmailRequest[], billRunId: string): string {
+  const resend = requests.some((request) => request.resend);
+  // The first request that asks for a resend, so that the key does not depend on what else was waiting with it.
+  const requestId = requests.find((request) => request.resend === resend)?.requestId ?? '';
+  return intentKey({ billRunId, resend, requestId });
+}
+
+/**
+ * Goes on with a send where earlier runs of the workflow left it: their attempts count, and so do the keys, with the time
+ * of their first use.
+ */
+export function takeUp(ordinal: number, requests: readonly EmailRequest[], attempts: readonly EarlierAttempt[]): Send {
+  const send = openSend(ordinal, requests, keyParts(attempts[0]?.idempotencyKey ?? '').intent);
+  for (const { runId, startedAt, came, ...plan } of attempts) {
+    send.keyNumber = keyParts(plan.idempotencyKey).number;
+    const now = startedAt + ('called' in came ? came.durationMs : 0);
+    endAttempt(send, plan, came, { startedAt, now, jitter: 0.5, runId });
+  }
+  if (send.outcome === 'accepted') send.note = words.emailedBefore(send.attempts.at(-1)?.runId ?? '');
+  return send;
 }
 
 export function recordOf(send: Send): SendRecord {
@@ -119,7 +158,7 @@ export type SendStep =
   /** Only a person can go on from here. */
   | { readonly kind: 'ask'; readonly question: Asked };
 
-type Asked = Pick<Question, 'kind' | 'text' | 'needsSendAnyway'>;
+export type Asked = Pick<Question, 'kind' | 'text' | 'needsSendAnyway'>;
 
 /** The last look at the bill run, and when it was taken (epoch, ms). */
 export interface Look {
@@ -133,7 +172,7 @@ export function nextSendStep(send: Send, look: Look, settings: Settings, now: nu
       ? { kind: 'wait', until: send.nextAttemptAt, why: words.clockAhead() }
       : { kind: 'attempt', until: Infinity };
   }
-  if (send.reset === 'ask') return { kind: 'ask', question: asked('unknown', words.resetQuestion(), true) };
+  if (send.reset === 'ask') return { kind: 'ask', question: askedUnknown(send, words.resetQuestion(), true) };
   const last = send.attempts.at(-1);
   if (last === undefined) return beforeFirstAttempt(send, look, settings, now);
 
@@ -163,14 +202,19 @@ export function nextSendStep(send: Send, look: Look, settings: Settings, now: nu
 
 function troubleQuestion(send: Send, last: Attempt, end: number, now: number): Asked {
   return hasUnknown(send)
-    ? asked('unknown', words.stillUnknown(last, end), needsSendAnyway(send, now))
+    ? askedUnknown(send, words.stillUnknown(last, end), needsSendAnyway(send, now))
     : asked('refused', words.stillNotLeaving(last, end), false);
 }
 
 /** Whether the documents were emailed is for a person to find out; what a retry would then risk is for us to say. */
 function askedIfSent(send: Send, text: string, now: number): Asked {
   const risky = needsSendAnyway(send, now);
-  return asked('unknown', `${text} ${words.howToGoOn(risky ? null : keyExpiry(send))}`, risky);
+  return askedUnknown(send, `${text} ${words.howToGoOn(risky ? null : keyExpiry(send))}`, risky);
+}
+
+/** Rule 5: with what Zuora shows meanwhile, which decides nothing. */
+function askedUnknown({ shown }: Send, text: string, sendAnyway: boolean): Asked {
+  return asked('unknown', shown === null ? text : `${text} ${words.shown(shown.count, shown.at)}`, sendAnyway);
 }
 
 function asked(kind: Question['kind'], text: string, sendAnyway: boolean): Asked {
@@ -270,7 +314,9 @@ function isUsed({ firstUse, keyNumber }: Send): boolean {
 }
 
 /** What an attempt is made of: the activity's input without the address of the bill run. */
-export type AttemptPlan = Omit<AttemptInput, 'billRunKey' | 'entityId' | 'orgIds'>;
+export type AttemptPlan = Omit<AttemptInput, keyof BillRunAddress>;
+/** Which attempt it is. */
+type AttemptName = Pick<AttemptPlan, 'idempotencyKey' | 'trackId'>;
 
 /**
  * Begins an attempt: picks its key.
@@ -280,7 +326,7 @@ export type AttemptPlan = Omit<AttemptInput, 'billRunKey' | 'entityId' | 'orgIds
  */
 export function beginAttempt(
   send: Send,
-  { billRunId, originalRunId, unique, now }: { billRunId: string; originalRunId: string; unique: string; now: number },
+  { originalRunId, unique, now }: { originalRunId: string; unique: string; now: number },
 ): AttemptPlan | undefined {
   if (send.retry !== null) {
     const { sendAnyway } = send.retry;
@@ -299,39 +345,26 @@ export function beginAttempt(
   send.outcome = 'pending';
   send.inFlight = true;
   const firstUse = send.firstUse[send.keyNumber];
-  const key = keyOf(send, billRunId);
+  const key = idempotencyKey(send.intent, send.keyNumber);
   return {
     resend: send.resend,
     idempotencyKey: key,
     trackId: trackId(key, send.attempts.length + 1, unique),
     notAfter: (firstUse ?? now) + KEY_LIFETIME_MS,
+    // What a later run of the workflow needs to know; the send serves the same requests from here on.
+    ...(send.resend && send.attempts.length === 0
+      ? { requestIds: send.requests.filter(({ resend }) => resend).map(({ requestId }) => requestId) }
+      : {}),
     ...(firstUse === undefined && send.reset !== 'settled' ? { originalRunId } : {}),
   };
 }
 
-function keyOf(send: Send, billRunId: string): string {
-  // The first request that asks for a resend, so that the key does not depend on what else was waiting with it.
-  const request = send.requests.find(({ resend }) => resend === send.resend) ?? send.requests[0];
-  return idempotencyKey({
-    billRunId,
-    resend: send.resend,
-    requestId: request?.requestId ?? '',
-    number: send.keyNumber,
-  });
-}
-
-/** An attempt of which no receipt came back: what never left, or what a lost worker may or may not have sent. */
-export interface LostAttempt {
-  readonly verdict: 'notExecuted' | 'unknown';
-  readonly reasons: readonly Reason[];
-}
-
-/** Ends an attempt with what came of it. `jitter` is a random number from 0 to 1. */
+/** Ends an attempt with what came of it. `jitter` is a random number from 0 to 1; `runId` is that of an earlier run. */
 export function endAttempt(
   send: Send,
-  plan: AttemptPlan,
+  plan: AttemptName,
   came: Receipt | LostAttempt,
-  { startedAt, now, jitter }: { startedAt: number; now: number; jitter: number },
+  { startedAt, now, jitter, runId }: { startedAt: number; now: number; jitter: number; runId?: string },
 ): void {
   send.inFlight = false;
   if ('called' in came && !came.called) {
@@ -356,7 +389,7 @@ export function endAttempt(
           stored: false,
           reasons: came.reasons,
         };
-  send.attempts.push(attempt);
+  send.attempts.push(runId === undefined ? attempt : { ...attempt, runId });
 
   const verdict = verdictOfKey(attemptsUnder(send, plan.idempotencyKey));
   if (verdict === 'accepted') {
@@ -396,7 +429,7 @@ function noCall(send: Send, why: 'afterReset' | 'keyTooOld', now: number): void 
   }
 }
 
-function attemptOf(send: Send, plan: AttemptPlan, receipt: AttemptReceipt): Attempt {
+function attemptOf(send: Send, plan: AttemptName, receipt: AttemptReceipt): Attempt {
   const { zuoraRequestId, echoedTrackId } = receipt;
   const echoesAnother = echoedTrackId !== null && echoedTrackId !== plan.trackId;
   const seen = attemptsUnder(send, plan.idempotencyKey).some(
@@ -423,6 +456,32 @@ function pause(send: Send, retryAfterMs: number | null, jitter: number): number 
   };
   if (retryAfterMs !== null) return Math.min(Math.max(retryAfterMs, grown(FIRST_FLOOR_MS)), LONGEST_RETRY_AFTER_MS);
   return Math.round(grown(FIRST_PAUSE_MS) * (0.8 + 0.4 * jitter));
+}
+
+/** From when on emails may be the send's own (epoch, ms). */
+export function emailsSince({ attempts, requests }: Send): number {
+  return Date.parse(attempts[0]?.startedAt ?? requests[0]?.requestedAt ?? '');
+}
+
+/** When the invoices that Zuora shows as emailed are to be counted again (epoch, ms): emails may leave hours late. */
+export function nextInvoiceCountAt({ shown, askedAt }: Send): number {
+  if (shown === null || askedAt === null || shown.at < askedAt) return 0;
+  return shown.at + Math.max(shown.at - askedAt, FIRST_RECOUNT_MS);
+}
+
+/** Writes down what a person decided about a send. */
+export function decide(
+  send: Send,
+  made: Decision['decision'],
+  { requestedBy, reason }: NoteMessage,
+  now: number,
+): void {
+  send.decisions.push({
+    decision: made,
+    at: new Date(now).toISOString(),
+    ...(requestedBy === undefined ? {} : { requestedBy }),
+    ...(reason === undefined ? {} : { reason }),
+  });
 }
 
 /** Closes a send for good. What is unknown is closed as unknown, never as anything better. */

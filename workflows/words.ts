@@ -2,6 +2,7 @@
  * What people read: in Temporal UI, on the command line, in failures. Each text says what happened, what was and was
  * not sent, and what to do now. Texts that callers supply are shown as code, so that they cannot pose as ours.
  */
+import type { InvoiceCount } from '../activities/types.js';
 import type { Attempt, EmailRequest, Question, Reason } from './contract.js';
 
 export function time(at: number): string {
@@ -85,7 +86,7 @@ export function howToGoOn(protectedUntil: number | null): string {
 export function resetQuestion(): string {
   return (
     `This workflow was reset, and what it did before is gone from its history. The resend may have been sent already, ` +
-    `under a key that Zuora has forgotten. Look at the audit of the earlier run. If it was sent, finish. ` +
+    `under a key that Zuora may have forgotten. Look at the audit of the earlier run. If it was sent, finish. ` +
     `If not, retry with sendAnyway.`
   );
 }
@@ -101,6 +102,17 @@ export function stillNotLeaving(last: Attempt, end: number): string {
   return (
     `The request does not get through to Zuora (last: ${because(last)}). Nothing was sent. Attempts go on until ` +
     `${time(end)}. Check the worker's network and Zuora credentials; retry tries at once.`
+  );
+}
+
+/** What Zuora shows about the documents of a send that is not settled; null where it does not tell. */
+export function shown(count: InvoiceCount | null, at: number): string {
+  if (count === null) return `Zuora did not tell at ${time(at)} which invoices it shows as emailed.`;
+  const { invoices, emailed, complete } = count;
+  const of = complete ? `${invoices} invoices` : `the first ${invoices} invoices`;
+  return (
+    `At ${time(at)}, Zuora showed an email since the first attempt for ${emailed} of ${of}. That decides nothing: emails may ` +
+    `leave hours late, others send them as well, and credit memos show none.`
   );
 }
 
@@ -174,6 +186,18 @@ export function posting(status: string | undefined, postingFailed: boolean): str
   }
 }
 
+export function answer(): string {
+  return `a person's answer`;
+}
+
+export function recalling(): string {
+  return 'the history of earlier runs, which may have served the same request';
+}
+
+export function handingOver(home: string): string {
+  return `${home}, which emails this bill run, to take over the requests`;
+}
+
 export function release(): string {
   return 'release: the sends of this run are on hold';
 }
@@ -201,6 +225,10 @@ export function supersededBy(ordinal: number, unknown: boolean): string {
     : `superseded by send ${ordinal}, which emails all documents`;
 }
 
+export function emailedBefore(runId: string): string {
+  return `an earlier run (${runId}) emailed for this request, and nothing was sent again; a new request id emails again`;
+}
+
 export function finished(): string {
   return 'closed by finish before it was settled; nothing more is sent';
 }
@@ -223,6 +251,27 @@ export function unservedRequest({ requestId, resend }: EmailRequest): string {
   return `request ${requestId} (resend=${resend}): no send was begun for it`;
 }
 
+// One bill run, one sender.
+
+export function misnamed(workflowId: string, billRunNumber: string): string {
+  return (
+    `invalid input: the workflow id ${workflowId} is that of another bill run than ${billRunNumber}; nothing was emailed. ` +
+    `Start it without an id of your own, or with the bill run's`
+  );
+}
+
+export function notTakenOver(requestId: string, home: string, ended: 'canceled' | 'terminated'): string {
+  return `request ${requestId}: ${home} was ${ended} before, and not started again; start it with "again" to do so`;
+}
+
+export function askElsewhere(home: string): string {
+  return `this run does not email the bill run; ask ${home}`;
+}
+
+export function askLater(): string {
+  return 'the number of the bill run is not known yet, and another run may email it; ask again in a moment, or signal resend';
+}
+
 // Temporal UI.
 
 /** The most bytes in the summary of an activity or timer; the server takes 400, and fails the workflow task over more. */
@@ -230,7 +279,11 @@ const LONGEST_SUMMARY = 200;
 
 /** Shown as plain text in one place and as markdown in another, so it is left without what markdown makes links of. */
 export function summary(text: string): string {
-  let cut = text.replace(/[\p{Control}\p{Format}\p{Surrogate}`[\]<>\s]+/gu, ' ').trim();
+  // Cut roughly first, because a text of thousands of request ids would keep a workflow task busy for seconds.
+  let cut = text
+    .slice(0, 5 * LONGEST_SUMMARY)
+    .replace(/[\p{Control}\p{Format}\p{Surrogate}`[\]<>\s]+/gu, ' ')
+    .trim();
   while (new TextEncoder().encode(cut).length > LONGEST_SUMMARY) cut = cut.slice(0, -1);
   return cut.replace(/\p{Surrogate}$/u, '');
 }

@@ -1,4 +1,5 @@
 import { billRunIn, type BillRun } from './bill-run.js';
+import { invoicePageIn, maybeSince, type InvoiceCount } from './invoices.js';
 import { outcomeOf, withoutSecret, type Answer, type Outcome } from './outcome.js';
 import { tokenSource, type Credentials } from './token.js';
 import { NeverLeft, openTransport, type Transport } from './transport.js';
@@ -49,6 +50,13 @@ export interface Zuora {
    */
   getBillRun(key: string, scope?: Scope): Promise<BillRun>;
   /**
+   * Counts the invoices of a bill run that show an email since then (epoch, ms); of a large one, the first 1,980.
+   *
+   * @param number the bill run's number, for invoices do not know its ID as their source
+   * @throws {@link ZuoraFailure}, {@link NeverLeft}
+   */
+  countEmailedInvoices(number: string, since: number, scope?: Scope): Promise<InvoiceCount>;
+  /**
    * Asks Zuora to email the documents of a bill run: one HTTP call at most, never repeated here.
    *
    * @param deadlineMs bounds the call, less what the token before it took
@@ -82,6 +90,9 @@ export class ZuoraFailure extends Error {
 
 const DEFAULT_VERSION = '2025-08-12';
 const READ_DEADLINE_MS = 30_000;
+/** The most that Zuora gives at once, and how many of them are read to count invoices. */
+const LARGEST_PAGE = 99;
+const MOST_PAGES = 20;
 
 export function createZuora({
   baseUrl,
@@ -112,29 +123,42 @@ export function createZuora({
     return { answer, outcome };
   }
 
-  async function readBillRun(key: string, scope: Scope): Promise<BillRun> {
-    const url = new URL(`object-query/billing-runs/${segment(key)}`, baseUrl);
-    const { answer, outcome } = await authorized(scope, (headers) =>
-      transport.call({
-        method: 'GET',
-        url,
-        headers,
-        deadlineMs: readDeadlineMs,
-      }),
-    );
-    const billRun = answer.kind === 'reply' && answer.status === 200 ? billRunIn(answer.body) : undefined;
-    if (billRun === undefined) throw readFailure(key, answer, outcome);
-    return billRun;
+  /** Reads something of a bill run; a token may be withdrawn before it expires, and reading twice does no harm. */
+  async function read<T>(key: string, url: URL, scope: Scope, found: (body: string) => T | undefined): Promise<T> {
+    const once = async (): Promise<T> => {
+      const { answer, outcome } = await authorized(scope, (headers) =>
+        transport.call({ method: 'GET', url, headers, deadlineMs: readDeadlineMs }),
+      );
+      const value = answer.kind === 'reply' && answer.status === 200 ? found(answer.body) : undefined;
+      if (value === undefined) throw readFailure(key, answer, outcome);
+      return value;
+    };
+    try {
+      return await once();
+    } catch (error) {
+      if (error instanceof ZuoraFailure && error.kind === 'unauthorized') return once();
+      throw error;
+    }
   }
 
   return {
-    async getBillRun(key, scope = {}) {
-      try {
-        return await readBillRun(key, scope);
-      } catch (error) {
-        // A token may be withdrawn before it expires; reading twice does no harm.
-        if (error instanceof ZuoraFailure && error.kind === 'unauthorized') return readBillRun(key, scope);
-        throw error;
+    getBillRun: async (key, scope = {}) =>
+      read(key, new URL(`object-query/billing-runs/${segment(key)}`, baseUrl), scope, billRunIn),
+
+    async countEmailedInvoices(number, since, scope = {}) {
+      const url = new URL('object-query/invoices', baseUrl);
+      url.searchParams.append('filter[]', `sourceid.EQ:${number}`);
+      url.searchParams.append('fields[]', 'id,lastemailsentdate');
+      url.searchParams.set('pageSize', String(LARGEST_PAGE));
+      const lastEmailed: (string | undefined)[] = [];
+      for (let pages = 1; ; pages++) {
+        const page = await read(number, url, scope, invoicePageIn);
+        lastEmailed.push(...page.lastEmailed);
+        if (page.cursor === undefined || pages === MOST_PAGES) {
+          const emailed = lastEmailed.filter((time) => maybeSince(time, since)).length;
+          return { invoices: lastEmailed.length, emailed, complete: page.cursor === undefined };
+        }
+        url.searchParams.set('cursor', page.cursor);
       }
     },
 
@@ -213,7 +237,7 @@ function readFailure(
   const notFound = status === 404 || (verdict === 'refused' && reasons.some(({ code }) => /^\d{6}40$/.test(code)));
   if (notFound) return new ZuoraFailure('notFound', `Zuora has no bill run ${key}: ${words}`, status);
   if (status === 200 && verdict === 'unknown') {
-    return new ZuoraFailure('unavailable', `Zuora's answer is no bill run: ${words}`, status);
+    return new ZuoraFailure('unavailable', `Zuora's answer is not what was asked for: ${words}`, status);
   }
   const refused = verdict === 'refused' || (status >= 400 && status < 500 && ![408, 409, 425, 429].includes(status));
   return new ZuoraFailure(

@@ -35,7 +35,12 @@ beforeEach(() => {
 afterEach(() => vi.useRealTimers());
 
 function open(call: Call) {
-  const zuora: Zuora = { getBillRun: vi.fn(), emailBillRunDocuments: call, close: vi.fn() };
+  const zuora: Zuora = {
+    getBillRun: vi.fn(),
+    emailBillRunDocuments: call,
+    countEmailedInvoices: vi.fn(),
+    close: vi.fn(),
+  };
   const activities = createActivities({ zuora, multiEntity: false });
   const environment = new MockActivityEnvironment(
     { workflowExecution: { workflowId: 'w', runId: RUN_ID } },

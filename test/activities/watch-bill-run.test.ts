@@ -23,19 +23,27 @@ interface Setting {
   readonly elapsedMs?: number;
   readonly multiEntity?: boolean;
   readonly polling?: Polling;
+  /** What the attempt before said in its heartbeat. */
+  readonly heartbeatDetails?: unknown;
+  readonly onHeartbeat?: (details: unknown) => void;
 }
 
 /** One attempt at watching a bill run that reads as told. */
 function watch(
   getBillRun: Zuora['getBillRun'],
-  { input = INPUT, elapsedMs = 0, multiEntity = false, polling }: Setting = {},
+  { input = INPUT, elapsedMs = 0, multiEntity = false, polling, heartbeatDetails, onHeartbeat }: Setting = {},
 ): Promise<BillRun> {
-  const zuora: Zuora = { getBillRun, emailBillRunDocuments: vi.fn(), close: vi.fn() };
+  const zuora: Zuora = { getBillRun, emailBillRunDocuments: vi.fn(), countEmailedInvoices: vi.fn(), close: vi.fn() };
   const activities = createActivities({ zuora, multiEntity, ...(polling === undefined ? {} : { polling }) });
   const environment = new MockActivityEnvironment(
-    { scheduledTimestampMs: SCHEDULED_AT, currentAttemptScheduledTimestampMs: SCHEDULED_AT + elapsedMs },
+    {
+      scheduledTimestampMs: SCHEDULED_AT,
+      currentAttemptScheduledTimestampMs: SCHEDULED_AT + elapsedMs,
+      heartbeatDetails,
+    },
     { logger: new DefaultLogger('ERROR') },
   );
+  if (onHeartbeat !== undefined) environment.on('heartbeat', onHeartbeat);
   return environment.run((watched: WatchInput) => activities.watchBillRun(watched), input);
 }
 
@@ -150,22 +158,36 @@ describe('a bill run that is not found', () => {
   const missing = new ZuoraFailure('notFound', 'Zuora has no bill run BR-00000001: 50000040 no such object', 404);
 
   test.each([0, MINUTE, 2 * MINUTE - 1])(
-    'may be new: it is looked for again, %d ms after the start',
+    'may be new, or hidden for a moment: it is looked for again, %d ms after it was first not found',
     async (elapsedMs) => {
-      expect(await failureOf(watch(fails(missing), { elapsedMs }))).toMatchObject({
+      const onHeartbeat = vi.fn();
+      const since = SCHEDULED_AT + HOUR;
+      const heartbeatDetails = elapsedMs === 0 ? undefined : { notFoundSince: since };
+      const watching = watch(fails(missing), { elapsedMs: HOUR + elapsedMs, heartbeatDetails, onHeartbeat });
+      expect(await failureOf(watching)).toMatchObject({
         type: 'NotFoundYet',
         nonRetryable: false,
         category: ApplicationFailureCategory.BENIGN,
         nextRetryDelay: 10 * SECOND,
         message: expect.stringContaining('Zuora has no bill run BR-00000001') as string,
       });
+      expect(onHeartbeat).toHaveBeenCalledExactlyOnceWith({ notFoundSince: since });
     },
   );
 
-  test.each([2 * MINUTE, HOUR])('is not there: that is final %d ms after the start', async (elapsedMs) => {
-    const failure = await failureOf(watch(fails(missing), { elapsedMs }));
+  test.each([2 * MINUTE, HOUR])('is not there: that is final %d ms after it was first not found', async (elapsedMs) => {
+    const heartbeatDetails = { notFoundSince: SCHEDULED_AT };
+    const failure = await failureOf(watch(fails(missing), { elapsedMs, heartbeatDetails }));
     expect(failure).toMatchObject({ type: 'BillRunNotFound', nonRetryable: true });
-    expect(failure.message).toMatch(/^Zuora has no bill run BR-00000001: .*nothing was emailed$/);
+    expect(failure.message).toMatch(/^Zuora has no bill run BR-00000001: .*not to be seen by these credentials$/);
+  });
+
+  test('counts from the start again after it was found', async () => {
+    const onHeartbeat = vi.fn();
+    const input = { ...INPUT, lastSeenStatus: 'Posted' };
+    const heartbeatDetails = { notFoundSince: SCHEDULED_AT };
+    await failureOf(watch(reads(POSTED), { input, heartbeatDetails, onHeartbeat }));
+    expect(onHeartbeat).toHaveBeenCalledExactlyOnceWith({});
   });
 
   test('is looked for again within the two minutes, however rarely an operator polls', async () => {

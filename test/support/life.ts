@@ -2,19 +2,16 @@
  * The life of a bill run without Temporal: the pure core, a clock, and a Zuora that answers as it is told. It goes from
  * step to step as `email-bill-run.ts` does, so that the rules of sending can be shown by the day in no time.
  */
-import type { BillRun, Receipt } from '../../activities/types.js';
+import type { BillRun, EarlierSend, InvoiceCount, LostAttempt, Receipt } from '../../activities/types.js';
 import { checkInput } from '../../workflows/checks.js';
 import type { Question, RetryMessage, SendRecord } from '../../workflows/contract.js';
 import * as runs from '../../workflows/run.js';
-import type { Run, Step } from '../../workflows/run.js';
-import {
-  abandonAttempt,
-  beginAttempt,
-  endAttempt,
-  type AttemptPlan,
-  type LostAttempt,
-  type Send,
-} from '../../workflows/send.js';
+import * as messages from '../../workflows/messages.js';
+import * as status from '../../workflows/status.js';
+import * as steps from '../../workflows/steps.js';
+import type { Run } from '../../workflows/run.js';
+import type { Step } from '../../workflows/steps.js';
+import { abandonAttempt, beginAttempt, endAttempt, type AttemptPlan, type Send } from '../../workflows/send.js';
 
 export const SECOND = 1_000;
 export const MINUTE = 60 * SECOND;
@@ -48,6 +45,7 @@ export interface Circumstances {
   readonly billRun?: Partial<BillRun>;
   /** What Zuora answers, call by call. */
   readonly answers?: readonly Answer[];
+  readonly workflowId?: string;
   /** What it answers after those; it accepts, if nothing is said. */
   readonly otherwise?: Answer;
 }
@@ -59,16 +57,29 @@ export class Life {
   billRun: BillRun;
   readonly calls: Call[] = [];
   looks = 0;
+  /** What earlier runs of the workflow did. */
+  earlier: readonly EarlierSend[] = [];
+  /** What Zuora shows about invoices, and how often it was looked at. */
+  shows: InvoiceCount | null = { invoices: 2, emailed: 0, complete: true };
+  counts = 0;
+  /** What another run took over. */
+  readonly handedOver: string[] = [];
   /** How the run ended, if it did. */
   end: Extract<Step, { kind: 'complete' | 'cancel' | 'fail' }> | undefined;
   private readonly answers: Answer[];
   private readonly otherwise: Answer;
   private underWay = false;
 
-  constructor({ input = {}, billRun = {}, answers = [], otherwise = accepts() }: Circumstances = {}) {
+  constructor({
+    input = {},
+    billRun = {},
+    answers = [],
+    otherwise = accepts(),
+    workflowId = 'email-bill-run/BR-00000001',
+  }: Circumstances = {}) {
     const { value, faults } = checkInput({ billRunKey: 'BR-00000001', ...input });
     if (faults !== undefined) throw new Error(faults.join('; '));
-    this.run = runs.openRun(value, { firstRunId: 'first-run', now: this.now });
+    this.run = runs.openRun(value, { workflowId, firstRunId: 'first-run', now: this.now });
     this.billRun = { ...POSTED, ...billRun };
     this.answers = [...answers];
     this.otherwise = otherwise;
@@ -92,7 +103,7 @@ export class Life {
     for (let wakes = 0; !this.underWay && this.end === undefined; wakes++) {
       if (wakes > MOST_STEPS) throw new Error('the run wakes up again and again');
       const step = this.step;
-      const wake = step.kind === 'wait' || step.kind === 'watch' ? step.until : Infinity;
+      const wake = step.kind === 'wait' ? step.wake : step.kind === 'watch' ? step.until : Infinity;
       if (wake > until) break;
       this.now = Math.max(wake, this.now);
       this.go();
@@ -114,31 +125,31 @@ export class Life {
 
   resend(argument?: unknown): this {
     return this.tell(() => {
-      runs.receiveResend(this.run, argument, this.now);
+      messages.receiveResend(this.run, argument, this.now);
     });
   }
 
   retry(argument?: RetryMessage | null): this {
     return this.tell(() => {
-      runs.receiveRetry(this.run, argument, this.now);
+      messages.receiveRetry(this.run, argument, this.now);
     });
   }
 
   hold(argument?: unknown): this {
     return this.tell(() => {
-      runs.receiveHold(this.run, argument, this.now);
+      messages.receiveHold(this.run, argument, this.now);
     });
   }
 
   release(argument?: unknown): this {
     return this.tell(() => {
-      runs.receiveRelease(this.run, argument, this.now);
+      messages.receiveRelease(this.run, argument, this.now);
     });
   }
 
   finish(argument?: unknown): this {
     return this.tell(() => {
-      runs.receiveFinish(this.run, argument, this.now);
+      messages.receiveFinish(this.run, argument, this.now);
     });
   }
 
@@ -155,19 +166,19 @@ export class Life {
   }
 
   get step(): Step {
-    return runs.nextStep(this.run, this.now);
+    return steps.nextStep(this.run, this.now);
   }
 
   get state(): string {
-    return runs.stateOf(this.run, this.now);
+    return status.stateOf(this.run, this.now);
   }
 
   get question(): Question | null {
-    return runs.questionOf(this.run, this.now);
+    return steps.questionOf(this.run, this.now);
   }
 
   get sends(): readonly SendRecord[] {
-    return runs.sendsOf(this.run);
+    return status.sendsOf(this.run);
   }
 
   /** The last send's record. */
@@ -196,7 +207,7 @@ export class Life {
   /** @returns whether there was something to do */
   private take(): boolean {
     if (this.end !== undefined) return false;
-    runs.settle(this.run, this.now);
+    steps.settle(this.run, this.now);
     const step = this.step;
     switch (step.kind) {
       case 'watch':
@@ -207,11 +218,29 @@ export class Life {
       case 'look':
         this.look();
         return true;
+      case 'recall': {
+        const asked = [...step.requests];
+        const ids = asked.map(({ requestId }) => requestId);
+        const found = this.earlier.filter(({ requestIds }) => requestIds.some((id) => ids.includes(id)));
+        runs.recordEarlier(this.run, asked, found);
+        return true;
+      }
+      case 'handOver': {
+        const asked = [...step.requests];
+        this.handedOver.push(...asked.map(({ requestId }) => `${requestId} to ${step.to}`));
+        const results = asked.map(({ requestId }) => ({ requestId, result: 'joined' as const }));
+        runs.recordHandover(this.run, asked, results);
+        return true;
+      }
+      case 'count':
+        this.counts += 1;
+        step.send.shown = { at: this.now, count: this.shows };
+        return true;
       case 'attempt':
         this.attempt(step.send);
         return true;
       case 'wait':
-        return step.until <= this.now;
+        return step.wake <= this.now;
       case 'complete':
       case 'cancel':
       case 'fail':
@@ -229,7 +258,6 @@ export class Life {
     const startedAt = this.now;
     const number = this.calls.length + 1;
     const plan = beginAttempt(send, {
-      billRunId: this.billRun.id,
       originalRunId: 'first-run',
       unique: number.toString(16).padStart(8, '0'),
       now: startedAt,

@@ -10,7 +10,13 @@ import { BillRunEmails } from '../../client/index.js';
 import { controlOf } from '../../scripts/simulator-control.js';
 import { SIMULATOR_CREDENTIALS, startSimulator, type SimulatorOptions } from '../../simulator/index.js';
 import { createBillRunWorker } from '../../worker/worker.js';
-import type { EmailBillRunInput, EmailBillRunResult, RunStatus, SendRecord } from '../../workflows/contract.js';
+import {
+  canonicalWorkflowId,
+  type EmailBillRunInput,
+  type EmailBillRunResult,
+  type RunStatus,
+  type SendRecord,
+} from '../../workflows/contract.js';
 import { createZuora } from '../../zuora/client.js';
 import { indexedTypes } from '../../client/setup.js';
 
@@ -116,11 +122,17 @@ export async function openRig({
       return handleOf(workflowId);
     },
 
-    /** Starts it as anybody may, with any argument. */
-    async startRaw(...args: unknown[]): Promise<WorkflowHandle> {
-      const workflowId = `raw-${randomUUID()}`;
+    /** Starts it as anybody may, under any id and with any argument. */
+    async startAs(workflowId: string, ...args: unknown[]): Promise<WorkflowHandle> {
       started.add(workflowId);
       return environment.client.workflow.start('emailBillRun', { workflowId, taskQueue, args });
+    },
+
+    /** The run of a bill run's own workflow id, however it was started; its history is replayed, too. */
+    own(billRunNumber: string, entityId?: string): WorkflowHandle {
+      const workflowId = canonicalWorkflowId(billRunNumber, entityId);
+      started.add(workflowId);
+      return handleOf(workflowId);
     },
 
     fault: (fault: object) =>

@@ -2,6 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { detailsOf } from '../../workflows/details.js';
 import * as runs from '../../workflows/run.js';
+import * as messages from '../../workflows/messages.js';
+import * as status from '../../workflows/status.js';
+import * as steps from '../../workflows/steps.js';
 import { undecodableMark } from '../../workflows/undecodable.js';
 import { quoted, sendSummary, summary, wellFormed } from '../../workflows/words.js';
 import {
@@ -54,7 +57,7 @@ const phases: readonly (readonly [string, () => Life])[] = [
 test.each(phases)('the run shows as %s at that phase', (state, at) => {
   const life = at();
   expect(life.state).toBe(state);
-  expect(runs.statusOf(life.run, life.now).state).toBe(state);
+  expect(status.statusOf(life.run, life.now).state).toBe(state);
   expect(detailsOf(life.run, life.now)).toContain(`### ${state}`);
 });
 
@@ -78,7 +81,7 @@ describe('resend', () => {
 
   test('requests that arrive while a resend is held before its first attempt join it', () => {
     const life = begin().hold().resend({ requestId: 'A' }).resend({ requestId: 'B' });
-    expect(runs.requestResend(life.run, { requestId: 'C' }, life.now)).toEqual({ requestId: 'C', ordinal: 2 });
+    expect(messages.requestResend(life.run, { requestId: 'C' }, life.now)).toEqual({ requestId: 'C', ordinal: 2 });
     life.release();
     expect(servedBy(life).slice(1)).toEqual([['A', 'B', 'C']]);
     expect(life.keys).toEqual(['first/1', 'resend/A/1']);
@@ -91,7 +94,7 @@ describe('resend', () => {
 
   test('a request that arrives between the attempts of a resend waits for the next send', () => {
     const life = begin().willAnswer(busy()).resend({ requestId: 'A' }).resend({ requestId: 'B' });
-    expect(runs.statusOf(life.run, life.now).pendingRequests).toMatchObject([{ requestId: 'B' }]);
+    expect(status.statusOf(life.run, life.now).pendingRequests).toMatchObject([{ requestId: 'B' }]);
     life.pass(MINUTE);
     expect(servedBy(life).slice(1)).toEqual([['A'], ['B']]);
     expect(life.keys).toEqual(['first/1', 'resend/A/1', 'resend/A/1', 'resend/B/1']);
@@ -128,7 +131,7 @@ describe('resend', () => {
   test('a request without an id is never lost to a caller who took the id that it would get', () => {
     const life = begin().resend({ requestId: 'first-run-1' }).resend();
     expect(servedBy(life)).toEqual([['first-run-0'], ['first-run-1'], ['first-run-2']]);
-    runs.requestResend(life.run, {}, life.now);
+    messages.requestResend(life.run, {}, life.now);
     expect(servedBy(life.go()).at(-1)).toEqual(['first-run-3']);
   });
 
@@ -178,7 +181,7 @@ describe('resend', () => {
   test('the update answers with the send that will serve the request', () => {
     for (const [, at] of phases) {
       const life = at();
-      const { requestId, ordinal } = runs.requestResend(life.run, { requestId: 'X' }, life.now);
+      const { requestId, ordinal } = messages.requestResend(life.run, { requestId: 'X' }, life.now);
       life
         .change({ status: 'Posted' })
         .release()
@@ -189,11 +192,11 @@ describe('resend', () => {
 
   test('the update is rejected with the reason where it cannot be served', () => {
     const life = begin().resend({ requestId: 'A' });
-    expect(runs.faultsOfResend(life.run, undefined)).toEqual([]);
-    expect(runs.faultsOfResend(life.run, { requestId: 'A' })).toEqual(['request A was made before']);
-    expect(runs.faultsOfResend(life.run, { requestId: 7 })).toEqual([expect.stringMatching(/^requestId must be/)]);
+    expect(messages.faultsOfResend(life.run, undefined)).toEqual([]);
+    expect(messages.faultsOfResend(life.run, { requestId: 'A' })).toEqual(['request A was made before']);
+    expect(messages.faultsOfResend(life.run, { requestId: 7 })).toEqual([expect.stringMatching(/^requestId must be/)]);
     life.finish();
-    expect(runs.faultsOfResend(life.run, {})).toEqual(['the run is closing; start it again with resend']);
+    expect(messages.faultsOfResend(life.run, {})).toEqual(['the run is closing; start it again with resend']);
   });
 });
 
@@ -239,8 +242,8 @@ describe('hold and release', () => {
   test('a held run says so at once, also between attempts', () => {
     const life = begin({ answers: [busy(HOUR)] }).hold();
     expect(life.state).toBe('Held');
-    expect(runs.statusOf(life.run, life.now).held).toBe(true);
-    expect(runs.statusOf(life.run, life.now).waitingFor).toMatch(/^release/);
+    expect(status.statusOf(life.run, life.now).held).toBe(true);
+    expect(status.statusOf(life.run, life.now).waitingFor).toMatch(/^release/);
     expect(life.pass(2 * HOUR).state).toBe('Held');
   });
 
@@ -287,14 +290,14 @@ describe('finish and cancel', () => {
       const life = begin({ answers: [during(close, accepts())] });
       expect(life.end?.kind).toBe(kind);
       expect(life.send.outcome).toBe('accepted');
-      expect(runs.resultOf(life.run, 'Finished').unsettled).toEqual([]);
+      expect(status.resultOf(life.run, 'Finished').unsettled).toEqual([]);
     }
   });
 
   test('an attempt under way that ends as unknown is closed as unknown, and named', () => {
     const life = begin({ answers: [during((it) => it.finish(), cutOff())] });
     expect(life.end).toEqual({ kind: 'complete', state: 'Finished' });
-    expect(runs.resultOf(life.run, 'Finished').unsettled).toEqual([
+    expect(status.resultOf(life.run, 'Finished').unsettled).toEqual([
       'send 1 (resend=false): it is not known whether the documents were emailed',
     ]);
   });
@@ -311,7 +314,7 @@ describe('finish and cancel', () => {
   test('requests that no send serves any more are named', () => {
     const late = begin({ answers: [during((it) => it.finish().resend({ requestId: 'LATE' }), accepts())] });
     expect(late.end).toEqual({ kind: 'complete', state: 'Finished' });
-    expect(runs.resultOf(late.run, 'Finished').unsettled).toEqual([
+    expect(status.resultOf(late.run, 'Finished').unsettled).toEqual([
       'request LATE (resend=true): no send was begun for it',
     ]);
     const early = begin({ ...unposted, input: { requestId: 'JOB' } }).finish();
@@ -386,15 +389,15 @@ describe('Malformed messages', () => {
 
   test('a signal that the contract does not know is ignored, and the reason names those it knows', () => {
     const { run } = begin();
-    runs.receiveUnknown(run, 'sendNow'.padEnd(1_000_000, '!'), NOON);
+    messages.receiveUnknown(run, 'sendNow'.padEnd(1_000_000, '!'), NOON);
     expect(run.ignored.last[0]?.message).toHaveLength(60);
     expect(run.ignored.last[0]?.reason).toContain('resend, billRunPosted, retry, hold, release and finish');
   });
 
   test('the last 50 are kept word for word, and all are counted', () => {
     const life = begin();
-    for (let index = 0; index < 120; index++) runs.receiveUnknown(life.run, `signal-${index}`, life.now);
-    const { ignored } = runs.statusOf(life.run, life.now);
+    for (let index = 0; index < 120; index++) messages.receiveUnknown(life.run, `signal-${index}`, life.now);
+    const { ignored } = status.statusOf(life.run, life.now);
     expect(ignored.count).toBe(120);
     expect(ignored.last.map(({ message }) => message)).toEqual(
       Array.from({ length: 50 }, (_, index) => `signal-${index + 70}`),
@@ -405,7 +408,7 @@ describe('Malformed messages', () => {
 describe('A hint that the bill run posted', () => {
   test('is followed at most once in 5 seconds', () => {
     const { run } = begin(unposted);
-    runs.receiveHint(run);
+    messages.receiveHint(run);
     runs.followHint(run, NOON);
     expect(runs.hintDueAt(run)).toBe(NOON + 5_000);
     runs.followHint(run, NOON + 1);
@@ -464,11 +467,11 @@ describe('What people read', () => {
         const life = end(at());
         const before = structuredClone(life.run);
         for (const now of [life.now, life.now + 13 * HOUR, life.now + 365 * DAY]) {
-          expect(detailsOf(life.run, now)).toContain(runs.stateOf(life.run, now));
-          expect(runs.statusOf(life.run, now).state).toBe(runs.stateOf(life.run, now));
+          expect(detailsOf(life.run, now)).toContain(status.stateOf(life.run, now));
+          expect(status.statusOf(life.run, now).state).toBe(status.stateOf(life.run, now));
         }
         expect(life.run).toEqual(before);
-        runs.settle(life.run, life.now);
+        steps.settle(life.run, life.now);
         expect(life.run).toEqual(before);
       }
     }
@@ -476,7 +479,7 @@ describe('What people read', () => {
 
   test('the result of an emailed run names its sends, and leaves nothing unsettled', () => {
     const life = begin({ input: { escalationWindow: '0s' } });
-    expect(runs.resultOf(life.run, 'Emailed')).toEqual({
+    expect(status.resultOf(life.run, 'Emailed')).toEqual({
       state: 'Emailed',
       billRunNumber: 'BR-00000001',
       billRunId: life.billRun.id,

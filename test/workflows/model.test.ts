@@ -11,7 +11,9 @@ import type { BillRun } from '../../activities/types.js';
 import type { Attempt, SendRecord, Verdict } from '../../workflows/contract.js';
 import { detailsOf } from '../../workflows/details.js';
 import * as runs from '../../workflows/run.js';
-import type { Run } from '../../workflows/run.js';
+import { statusOf } from '../../workflows/status.js';
+import * as steps from '../../workflows/steps.js';
+import { pendingRequests, type Run } from '../../workflows/run.js';
 import {
   cutOff,
   DAY,
@@ -284,7 +286,7 @@ function checkTimes({ run, calls }: Life, { attempts, decisions }: SendRecord): 
 /** Every request is served by exactly one send, waits for one, or is named as unsettled in the end. */
 function checkRequests(world: World, { run, sends, end }: Life): void {
   const served = sends.flatMap(({ requests }) => requests.map(({ requestId }) => requestId));
-  const waiting = run.queue.map(({ requestId }) => requestId);
+  const waiting = pendingRequests(run).map(({ requestId }) => requestId);
   const all = [...served, ...waiting];
   expect(new Set(all).size, 'no request is served twice').toBe(all.length);
   expect(all.length, 'no request is lost').toBe(world.requests);
@@ -301,12 +303,12 @@ function checkRequests(world: World, { run, sends, end }: Life): void {
 function checkReading({ run, now, end }: Life): void {
   const before = JSON.stringify(run);
   const carried = JSON.parse(before) as Run;
-  expect(runs.nextStep(carried, now)).toEqual(runs.nextStep(run, now));
-  const status = runs.statusOf(run, now);
-  expect(runs.statusOf(carried, now)).toEqual(status);
+  expect(steps.nextStep(carried, now)).toEqual(steps.nextStep(run, now));
+  const status = statusOf(run, now);
+  expect(statusOf(carried, now)).toEqual(status);
   expect(detailsOf(run, now)).toContain(`### ${status.state}`);
   expect(status.state === 'NeedsAttention' && status.question === null && status.until !== null).toBe(false);
-  if (end === undefined) runs.settle(run, now);
+  if (end === undefined) steps.settle(run, now);
   expect(JSON.stringify(run)).toBe(before);
 }
 

@@ -1,0 +1,42 @@
+import { activityInfo, Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Activities, HandedOver } from './types.js';
+import { BillRunEmails, type BillRunToStart } from '../client/bill-run-emails.js';
+import { BillRunEmailsError } from '../client/errors.js';
+import type { EmailBillRunInput, EmailRequest } from '../workflows/contract.js';
+
+/** Asks for the same as the callers did, through the library that they use: it starts, joins, and knows what was emailed. */
+export const handOver: Activities['handOver'] = async ({ input, requests }) => {
+  const emails = new BillRunEmails(Context.current().client, { taskQueue: activityInfo().taskQueue });
+  const handedOver: HandedOver[] = [];
+  for (const request of requests) {
+    try {
+      handedOver.push({ requestId: request.requestId, result: await ask(emails, input, request) });
+    } catch (error) {
+      if (!(error instanceof BillRunEmailsError) || error.type !== 'InvalidInput') throw error;
+      throw ApplicationFailure.nonRetryable(error.message, 'InvalidInput');
+    }
+  }
+  return handedOver;
+};
+
+async function ask(
+  emails: BillRunEmails,
+  input: EmailBillRunInput,
+  { requestId, resend, requestedBy, reason }: EmailRequest,
+): Promise<HandedOver['result']> {
+  const request = {
+    requestId,
+    ...(requestedBy === undefined ? {} : { requestedBy }),
+    ...(reason === undefined ? {} : { reason }),
+  };
+  const billRun = withoutRequest(input);
+  if (!resend) return (await emails.start({ ...billRun, ...request })).result;
+  await emails.requestResend(billRun, request);
+  return 'joined';
+}
+
+/** What concerns the run, without what its starter asked for: that stands in the requests. */
+function withoutRequest({ resend, requestId, requestedBy, reason, ...billRun }: EmailBillRunInput): BillRunToStart {
+  return billRun;
+}

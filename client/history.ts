@@ -1,0 +1,39 @@
+/** Event histories of all runs of a workflow id, for those who read them: the audit, and runs that remember earlier ones. */
+import { isGrpcServiceError, type Client, type WorkflowHandle } from '@temporalio/client';
+import type { LoadedDataConverter } from '@temporalio/common';
+import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
+
+export type HistoryEvent = NonNullable<Awaited<ReturnType<WorkflowHandle['fetchHistory']>>['events']>[number];
+type Payloads = NonNullable<NonNullable<HistoryEvent['workflowExecutionStartedEventAttributes']>['input']>['payloads'];
+
+/** gRPC: the server has no such method. The time-skipping test server cannot list workflows. */
+const UNIMPLEMENTED = 12;
+
+/** The runs that Temporal still keeps under a workflow id, oldest first. Visibility lags behind by a moment. */
+export async function runIdsOf(client: Client, workflowId: string): Promise<readonly string[]> {
+  const runs = new Map<string, Date>();
+  try {
+    for await (const { runId, startTime } of client.workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
+      runs.set(runId, startTime);
+    }
+  } catch (error) {
+    const cause = error instanceof Error ? error.cause : undefined;
+    if (!isGrpcServiceError(cause) || Number(cause.code) !== UNIMPLEMENTED) throw error;
+  }
+  return [...runs].sort(([, one], [, other]) => one.getTime() - other.getTime()).map(([runId]) => runId);
+}
+
+export async function eventsOf(client: Client, workflowId: string, runId: string): Promise<readonly HistoryEvent[]> {
+  const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
+  return events ?? [];
+}
+
+/** The first of some payloads, decoded. */
+export async function firstOf(converter: LoadedDataConverter, payloads: Payloads): Promise<unknown> {
+  return (await decodeArrayFromPayloads(converter, payloads ?? undefined))[0];
+}
+
+/** Epoch, ms. */
+export function timeOf({ eventTime }: HistoryEvent): number {
+  return Number(eventTime?.seconds ?? 0) * 1000 + Math.floor((eventTime?.nanos ?? 0) / 1e6);
+}

@@ -1,0 +1,384 @@
+/** However often, by whomever and under whatever name a bill run is started: one run emails it, once for each intent. */
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
+import type { WorkflowHandle } from '@temporalio/client';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
+import { runIdsOf } from '../../client/history.js';
+import { temporalBinaries } from '../../scripts/temporal-server.js';
+import { canonicalWorkflowId, type RunStatus } from '../../workflows/contract.js';
+import { emailsPerDocument, failureOf, openRig, until, type Rig } from '../support/rig.js';
+
+const HOUR = 3_600_000;
+
+let rig: Rig;
+beforeAll(async () => {
+  rig = await openRig({ server: 'real' });
+});
+afterEach(() => rig.afterTest());
+afterAll(() => rig.close());
+
+const once = { min: 1, max: 1 };
+const twice = { min: 2, max: 2 };
+
+async function finish(run: WorkflowHandle): Promise<void> {
+  await run.signal('finish');
+  await rig.result(run);
+}
+
+describe('A run whose id is not the bill run’s own', () => {
+  test('hands its requests to the run whose is, when it was started by ID', async () => {
+    const { id, number } = await rig.billRun.create();
+    const guest = await rig.start({ billRunKey: id, requestId: 'JOB-1', requestedBy: 'pipeline' });
+    expect(guest.workflowId).toBe(`email-bill-run/${id}`);
+    expect(await rig.result(guest)).toEqual({
+      state: 'HandedOver',
+      billRunNumber: number,
+      billRunId: id,
+      sends: [],
+      unsettled: [],
+      handedOverTo: `email-bill-run/${number}`,
+    });
+    expect(await rig.status(guest)).toMatchObject({ state: 'HandedOver', question: null, waitingFor: null });
+    await rig.state(rig.own(number), 'Emailed');
+    expect(await rig.sends(rig.own(number))).toMatchObject([
+      { requests: [{ requestId: 'JOB-1', requestedBy: 'pipeline' }], outcome: 'accepted' },
+    ]);
+    expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
+  });
+
+  test('is one of two that are started at the same moment, by ID and by number, and there is one sender', async () => {
+    const { id, number } = await rig.billRun.create({ status: 'Completed' });
+    const names = [id, number, id, number];
+    await Promise.all(names.map((billRunKey, job) => rig.start({ billRunKey, requestId: `JOB-${job}` })));
+    await rig.state(rig.own(number), 'WaitingForPost');
+    await rig.billRun.change(number, { status: 'Posted' });
+    await rig.state(rig.own(number), 'Emailed');
+    expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
+    expect(await rig.emailCalls(number)).toHaveLength(1);
+  });
+
+  test('hands over everything that it was asked for, under any id', async () => {
+    const { id, number } = await rig.billRun.create({ status: 'Completed' });
+    const input = { billRunKey: number, requestedBy: 'job' };
+    const { client, taskQueue } = rig;
+    const workflowId = `raw-${randomUUID()}`;
+    const options = { workflowId, taskQueue, args: [input], signal: 'resend', signalArgs: [{ requestId: 'T-1' }] };
+    const guest = await client.workflow.signalWithStart('emailBillRun', options);
+    expect((await rig.result(guest)).state).toBe('HandedOver');
+    await rig.billRun.change(number, { status: 'Posted' });
+    await rig.state(rig.own(number), 'Emailed');
+    const [send] = await rig.sends(rig.own(number));
+    expect(send?.requests).toMatchObject([
+      { resend: false, requestedBy: 'job' },
+      { resend: true, requestId: 'T-1' },
+    ]);
+    expect(send?.attempts).toMatchObject([{ idempotencyKey: `bill-run-email/${id}/resend/T-1/1` }]);
+    expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
+  });
+
+  test('starts nothing where the bill run was emailed, and says what was not taken over', async () => {
+    const { number } = await rig.billRun.create();
+    const first = await rig.start({ billRunKey: number, escalationWindow: '0s' });
+    await rig.result(first);
+    const guest = await rig.startAs(`raw-${randomUUID()}`, { billRunKey: number });
+    expect(await rig.result(guest)).toMatchObject({ state: 'HandedOver', unsettled: [] });
+    expect(await rig.emailCalls(number)).toHaveLength(1);
+
+    const { number: stopped } = await rig.billRun.create({ status: 'Completed' });
+    await (await rig.start({ billRunKey: stopped })).terminate('not this month');
+    const late = await rig.startAs(`raw-${randomUUID()}`, { billRunKey: stopped, requestId: 'JOB-2' });
+    const { unsettled } = await rig.result(late);
+    expect(unsettled).toEqual([expect.stringMatching(/^request JOB-2: email-bill-run\/\S+ was terminated/)]);
+    expect(await rig.emailCalls(stopped)).toHaveLength(0);
+  });
+
+  test('is held like any other, and refuses the update, with the id to ask', async () => {
+    const { id, number } = await rig.billRun.create();
+    const { client, taskQueue } = rig;
+    const guest = await client.workflow.signalWithStart('emailBillRun', {
+      workflowId: `email-bill-run/${id}`,
+      taskQueue,
+      args: [{ billRunKey: id }],
+      signal: 'hold',
+    });
+    const { waitingFor } = await rig.state(guest, 'Held');
+    expect(waitingFor).toMatch(/^release/);
+    const rejection: unknown = await guest
+      .executeUpdate('requestResend', { args: [{}] })
+      .catch((error: unknown) => error);
+    expect(rejection).toMatchObject({
+      cause: { message: expect.stringContaining(`ask email-bill-run/${number}`) as string },
+    });
+    expect(await rig.emailCalls(number)).toHaveLength(0);
+    await guest.signal('release');
+    expect((await rig.result(guest)).state).toBe('HandedOver');
+    await rig.state(rig.own(number), 'Emailed');
+  });
+
+  test('is refused where its id is that of another bill run', async () => {
+    const { number } = await rig.billRun.create();
+    const other = canonicalWorkflowId(`BR-${randomUUID()}`);
+    const wrong = await rig.startAs(other, { billRunKey: number });
+    const { type, message } = await failureOf(wrong);
+    expect(type).toBe('InvalidInput');
+    expect(message).toContain(`${other} is that of another bill run than ${number}`);
+    expect(await rig.emailCalls(number)).toHaveLength(0);
+  });
+
+  test('belongs to an entity where the tenant has several', async () => {
+    const entities = await openRig({
+      server: 'real',
+      multiEntity: true,
+      simulator: { seed: 2, entities: ['e-1', 'e-2'] },
+    });
+    try {
+      const { id, number } = await entities.billRun.create({ entityId: 'e-2' });
+      const guest = await entities.start({ billRunKey: id, entityId: 'e-2' });
+      expect(await entities.result(guest)).toMatchObject({ handedOverTo: `email-bill-run/e-2/${number}` });
+      await entities.state(entities.own(number, 'e-2'), 'Emailed');
+      const unnamed = await entities.startAs(canonicalWorkflowId(number), { billRunKey: number, entityId: 'e-2' });
+      expect(await entities.result(unnamed)).toMatchObject({ handedOverTo: `email-bill-run/e-2/${number}` });
+      const wrong = await entities.startAs(canonicalWorkflowId(number, 'e-1'), { billRunKey: number, entityId: 'e-2' });
+      expect((await failureOf(wrong)).type).toBe('InvalidInput');
+      expect(emailsPerDocument(await entities.mailbox(number))).toEqual(once);
+    } finally {
+      await entities.afterTest();
+      await entities.close();
+    }
+  });
+});
+
+describe('A bill run that is known by its ID', () => {
+  test('is found by its number, by every command of the library', async () => {
+    const { id, number } = await rig.billRun.create();
+    const run = await rig.start({ billRunKey: number });
+    await rig.state(run, 'Emailed');
+    const name = { billRunKey: id };
+    expect(await rig.emails.status(name)).toMatchObject({ state: 'Emailed', billRunNumber: number });
+    expect(await rig.emails.start(name)).toMatchObject({ workflowId: run.workflowId, result: 'joined' });
+    expect(await rig.emails.requestResend(name, { requestId: 'T-1' })).toMatchObject({ workflowId: run.workflowId });
+    await until(
+      () => rig.mailbox(number),
+      (emails) => emails.length === 6,
+    );
+    await rig.emails.signal(name, 'finish');
+    await rig.result(run);
+    expect(await rig.emails.start(name)).toMatchObject({ workflowId: run.workflowId, result: 'alreadyEmailed' });
+  });
+});
+
+describe('A run remembers what earlier runs of its id did', () => {
+  /** Asks for a resend, in a run that is started for it where none is open. */
+  async function resend(billRunKey: string, requestId: string): Promise<WorkflowHandle> {
+    const { workflowId, runId } = await rig.emails.requestResend({ billRunKey }, { requestId });
+    rig.own(billRunKey);
+    return rig.client.workflow.getHandle(workflowId, runId);
+  }
+
+  test('the same request is not emailed again, also when Zuora has forgotten its key', async () => {
+    const { number } = await rig.billRun.create();
+    const first = await resend(number, 'T-1');
+    await first.signal('resend', { requestId: 'T-2' });
+    await rig.state(first, 'Emailed');
+    const { runId } = await first.describe();
+    await until(
+      () => rig.sends(first),
+      (sends) => sends.flatMap(({ requests }) => requests).length === 2 && sends.at(-1)?.outcome === 'accepted',
+    );
+    const before = (await rig.mailbox(number)).length;
+    await finish(first);
+    await rig.control('POST', '/clock', { advanceMs: 25 * HOUR });
+
+    for (const requestId of ['T-1', 'T-2']) {
+      const again = await resend(number, requestId);
+      await rig.state(again, 'Emailed');
+      expect(await rig.sends(again)).toMatchObject([
+        {
+          outcome: 'accepted',
+          attempts: [{ runId, verdict: 'accepted' }],
+          note: expect.stringContaining(runId) as string,
+        },
+      ]);
+      expect(await rig.mailbox(number)).toHaveLength(before);
+      await finish(again);
+    }
+
+    const fresh = await resend(number, 'T-3');
+    await rig.state(fresh, 'Emailed');
+    expect(await rig.mailbox(number)).toHaveLength(before + 3);
+  });
+
+  test('a send that was cut off goes on under its key in the next run, and requests that come with it get their own', async () => {
+    const { id, number } = await rig.billRun.create();
+    await rig.fault({ path: `/v1/bill-runs/${number}/emails`, when: 'after', fault: 'reset' });
+    const first = await resend(number, 'T-1');
+    await until(
+      () => rig.sends(first),
+      (sends) => sends[0]?.attempts[0]?.verdict === 'unknown',
+    );
+    const { runId } = await first.describe();
+    await first.terminate('a mistake');
+
+    const { client, taskQueue } = rig;
+    const second = await client.workflow.signalWithStart('emailBillRun', {
+      workflowId: first.workflowId,
+      taskQueue,
+      args: [{ billRunKey: number, resend: true, requestId: 'T-2' }],
+      signal: 'resend',
+      signalArgs: [{ requestId: 'T-1' }],
+    });
+    const sends = await until(
+      () => rig.sends(second),
+      (all) => all[1]?.outcome === 'accepted',
+    );
+    const key = `bill-run-email/${id}/resend`;
+    expect(sends.map(({ requests }) => requests.map(({ requestId }) => requestId))).toEqual([['T-1'], ['T-2']]);
+    expect(sends[0]?.attempts).toMatchObject([
+      { idempotencyKey: `${key}/T-1/1`, verdict: 'unknown', runId },
+      { idempotencyKey: `${key}/T-1/1`, verdict: 'accepted', stored: true },
+    ]);
+    expect(sends[1]?.attempts).toMatchObject([{ idempotencyKey: `${key}/T-2/1` }]);
+    expect(emailsPerDocument(await rig.mailbox(number))).toEqual(twice);
+  });
+
+  test('a send that was under way when its run was terminated is not made twice', async () => {
+    const { number } = await rig.billRun.create();
+    await rig.fault({ path: `/v1/bill-runs/${number}/emails`, when: 'after', fault: 'stall', afterMs: 60_000 });
+    const first = await resend(number, 'T-1');
+    await until(
+      () => rig.mailbox(number),
+      (emails) => emails.length === 3,
+    );
+    await first.terminate('a mistake');
+    const second = await resend(number, 'T-1');
+    await until(
+      () => rig.sends(second),
+      ([send]) => (send?.attempts.length ?? 0) > 1,
+    );
+    await rig.control('POST', '/clock', { advanceMs: 60_000 });
+    await until(
+      () => rig.sends(second),
+      ([send]) => send?.outcome === 'accepted',
+    );
+    expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
+  });
+
+  test('a refused send asks the person again, in words, and a retry takes the next key', async () => {
+    const { id, number } = await rig.billRun.create();
+    await rig.control('PATCH', '/settings', { notificationActive: false });
+    const first = await resend(number, 'T-1');
+    await rig.state(first, 'NeedsAttention');
+    await finish(first);
+    await rig.control('PATCH', '/settings', { notificationActive: true });
+    const second = await resend(number, 'T-1');
+    const { question } = await rig.state(second, 'NeedsAttention');
+    expect(question).toMatchObject({ kind: 'refused', needsSendAnyway: false });
+    await second.signal('retry', { requestedBy: 'alice' });
+    await rig.state(second, 'Emailed');
+    const [send] = await rig.sends(second);
+    expect(send?.attempts.map(({ idempotencyKey }) => idempotencyKey)).toEqual([
+      `bill-run-email/${id}/resend/T-1/1`,
+      `bill-run-email/${id}/resend/T-1/2`,
+    ]);
+    expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
+  });
+
+  test('a first send that is started anew after a terminate is settled by the stored reply to its key', async () => {
+    const { number } = await rig.billRun.create({ lastEmailSentTime: undefined });
+    await rig.fault({ path: `/v1/bill-runs/${number}/emails`, when: 'after', fault: 'reset' });
+    await rig.control('PATCH', '/settings', { emailDelayMs: HOUR });
+    const first = await rig.start({ billRunKey: number });
+    await until(
+      () => rig.sends(first),
+      (sends) => sends[0]?.attempts[0]?.verdict === 'unknown',
+    );
+    await first.terminate('a mistake');
+    expect(await rig.emails.start({ billRunKey: number })).toMatchObject({ result: 'terminated' });
+    expect(await rig.emails.start({ billRunKey: number }, { again: true })).toMatchObject({ result: 'started' });
+    await rig.state(rig.own(number), 'Emailed');
+    await rig.control('POST', '/clock', { advanceMs: HOUR });
+    await rig.control('PATCH', '/settings', { emailDelayMs: 0 });
+    expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
+  });
+});
+
+describe('After a reset', () => {
+  /** Resets the newest run to the end of a workflow task, as an operator would. */
+  async function reset(workflowId: string, runId: string, eventId: number, signalsAgain = true): Promise<void> {
+    await promisify(execFile)(temporalBinaries().temporal, [
+      ...['workflow', 'reset', '--workflow-id', workflowId, '--run-id', runId, '--event-id', String(eventId)],
+      ...['--reason', 'a test', '--address', inject('temporalAddress')],
+      ...(signalsAgain ? [] : ['--reapply-exclude', 'Signal']),
+    ]);
+  }
+
+  async function emailedTwice(number: string): Promise<WorkflowHandle> {
+    const run = await rig.start({ billRunKey: number });
+    await rig.state(run, 'Emailed');
+    await run.signal('resend', { requestId: 'T-1', requestedBy: 'alice' });
+    await until(
+      () => rig.sends(run),
+      (sends) => sends[1]?.outcome === 'accepted',
+    );
+    return run;
+  }
+
+  test.for([{ signalsAgain: true }, { signalsAgain: false }])(
+    'to any event of a finished run, nothing is emailed again (signals applied again: $signalsAgain)',
+    async ({ signalsAgain }) => {
+      const { number } = await rig.billRun.create();
+      const run = await emailedTwice(number);
+      await finish(run);
+      const { runId } = await run.describe();
+      const { events = [] } = await run.fetchHistory();
+      const points = events?.filter((event) => event.workflowTaskCompletedEventAttributes) ?? [];
+      expect(points.length).toBeGreaterThan(4);
+      // The last task closes the run, and no operator could ask it for anything.
+      for (const { eventId } of signalsAgain ? points : points.slice(0, -1)) {
+        await reset(run.workflowId, runId, Number(eventId), signalsAgain);
+        if (!signalsAgain) {
+          // Each is kept from emailing by what it was reset to: a first send by its cool-down, or its key; a resend by
+          // the memory of what earlier runs did, or, where it had been asked before the reset, by a person.
+          const settled = ({ state, pendingRequests }: RunStatus): boolean =>
+            pendingRequests.length === 0 && ['Delayed', 'Emailed', 'NeedsAttention'].includes(state);
+          await until(() => rig.status(run), settled);
+          await run.signal('resend', { requestId: 'T-1' });
+          await until(() => rig.status(run), settled);
+          await run.signal('finish');
+        }
+        await rig.result(run);
+        expect(emailsPerDocument(await rig.mailbox(number)), `reset to event ${String(eventId)}`).toEqual(twice);
+      }
+    },
+  );
+
+  test('a resend of which no history tells waits for a person', async () => {
+    const { number, id } = await rig.billRun.create();
+    const run = await emailedTwice(number);
+    const { runId } = await run.describe();
+    // The first look after the reset is kept waiting, until the history of the time before is gone.
+    const path = `/object-query/billing-runs/${number}`;
+    await rig.fault({ method: 'GET', path, fault: 'stall', afterMs: HOUR });
+    await reset(run.workflowId, runId, 4);
+    await rig.client.workflowService.deleteWorkflowExecution({
+      namespace: 'default',
+      workflowExecution: { workflowId: run.workflowId, runId },
+    });
+    await until(
+      () => runIdsOf(rig.client, run.workflowId),
+      (runIds) => !runIds.includes(runId),
+    );
+    await rig.control('POST', '/clock', { advanceMs: HOUR });
+
+    const { question } = await rig.state(run, 'NeedsAttention');
+    expect(question).toMatchObject({ kind: 'unknown', needsSendAnyway: true });
+    expect(question?.text).toContain('reset');
+    await run.signal('retry', { requestedBy: 'alice', sendAnyway: true });
+    await rig.state(run, 'Emailed');
+    expect(await rig.sends(run)).toMatchObject([
+      { attempts: [{ idempotencyKey: `bill-run-email/${id}/resend/T-1/1`, verdict: 'accepted', stored: true }] },
+    ]);
+    expect(emailsPerDocument(await rig.mailbox(number))).toEqual(twice);
+  });
+});

@@ -1,0 +1,19 @@
+import { ActivityFailure, ApplicationFailure, TimeoutFailure, TimeoutType } from '@temporalio/common';
+import type { LostAttempt } from '../activities/types.js';
+import type { Reason } from './contract.js';
+import * as words from './words.js';
+
+/** What is known of an attempt whose activity gave no receipt; `neverTaken` where no worker began it. */
+export function lostAttempt(error: unknown): LostAttempt | 'neverTaken' {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  if (cause instanceof TimeoutFailure) {
+    return cause.timeoutType === TimeoutType.SCHEDULE_TO_START
+      ? 'neverTaken'
+      : { verdict: 'unknown', reasons: [words.workerLost()] };
+  }
+  if (cause instanceof ApplicationFailure && cause.type === 'NeverLeft') {
+    const [reason] = (cause.details ?? []) as Reason[];
+    return { verdict: 'notExecuted', reasons: reason === undefined ? [] : [reason] };
+  }
+  return { verdict: 'unknown', reasons: [{ code: 'ATTEMPT_FAILED', message: 'the attempt failed without a receipt' }] };
+}
