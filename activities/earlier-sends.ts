@@ -2,7 +2,12 @@ import { activityInfo, Context } from '@temporalio/activity';
 import type { Activities } from './types.js';
 import { earlierSends as find } from '../client/earlier-sends.js';
 
+/** For all histories together; start-to-close is above it. Calls to Temporal have no deadline of their own. */
+const DEADLINE_MS = 60_000;
+
 export const earlierSends: Activities['earlierSends'] = async ({ requestIds }) => {
   const { workflowExecution } = activityInfo();
-  return workflowExecution === undefined ? [] : find(Context.current().client, workflowExecution, requestIds);
+  const { client } = Context.current();
+  if (workflowExecution === undefined) return [];
+  return client.withDeadline(Date.now() + DEADLINE_MS, () => find(client, workflowExecution, requestIds));
 };

@@ -87,7 +87,7 @@ const { emailBillRunDocuments } = proxyActivities<Activities>({
 });
 
 const { earlierSends, handOver } = proxyActivities<Activities>({
-  startToCloseTimeout: '5 minutes',
+  startToCloseTimeout: '90 seconds',
   retry: { maximumInterval: '1 minute' },
 });
 

@@ -18,6 +18,7 @@ export function receiveResend(run: Run, argument: unknown, now: number): void {
     // A client that starts a run and signals it in one call says the same twice, and is right both times.
     if (run.settings.resend && requestId === run.settings.requestId) return undefined;
     if (isSeen(run, requestId)) return `request ${requestId} was made before`;
+    if (isFull(run)) return words.full();
     enqueue(run, message, { requestId, resend: true, now });
     return undefined;
   });
@@ -39,6 +40,7 @@ export function faultsOfResend(run: Run, argument: unknown): readonly string[] {
     return [`request ${value.requestId} was made before`];
   const elsewhere = elsewhereOf(run);
   if (elsewhere !== null) return [elsewhere];
+  if (isFull(run)) return [words.full()];
   return run.finish === null && !run.canceled ? [] : ['the run is closing; start it again with resend'];
 }
 
@@ -99,6 +101,13 @@ function receive<T>(
   const reason = faults === undefined ? follow(value) : faults.join('; ');
   if (reason === undefined) run.revision += 1;
   else ignore(run, name, reason, now);
+}
+
+/** A run that continues as new, and its result, are limited by Temporal to 2 MB. */
+const MOST_REQUEST_BYTES = 1_000_000;
+
+function isFull({ requestBytes }: Run): boolean {
+  return requestBytes > MOST_REQUEST_BYTES;
 }
 
 function isSeen(run: Run, requestId: string): boolean {

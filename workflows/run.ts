@@ -44,6 +44,8 @@ export interface Run {
   repeated: RepeatedRequests[];
   /** The ids of all requests so far: a `Set` in all but name, because this is JSON. */
   readonly requestIds: Record<string, true>;
+  /** What all requests take as JSON, roughly. */
+  requestBytes: number;
   unnamedRequests: number;
   readonly sends: Send[];
   /** What became of the requests that were handed to the run which emails the bill run. */
@@ -79,6 +81,7 @@ export function openRun(
     queue: [],
     repeated: [],
     requestIds: {},
+    requestBytes: 0,
     unnamedRequests: 0,
     sends: [],
     handedOver: [],
@@ -100,13 +103,16 @@ export function enqueue(
 ): void {
   // A plain assignment would take "__proto__" for something else.
   Object.defineProperty(run.requestIds, requestId, { value: true, enumerable: true });
-  (resend ? run.incoming : run.queue).push({
+  const request = {
     requestId,
     resend,
     ...(requestedBy === undefined ? {} : { requestedBy }),
     ...(reason === undefined ? {} : { reason }),
     requestedAt: iso(now),
-  });
+  };
+  // The id stands in `requestIds` as well.
+  run.requestBytes += new TextEncoder().encode(JSON.stringify(request) + requestId).length;
+  (resend ? run.incoming : run.queue).push(request);
 }
 
 /** How many ignored messages are remembered word for word. */

@@ -225,7 +225,7 @@ function asked(kind: Question['kind'], text: string, sendAnyway: boolean): Asked
 function beforeFirstAttempt(send: Send, { billRun, at }: Look, settings: Settings, now: number): SendStep {
   if (!send.resend && !send.lookOverridden) {
     if (billRun.autoEmail === true) return { kind: 'ask', question: asked('skipped', words.autoEmailQuestion(), true) };
-    if (billRun.numberOfInvoices === 0 && billRun.numberOfCreditMemos === 0) {
+    if (hasNoDocuments(billRun)) {
       return { kind: 'ask', question: asked('skipped', words.noDocumentsQuestion(), true) };
     }
     const until = coolDownEnd(billRun.lastEmailSentTime, settings.coolDownMs, at);
@@ -238,6 +238,11 @@ function beforeFirstAttempt(send: Send, { billRun, at }: Look, settings: Setting
   return now < send.nextAttemptAt
     ? { kind: 'wait', until: send.nextAttemptAt, why: words.clockAhead() }
     : { kind: 'attempt', until: Infinity };
+}
+
+/** Missing counts mean unknown, not zero. */
+export function hasNoDocuments({ numberOfInvoices, numberOfCreditMemos }: BillRun): boolean {
+  return numberOfInvoices === 0 && numberOfCreditMemos === 0;
 }
 
 /**
@@ -467,6 +472,12 @@ export function emailsSince({ attempts, requests }: Send): number {
 export function nextInvoiceCountAt({ shown, askedAt }: Send): number {
   if (shown === null || askedAt === null || shown.at < askedAt) return 0;
   return shown.at + Math.max(shown.at - askedAt, FIRST_RECOUNT_MS);
+}
+
+/** When an open question about the send reads otherwise though nothing happened (epoch, ms). */
+export function questionChangesAt(send: Send, { kind, needsSendAnyway: risky }: Asked): number {
+  if (kind !== 'unknown') return Infinity;
+  return Math.min(nextInvoiceCountAt(send), risky ? Infinity : keyExpiry(send) + 1);
 }
 
 /** Writes down what a person decided about a send. */

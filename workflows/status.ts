@@ -1,7 +1,7 @@
 /** What people and pipelines read about a run. */
 import type { EmailBillRunResult, EmailState, RunStatus, SendRecord } from './contract.js';
 import { homeOf, isGuest, iso, pendingRequests, unsettledOf, type Run } from './run.js';
-import { recordOf } from './send.js';
+import { hasNoDocuments, recordOf } from './send.js';
 import { nextStep, questionOf, type Step } from './steps.js';
 import * as words from './words.js';
 
@@ -53,11 +53,11 @@ export function statusOf(run: Run, now: number): RunStatus {
 function waitingFor(run: Run, step: Step): string | null {
   switch (step.kind) {
     case 'watch':
-      return words.posting(run.billRun?.status, run.postingFailed);
+      return words.posting(run.billRun?.status, run.postingFailed, run.billRun !== null && hasNoDocuments(run.billRun));
     case 'wait':
       return step.waitingFor;
     case 'look':
-      return words.posting(undefined, false);
+      return words.posting(undefined, false, false);
     case 'recall':
       return words.recalling();
     case 'handOver':

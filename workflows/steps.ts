@@ -25,6 +25,7 @@ import {
   nextInvoiceCountAt,
   nextSendStep,
   openSend,
+  questionChangesAt,
   takeUp,
   type Asked,
   type Send,
@@ -44,7 +45,7 @@ export type Step =
   | { readonly kind: 'attempt'; readonly send: Send }
   /** Count the invoices that Zuora shows as emailed, for the person who is asked about this send; give up at `until`. */
   | { readonly kind: 'count'; readonly send: Send; readonly until: number }
-  /** Wait for a message, at most until then. What Zuora shows meanwhile may have to be told anew before, at `wake`. */
+  /** Wait for a message, at most until then. What people read may have to be told anew before, at `wake`. */
   | {
       readonly kind: 'wait';
       readonly until: number;
@@ -133,6 +134,9 @@ function questionIn(step: SendStep): Asked | undefined {
   return step.kind === 'look' ? undefined : step.question;
 }
 
+/** How many requests are handed over by one activity, each by a call to Temporal. */
+const MOST_HANDED_OVER = 100;
+
 /** A run that is not to email the bill run: it hands its requests over, and is done. */
 function asGuest(run: Run): Step {
   const wrong = misnamed(run);
@@ -140,14 +144,14 @@ function asGuest(run: Run): Step {
   const requests = pendingRequests(run);
   if (requests.length === 0) return { kind: 'complete', state: 'HandedOver' };
   if (run.held) return waiting(run, Infinity, words.release());
-  return { kind: 'handOver', to: homeOf(run) ?? '', requests };
+  return { kind: 'handOver', to: homeOf(run) ?? '', requests: requests.slice(0, MOST_HANDED_OVER) };
 }
 
-function waiting(run: Run, until: number, waitingFor: string, question?: Pick<Question, 'kind'>): Step {
+function waiting(run: Run, until: number, waitingFor: string, question?: Asked): Step {
   const state = question !== undefined ? stateOfQuestion[question.kind] : run.held ? 'Held' : 'Sending';
   const send = openSendOf(run);
-  const recount = question?.kind === 'unknown' && send !== undefined ? nextInvoiceCountAt(send) : Infinity;
-  return { kind: 'wait', until, wake: Math.min(until, recount), state, waitingFor };
+  const told = question !== undefined && send !== undefined ? questionChangesAt(send, question) : Infinity;
+  return { kind: 'wait', until, wake: Math.min(until, told), state, waitingFor };
 }
 
 const stateOfQuestion: Record<Question['kind'], EmailState> = {

@@ -163,8 +163,11 @@ export function answerTo(attempt: number): string {
   return `Zuora's answer to attempt ${attempt}`;
 }
 
-export function posting(status: string | undefined, postingFailed: boolean): string {
+export function posting(status: string | undefined, postingFailed: boolean, empty: boolean): string {
   if (status === undefined) return 'the first look at the bill run';
+  if (postingFailed && empty) {
+    return `the bill run to post: Zuora set it back to ${status}, perhaps because it has no documents. If so, finish`;
+  }
   if (postingFailed) {
     return (
       `somebody to post the bill run again: Zuora could not post all of its documents and set it back to ${status}. ` +
@@ -266,6 +269,10 @@ export function notTakenOver(requestId: string, home: string, ended: 'canceled' 
 
 export function askElsewhere(home: string): string {
   return `this run does not email the bill run; ask ${home}`;
+}
+
+export function full(): string {
+  return 'the run has taken as many requests as it can keep; finish it, and ask for the resend again';
 }
 
 export function askLater(): string {

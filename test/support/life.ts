@@ -2,9 +2,17 @@
  * The life of a bill run without Temporal: the pure core, a clock, and a Zuora that answers as it is told. It goes from
  * step to step as `email-bill-run.ts` does, so that the rules of sending can be shown by the day in no time.
  */
-import type { BillRun, EarlierSend, InvoiceCount, LostAttempt, Receipt } from '../../activities/types.js';
-import { checkInput } from '../../workflows/checks.js';
+import type {
+  BillRun,
+  EarlierAttempt,
+  EarlierSend,
+  InvoiceCount,
+  LostAttempt,
+  Receipt,
+} from '../../activities/types.js';
+import { checkInput, type Settings } from '../../workflows/checks.js';
 import type { Question, RetryMessage, SendRecord } from '../../workflows/contract.js';
+import { keyParts } from '../../workflows/keys.js';
 import * as runs from '../../workflows/run.js';
 import * as messages from '../../workflows/messages.js';
 import * as status from '../../workflows/status.js';
@@ -57,8 +65,11 @@ export class Life {
   billRun: BillRun;
   readonly calls: Call[] = [];
   looks = 0;
-  /** What earlier runs of the workflow did. */
+  /** What earlier runs of the workflow did, besides those that were lived here. */
   earlier: readonly EarlierSend[] = [];
+  /** The attempts of all runs, as history keeps them. */
+  private readonly history: (EarlierAttempt & { readonly served: readonly string[] })[] = [];
+  private runs = 1;
   /** What Zuora shows about invoices, and how often it was looked at. */
   shows: InvoiceCount | null = { invoices: 2, emailed: 0, complete: true };
   counts = 0;
@@ -77,9 +88,7 @@ export class Life {
     otherwise = accepts(),
     workflowId = 'email-bill-run/BR-00000001',
   }: Circumstances = {}) {
-    const { value, faults } = checkInput({ billRunKey: 'BR-00000001', ...input });
-    if (faults !== undefined) throw new Error(faults.join('; '));
-    this.run = runs.openRun(value, { workflowId, firstRunId: 'first-run', now: this.now });
+    this.run = runs.openRun(settingsOf(input), { workflowId, firstRunId: 'first-run', now: this.now });
     this.billRun = { ...POSTED, ...billRun };
     this.answers = [...answers];
     this.otherwise = otherwise;
@@ -165,6 +174,16 @@ export class Life {
     return this.go();
   }
 
+  /** The run is terminated, if it is not over, and another one started under the same id. */
+  startAgain(input: Circumstances['input'] = {}): this {
+    if (this.underWay) return this;
+    this.runs += 1;
+    this.end = undefined;
+    const firstRunId = `run-${this.runs}`;
+    this.run = runs.openRun(settingsOf(input), { workflowId: this.run.workflowId, firstRunId, now: this.now });
+    return this.go();
+  }
+
   get step(): Step {
     return steps.nextStep(this.run, this.now);
   }
@@ -221,7 +240,9 @@ export class Life {
       case 'recall': {
         const asked = [...step.requests];
         const ids = asked.map(({ requestId }) => requestId);
-        const found = this.earlier.filter(({ requestIds }) => requestIds.some((id) => ids.includes(id)));
+        const found = [...this.earlier, ...this.earlierSends()].filter(({ requestIds }) =>
+          requestIds.some((id) => ids.includes(id)),
+        );
         runs.recordEarlier(this.run, asked, found);
         return true;
       }
@@ -249,6 +270,18 @@ export class Life {
     }
   }
 
+  /** As `client/earlier-sends.ts` finds them in event histories. */
+  private earlierSends(): readonly EarlierSend[] {
+    const past = this.history.filter(({ runId, idempotencyKey: key }) => {
+      return runId !== this.run.firstRunId && key.includes('/resend/');
+    });
+    const intents = new Set(past.map(({ idempotencyKey }) => keyParts(idempotencyKey).intent));
+    return [...intents].map((intent) => {
+      const own = past.filter(({ idempotencyKey }) => keyParts(idempotencyKey).intent === intent);
+      return { requestIds: own.flatMap(({ served }) => served), attempts: own };
+    });
+  }
+
   private look(): void {
     this.looks += 1;
     runs.recordLook(this.run, this.billRun, this.now);
@@ -266,9 +299,19 @@ export class Life {
     const call: Call = { ...plan, at: startedAt, number };
     this.calls.push(call);
     const came = (this.answers.shift() ?? this.otherwise)(call, this);
+    if (came !== 'neverTaken' && (!('called' in came) || came.called)) {
+      const { idempotencyKey, trackId, requestIds: served = [] } = plan;
+      this.history.push({ runId: this.run.firstRunId, idempotencyKey, trackId, startedAt, came, served });
+    }
     if (came === 'neverTaken') abandonAttempt(send, this.now);
     else endAttempt(send, plan, came, { startedAt, now: this.now, jitter: 0.5 });
   }
+}
+
+function settingsOf(input: Circumstances['input']): Settings {
+  const { value, faults } = checkInput({ billRunKey: 'BR-00000001', ...input });
+  if (faults !== undefined) throw new Error(faults.join('; '));
+  return value;
 }
 
 /** A run that has gone as far as it goes by itself. */

@@ -135,6 +135,19 @@ describe('resend', () => {
     expect(servedBy(life.go()).at(-1)).toEqual(['first-run-3']);
   });
 
+  test('more requests than a run can hand on are ignored, in words, and refused to the update', () => {
+    const life = begin({ billRun: { status: 'Completed' } });
+    const reason = '€'.repeat(1_000);
+    for (let index = 0; index < 500; index++)
+      messages.receiveResend(life.run, { requestId: `R-${index}`, reason }, NOON);
+    expect(JSON.stringify(life.continueAsNew().run).length).toBeLessThan(1_000_000);
+    expect(life.run.ignored.count).toBeGreaterThan(100);
+    expect(life.ignored.at(-1)).toContain('as many requests as it can keep');
+    expect(messages.faultsOfResend(life.run, {})).toEqual([expect.stringContaining('as many requests')]);
+    life.change({ status: 'Posted' });
+    expect(life.send.requests.length + life.run.ignored.count).toBe(501);
+  });
+
   test('starting with resend twice asks once: the request has a fixed id', () => {
     expect(servedBy(begin({ input: { resend: true } }))).toEqual([['resend-at-start']]);
   });

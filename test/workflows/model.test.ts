@@ -83,6 +83,8 @@ class Zuora {
   readonly emails: string[] = [];
   private readonly stored = new Map<string, { readonly at: number; readonly call: Call; readonly work: Work }>();
 
+  /** When documents were last emailed; `resend=false` emails only what never was. */
+  private emailedAt = -Infinity;
   private readonly nature: Nature;
 
   constructor(nature: Nature) {
@@ -122,6 +124,11 @@ class Zuora {
     }
   }
 
+  /** The time that Zuora shows with the bill run, once emails have left. */
+  get shownTime(): string | undefined {
+    return this.emailedAt === -Infinity ? undefined : new Date(this.emailedAt).toISOString();
+  }
+
   private receive(call: Call, work: Work, { now }: Life): Parameters<typeof replies>[0] {
     const { idempotencyKey: key } = call;
     const known = this.stored.get(key);
@@ -129,7 +136,12 @@ class Zuora {
       const echoedTrackId = this.nature.echoes ? known.call.trackId : null;
       return { ...ANSWERS[known.work], zuoraRequestId: `request-${known.call.number}`, echoedTrackId };
     }
-    if (work === 'accept' || work === 'sendThenFail') this.emails.push(key);
+    if (work === 'accept' || work === 'sendThenFail') {
+      // "Several times in a short period" is what the endpoint's page warns of.
+      const emailsAll = call.resend || now < this.emailedAt + DAY || this.emailedAt === -Infinity;
+      if (emailsAll) this.emails.push(key);
+      if (emailsAll) this.emailedAt = now;
+    }
     if (work !== 'limit' || this.nature.storesLimits) this.stored.set(key, { at: now, call, work });
     return ANSWERS[work];
   }
@@ -143,6 +155,11 @@ class World {
   /** How many requests were made that were not made before. */
   requests = 1;
   readonly requestIds = new Set<string>();
+  /** The sends of earlier runs of the same workflow id. */
+  readonly earlier: SendRecord[] = [];
+  runs = 1;
+  /** The calls that were made, of those that were begun. */
+  readonly made: Call[] = [];
   /** While held, or since closed: the calls begun by then, of which there may be no more. */
   heldAt: number | null = null;
   closedAt: number | null = null;
@@ -158,7 +175,9 @@ class World {
     if (send.attempts.length === 0 && !send.resend && send.decisions.every(({ decision }) => decision === 'retry')) {
       checkLook(life, call);
     }
-    return this.zuora.answer(call, life, this);
+    const came = this.zuora.answer(call, life, this);
+    if (came !== 'neverTaken' && (!('called' in came) || came.called)) this.made.push(call);
+    return came;
   };
 }
 
@@ -197,7 +216,19 @@ class Act implements fc.Command<World, Life> {
   }
 }
 
+/** The run ends as it is, and another is started under the same id. */
+class StartAgain extends Act {
+  override run(world: World, life: Life): void {
+    this.apply(world, life);
+    checkRules(world, life);
+  }
+}
+
 function checkRules(world: World, life: Life): void {
+  if (world.runs > 1) {
+    checkOverRuns(world, life);
+    return;
+  }
   const { calls } = life;
   expect(calls.length, 'a held run starts no attempt').toBe(world.heldAt ?? calls.length);
   expect(calls.length, 'a closing run starts no attempt').toBe(world.closedAt ?? calls.length);
@@ -207,6 +238,35 @@ function checkRules(world: World, life: Life): void {
     checkTimes(life, send);
   }
   checkRequests(world, life);
+  checkReading(life);
+}
+
+/** What holds however many runs there were: an intent is emailed once, and its keys are those of one send. */
+function checkOverRuns(world: World, life: Life): void {
+  const { emails } = world.zuora;
+  const sends = [...world.earlier, ...life.sends];
+  const calls = world.made.filter(({ resend }) => resend);
+  for (const intent of new Set(calls.map(({ idempotencyKey: key }) => intentOf(key)))) {
+    const sent = emails.filter((key) => intentOf(key) === intent).length;
+    const risks = new Set(
+      sends
+        .filter(({ attempts }) => attempts.some(({ idempotencyKey: key }) => intentOf(key) === intent))
+        .flatMap(({ decisions }) => decisions.filter(({ decision }) => decision === 'sendAnyway')),
+    );
+    expect(sent, 'no intent is emailed twice, unless a person took the risk').toBeLessThanOrEqual(1 + risks.size);
+    const own = calls.filter(({ idempotencyKey: key }) => intentOf(key) === intent);
+    const numbers = own.map(({ idempotencyKey: key }) => numberOf(key));
+    expect(numbers, 'numbers never go back').toEqual([...numbers].sort((one, other) => one - other));
+    for (const { idempotencyKey: key, at } of own) {
+      const firstUse = own.find(({ idempotencyKey }) => idempotencyKey === key)?.at ?? 0;
+      expect(at - firstUse, 'rule 4: no attempt under a forgotten key').toBeLessThanOrEqual(23 * HOUR);
+    }
+  }
+  const first = emails.filter((key) => intentOf(key).endsWith('/first')).length;
+  const overridden = sends.flatMap(({ resend, decisions }) => {
+    return resend ? [] : decisions.filter(({ decision }) => decision === 'sendAnyway');
+  });
+  expect(first, 'a first send emails what was never emailed').toBeLessThanOrEqual(1 + overridden.length);
   checkReading(life);
 }
 
@@ -399,6 +459,24 @@ const looks = fc
 
 const continues = fc.constant(new Act('continue as new', (_, life) => void life.continueAsNew()));
 
+const restarts = fc.record({ resend: fc.boolean(), requestId: fc.constantFrom('A', 'B', undefined) }).map(
+  (input) =>
+    new StartAgain(`start again ${JSON.stringify(input)}`, (world, life) => {
+      world.earlier.push(...life.sends);
+      world.runs += 1;
+      world.heldAt = null;
+      world.closedAt = null;
+      showEmails(world, life);
+      life.startAgain(JSON.parse(JSON.stringify(input)) as typeof input);
+    }),
+);
+
+/** Zuora shows when it last emailed for the bill run. */
+function showEmails({ zuora }: World, { billRun }: Life): void {
+  const { shownTime } = zuora;
+  if (shownTime !== undefined) Object.assign(billRun, { lastEmailSentTime: shownTime });
+}
+
 /** Messages that may also arrive while a call is under way. */
 const messages = fc.oneof(resends, retries, holds, releases, closings);
 
@@ -462,6 +540,11 @@ const lives = fc.commands(
   { maxCommands: 40, size: '+1' },
 );
 
+const livesOverRuns = fc.commands(
+  [restarts, restarts, time, time, weather, weather, climates, resends, resends, retries, posts, continues, closings],
+  { maxCommands: 40, size: '+1' },
+);
+
 const circumstances = fc.record({
   input: fc.record({
     resend: fc.boolean(),
@@ -488,6 +571,24 @@ test(`the seven rules hold for any life of a bill run (seed ${seed})`, () => {
       checkRules(world, life);
       expect(life.end, 'every run comes to an end').toBeDefined();
       expect(life.now).toBeGreaterThan(NOON);
+    }),
+    { seed, numRuns },
+  );
+});
+
+test(`no intent is emailed twice over any number of runs (seed ${seed})`, () => {
+  fc.assert(
+    fc.property(circumstances, livesOverRuns, ({ input, status, nature }, acts) => {
+      const world = new World(nature);
+      const life = new Life({
+        input: { ...input, coolDown: '24 hours' },
+        billRun: { status },
+        otherwise: world.answer,
+      });
+      fc.modelRun(() => ({ model: world, real: life.go() }), acts);
+      world.zuora.weather.length = 0;
+      life.pass(60 * DAY);
+      checkRules(world, life);
     }),
     { seed, numRuns },
   );

@@ -559,6 +559,16 @@ describe('Rule 4: after a reset, the first use of a key may be unknown', () => {
 });
 
 describe('Rule 5: unknown is never guessed', () => {
+  test('a question says sendAnyway as soon as the key may be forgotten, though nothing happened in the meantime', () => {
+    const life = begin({ answers: always(breaks()) }).pass(13 * HOUR);
+    expect(life.question?.needsSendAnyway).toBe(false);
+    expect(life.step).toMatchObject({ wake: expect.any(Number) as number });
+    life.pass(11 * HOUR);
+    expect(life.question?.needsSendAnyway).toBe(true);
+    const step = begin({ answers: always(breaks()) }).pass(20 * HOUR).step;
+    expect(step.kind === 'wait' ? step.wake : Infinity).toBeLessThanOrEqual(NOON + 23 * HOUR + 1);
+  });
+
   test('an unknown attempt is settled by the stored reply while attempts go on', () => {
     const life = begin({ answers: [cutOff(), cutOff(), repeats(1, { verdict: 'accepted' })] }).pass(MINUTE);
     expect(life.send.outcome).toBe('accepted');

@@ -1,0 +1,700 @@
+/**
+ * The tables of docs/sending.md, shown on real parts: each row of "What happens, case by case" is a scenario here that
+ * plays it, and its cells are what came of it; each switch for what is not known of Zuora is tried both ways.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { WorkflowHandle } from '@temporalio/client';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { projectRoot } from '../../scripts/project-root.js';
+import { defaultSettings, settingsSchema, type Settings } from '../../simulator/settings.js';
+import { failureOf, openRig, until, type Rig } from '../support/rig.js';
+import type { EmailBillRunInput } from '../../workflows/contract.js';
+import {
+  atMostOneEmailForAnIntent,
+  Case,
+  Gate,
+  HOUR,
+  MINUTE,
+  replay,
+  rowsUnder,
+  SECOND,
+  type Fault,
+  type Outcome,
+} from '../support/sending-case.js';
+
+const document = readFileSync(join(projectRoot, 'docs', 'sending.md'), 'utf8');
+const rows = rowsUnder('## What happens, case by case', document);
+const assumptions = rowsUnder('## What is assumed of Zuora', document);
+
+// Answers of Zuora, and of what stands before it.
+
+const failed = (status: number, ...codes: readonly (number | string)[]): Fault => ({
+  status,
+  body: { success: false, reasons: codes.map((code) => ({ code, message: 'as the test wants it' })) },
+});
+const html = (status: number): Fault => ({ status, body: '<html><body>Bad gateway</body></html>' });
+const after = (fault: Fault): Fault => ({ ...fault, when: 'after' });
+const stored = (fault: Fault): Fault => ({ ...fault, stored: true });
+const always = (fault: Fault): Fault => ({ ...fault, times: 10_000 });
+const retryAfter = (fault: Fault, value: string): Fault => ({
+  ...fault,
+  headers: { ...fault.headers, 'Retry-After': value },
+});
+
+const REFUSAL = failed(400, 58730030);
+const LOCK = failed(409, 58730050);
+const CRASH: Fault = { status: 500, body: { reasons: [{ code: 'SystemError', message: 'internal server error' }] } };
+const UNAUTHORIZED: Fault = { status: 401, body: { message: 'Authentication error' } };
+const RESET: Fault = { fault: 'reset' };
+/** The next attempt is so far away that a test can do what it wants before. */
+const FAR = '3600';
+
+type Play = (play: Case) => Promise<void>;
+
+/** Nobody does anything, and the run goes to its end. */
+const alone =
+  (...faults: readonly Fault[]): Play =>
+  async (it) => {
+    await it.faults(...faults);
+    await it.runsToItsEnd();
+  };
+
+/** The same in vain, until the automatic attempts are over. */
+const inVain =
+  (fault: Fault): Play =>
+  async (it) => {
+    await it.faults({ ...fault, times: 10_000 });
+    await it.runsToItsEnd({ sendBudget: '3 hours' });
+  };
+
+/** Nobody does anything, and a person is asked. */
+const asking =
+  (...faults: readonly Fault[]): Play =>
+  async (it) => {
+    await it.faults(...faults);
+    await it.start();
+    await it.asks();
+  };
+
+/** A first send is on record with its first attempt, and the next one is far away. */
+const waiting =
+  (fault: Fault, next: Play): Play =>
+  async (it) => {
+    await it.faults(retryAfter(fault, FAR));
+    await it.start();
+    await it.attempted(1);
+    await next(it);
+  };
+
+/** A first send was accepted; then the faults stand in the way of what follows. */
+const escalated =
+  (faults: readonly Fault[], next: Play): Play =>
+  async (it) => {
+    await it.start();
+    await it.emailed();
+    it.happens('emailed');
+    await it.faults(...faults);
+    await it.signal('resend', { requestId: 'T-1' });
+    await next(it);
+  };
+
+const skipped =
+  (billRun: object, next: Play): Play =>
+  async (it) => {
+    await it.billRun(billRun);
+    await it.start();
+    await it.asks();
+    await next(it);
+  };
+
+const sendAnyway: Play = async (it) => {
+  await it.signal('retry', { sendAnyway: true });
+  await it.emailed();
+};
+const retry: Play = async (it) => {
+  await it.signal('retry');
+  await it.emailed();
+};
+const leftOpen: Play = () => Promise.resolve();
+
+/** On the time-skipping server: nobody answers, so that all time may be skipped. */
+const byThemselves: Readonly<Record<string, Play>> = {
+  'accepted at once': alone(),
+  'lock, as HTTP 200': alone(failed(200, 58730050)),
+  'lock, as HTTP 409': alone(LOCK),
+  'limit, as HTTP 200': alone(failed(200, 70)),
+  'temporary error, as HTTP 200': alone(failed(200, 58730061)),
+  'integration error after the effect, as HTTP 200': alone(after(failed(200, 58730099))),
+  'rate limit, Retry-After in seconds': alone(retryAfter(failed(429, 70), '1800')),
+  'rate limit, Retry-After as a date': async (it) => {
+    const date = new Date(Date.now() + 30 * MINUTE).toUTCString();
+    await alone(retryAfter(failed(429, 50000070), date))(it);
+  },
+  'rate limit, ratelimit-reset': alone({ ...failed(429, 70), headers: { 'ratelimit-reset': '600' } }),
+  'rate limit without a word on when': alone({ status: 429 }),
+  'rate limit, Retry-After of a day': alone(retryAfter({ status: 429 }, '86400')),
+  'rate limit until the budget ends': inVain(failed(429, 70)),
+  'key in progress': alone({ status: 409, body: { message: 'still in progress' } }),
+  'key in progress while the first request is carried out': alone(
+    after(RESET),
+    after({ status: 409, body: { message: 'still in progress' } }),
+  ),
+  'token not taken once': alone(UNAUTHORIZED),
+  'token not taken until the budget ends': inVain(UNAUTHORIZED),
+  'gateway before the effect': alone(html(502), html(503), html(504)),
+  'gateway after the effect': alone(after(html(504))),
+  'overload before the effect, Retry-After': alone(retryAfter(html(503), '120')),
+  'crash before the effect': alone(CRASH),
+  'crash after the effect': alone(after(CRASH)),
+  'crash with a numeric code, before': alone(failed(500, 58730060)),
+  'crash with a numeric code, after': alone(after(failed(500, 58730060))),
+  'crash without a body': alone({ status: 500 }, after({ status: 500 })),
+  'crash as HTML': alone(html(500), after(html(500))),
+  'reset before the effect': alone(RESET),
+  'reset after the effect': alone(after(RESET)),
+  'half a body after the effect': alone(
+    after({ status: 200, headers: { 'Content-Length': '1000' }, body: '{"success":' }),
+  ),
+  'success that cannot be read': alone(after(html(200))),
+  'success that does not say so': alone(after({ status: 200, body: {} })),
+  'success as plain text': alone(
+    after({ status: 200, headers: { 'Content-Type': 'text/plain' }, body: '{"success": true}' }),
+  ),
+  'success in a broken encoding': alone(
+    after({ status: 200, headers: { 'Content-Encoding': 'gzip' }, body: 'not gzip' }),
+  ),
+  'success in a huge body': alone(after({ status: 200, body: ' '.repeat(2 ** 20 + 1) })),
+  redirect: alone({ status: 307, headers: { Location: '/v1/elsewhere' } }),
+  'stored lock': alone(stored(LOCK)),
+  'stored lock behind a reset': alone(stored(LOCK), after(RESET)),
+  'stored rate limit': alone(stored({ status: 429 })),
+  'stored refusal behind a reset': alone(stored(REFUSAL), after(RESET)),
+  'stored token failure': alone(stored(UNAUTHORIZED)),
+  'unknown until the budget ends': alone(always(html(503))),
+  'unknown until the budget ends, and it was sent': inVain(after(html(504))),
+  'cool-down': async (it) => {
+    await it.billRun();
+    const sentAt = (await it.rig.environment.currentTimeMs()) - HOUR;
+    await it.change({ lastEmailSentTime: new Date(sentAt).toISOString() }, 'Zuora sent emails an hour ago');
+    await it.runsToItsEnd();
+  },
+  'never posted': async (it) => {
+    await it.billRun({ status: 'Completed' });
+    await it.runsToItsEnd({ postDeadline: '1 hour' });
+  },
+};
+
+/** On the real server: people answer, and nothing is skipped. */
+const withPeople: Readonly<Record<string, Play>> = {
+  'refusal, as HTTP 200': asking(failed(200, 58730030)),
+  'refusal beside a lock, as HTTP 200': asking(failed(200, 58730050, 58730030)),
+  refusal: asking(REFUSAL),
+  'refusal, mended and retried': async (it) => {
+    await asking(REFUSAL)(it);
+    await retry(it);
+  },
+  'refusal, finished': async (it) => {
+    await asking(REFUSAL)(it);
+    await it.signal('finish');
+    await it.over();
+  },
+  'no permission': asking({ status: 403, body: { code: 58730010, message: 'no' } }),
+  'bill run not found by the email call': asking(failed(404, 58730040)),
+  'method not allowed': asking({ status: 405 }),
+  'media type not supported': asking(failed(415, 58730045)),
+  'key used for something else': asking({ status: 422, body: { message: 'another URL' } }),
+  'refusal after an unknown attempt': asking(retryAfter(html(503), '1'), REFUSAL),
+  'refusal after an unknown attempt, mended and retried': async (it) => {
+    await asking(retryAfter(html(503), '1'), REFUSAL)(it);
+    await retry(it);
+  },
+  'stored refusal after an unknown attempt, mended and retried twice': async (it) => {
+    await asking(retryAfter(html(503), '1'), stored(REFUSAL))(it);
+    await it.signal('retry');
+    await it.status(({ question }) => question?.kind === 'refused');
+    await it.asks();
+    await retry(it);
+  },
+  'stored crash': asking(stored(CRASH)),
+  'stored crash, sent anyway': async (it) => {
+    await asking(stored(CRASH))(it);
+    await it.plainRetryIsIgnored();
+    await sendAnyway(it);
+  },
+  'stored crash after the effect, finished': async (it) => {
+    await asking(after(stored(CRASH)))(it);
+    await it.signal('finish');
+    await it.over();
+  },
+
+  escalation: escalated([], (it) => it.emailed(2)),
+  'escalation refused': escalated([REFUSAL], async (it) => {
+    await it.asks();
+  }),
+  'escalation refused, mended and retried': escalated([REFUSAL], async (it) => {
+    await it.asks();
+    await it.signal('retry');
+    await it.emailed(2);
+  }),
+  'escalation unknown': escalated([retryAfter(html(503), '1')], (it) => it.emailed(2)),
+  'escalation cut off after the effect': escalated([after(RESET)], (it) => it.emailed(2)),
+  'escalation in a stored crash after the effect, sent anyway': escalated([after(stored(CRASH))], async (it) => {
+    await it.asks();
+    await it.signal('retry', { sendAnyway: true });
+    await it.emailed(2);
+  }),
+  'escalation during an unknown escalation': escalated([retryAfter(html(503), '2')], async (it) => {
+    await it.attempted(1);
+    await it.signal('resend', { requestId: 'T-2' });
+    await it.emailed(3);
+  }),
+  'escalation during a refused escalation': escalated([REFUSAL], async (it) => {
+    await it.asks();
+    await it.signal('resend', { requestId: 'T-2' });
+    await it.emailed(2);
+  }),
+  'escalation of a refused send': async (it) => {
+    await asking(REFUSAL)(it);
+    await it.signal('resend', { requestId: 'T-1' });
+    await it.emailed();
+  },
+  'escalation between attempts': waiting({ status: 429 }, async (it) => {
+    await it.signal('resend', { requestId: 'T-1' });
+    await it.emailed();
+  }),
+  'escalation of an unknown send': waiting(html(503), async (it) => {
+    await it.signal('resend', { requestId: 'T-1' });
+    await it.emailed();
+  }),
+  'escalation of an unknown send that was carried out': waiting(after(html(504)), async (it) => {
+    await it.signal('resend', { requestId: 'T-1' });
+    await it.emailed();
+  }),
+  'escalation of a skipped send': skipped({ autoEmail: true }, async (it) => {
+    await it.signal('resend', { requestId: 'T-1' });
+    await it.emailed();
+  }),
+
+  'hold between attempts, then release': async (it) => {
+    await it.faults(retryAfter(html(503), '1'));
+    await it.start();
+    await it.attempted(1);
+    await it.signal('hold');
+    await it.status(({ state }) => state === 'Held');
+    await it.signal('release');
+    await it.emailed();
+  },
+  'hold before the post': async (it) => {
+    await it.billRun({ status: 'Completed' });
+    await it.start();
+    await it.signal('hold');
+    await it.change({ status: 'Posted' });
+    await it.status(({ state }) => state === 'Held');
+  },
+  'finish while unknown': waiting(html(503), async (it) => {
+    await it.signal('finish');
+    await it.over();
+  }),
+  'finish before the post': async (it) => {
+    await it.billRun({ status: 'Completed' });
+    await it.start();
+    await it.status(({ state }) => state === 'WaitingForPost');
+    await it.signal('finish');
+    await it.over();
+  },
+  'cancel while unknown': waiting(html(503), (it) => it.cancel()),
+  'cancel while unknown, and it was sent': waiting(after(html(504)), (it) => it.cancel()),
+  'cancel during an attempt': async (it) => {
+    await it.faults({ when: 'after', fault: 'stall', afterMs: 1_000 });
+    await it.start();
+    await until(
+      () => it.rig.emailCalls(it.number),
+      (calls) => calls.length === 1,
+    );
+    await it.cancel();
+  },
+
+  'automatic emails': skipped({ autoEmail: true }, leftOpen),
+  'automatic emails that left': async (it) => {
+    await it.billRun({ status: 'Completed', autoPost: true, autoEmail: true });
+    await it.start();
+    await it.change({ status: 'Posted' });
+    await it.asks();
+  },
+  'automatic emails, sent anyway': skipped({ autoEmail: true }, sendAnyway),
+  'no documents': skipped({ invoices: 0, creditMemos: 0 }, leftOpen),
+  'no documents, sent anyway': skipped({ invoices: 0, creditMemos: 0 }, sendAnyway),
+  'cool-down, sent anyway': async (it) => {
+    await it.billRun();
+    await it.change({ lastEmailSentTime: new Date().toISOString() }, 'Zuora sent emails just now');
+    await it.start();
+    await it.asks();
+    await sendAnyway(it);
+  },
+  'automatic emails, switched off and looked again': async (it) => {
+    await it.billRun({ autoEmail: true });
+    await it.start();
+    await it.asks();
+    await it.rig.billRun.change(it.number, { autoEmail: false });
+    it.happens('autoEmail false');
+    await retry(it);
+  },
+  'canceled bill run': async (it) => {
+    await it.billRun({ status: 'Completed' });
+    await it.start();
+    await it.change({ status: 'Canceled' });
+    await it.over();
+  },
+  'bill run in error': async (it) => {
+    await it.billRun({ status: 'Processing' });
+    await it.start();
+    await it.change({ status: 'Error' });
+    await it.over();
+  },
+  'posting that fails and is repeated': async (it) => {
+    await it.billRun({ status: 'PostInProgress' });
+    await it.start();
+    await it.status(({ billRunStatus }) => billRunStatus === 'PostInProgress');
+    await it.change({ status: 'Completed' });
+    const { waitingFor } = await it.status(({ billRunStatus }) => billRunStatus === 'Completed');
+    expect(waitingFor).toContain('post the bill run again');
+    await it.change({ status: 'Posted' });
+    await it.emailed();
+  },
+};
+
+/** On the time-skipping server, too: they pass some time, or change the whole tenant. */
+const passingTime: Readonly<Record<string, Play>> = {
+  'notification not active': async (it) => {
+    await tenantSays(it, { notificationActive: false });
+    await asking()(it);
+    await tenantSays(it, { notificationActive: true });
+    await retry(it);
+  },
+  'one notification not active': async (it) => {
+    await tenantSays(it, { notificationActive: 'invoices' });
+    await it.start();
+    await it.emailed();
+  },
+  'token withdrawn before an escalation': async (it) => {
+    await it.start();
+    await it.emailed();
+    it.happens('emailed; token withdrawn');
+    await it.rig.control('DELETE', '/tokens');
+    await it.signal('resend', { requestId: 'T-1' });
+    await it.attempted(1);
+    await it.rig.environment.sleep(10 * SECOND);
+    await it.emailed(2);
+  },
+  'token not taken for 16 minutes': async (it) => {
+    await it.faults(always(UNAUTHORIZED));
+    await it.start();
+    await it.attempted(1);
+    await it.passes(16);
+    await it.asks();
+    await mended(it);
+    await retry(it);
+  },
+  'connection refused for a moment': escalatedBehindGate(async (it) => {
+    await until(
+      async () => (await it.run.describe()).raw.pendingActivities?.[0]?.attempt ?? 0,
+      (attempt) => attempt >= 2,
+    );
+    await reopened(it);
+    await it.rig.environment.sleep(MINUTE);
+    await it.emailed(2);
+  }),
+  'connection refused for 16 minutes': escalatedBehindGate(async (it) => {
+    await it.passes(16);
+    await it.asks();
+    await reopened(it);
+    await it.signal('retry');
+    await it.emailed(2);
+  }),
+  'gateway that gives up after 120 s': async (it) => {
+    await it.faults({ ...html(504), when: 'after', afterMs: 120 * SECOND });
+    await it.start();
+    await until(
+      () => it.rig.mailbox(it.number),
+      (emails) => emails.length > 0,
+    );
+    await it.rig.control('POST', '/clock', { advanceMs: 120 * SECOND });
+    await it.attempted(1);
+    await it.rig.environment.sleep(10 * SECOND);
+    await it.emailed();
+  },
+  'no answer within 130 s': async (it) => {
+    await it.faults({ when: 'after', fault: 'stall' });
+    const deadline = new AbortController();
+    const timeout = AbortSignal.timeout.bind(AbortSignal);
+    // The attempt's own deadline comes when the emails have left, instead of after two minutes.
+    const spy = vi
+      .spyOn(AbortSignal, 'timeout')
+      .mockImplementation((ms) => (ms > 2 * MINUTE ? deadline.signal : timeout(ms)));
+    try {
+      await it.start();
+      await until(
+        () => it.rig.mailbox(it.number),
+        (emails) => emails.length > 0,
+      );
+      deadline.abort(new DOMException('the deadline', 'TimeoutError'));
+      await it.attempted(1);
+    } finally {
+      spy.mockRestore();
+    }
+    await it.rig.environment.sleep(10 * SECOND);
+    await it.emailed();
+  },
+  'unknown for 16 minutes': async (it) => {
+    await it.faults(always(html(503)));
+    await it.start();
+    await it.attempted(1);
+    await it.passes(16);
+    await it.asks();
+    await mended(it);
+    await retry(it);
+  },
+  'unknown for 13 hours, then retried': async (it) => {
+    await it.faults(always(html(503)));
+    await it.start();
+    await it.attempted(1);
+    await it.passes(13 * 60);
+    await it.asks();
+    await mended(it);
+    await retry(it);
+  },
+  'unknown for 24 hours, then sent anyway': async (it) => {
+    await it.faults(always(html(503)));
+    await it.start();
+    await it.attempted(1);
+    await it.passes(24 * 60);
+    await mended(it);
+    await it.plainRetryIsIgnored();
+    await it.asks();
+    await sendAnyway(it);
+  },
+  'escalation unknown for 24 hours, though it was sent, then sent anyway': async (it) => {
+    await it.start();
+    await it.emailed();
+    it.happens('emailed');
+    await it.faults(always(after(html(504))));
+    await it.signal('resend', { requestId: 'T-1' });
+    await it.attempted(1);
+    await it.passes(24 * 60);
+    await mended(it);
+    await it.plainRetryIsIgnored();
+    await it.asks();
+    await it.signal('retry', { sendAnyway: true });
+    await it.emailed(2);
+  },
+};
+
+async function tenantSays(it: Case, settings: Partial<Settings>): Promise<void> {
+  it.happens(Object.entries(settings).flat().map(String).join(' '));
+  await it.rig.control('PATCH', '/settings', settings);
+}
+
+/** What stood in the way is gone. */
+async function mended(it: Case): Promise<void> {
+  it.happens('mended');
+  await it.rig.control('DELETE', '/faults');
+}
+
+async function reopened(it: Case): Promise<void> {
+  it.happens('connection back');
+  await it.gate?.open();
+}
+
+function escalatedBehindGate(next: Play): Play {
+  return async (it) => {
+    await it.start();
+    await it.emailed();
+    it.happens('emailed; connection refused');
+    await it.gate?.close();
+    await it.signal('resend', { requestId: 'T-1' });
+    await next(it);
+  };
+}
+
+/** As in production: the server does the waiting, and skips it. */
+const POLLING = { first: 10 * SECOND, longest: MINUTE, afterAnHour: 15 * MINUTE };
+
+const scenarios = { ...byThemselves, ...withPeople, ...passingTime };
+
+test('every row of the table has a scenario, and every scenario a row, once', () => {
+  const names = rows.map(({ Case: name }) => name);
+  expect([...names].sort()).toEqual(Object.keys(scenarios).sort());
+});
+
+/** Compares the whole row; on a difference, the failure shows the line as it should read. */
+function expectRow(name: string, outcome: Outcome): void {
+  const row = rows.find((each) => each['Case'] === name);
+  const line = ['', name, ...Object.values(outcome), ''].join(' | ').trim();
+  expect(row, line).toEqual({ Case: name, ...outcome });
+}
+
+describe('Row by row', () => {
+  let real: Rig;
+  let skipping: Rig;
+  const gate = new Gate();
+  const cases: Case[] = [];
+
+  beforeAll(async () => {
+    await gate.open();
+    real = await openRig({ server: 'real' });
+    skipping = await openRig({ server: 'timeSkipping', polling: POLLING, zuoraUrl: gate.url });
+    gate.zuoraUrl = skipping.simulatorUrl;
+  });
+  afterAll(async () => {
+    await replay(cases.map(({ run }) => run));
+    await real.close();
+    await skipping.close();
+    await gate.close();
+  });
+
+  test.concurrent.for(Object.entries(withPeople))('%s', async ([name, play]) => {
+    const it = new Case(real);
+    cases.push(it);
+    await play(it);
+    expectRow(name, await it.outcome());
+  });
+
+  // One after the other: they share the clock of their server.
+  test.for(Object.entries({ ...byThemselves, ...passingTime }))('%s', async ([name, play]) => {
+    const it = new Case(skipping, gate);
+    cases.push(it);
+    try {
+      await play(it);
+      expectRow(name, await it.outcome());
+    } finally {
+      await skipping.control('DELETE', '/faults');
+      await skipping.control('PATCH', '/settings', defaultSettings);
+    }
+  });
+});
+
+// What is not known of Zuora.
+
+interface Switch {
+  /** Its settings, one after the other; where the default is not among them, `all defaults` shows it. */
+  readonly settings: readonly Partial<Settings>[];
+  /** What bill runs it is about. */
+  readonly billRun?: object;
+  readonly entityId?: string;
+}
+
+/** Every switch of the simulator that the table of assumptions names. Both settings where bill runs of a kind are needed. */
+const switches: Partial<Record<keyof Settings, Switch>> = {
+  storeUnauthorized: { settings: [{ storeUnauthorized: true }] },
+  storeTooManyRequests: { settings: [{ storeTooManyRequests: true }] },
+  storeInjected: { settings: [{ storeInjected: true }] },
+  keyScope: {
+    settings: (['tenant', 'entity'] as const).map((keyScope) => ({ keyScope, entities: ['e1', 'e2'] })),
+    billRun: { entityId: 'e1' },
+    entityId: 'e1',
+  },
+  sameKeyOtherBody: { settings: [{ sameKeyOtherBody: 'refuse' }] },
+  idempotencyKeyMaxLength: { settings: [{ idempotencyKeyMaxLength: 254 }] },
+  stringResend: { settings: [{ stringResend: 'refuse' }] },
+  unneededHeaders: { settings: [{ unneededHeaders: 'refuse' }] },
+  autoEmailCounts: {
+    settings: [{ autoEmailCounts: true }, { autoEmailCounts: false }],
+    billRun: { status: 'PostInProgress', postsAfterMs: 0, autoPost: true, autoEmail: true },
+  },
+  zeroAmountRuleHoldsForEmailCall: {
+    settings: [{ zeroAmountRuleHoldsForEmailCall: false }, { zeroAmountRuleHoldsForEmailCall: true }],
+    billRun: { noEmailForZeroAmountInvoice: true, zeroAmountInvoices: 1 },
+  },
+  emptyBillRunsPost: {
+    settings: [{ emptyBillRunsPost: true }, { emptyBillRunsPost: false }],
+    billRun: { status: 'PostInProgress', postsAfterMs: 0, invoices: 0, creditMemos: 0 },
+  },
+  readByNumberOnV1: { settings: [{ readByNumberOnV1: true }] },
+  tokensExpireEarlySeconds: { settings: [{ tokensExpireEarlySeconds: 3300 }] },
+  emailDelayMs: { settings: [{ emailDelayMs: HOUR }] },
+};
+
+/** What goes wrong in a life, each once; every life is escalated in the end. */
+const mishaps: readonly (readonly Fault[])[] = [[], [after(RESET)], [UNAUTHORIZED, { status: 429 }, CRASH]];
+
+test('every switch for what is not known is in the table of assumptions, and every one that is named there is tried', () => {
+  const names = Object.keys(settingsSchema.shape);
+  const unknowns = names.slice(names.indexOf('storeUnauthorized'));
+  const named = assumptions.flatMap(({ Switch: cell = '' }) =>
+    [...cell.matchAll(/`(\w+)`/g)].map(([, name]) => name ?? ''),
+  );
+  expect(new Set(named).size).toBe(named.length);
+  expect(named.sort()).toEqual(Object.keys(switches).sort());
+  expect(named).toEqual(expect.arrayContaining(unknowns));
+});
+
+describe('Whatever Zuora does: one email for a document and an intent, and nothing ends without an answer', () => {
+  let plain: Rig;
+  let multiEntity: Rig;
+  const runs: WorkflowHandle[] = [];
+
+  beforeAll(async () => {
+    plain = await openRig({ server: 'timeSkipping', polling: POLLING });
+    multiEntity = await openRig({ server: 'timeSkipping', polling: POLLING, multiEntity: true });
+  });
+  afterAll(async () => {
+    await replay(runs);
+    await plain.close();
+    await multiEntity.close();
+  });
+
+  /** One run. A question ends it, for nobody answers here, and its failure then says what to do. */
+  const toItsEnd = async (rig: Rig, input: EmailBillRunInput) => {
+    const windows = { escalationWindow: '0s', attentionWindow: '0s', postDeadline: '1 hour' };
+    const { workflowId } = await rig.start({ ...windows, ...input });
+    const run = rig.client.workflow.getHandle(
+      workflowId,
+      (await rig.client.workflow.getHandle(workflowId).describe()).runId,
+    );
+    runs.push(run);
+    const end = await rig.result(run).then(
+      ({ state }) => state,
+      async () => {
+        const { type, message } = await failureOf(run);
+        expect(message).toMatch(/start again/i);
+        return String(type);
+      },
+    );
+    return { end, sends: await rig.sends(run) };
+  };
+
+  const tried: readonly (readonly [string, Switch])[] = [
+    ['all defaults', { settings: [{}] }],
+    ...Object.entries(switches),
+  ];
+  const each = tried.flatMap(([name, { settings, ...about }]) =>
+    settings.map((setting) => {
+      const value = Object.entries(setting).find(([key]) => key === name)?.[1];
+      return [value === undefined ? name : `${name}: ${String(value)}`, { setting, ...about }] as const;
+    }),
+  );
+  test.for(each)('%s', async ([, { setting, billRun = {}, entityId }]) => {
+    const rig = entityId === undefined ? plain : multiEntity;
+    await rig.control('PATCH', '/settings', { ...defaultSettings, ...setting });
+    const ends = setting.emptyBillRunsPost === false ? ['NotPosted'] : ['Emailed', 'Skipped', 'Unsettled'];
+    for (const faults of mishaps) {
+      const { number } = await rig.billRun.create(billRun);
+      for (const fault of faults) {
+        await rig.fault({ fault: 'respond', ...fault, path: `/v1/bill-runs/${number}/emails` });
+      }
+      const input = { billRunKey: number, ...(entityId === undefined ? {} : { entityId }) };
+      const first = await toItsEnd(rig, input);
+      // Tokens that die early die here.
+      await rig.control('POST', '/clock', { advanceMs: 10 * MINUTE });
+      // As long as a request's id may be, for the key holds it.
+      const second = await toItsEnd(rig, { ...input, resend: true, requestId: 'R'.repeat(100) });
+      expect(ends).toContain(first.end);
+      expect(ends).toContain(second.end);
+      // Emails that leave late leave here.
+      await rig.control('POST', '/clock', { advanceMs: HOUR });
+      atMostOneEmailForAnIntent(await rig.mailbox(number), [...first.sends, ...second.sends]);
+      await rig.control('DELETE', '/faults');
+    }
+  });
+});
