@@ -43,14 +43,21 @@ async function attemptsIn(events: readonly HistoryEvent[], converter: LoadedData
   for (const event of events) {
     const scheduled = event.activityTaskScheduledEventAttributes;
     if (scheduled?.activityType?.name !== 'emailBillRunDocuments') continue;
-    const input = (await firstOf(converter, scheduled.input?.payloads)) as AttemptInput;
-    if (!input.resend) continue;
+    const input = await firstOf(converter, scheduled.input?.payloads);
+    // Another application may have used the id before.
+    if (!isAttempt(input) || !input.resend) continue;
     const came = await endOf(events, String(event.eventId), converter);
     if (came === 'neverTaken' || ('called' in came && !came.called)) continue;
     const { idempotencyKey, trackId, requestIds: served = [] } = input;
     attempts.push({ idempotencyKey, trackId, served, startedAt: timeOf(event), came });
   }
   return attempts;
+}
+
+function isAttempt(input: unknown): input is AttemptInput {
+  if (typeof input !== 'object' || input === null) return false;
+  const { idempotencyKey, trackId, resend } = input as Partial<Record<keyof AttemptInput, unknown>>;
+  return typeof idempotencyKey === 'string' && typeof trackId === 'string' && typeof resend === 'boolean';
 }
 
 async function endOf(

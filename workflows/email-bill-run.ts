@@ -15,7 +15,7 @@
  * requests to the one whose is, as `HandedOver`.
  *
  * This file is the Temporal side: activities, timers, messages, and what people see. What happens next is decided in
- * `steps.ts`, and how a send is attempted in `send.ts`; both are pure.
+ * `steps.ts` and `send-step.ts`, and the record of a send is kept in `send.ts`; all of them are pure.
  */
 import {
   ActivityFailure,
@@ -59,7 +59,8 @@ import * as messages from './messages.js';
 import * as runs from './run.js';
 import type { Run } from './run.js';
 import { searchAttributes } from './search-attributes.js';
-import { abandonAttempt, beginAttempt, emailsSince, endAttempt, type Send } from './send.js';
+import { emailsSince } from './send-step.js';
+import { abandonAttempt, beginAttempt, endAttempt, type Send } from './send.js';
 import { resultOf, sendsOf, stateOf, statusOf } from './status.js';
 import { nextStep, settle, type Step } from './steps.js';
 import * as words from './words.js';

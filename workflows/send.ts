@@ -1,30 +1,17 @@
 /**
- * One send: the intent to email the documents of a bill run once, and the rules by which it is attempted.
- *
- * Everything here is pure. What a send does next follows from its record, the last look at the bill run, the settings
- * and the clock; `run.ts` adds messages and everything around a single send.
+ * One send: the intent to email the documents of a bill run once. Its record, its keys, and what attempts and persons do to
+ * them. Pure: `send-step.ts` decides what a send needs next, and `steps.ts` adds everything around a single send.
  */
 import type {
   AttemptInput,
   AttemptReceipt,
-  BillRun,
   BillRunAddress,
   EarlierAttempt,
   InvoiceCount,
   LostAttempt,
   Receipt,
 } from '../activities/types.js';
-import type { Settings } from './checks.js';
-import type {
-  Attempt,
-  Decision,
-  EmailRequest,
-  NoteMessage,
-  Question,
-  SendOutcome,
-  SendRecord,
-  Verdict,
-} from './contract.js';
+import type { Attempt, Decision, EmailRequest, NoteMessage, SendOutcome, SendRecord, Verdict } from './contract.js';
 import { idempotencyKey, intentKey, keyParts, trackId, trackIdPrefix } from './keys.js';
 import * as words from './words.js';
 
@@ -34,18 +21,12 @@ const HOUR = 60 * MINUTE;
 
 /** Zuora forgets a key 24 h after its first use. The hour between is for clocks that differ and calls that take long. */
 const KEY_LIFETIME_MS = 23 * HOUR;
-/** Attempts that go on for longer than this without certainty are shown to a person. */
-const TROUBLE_MS = 15 * MINUTE;
-/** A look at the bill run that is older says nothing about now. */
-const LOOK_IS_FRESH_MS = MINUTE;
 const FIRST_PAUSE_MS = 5 * SECOND;
 const LONGEST_PAUSE_MS = 10 * MINUTE;
 /** What Zuora asks for is obeyed up to here; after it, asking again is no burden. */
 const LONGEST_RETRY_AFTER_MS = HOUR;
 /** Where Zuora asks for less: doubling from here, so that a send never fills history with attempts. */
 const FIRST_FLOOR_MS = SECOND;
-/** What Zuora shows about the documents is looked at again after this, and then ever more seldom. */
-const FIRST_RECOUNT_MS = 15 * MINUTE;
 
 export interface Send {
   readonly ordinal: number;
@@ -147,118 +128,7 @@ export function isUntouched({ attempts, inFlight, retry, reset }: Send): boolean
   return attempts.length === 0 && !inFlight && retry === null && reset !== 'ask';
 }
 
-/** What one send needs next. */
-export type SendStep =
-  /** Try now, and no later than `until` without a person. */
-  | { readonly kind: 'attempt'; readonly until: number; readonly question?: Asked }
-  /** Look at the bill run, for the last look is too old to send by. */
-  | { readonly kind: 'look' }
-  /** Nothing to do until then. A question may be open in the meantime, and a person's answer end the wait. */
-  | { readonly kind: 'wait'; readonly until: number; readonly question?: Asked; readonly why: string }
-  /** Only a person can go on from here. */
-  | { readonly kind: 'ask'; readonly question: Asked };
-
-export type Asked = Pick<Question, 'kind' | 'text' | 'needsSendAnyway'>;
-
-/** The last look at the bill run, and when it was taken (epoch, ms). */
-export interface Look {
-  readonly billRun: BillRun;
-  readonly at: number;
-}
-
-export function nextSendStep(send: Send, look: Look, settings: Settings, now: number): SendStep {
-  if (send.retry !== null) {
-    return send.retry.begun && now < send.nextAttemptAt
-      ? { kind: 'wait', until: send.nextAttemptAt, why: words.clockAhead() }
-      : { kind: 'attempt', until: Infinity };
-  }
-  if (send.reset === 'ask') return { kind: 'ask', question: askedUnknown(send, words.resetQuestion(), true) };
-  const last = send.attempts.at(-1);
-  if (last === undefined) return beforeFirstAttempt(send, look, settings, now);
-
-  const verdict = verdictOfKey(attemptsUnder(send, last.idempotencyKey));
-  if (last.stored && verdict === 'unknown') {
-    return { kind: 'ask', question: askedIfSent(send, words.storedUnknownQuestion(last), now) };
-  }
-  if (last.verdict === 'refused') {
-    return hasUnknown(send)
-      ? { kind: 'ask', question: askedIfSent(send, words.refusedAfterUnknownQuestion(last), now) }
-      : { kind: 'ask', question: asked('refused', words.refusedQuestion(last), false) };
-  }
-
-  const end = automaticUntil(send, settings);
-  if (Math.max(now, send.nextAttemptAt) > end) {
-    return hasUnknown(send)
-      ? { kind: 'ask', question: askedIfSent(send, words.unknownQuestion(send.attempts), now) }
-      : { kind: 'ask', question: asked('refused', words.gaveUpQuestion(last), false) };
-  }
-  const troubleAt = (send.budgetFrom ?? now) + TROUBLE_MS;
-  const trouble = isTrouble(send, last);
-  const question = !trouble || now < troubleAt ? {} : { question: troubleQuestion(send, last, end, now) };
-  if (now >= send.nextAttemptAt) return { kind: 'attempt', until: end, ...question };
-  const until = trouble && now < troubleAt ? Math.min(send.nextAttemptAt, troubleAt) : send.nextAttemptAt;
-  return { kind: 'wait', until, why: words.nextAttempt(send.attempts.length + 1, last), ...question };
-}
-
-function troubleQuestion(send: Send, last: Attempt, end: number, now: number): Asked {
-  return hasUnknown(send)
-    ? askedUnknown(send, words.stillUnknown(last, end), needsSendAnyway(send, now))
-    : asked('refused', words.stillNotLeaving(last, end), false);
-}
-
-/** Whether the documents were emailed is for a person to find out; what a retry would then risk is for us to say. */
-function askedIfSent(send: Send, text: string, now: number): Asked {
-  const risky = needsSendAnyway(send, now);
-  return askedUnknown(send, `${text} ${words.howToGoOn(risky ? null : keyExpiry(send))}`, risky);
-}
-
-/** Rule 5: with what Zuora shows meanwhile, which decides nothing. */
-function askedUnknown({ shown }: Send, text: string, sendAnyway: boolean): Asked {
-  return asked('unknown', shown === null ? text : `${text} ${words.shown(shown.count, shown.at)}`, sendAnyway);
-}
-
-function asked(kind: Question['kind'], text: string, sendAnyway: boolean): Asked {
-  return { kind, text, needsSendAnyway: sendAnyway };
-}
-
-/** Rule 6: a first send looks before it leaps. `resend=true` is somebody's explicit wish and does not. */
-function beforeFirstAttempt(send: Send, { billRun, at }: Look, settings: Settings, now: number): SendStep {
-  if (!send.resend && !send.lookOverridden) {
-    if (billRun.autoEmail === true) return { kind: 'ask', question: asked('skipped', words.autoEmailQuestion(), true) };
-    if (hasNoDocuments(billRun)) {
-      return { kind: 'ask', question: asked('skipped', words.noDocumentsQuestion(), true) };
-    }
-    const until = coolDownEnd(billRun.lastEmailSentTime, settings.coolDownMs, at);
-    if (until !== undefined && now < until) {
-      const question = asked('delayed', words.delayedQuestion(billRun.lastEmailSentTime ?? '', until), true);
-      return { kind: 'wait', until, question, why: words.coolDown() };
-    }
-    if (now - at > LOOK_IS_FRESH_MS) return { kind: 'look' };
-  }
-  return now < send.nextAttemptAt
-    ? { kind: 'wait', until: send.nextAttemptAt, why: words.clockAhead() }
-    : { kind: 'attempt', until: Infinity };
-}
-
-/** Missing counts mean unknown, not zero. */
-export function hasNoDocuments({ numberOfInvoices, numberOfCreditMemos }: BillRun): boolean {
-  return numberOfInvoices === 0 && numberOfCreditMemos === 0;
-}
-
-/**
- * When the cool-down after Zuora's last emails is over (epoch, ms); undefined where there were none, or where Zuora's
- * time cannot be read. Zuora may write times without a zone, in the tenant's own: then the latest instant that may be
- * meant counts, which is 12 hours after the same time in UTC. What was seen was sent before the look in any case.
- */
-export function coolDownEnd(sentTime: string | undefined, coolDownMs: number, lookedAt: number): number | undefined {
-  if (sentTime === undefined) return undefined;
-  const zoned = /(Z|[+-]\d{2}:?\d{2})$/i.test(sentTime);
-  const time = Date.parse(zoned ? sentTime : `${sentTime.replace(' ', 'T')}Z`);
-  if (Number.isNaN(time)) return undefined;
-  return Math.min(zoned ? time : time + 12 * HOUR, lookedAt) + coolDownMs;
-}
-
-function attemptsUnder(send: Send, key: string): readonly Attempt[] {
+export function attemptsUnder(send: Send, key: string): readonly Attempt[] {
   return send.attempts.filter(({ idempotencyKey: used }) => used === key);
 }
 
@@ -280,21 +150,9 @@ export function hasUnknown(send: Send): boolean {
   return [...keys].some((key) => verdictOfKey(attemptsUnder(send, key)) === 'unknown');
 }
 
-function keyExpiry(send: Send): number {
+export function keyExpiry(send: Send): number {
   const firstUse = send.firstUse[send.keyNumber];
   return firstUse === undefined ? Infinity : firstUse + KEY_LIFETIME_MS;
-}
-
-/** Rule 4: the last moment at which an attempt may start without a person. */
-function automaticUntil(send: Send, { sendBudgetMs }: Settings): number {
-  return Math.min(send.budgetFrom === null ? Infinity : send.budgetFrom + sendBudgetMs, keyExpiry(send));
-}
-
-/** Worth a person's look: an unknown outcome, or a request that does not get in. Locks and limits pass by themselves. */
-function isTrouble(send: Send, { httpStatus, reasons }: Attempt): boolean {
-  // Zuora's category 11: authentication failed, which older versions of its API report under any status.
-  const noEntry = httpStatus === null || httpStatus === 401 || reasons.some(({ code }) => /^(\d{6})?11$/.test(code));
-  return noEntry || hasUnknown(send);
 }
 
 /** A retry would have to give up the protection of the key: only a person who says so may do that. */
@@ -461,23 +319,6 @@ function pause(send: Send, retryAfterMs: number | null, jitter: number): number 
   };
   if (retryAfterMs !== null) return Math.min(Math.max(retryAfterMs, grown(FIRST_FLOOR_MS)), LONGEST_RETRY_AFTER_MS);
   return Math.round(grown(FIRST_PAUSE_MS) * (0.8 + 0.4 * jitter));
-}
-
-/** From when on emails may be the send's own (epoch, ms). */
-export function emailsSince({ attempts, requests }: Send): number {
-  return Date.parse(attempts[0]?.startedAt ?? requests[0]?.requestedAt ?? '');
-}
-
-/** When the invoices that Zuora shows as emailed are to be counted again (epoch, ms): emails may leave hours late. */
-export function nextInvoiceCountAt({ shown, askedAt }: Send): number {
-  if (shown === null || askedAt === null || shown.at < askedAt) return 0;
-  return shown.at + Math.max(shown.at - askedAt, FIRST_RECOUNT_MS);
-}
-
-/** When an open question about the send reads otherwise though nothing happened (epoch, ms). */
-export function questionChangesAt(send: Send, { kind, needsSendAnyway: risky }: Asked): number {
-  if (kind !== 'unknown') return Infinity;
-  return Math.min(nextInvoiceCountAt(send), risky ? Infinity : keyExpiry(send) + 1);
 }
 
 /** Writes down what a person decided about a send. */

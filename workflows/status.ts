@@ -1,7 +1,8 @@
 /** What people and pipelines read about a run. */
 import type { EmailBillRunResult, EmailState, RunStatus, SendRecord } from './contract.js';
 import { homeOf, isGuest, iso, pendingRequests, unsettledOf, type Run } from './run.js';
-import { hasNoDocuments, recordOf } from './send.js';
+import { hasNoDocuments } from './send-step.js';
+import { recordOf } from './send.js';
 import { nextStep, questionOf, type Step } from './steps.js';
 import * as words from './words.js';
 

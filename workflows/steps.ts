@@ -17,20 +17,8 @@ import {
   type RepeatedRequests,
   type Run,
 } from './run.js';
-import {
-  closeSend,
-  decide,
-  hasUnknown,
-  intentOf,
-  nextInvoiceCountAt,
-  nextSendStep,
-  openSend,
-  questionChangesAt,
-  takeUp,
-  type Asked,
-  type Send,
-  type SendStep,
-} from './send.js';
+import { nextInvoiceCountAt, nextSendStep, questionChangesAt, type Asked, type SendStep } from './send-step.js';
+import { closeSend, decide, hasUnknown, intentOf, openSend, takeUp, type Send } from './send.js';
 import * as words from './words.js';
 
 export type Step =

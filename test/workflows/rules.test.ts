@@ -4,7 +4,8 @@ import { trackId } from '../../workflows/keys.js';
 import * as runs from '../../workflows/run.js';
 import * as status from '../../workflows/status.js';
 import * as steps from '../../workflows/steps.js';
-import { coolDownEnd, recordOf, verdictOfKey } from '../../workflows/send.js';
+import { coolDownEnd } from '../../workflows/send-step.js';
+import { recordOf, verdictOfKey } from '../../workflows/send.js';
 import {
   accepts,
   begin,

@@ -96,6 +96,8 @@ const escalated =
     it.happens('emailed');
     await it.faults(...faults);
     await it.signal('resend', { requestId: 'T-1' });
+    // It begins when it is known that no earlier run served the request.
+    await it.sends((sends) => sends.length > 1);
     await next(it);
   };
 
