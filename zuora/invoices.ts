@@ -35,11 +35,15 @@ export function invoicePageIn(body: string): InvoicePage | undefined {
 
 const HOUR_MS = 60 * 60_000;
 
-/** Whether a time of Zuora's may be since then (epoch, ms): it may lack its zone, which is up to 12 h off, or the time of day. */
+/**
+ * Whether a time of Zuora's may be since then (epoch, ms). Zuora writes whole seconds, and may leave out the zone, which is up
+ * to 12 h off, or the time of day.
+ */
 export function maybeSince(lastEmailed: string | undefined, since: number): boolean {
   if (lastEmailed === undefined) return false;
-  if (/(Z|[+-]\d{2}:?\d{2})$/i.test(lastEmailed) && /\d:\d/.test(lastEmailed)) return Date.parse(lastEmailed) >= since;
   const [date = '', time] = lastEmailed.split(/[ T]/);
-  const latest = time === undefined ? Date.parse(date) + 24 * HOUR_MS : Date.parse(`${date}T${time}Z`);
-  return latest + 12 * HOUR_MS >= since;
+  const zoned = time !== undefined && /(Z|[+-]\d{2}:?\d{2})$/i.test(time);
+  const written =
+    time === undefined ? Date.parse(date) + 24 * HOUR_MS : Date.parse(`${date}T${time}${zoned ? '' : 'Z'}`);
+  return (zoned ? written : written + 12 * HOUR_MS) >= since - (since % 1000);
 }
