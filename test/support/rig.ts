@@ -1,5 +1,5 @@
 /** The real parts, wired for a test file: a Temporal server, a worker with the shipped workflows, and a simulated Zuora. */
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import type { WorkflowFailedError, WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
@@ -75,7 +75,8 @@ export async function openRig({
       searchAttributes: indexedTypes(),
     });
   }
-  const simulator = await startSimulator({ emailDelayMs: 0, ...options });
+  // Test files share a server, and a bill run may be found there by its ID: no two simulators give the same.
+  const simulator = await startSimulator({ seed: randomInt(2 ** 31), emailDelayMs: 0, ...options });
   const zuora = createZuora({ baseUrl: new URL(`${zuoraUrl ?? simulator.url}/`), credentials: SIMULATOR_CREDENTIALS });
   const worker = await createBillRunWorker({
     connection: environment.nativeConnection,
