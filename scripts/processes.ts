@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, mkdirSync } from 'node:fs';
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -138,6 +138,9 @@ function guard(pid: number): () => void {
 
 function writeTo(logFile: string): (line: string) => void {
   mkdirSync(dirname(logFile), { recursive: true });
-  const log = createWriteStream(logFile);
-  return (line) => log.write(`${line}\n`);
+  writeFileSync(logFile, '');
+  // At once: a line that is still on its way when the process has ended would be missing from a message about its end.
+  return (line) => {
+    appendFileSync(logFile, `${line}\n`);
+  };
 }
