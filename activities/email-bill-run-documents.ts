@@ -16,7 +16,7 @@ const LONGEST_RETRY_MS = 60_000;
 export function createEmailBillRunDocuments({ zuora }: { zuora: Zuora }): Activities['emailBillRunDocuments'] {
   return async (input) => {
     const why = whyNot(input);
-    if (why !== undefined) return { called: false, why };
+    if (why !== undefined) return { called: false, why, runId: runIdOf() ?? '' };
     const context = Context.current();
     const alive = setInterval(() => {
       context.heartbeat();
@@ -34,8 +34,12 @@ export function createEmailBillRunDocuments({ zuora }: { zuora: Zuora }): Activi
 /** Whether a rule forbids the call; asked before anything leaves. */
 function whyNot({ notAfter, originalRunId }: AttemptInput): 'keyTooOld' | 'afterReset' | undefined {
   if (Date.now() > notAfter) return 'keyTooOld';
-  if (originalRunId !== undefined && originalRunId !== activityInfo().workflowExecution?.runId) return 'afterReset';
+  if (originalRunId !== undefined && originalRunId !== runIdOf()) return 'afterReset';
   return undefined;
+}
+
+function runIdOf(): string | undefined {
+  return activityInfo().workflowExecution?.runId;
 }
 
 async function attempt(zuora: Zuora, input: AttemptInput): Promise<Receipt> {

@@ -25,8 +25,9 @@ export interface AttemptInput extends BillRunAddress {
   /** Start no call after this time (epoch, ms): Zuora may have forgotten the key. */
   readonly notAfter: number;
   /**
-   * Set on the first attempt that this run knows under the key. The workflow may have been reset, and the key used by
-   * the part of its history that is gone; only an activity can tell, because it alone runs outside of replay.
+   * Set on the first attempt that this run knows under the key: the run whose history that is. The workflow may have been
+   * reset, and the key used by the part of its history that is gone; only an activity can tell, because it alone runs
+   * outside of replay.
    */
   readonly originalRunId?: string;
   /** The resends that the send serves, on its first attempt: history is what later runs of the workflow learn it from. */
@@ -57,12 +58,14 @@ export interface LostAttempt {
 }
 
 /** No call was made, and why. */
-interface NoCallReceipt {
+export interface NoCallReceipt {
   readonly called: false;
+  /** The run that asked for it, which replay cannot tell after a reset. */
+  readonly runId: string;
   readonly why: 'afterReset' | 'keyTooOld';
 }
 
-/** A `resend=true` send of earlier runs of the same workflow. */
+/** A `resend=true` send, as the histories of all runs of the workflow tell it. */
 export interface EarlierSend {
   /** The requests that it served, of those that were asked about. */
   readonly requestIds: readonly string[];
@@ -110,7 +113,7 @@ export interface Activities {
    */
   emailBillRunDocuments(input: AttemptInput): Promise<Receipt>;
   /**
-   * Finds, in the histories of earlier runs of the calling workflow's id, the sends that served the given resends.
+   * Finds, in the histories of all runs of the calling workflow's id, its own included, the sends that served the given resends.
    * Every failure may pass.
    */
   earlierSends(input: { readonly requestIds: readonly string[] }): Promise<readonly EarlierSend[]>;

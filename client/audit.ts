@@ -28,7 +28,7 @@ export interface Audit {
 export async function auditOf(client: Client, workflowId: string): Promise<Audit> {
   // Visibility lags behind by a moment, so the newest run is asked for by itself.
   const { runId: newest } = await client.workflow.getHandle(workflowId).describe();
-  const runIds = [...new Set([...(await runIdsOf(client, workflowId)), newest])];
+  const runIds = [...new Set([...((await runIdsOf(client, workflowId)) ?? []), newest])];
   const entries: AuditEntry[] = [];
   for (const runId of runIds) {
     const events = await eventsOf(client, workflowId, runId);

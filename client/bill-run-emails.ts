@@ -131,8 +131,9 @@ export class BillRunEmails {
         settings.resend ? (settings.requestId ?? 'resend-at-start') : undefined,
       );
       if (emailed !== undefined) return { ...found, result: 'alreadyEmailed', emailed };
-      // Somebody else may have started it in the meantime: then it is theirs.
-      return (await this.#startRun(workflowId, input, 'ALLOW_DUPLICATE')) ?? { ...found, result: 'joined' };
+      const restarted = await this.#startRun(workflowId, input, 'ALLOW_DUPLICATE');
+      // Somebody else may have started it in the meantime: then it is joined like any other.
+      return restarted ?? (await this.start(input, { again }));
     });
   }
 
@@ -195,15 +196,16 @@ export class BillRunEmails {
 
   /** The id under which a bill run is emailed; one that is named by its ID is looked up among the runs that know its number. */
   async #workflowId({ billRunKey, entityId }: BillRunName): Promise<string> {
-    const { faults } = checkInput({ billRunKey, ...(entityId === undefined ? {} : { entityId }) });
+    const { value, faults } = checkInput({ billRunKey, entityId });
     if (faults !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${faults.join('; ')}`);
-    const workflowId = canonicalWorkflowId(billRunKey, entityId);
+    // Without a null, which is how callers in other languages say that there is none.
+    const workflowId = canonicalWorkflowId(billRunKey, value.entityId);
     if (!isBillRunId(billRunKey)) return workflowId;
     return this.#call(workflowId, async () => {
       const query = `WorkflowType = '${WORKFLOW_TYPE}' AND BillRunId = '${billRunKey}'`;
       for await (const { typedSearchAttributes } of this.client.workflow.list({ query, pageSize: 1 })) {
         const number = typedSearchAttributes.get(searchAttributes.billRunNumber);
-        if (number !== undefined) return canonicalWorkflowId(number, entityId);
+        if (number !== undefined) return canonicalWorkflowId(number, value.entityId);
       }
       return workflowId;
     });
@@ -250,10 +252,10 @@ export class BillRunEmails {
 
   /** The result of a closed run, if it emailed what is asked for now: anything, or the resend with that request id. */
   async #emailedBy(
-    { workflowId, runId, status }: WorkflowExecutionDescription,
+    { workflowId, runId, status, type }: WorkflowExecutionDescription,
     resendId: string | undefined,
   ): Promise<EmailBillRunResult | undefined> {
-    if (status.name !== 'COMPLETED') return undefined;
+    if (status.name !== 'COMPLETED' || type !== WORKFLOW_TYPE) return undefined;
     const result = (await this.client.workflow.getHandle(workflowId, runId).result()) as EmailBillRunResult;
     const accepted = result.sends.filter(({ outcome }) => outcome === 'accepted');
     const served = accepted.some(

@@ -13,8 +13,10 @@ const CUT_OFF: LostAttempt = {
 };
 
 /**
- * The `resend=true` sends of the other runs of a workflow id which served some of these requests: read from event history,
- * so it needs no worker, and knows of runs that were terminated or reset as well.
+ * The `resend=true` sends of all runs of a workflow id which served some of these requests: read from event history, so it
+ * needs no worker, and knows of runs that were terminated or reset as well.
+ *
+ * @throws Error while visibility does not list the asking run: then one that closed just before it may be missing as well
  */
 export async function earlierSends(
   client: Client,
@@ -22,10 +24,17 @@ export async function earlierSends(
   requestIds: readonly string[],
 ): Promise<readonly EarlierSend[]> {
   const sends = new Map<string, { requestIds: Set<string>; attempts: EarlierAttempt[] }>();
-  for (const runId of await runIdsOf(client, workflowId)) {
-    if (runId === own) continue;
+  const copies = new Set<string>();
+  const runIds = await runIdsOf(client, workflowId);
+  if (runIds === undefined) return [];
+  if (!runIds.includes(own)) throw new Error(`Temporal does not list run ${own} yet`);
+  for (const runId of runIds) {
     const events = await eventsOf(client, workflowId, runId);
     for (const { served, ...attempt } of await attemptsIn(events, client.options.loadedDataConverter)) {
+      // A reset copies events: the attempt then stands in both histories.
+      const copy = JSON.stringify([attempt.trackId, attempt.startedAt, attempt.came]);
+      if (copies.has(copy)) continue;
+      copies.add(copy);
       const { intent } = keyParts(attempt.idempotencyKey);
       const send = sends.get(intent) ?? { requestIds: new Set(), attempts: [] };
       sends.set(intent, send);

@@ -9,8 +9,11 @@ type Payloads = NonNullable<NonNullable<HistoryEvent['workflowExecutionStartedEv
 /** gRPC: the server has no such method. The time-skipping test server cannot list workflows. */
 const UNIMPLEMENTED: readonly number[] = [12];
 
-/** The runs that Temporal still keeps under a workflow id, oldest first. Visibility lags behind by a moment. */
-export async function runIdsOf(client: Client, workflowId: string): Promise<readonly string[]> {
+/**
+ * The runs that Temporal still keeps under a workflow id, oldest first; undefined where the server cannot list them.
+ * Visibility lags behind by a moment.
+ */
+export async function runIdsOf(client: Client, workflowId: string): Promise<readonly string[] | undefined> {
   const runs = new Map<string, Date>();
   try {
     for await (const { runId, startTime } of client.workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
@@ -18,7 +21,8 @@ export async function runIdsOf(client: Client, workflowId: string): Promise<read
     }
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined;
-    if (!isGrpcServiceError(cause) || !UNIMPLEMENTED.includes(cause.code)) throw error;
+    if (isGrpcServiceError(cause) && UNIMPLEMENTED.includes(cause.code)) return undefined;
+    throw error;
   }
   return [...runs].sort(([, one], [, other]) => one.getTime() - other.getTime()).map(([runId]) => runId);
 }

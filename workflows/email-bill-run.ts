@@ -131,7 +131,7 @@ export async function emailBillRun(input: EmailBillRunInput, carried?: Run): Pro
           await watch(run, step);
           break;
         case 'look':
-          await look(run);
+          await interruptible(run, () => look(run));
           break;
         case 'recall':
           await recall(run, step.requests);
@@ -271,13 +271,18 @@ function mustMoveOn({ canceled, finish }: Run): boolean {
 async function watch(run: Run, { lastSeenStatus, until }: Extract<Step, { kind: 'watch' }>): Promise<void> {
   runs.followHint(run, Date.now());
   await interruptible(
+    run,
     () => look(run, lastSeenStatus),
     () => interruption(run, until),
   );
 }
 
-/** Reads until it is done or interrupted, which does no harm to a read. */
-async function interruptible(read: () => Promise<void>, interruption: () => Promise<unknown>): Promise<void> {
+/** Reads until it is done or interrupted, which does no harm to a read: by default, when the run must move on. */
+async function interruptible(
+  run: Run,
+  read: () => Promise<void>,
+  interruption: () => Promise<unknown> = () => condition(() => mustMoveOn(run)),
+): Promise<void> {
   const scope = new CancellationScope();
   try {
     await scope.run(() => Promise.race([read(), interruption()]));
@@ -316,17 +321,12 @@ async function recall(run: Run, requests: readonly EmailRequest[]): Promise<void
   const asked = [...requests];
   const requestIds = asked.map(({ requestId }) => requestId);
   const summary = words.summary(`look at earlier runs for ${requestIds.join(', ')}`);
-  const ask = async (): Promise<void> => {
-    try {
-      runs.recordEarlier(run, asked, await earlierSends.executeWithOptions({ summary }, [{ requestIds }]));
-    } catch (error) {
-      if (!isCancellation(error)) throw error;
-    }
-  };
-  await interruptible(ask, () => condition(() => mustMoveOn(run)));
+  await interruptible(run, async () => {
+    runs.recordEarlier(run, asked, await earlierSends.executeWithOptions({ summary }, [{ requestIds }]));
+  });
 }
 
-/** Hands requests to the run which emails the bill run. */
+/** Hands requests to the run which emails the bill run. What an interruption leaves open is named as unsettled. */
 async function handTo(run: Run, requests: readonly EmailRequest[], input: EmailBillRunInput): Promise<void> {
   const home = runs.homeOf(run);
   if (run.billRun === null || home === null) return;
@@ -334,16 +334,15 @@ async function handTo(run: Run, requests: readonly EmailRequest[], input: EmailB
   const { number: billRunKey } = run.billRun;
   const summary = words.summary(`hand over to ${home}`);
   const handOverInput = { input: { ...input, billRunKey }, requests: asked };
-  try {
-    runs.recordHandover(run, asked, await handOver.executeWithOptions({ summary }, [handOverInput]));
-  } catch (error) {
-    const cause = error instanceof ActivityFailure ? error.cause : error;
-    throw failure(
-      'InvalidInput',
-      cause instanceof Error ? cause.message : 'the handover failed',
-      resultOf(run, 'Finished'),
-    );
-  }
+  await interruptible(run, async () => {
+    try {
+      runs.recordHandover(run, asked, await handOver.executeWithOptions({ summary }, [handOverInput]));
+    } catch (error) {
+      const cause = error instanceof ActivityFailure ? error.cause : error;
+      const message = cause instanceof Error ? cause.message : 'the handover failed';
+      throw failure('InvalidInput', message, resultOf(run, 'Finished'));
+    }
+  });
 }
 
 /** Counts the invoices that Zuora shows as emailed, unless something else is to be done. */
@@ -358,7 +357,7 @@ async function count(run: Run, { send, until }: Extract<Step, { kind: 'count' }>
       if (!isCancellation(error)) send.shown = { at: Date.now(), count: null };
     }
   };
-  await interruptible(ask, () => change(run, until, 'next attempt'));
+  await interruptible(run, ask, () => change(run, until, 'next attempt'));
 }
 
 /** One attempt, one activity. It is never canceled, and what comes of it is recorded, whatever it is. */

@@ -11,6 +11,7 @@ import {
   type IgnoredMessage,
   type NoteMessage,
 } from './contract.js';
+import { keyParts } from './keys.js';
 import { isUntouched, type Send } from './send.js';
 import * as words from './words.js';
 
@@ -157,6 +158,8 @@ export function unsettledOf(run: Run): readonly string[] {
         ? [words.notTakenOver(requestId, homeOf(run) ?? '', result)]
         : [],
     ),
+    // It came while the requests were on their way.
+    ...(run.held && run.handedOver.length > 0 ? [words.holdNotTakenOver(homeOf(run) ?? '')] : []),
   ];
 }
 
@@ -204,9 +207,23 @@ export function recordEarlier(run: Run, asked: readonly EmailRequest[], earlier:
   for (const { requestIds, attempts } of earlier) {
     const requests = asked.filter((request) => left.has(request) && requestIds.includes(request.requestId));
     for (const request of requests) left.delete(request);
-    if (requests.length > 0) run.repeated.push({ requests, attempts });
+    if (requests.length > 0) recordRepeated(run, requests, attempts);
   }
   run.queue.push(...left);
+}
+
+/** Requests for an intent that is known: they belong to the send that serves it, if this run has one. */
+function recordRepeated(run: Run, requests: readonly EmailRequest[], attempts: EarlierSend['attempts']): void {
+  const intentIn = ([first]: EarlierSend['attempts']): string => keyParts(first?.idempotencyKey ?? '').intent;
+  const intent = intentIn(attempts);
+  const own = run.sends.findLast((send) => send.intent === intent);
+  if (own !== undefined && (own.settledAt === null || own.outcome === 'accepted')) {
+    own.requests.push(...requests);
+    return;
+  }
+  const waiting = run.repeated.filter((repeated) => intentIn(repeated.attempts) === intent);
+  run.repeated = run.repeated.filter((repeated) => !waiting.includes(repeated));
+  run.repeated.push({ requests: [...waiting.flatMap((repeated) => repeated.requests), ...requests], attempts });
 }
 
 export function recordHandover(run: Run, asked: readonly EmailRequest[], handedOver: readonly HandedOver[]): void {

@@ -44,7 +44,7 @@ export function nextSendStep(send: Send, look: Look, settings: Settings, now: nu
       ? { kind: 'wait', until: send.nextAttemptAt, why: words.clockAhead() }
       : { kind: 'attempt', until: Infinity };
   }
-  if (send.reset === 'ask') return { kind: 'ask', question: askedUnknown(send, words.resetQuestion(), true) };
+  if (send.reset?.settled === false) return { kind: 'ask', question: askedUnknown(send, words.resetQuestion(), true) };
   const last = send.attempts.at(-1);
   if (last === undefined) return beforeFirstAttempt(send, look, settings, now);
 

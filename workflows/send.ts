@@ -9,6 +9,7 @@ import type {
   EarlierAttempt,
   InvoiceCount,
   LostAttempt,
+  NoCallReceipt,
   Receipt,
 } from '../activities/types.js';
 import type { Attempt, Decision, EmailRequest, NoteMessage, SendOutcome, SendRecord, Verdict } from './contract.js';
@@ -52,8 +53,8 @@ export interface Send {
   retry: { readonly sendAnyway: boolean; readonly begun: boolean } | null;
   /** A person overrode what the look at the bill run holds back. */
   lookOverridden: boolean;
-  /** The run was reset, so the key may have been used in a past that is gone: not known, to be asked, or settled. */
-  reset: 'notKnown' | 'ask' | 'settled';
+  /** That run came of a reset, so a key may have been used in a past that is gone: a person is asked, until it is settled. */
+  reset: { readonly runId: string; readonly settled: boolean } | null;
   /** When the present question to a person came up, and since when nothing goes on without an answer (epoch, ms). */
   askedAt: number | null;
   stoppedAt: number | null;
@@ -79,7 +80,7 @@ export function openSend(ordinal: number, requests: readonly EmailRequest[], int
     inFlight: false,
     retry: null,
     lookOverridden: false,
-    reset: 'notKnown',
+    reset: null,
     askedAt: null,
     stoppedAt: null,
     shown: null,
@@ -125,7 +126,7 @@ export function recordOf(send: Send): SendRecord {
 
 /** Nothing was tried yet, so whoever asks for the same can be served by it. */
 export function isUntouched({ attempts, inFlight, retry, reset }: Send): boolean {
-  return attempts.length === 0 && !inFlight && retry === null && reset !== 'ask';
+  return attempts.length === 0 && !inFlight && retry === null && reset?.settled !== false;
 }
 
 export function attemptsUnder(send: Send, key: string): readonly Attempt[] {
@@ -157,7 +158,7 @@ export function keyExpiry(send: Send): number {
 
 /** A retry would have to give up the protection of the key: only a person who says so may do that. */
 export function needsSendAnyway(send: Send, now: number): boolean {
-  if (send.reset === 'ask') return true;
+  if (send.reset?.settled === false) return true;
   const last = send.attempts.at(-1);
   if (last === undefined || !hasUnknown(send)) return false;
   // Where the unknown attempt was made under an earlier key, the present one does not protect from it.
@@ -200,7 +201,7 @@ export function beginAttempt(
     send.retry = { sendAnyway, begun: true };
     // Rule 3 (b), and a person's `sendAnyway`.
     if (isUsedUp(send, now)) send.keyNumber += 1;
-    if (send.reset === 'ask') send.reset = 'settled';
+    if (send.reset !== null) send.reset = { ...send.reset, settled: true };
     send.budgetFrom = now;
     send.askedAt = null;
     send.stoppedAt = null;
@@ -214,11 +215,13 @@ export function beginAttempt(
     idempotencyKey: key,
     trackId: trackId(key, send.attempts.length + 1, unique),
     notAfter: (firstUse ?? now) + KEY_LIFETIME_MS,
-    // What a later run of the workflow needs to know; the send serves the same requests from here on.
-    ...(send.resend && send.attempts.length === 0
+    // What later runs of the workflow need to know, also when Temporal has deleted the histories of the earlier ones. The
+    // send serves the same requests from here on.
+    ...(send.resend && send.attempts.every(({ runId }) => runId !== undefined)
       ? { requestIds: send.requests.filter(({ resend }) => resend).map(({ requestId }) => requestId) }
       : {}),
-    ...(firstUse === undefined && send.reset !== 'settled' ? { originalRunId } : {}),
+    // What is settled for one run is not for one that a further reset makes.
+    ...(firstUse === undefined ? { originalRunId: send.reset?.runId ?? originalRunId } : {}),
   };
 }
 
@@ -231,7 +234,7 @@ export function endAttempt(
 ): void {
   send.inFlight = false;
   if ('called' in came && !came.called) {
-    noCall(send, came.why, now);
+    noCall(send, came, now);
     return;
   }
   send.note = null;
@@ -274,7 +277,7 @@ export function abandonAttempt(send: Send, now: number): void {
   send.note = words.noWorker();
 }
 
-function noCall(send: Send, why: 'afterReset' | 'keyTooOld', now: number): void {
+function noCall(send: Send, { why, runId }: NoCallReceipt, now: number): void {
   switch (why) {
     case 'keyTooOld':
       // The worker's clock is ahead of the server's. A key that was used has no automatic attempt left, so a person is
@@ -285,7 +288,7 @@ function noCall(send: Send, why: 'afterReset' | 'keyTooOld', now: number): void 
       return;
     case 'afterReset':
       // A first send emails only what was never emailed, so a fresh look is enough; a resend would email everything again.
-      send.reset = send.resend ? 'ask' : 'settled';
+      send.reset = { runId, settled: !send.resend };
       if (send.resend) send.retry = null;
       send.nextAttemptAt = now;
       return;
@@ -339,7 +342,7 @@ export function decide(
 /** Closes a send for good. What is unknown is closed as unknown, never as anything better. */
 export function closeSend(send: Send, outcome: 'superseded' | 'finished', now: number, note: string): void {
   if (send.outcome !== 'skipped') {
-    if (hasUnknown(send) || send.reset === 'ask') send.outcome = 'unknown';
+    if (hasUnknown(send) || send.reset?.settled === false) send.outcome = 'unknown';
     else if (outcome === 'superseded') send.outcome = 'superseded';
   }
   send.settledAt = new Date(now).toISOString();

@@ -267,6 +267,10 @@ export function notTakenOver(requestId: string, home: string, ended: 'canceled' 
   return `request ${requestId}: ${home} was ${ended} before, and not started again; start it with "again" to do so`;
 }
 
+export function holdNotTakenOver(home: string): string {
+  return `the hold came after the requests were handed over; hold ${home}`;
+}
+
 export function askElsewhere(home: string): string {
   return `this run does not email the bill run; ask ${home}`;
 }

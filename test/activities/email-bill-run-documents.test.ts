@@ -157,7 +157,11 @@ describe('one attempt is one call and one receipt', () => {
 describe('no call is made', () => {
   test('under a key that Zuora may have forgotten', async () => {
     const call = answers(ACCEPTED);
-    expect(await open(call).run({ ...INPUT, notAfter: NOW - 1 })).toEqual({ called: false, why: 'keyTooOld' });
+    expect(await open(call).run({ ...INPUT, notAfter: NOW - 1 })).toEqual({
+      called: false,
+      why: 'keyTooOld',
+      runId: 'run-1',
+    });
     expect(call).not.toHaveBeenCalled();
   });
 
@@ -167,7 +171,11 @@ describe('no call is made', () => {
 
   test('in a run that was reset, whose key the history that is gone may have used', async () => {
     const call = answers(ACCEPTED);
-    expect(await open(call).run({ ...INPUT, originalRunId: 'run-0' })).toEqual({ called: false, why: 'afterReset' });
+    expect(await open(call).run({ ...INPUT, originalRunId: 'run-0' })).toEqual({
+      called: false,
+      why: 'afterReset',
+      runId: 'run-1',
+    });
     expect(call).not.toHaveBeenCalled();
   });
 

@@ -388,7 +388,7 @@ export function findsNoWorker(): Answer {
 }
 
 export function makesNoCall(why: 'afterReset' | 'keyTooOld'): Answer {
-  return () => ({ called: false, why });
+  return () => ({ called: false, why, runId: 'made-by-a-reset' });
 }
 
 /** Zuora repeats what it stored for an earlier call, headers and all. */

@@ -1,13 +1,16 @@
 /** The real parts, wired for a test file: a Temporal server, a worker with the shipped workflows, and a simulated Zuora. */
+import { execFile } from 'node:child_process';
 import { randomInt, randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
 import type { WorkflowFailedError, WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { expect, inject } from 'vitest';
-import { createActivities } from '../../activities/index.js';
+import { createActivities, type Activities } from '../../activities/index.js';
 import type { Polling } from '../../activities/watch-bill-run.js';
 import { BillRunEmails } from '../../client/index.js';
 import { controlOf } from '../../scripts/simulator-control.js';
+import { temporalBinaries } from '../../scripts/temporal-server.js';
 import { SIMULATOR_CREDENTIALS, startSimulator, type SimulatorOptions } from '../../simulator/index.js';
 import { createBillRunWorker } from '../../worker/worker.js';
 import {
@@ -46,6 +49,8 @@ export interface RigOptions {
   readonly taskQueue?: string;
   /** The Zuora of another rig, instead of one of its own. */
   readonly zuoraUrl?: string;
+  /** Puts something around the worker's activities. */
+  readonly around?: (activities: Activities) => Activities;
 }
 
 export type Rig = Awaited<ReturnType<typeof openRig>>;
@@ -62,6 +67,7 @@ export async function openRig({
   simulator: options,
   taskQueue = `test-${randomUUID()}`,
   zuoraUrl,
+  around = (activities) => activities,
 }: RigOptions) {
   const environment =
     server === 'real'
@@ -81,7 +87,7 @@ export async function openRig({
   const worker = await createBillRunWorker({
     connection: environment.nativeConnection,
     namespace: 'default',
-    activities: createActivities({ zuora, multiEntity, polling }),
+    activities: around(createActivities({ zuora, multiEntity, polling })),
     workflowBundlePath: bundle.codePath,
     taskQueue,
   });
@@ -134,6 +140,38 @@ export async function openRig({
       const workflowId = canonicalWorkflowId(billRunNumber, entityId);
       started.add(workflowId);
       return handleOf(workflowId);
+    },
+
+    /** Asks for a resend: of the run at work, or of one that is started for it. */
+    async resend(billRunKey: string, requestId: string, input: object = {}): Promise<WorkflowHandle> {
+      const { workflowId, runId } = await emails.requestResend({ billRunKey, ...input }, { requestId });
+      started.add(workflowId);
+      return environment.client.workflow.getHandle(workflowId, runId);
+    },
+
+    /** Resets a run to the end of a workflow task, as an operator would. */
+    async reset(workflowId: string, runId: string, eventId: number, signalsAgain = true): Promise<void> {
+      await promisify(execFile)(temporalBinaries().temporal, [
+        ...['workflow', 'reset', '--workflow-id', workflowId, '--run-id', runId, '--event-id', String(eventId)],
+        ...['--reason', 'a test', '--address', inject('temporalAddress')],
+        ...(signalsAgain ? [] : ['--reapply-exclude', 'Signal']),
+      ]);
+    },
+
+    /** Has Temporal delete a closed run with its history, as it does when the retention time is over. */
+    async forget(workflowId: string, runId: string): Promise<void> {
+      const { client } = environment;
+      const listed = async (): Promise<string | undefined> => {
+        for await (const execution of client.workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
+          if (execution.runId === runId) return execution.status.name;
+        }
+        return undefined;
+      };
+      // What is deleted before visibility has heard of its end stays listed for ever.
+      await until(listed, (status) => status !== 'RUNNING');
+      const workflowExecution = { workflowId, runId };
+      await client.workflowService.deleteWorkflowExecution({ namespace: 'default', workflowExecution });
+      await until(listed, (status) => status === undefined);
     },
 
     fault: (fault: object) =>

@@ -8,7 +8,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { BillRun } from '../../activities/types.js';
-import type { Attempt, SendRecord, Verdict } from '../../workflows/contract.js';
+import type { SendRecord, Verdict } from '../../workflows/contract.js';
+import { keyParts } from '../../workflows/keys.js';
 import { detailsOf } from '../../workflows/details.js';
 import * as runs from '../../workflows/run.js';
 import { statusOf } from '../../workflows/status.js';
@@ -30,6 +31,7 @@ import {
   type Answer,
   type Call,
 } from '../support/life.js';
+import { checkNumbers } from '../support/records.js';
 
 const seed = Number(process.env['MODEL_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const numRuns = Number(process.env['MODEL_RUNS'] ?? 1_500);
@@ -234,7 +236,7 @@ function checkRules(world: World, life: Life): void {
   expect(calls.length, 'a closing run starts no attempt').toBe(world.closedAt ?? calls.length);
   for (const send of life.sends) {
     checkEmails(world.zuora, send);
-    checkNumbers(send);
+    checkNumbers(send, ({ startedAt }) => Date.parse(startedAt));
     checkTimes(life, send);
   }
   checkRequests(world, life);
@@ -246,23 +248,23 @@ function checkOverRuns(world: World, life: Life): void {
   const { emails } = world.zuora;
   const sends = [...world.earlier, ...life.sends];
   const calls = world.made.filter(({ resend }) => resend);
-  for (const intent of new Set(calls.map(({ idempotencyKey: key }) => intentOf(key)))) {
-    const sent = emails.filter((key) => intentOf(key) === intent).length;
+  for (const intent of new Set(calls.map(({ idempotencyKey: key }) => keyParts(key).intent))) {
+    const sent = emails.filter((key) => keyParts(key).intent === intent).length;
     const risks = new Set(
       sends
-        .filter(({ attempts }) => attempts.some(({ idempotencyKey: key }) => intentOf(key) === intent))
+        .filter(({ attempts }) => attempts.some(({ idempotencyKey: key }) => keyParts(key).intent === intent))
         .flatMap(({ decisions }) => decisions.filter(({ decision }) => decision === 'sendAnyway')),
     );
     expect(sent, 'no intent is emailed twice, unless a person took the risk').toBeLessThanOrEqual(1 + risks.size);
-    const own = calls.filter(({ idempotencyKey: key }) => intentOf(key) === intent);
-    const numbers = own.map(({ idempotencyKey: key }) => numberOf(key));
+    const own = calls.filter(({ idempotencyKey: key }) => keyParts(key).intent === intent);
+    const numbers = own.map(({ idempotencyKey: key }) => keyParts(key).number);
     expect(numbers, 'numbers never go back').toEqual([...numbers].sort((one, other) => one - other));
     for (const { idempotencyKey: key, at } of own) {
       const firstUse = own.find(({ idempotencyKey }) => idempotencyKey === key)?.at ?? 0;
       expect(at - firstUse, 'rule 4: no attempt under a forgotten key').toBeLessThanOrEqual(23 * HOUR);
     }
   }
-  const first = emails.filter((key) => intentOf(key).endsWith('/first')).length;
+  const first = emails.filter((key) => keyParts(key).intent.endsWith('/first')).length;
   const overridden = sends.flatMap(({ resend, decisions }) => {
     return resend ? [] : decisions.filter(({ decision }) => decision === 'sendAnyway');
   });
@@ -270,19 +272,10 @@ function checkOverRuns(world: World, life: Life): void {
   checkReading(life);
 }
 
-/** The key without its number: what all keys of one send share. */
-function intentOf(key: string): string {
-  return key.slice(0, key.lastIndexOf('/'));
-}
-
-function numberOf(key: string): number {
-  return Number(key.slice(key.lastIndexOf('/') + 1));
-}
-
 /** What the record claims about emails, against those that Zuora sent. */
 function checkEmails({ emails }: Zuora, { outcome, settledAt, attempts, decisions }: SendRecord): void {
-  const intent = intentOf(attempts[0]?.idempotencyKey ?? '/');
-  const sent = emails.filter((key) => intentOf(key) === intent).length;
+  const intent = keyParts(attempts[0]?.idempotencyKey ?? '/').intent;
+  const sent = emails.filter((key) => keyParts(key).intent === intent).length;
   const risks = decisions.filter(({ decision }) => decision === 'sendAnyway').length;
   expect(sent, 'no intent is emailed twice, unless a person took the risk').toBeLessThanOrEqual(1 + risks);
   if (outcome === 'accepted') expect(sent, 'accepted only what was emailed').toBeGreaterThan(0);
@@ -294,42 +287,10 @@ function checkEmails({ emails }: Zuora, { outcome, settledAt, attempts, decision
   expect(outcome === 'accepted', 'accepted with a success, and only then').toBe(success);
 }
 
-/** Rule 3: where the number grew, there was a reason to. */
-function checkNumbers({ attempts, decisions }: SendRecord): void {
-  attempts.forEach((attempt, index) => {
-    const before = attempts[index - 1];
-    const grown = numberOf(attempt.idempotencyKey) - (before === undefined ? 1 : numberOf(before.idempotencyKey));
-    if (before === undefined || grown === 0) {
-      expect(grown, 'numbers begin with 1').toBe(0);
-      return;
-    }
-    expect(grown, 'numbers grow one by one').toBe(1);
-    if (before.stored && before.verdict === 'notExecuted') return;
-    const between = decisions.filter(({ at }) => at >= before.startedAt && at <= attempt.startedAt);
-    const past = attempts.slice(0, index);
-    const firstUse = past.find(({ idempotencyKey: key }) => key === before.idempotencyKey)?.startedAt ?? '';
-    const forgotten = Date.parse(attempt.startedAt) > Date.parse(firstUse) + 23 * HOUR;
-    const risked = between.some(({ decision }) => decision === 'sendAnyway');
-    const usedUp = before.verdict === 'refused' || before.stored || forgotten;
-    expect(between.length, 'else only a person makes it grow').toBeGreaterThan(0);
-    expect(usedUp, 'and only where the old key is of no more use').toBe(true);
-    expect(risked || !isUnknown(past), 'and nothing is unknown, or the risk was taken').toBe(true);
-  });
-}
-
-/** Some key is neither settled by a success or a stored reply, nor free of unknown attempts. */
-function isUnknown(attempts: readonly Attempt[]): boolean {
-  return attempts.some(({ idempotencyKey: key }) => {
-    const under = attempts.filter(({ idempotencyKey }) => idempotencyKey === key);
-    const settling = under.findLastIndex(({ stored, verdict }) => stored || verdict === 'accepted');
-    return under.slice(Math.max(settling, 0)).some(({ verdict }) => verdict === 'unknown');
-  });
-}
-
 /** Rule 4: the budget of automatic attempts, and 23 h from the first use of a key, whoever asks. */
 function checkTimes({ run, calls }: Life, { attempts, decisions }: SendRecord): void {
-  const intent = intentOf(attempts[0]?.idempotencyKey ?? '/');
-  const own = calls.filter(({ idempotencyKey: key }) => intentOf(key) === intent);
+  const intent = keyParts(attempts[0]?.idempotencyKey ?? '/').intent;
+  const own = calls.filter(({ idempotencyKey: key }) => keyParts(key).intent === intent);
   const byPerson = decisions.map(({ at }) => own.find((call) => call.at >= Date.parse(at))?.at ?? Infinity);
   for (const call of own) {
     const first = attempts.find(({ idempotencyKey: key }) => key === call.idempotencyKey)?.startedAt;

@@ -1,11 +1,7 @@
 /** However often, by whomever and under whatever name a bill run is started: one run emails it, once for each intent. */
-import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { promisify } from 'node:util';
 import type { WorkflowHandle } from '@temporalio/client';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
-import { runIdsOf } from '../../client/history.js';
-import { temporalBinaries } from '../../scripts/temporal-server.js';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { canonicalWorkflowId, type RunStatus } from '../../workflows/contract.js';
 import { emailsPerDocument, failureOf, openRig, until, type Rig } from '../support/rig.js';
 
@@ -169,16 +165,9 @@ describe('A bill run that is known by its ID', () => {
 });
 
 describe('A run remembers what earlier runs of its id did', () => {
-  /** Asks for a resend, in a run that is started for it where none is open. */
-  async function resend(billRunKey: string, requestId: string): Promise<WorkflowHandle> {
-    const { workflowId, runId } = await rig.emails.requestResend({ billRunKey }, { requestId });
-    rig.own(billRunKey);
-    return rig.client.workflow.getHandle(workflowId, runId);
-  }
-
   test('the same request is not emailed again, also when Zuora has forgotten its key', async () => {
     const { number } = await rig.billRun.create();
-    const first = await resend(number, 'T-1');
+    const first = await rig.resend(number, 'T-1');
     await first.signal('resend', { requestId: 'T-2' });
     await rig.state(first, 'Emailed');
     const { runId } = await first.describe();
@@ -191,7 +180,7 @@ describe('A run remembers what earlier runs of its id did', () => {
     await rig.control('POST', '/clock', { advanceMs: 25 * HOUR });
 
     for (const requestId of ['T-1', 'T-2']) {
-      const again = await resend(number, requestId);
+      const again = await rig.resend(number, requestId);
       await rig.state(again, 'Emailed');
       expect(await rig.sends(again)).toMatchObject([
         {
@@ -204,7 +193,7 @@ describe('A run remembers what earlier runs of its id did', () => {
       await finish(again);
     }
 
-    const fresh = await resend(number, 'T-3');
+    const fresh = await rig.resend(number, 'T-3');
     await rig.state(fresh, 'Emailed');
     expect(await rig.mailbox(number)).toHaveLength(before + 3);
   });
@@ -212,7 +201,7 @@ describe('A run remembers what earlier runs of its id did', () => {
   test('a send that was cut off goes on under its key in the next run, and requests that come with it get their own', async () => {
     const { id, number } = await rig.billRun.create();
     await rig.fault({ path: `/v1/bill-runs/${number}/emails`, when: 'after', fault: 'reset' });
-    const first = await resend(number, 'T-1');
+    const first = await rig.resend(number, 'T-1');
     await until(
       () => rig.sends(first),
       (sends) => sends[0]?.attempts[0]?.verdict === 'unknown',
@@ -245,13 +234,13 @@ describe('A run remembers what earlier runs of its id did', () => {
   test('a send that was under way when its run was terminated is not made twice', async () => {
     const { number } = await rig.billRun.create();
     await rig.fault({ path: `/v1/bill-runs/${number}/emails`, when: 'after', fault: 'stall', afterMs: 60_000 });
-    const first = await resend(number, 'T-1');
+    const first = await rig.resend(number, 'T-1');
     await until(
       () => rig.mailbox(number),
       (emails) => emails.length === 3,
     );
     await first.terminate('a mistake');
-    const second = await resend(number, 'T-1');
+    const second = await rig.resend(number, 'T-1');
     await until(
       () => rig.sends(second),
       ([send]) => (send?.attempts.length ?? 0) > 1,
@@ -267,11 +256,11 @@ describe('A run remembers what earlier runs of its id did', () => {
   test('a refused send asks the person again, in words, and a retry takes the next key', async () => {
     const { id, number } = await rig.billRun.create();
     await rig.control('PATCH', '/settings', { notificationActive: false });
-    const first = await resend(number, 'T-1');
+    const first = await rig.resend(number, 'T-1');
     await rig.state(first, 'NeedsAttention');
     await finish(first);
     await rig.control('PATCH', '/settings', { notificationActive: true });
-    const second = await resend(number, 'T-1');
+    const second = await rig.resend(number, 'T-1');
     const { question } = await rig.state(second, 'NeedsAttention');
     expect(question).toMatchObject({ kind: 'refused', needsSendAnyway: false });
     await second.signal('retry', { requestedBy: 'alice' });
@@ -304,15 +293,6 @@ describe('A run remembers what earlier runs of its id did', () => {
 });
 
 describe('After a reset', () => {
-  /** Resets the newest run to the end of a workflow task, as an operator would. */
-  async function reset(workflowId: string, runId: string, eventId: number, signalsAgain = true): Promise<void> {
-    await promisify(execFile)(temporalBinaries().temporal, [
-      ...['workflow', 'reset', '--workflow-id', workflowId, '--run-id', runId, '--event-id', String(eventId)],
-      ...['--reason', 'a test', '--address', inject('temporalAddress')],
-      ...(signalsAgain ? [] : ['--reapply-exclude', 'Signal']),
-    ]);
-  }
-
   async function emailedTwice(number: string): Promise<WorkflowHandle> {
     const run = await rig.start({ billRunKey: number });
     await rig.state(run, 'Emailed');
@@ -336,7 +316,7 @@ describe('After a reset', () => {
       expect(points.length).toBeGreaterThan(4);
       // The last task closes the run, and no operator could ask it for anything.
       for (const { eventId } of signalsAgain ? points : points.slice(0, -1)) {
-        await reset(run.workflowId, runId, Number(eventId), signalsAgain);
+        await rig.reset(run.workflowId, runId, Number(eventId), signalsAgain);
         if (!signalsAgain) {
           // Each is kept from emailing by what it was reset to: a first send by its cool-down, or its key; a resend by
           // the memory of what earlier runs did, or, where it had been asked before the reset, by a person.
@@ -360,15 +340,8 @@ describe('After a reset', () => {
     // The first look after the reset is kept waiting, until the history of the time before is gone.
     const path = `/object-query/billing-runs/${number}`;
     await rig.fault({ method: 'GET', path, fault: 'stall', afterMs: HOUR });
-    await reset(run.workflowId, runId, 4);
-    await rig.client.workflowService.deleteWorkflowExecution({
-      namespace: 'default',
-      workflowExecution: { workflowId: run.workflowId, runId },
-    });
-    await until(
-      () => runIdsOf(rig.client, run.workflowId),
-      (runIds) => !runIds.includes(runId),
-    );
+    await rig.reset(run.workflowId, runId, 4);
+    await rig.forget(run.workflowId, runId);
     await rig.control('POST', '/clock', { advanceMs: HOUR });
 
     const { question } = await rig.state(run, 'NeedsAttention');

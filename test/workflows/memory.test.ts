@@ -1,0 +1,243 @@
+/** Several runs of one workflow id, and what the last of them must know: found by an adversary, each one a second email. */
+import { randomUUID } from 'node:crypto';
+import { WorkflowClient, type WorkflowHandle } from '@temporalio/client';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { emailsPerDocument, openRig, until, type Rig } from '../support/rig.js';
+
+const HOUR = 3_600_000;
+
+let rig: Rig;
+beforeAll(async () => {
+  rig = await openRig({ server: 'real' });
+});
+afterEach(async () => {
+  await rig.control('PATCH', '/settings', { notificationActive: true });
+  await rig.afterTest();
+});
+afterAll(() => rig.close());
+
+const once = { min: 1, max: 1 };
+const zuoraForgets = () => rig.control('POST', '/clock', { advanceMs: 25 * HOUR });
+
+/** The workflow task after which an attempt was scheduled, of the last attempt in a run. */
+async function taskOfLastAttempt(run: WorkflowHandle): Promise<number> {
+  const { events } = await run.fetchHistory();
+  const scheduled = (events ?? [])
+    .map(({ activityTaskScheduledEventAttributes: activity }) => activity)
+    .findLast((activity) => activity?.activityType?.name === 'emailBillRunDocuments');
+  return Number(scheduled?.workflowTaskCompletedEventId);
+}
+
+async function isAnotherRun(run: WorkflowHandle, runId: string): Promise<string> {
+  const { runId: newest } = await until(
+    () => rig.client.workflow.getHandle(run.workflowId).describe(),
+    (description) => description.runId !== runId,
+  );
+  return newest;
+}
+
+describe('No second email', () => {
+  test('for attempts that stand in two histories, because a reset copied them', async () => {
+    const { number } = await rig.billRun.create();
+    const path = `/v1/bill-runs/${number}/emails`;
+    await rig.fault({ path, when: 'after', fault: 'reset' });
+    const one = await rig.resend(number, 'T-1');
+    await until(
+      () => rig.sends(one),
+      ([send]) => send?.attempts[0]?.verdict === 'unknown',
+    );
+    const headers = { 'zuora-request-id': randomUUID() };
+    await rig.fault({ path, fault: 'respond', status: 429, headers });
+    await until(
+      () => rig.sends(one),
+      ([send]) => send?.attempts.length === 2,
+    );
+    const { runId } = await one.describe();
+    const { events } = await one.fetchHistory();
+    const task = events?.findLast((event) => event.workflowTaskCompletedEventAttributes != null);
+    await rig.reset(one.workflowId, runId, Number(task?.eventId));
+    await isAnotherRun(one, runId);
+    await rig.own(number).terminate('start anew');
+
+    const three = await rig.resend(number, 'T-1');
+    await rig.state(three, 'Emailed');
+    const [send] = await rig.sends(three);
+    expect(send?.attempts.map(({ verdict, stored }) => [verdict, stored])).toEqual([
+      ['unknown', false],
+      ['notExecuted', false],
+      ['accepted', true],
+    ]);
+    expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
+  });
+
+  test('after a second reset, though a person answered for the first', async () => {
+    const { number } = await rig.billRun.create();
+    const one = await rig.resend(number, 'T-1');
+    await rig.state(one, 'Emailed');
+    const { runId } = await one.describe();
+    await rig.reset(one.workflowId, runId, await taskOfLastAttempt(one));
+    const own = rig.own(number);
+    const second = await isAnotherRun(own, runId);
+    await rig.state(own, 'NeedsAttention');
+    await own.signal('retry', { sendAnyway: true, requestedBy: 'alice' });
+    await rig.state(own, 'Emailed');
+    const task = await taskOfLastAttempt(own);
+
+    await zuoraForgets();
+    await rig.reset(one.workflowId, second, task);
+    await isAnotherRun(own, second);
+    expect((await rig.state(own, 'NeedsAttention')).question).toMatchObject({ needsSendAnyway: true });
+    expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
+    await own.signal('finish');
+    await rig.result(own);
+  });
+
+  test('for a request that was served together with another, which the same run has sent since', async () => {
+    const { number } = await rig.billRun.create({ status: 'Completed' });
+    await rig.control('PATCH', '/settings', { notificationActive: false });
+    const one = await rig.resend(number, 'T-1');
+    await rig.state(one, 'WaitingForPost');
+    await one.signal('resend', { requestId: 'T-2' });
+    await rig.billRun.change(number, { status: 'Posted' });
+    await rig.state(one, 'NeedsAttention');
+    await one.signal('finish');
+    await rig.result(one);
+    await rig.control('PATCH', '/settings', { notificationActive: true });
+
+    const two = await rig.resend(number, 'T-2');
+    await rig.state(two, 'NeedsAttention');
+    await two.signal('retry');
+    await rig.state(two, 'Emailed');
+    await zuoraForgets();
+    await two.signal('resend', { requestId: 'T-1' });
+    const [send] = await until(
+      () => rig.sends(two),
+      (sends) => sends[0]?.requests.length === 2,
+    );
+    expect(send?.requests).toMatchObject([{ requestId: 'T-2' }, { requestId: 'T-1' }]);
+    expect((await rig.status(two)).state).toBe('Emailed');
+    expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
+  });
+
+  test('where Temporal has deleted the history of the run that began the send', async () => {
+    const { number } = await rig.billRun.create();
+    await rig.fault({ path: `/v1/bill-runs/${number}/emails`, fault: 'respond', status: 429 });
+    const one = await rig.resend(number, 'T-1');
+    await until(
+      () => rig.sends(one),
+      ([send]) => send?.attempts.length === 1,
+    );
+    const { runId } = await one.describe();
+    await one.terminate('start anew');
+    const two = await rig.resend(number, 'T-1');
+    await rig.state(two, 'Emailed');
+    await two.signal('finish');
+    await rig.result(two);
+    await rig.forget(one.workflowId, runId);
+    await zuoraForgets();
+
+    const three = await rig.resend(number, 'T-1');
+    await rig.state(three, 'Emailed');
+    expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
+  });
+
+  test('while visibility does not list yet the run that sent it', async () => {
+    // The development server lists at once, Elasticsearch a second later.
+    const list = WorkflowClient.prototype.list.bind(rig.client.workflow);
+    let late = 0;
+    const lagging = vi.spyOn(WorkflowClient.prototype, 'list').mockImplementation((options) => {
+      const all = list(options);
+      return Object.assign(Object.create(all) as typeof all, {
+        [Symbol.asyncIterator]: async function* () {
+          for await (const execution of all) {
+            if (execution.startTime.getTime() < Date.now() - 2_000) yield execution;
+            else late += 1;
+          }
+        },
+      });
+    });
+    try {
+      const { number } = await rig.billRun.create();
+      const input = { escalationWindow: '0s' };
+      const one = await rig.client.workflow.signalWithStart('emailBillRun', {
+        workflowId: rig.own(number).workflowId,
+        taskQueue: rig.taskQueue,
+        args: [{ billRunKey: number, resend: true, requestId: 'T-1', ...input }],
+        signal: 'resend',
+        signalArgs: [{ requestId: 'T-2' }],
+      });
+      await rig.result(one);
+      await rig.result(await rig.resend(number, 'T-2', input));
+      expect(late).toBeGreaterThan(0);
+      expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
+    } finally {
+      lagging.mockRestore();
+    }
+  });
+});
+
+describe('No lost request', () => {
+  test('where a null stands for an entity that there is not', async () => {
+    const { id, number } = await rig.billRun.create();
+    const input = { billRunKey: id, resend: true, requestId: 'T-1', entityId: null, orgIds: null };
+    const guest = await rig.startAs(`email-bill-run/${id}`, input);
+    expect(await rig.result(guest)).toMatchObject({ handedOverTo: rig.own(number).workflowId });
+    await rig.state(rig.own(number), 'Emailed');
+    expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
+  });
+
+  test('where two start a closed run again at the same moment', async () => {
+    const { number } = await rig.billRun.create();
+    await rig.result(await rig.start({ billRunKey: number, escalationWindow: '0s' }));
+    const requestIds = ['T-1', 'T-2', 'T-3'];
+    const started = await Promise.all(
+      requestIds.map((requestId) => rig.emails.start({ billRunKey: number, resend: true, requestId })),
+    );
+    expect(new Set(started.map(({ runId }) => runId)).size).toBe(1);
+    expect(started.map(({ result }) => result).sort()).toEqual(['joined', 'joined', 'started']);
+    const own = rig.own(number);
+    await until(
+      () => rig.sends(own),
+      (sends) => sends.flatMap(({ requests }) => requests).length === 3,
+    );
+  });
+});
+
+describe('A run that cannot go on', () => {
+  test('can be finished while Zuora does not let it look', async () => {
+    const { number } = await rig.billRun.create({ autoEmail: true });
+    const run = await rig.start({ billRunKey: number });
+    await rig.state(run, 'Skipped');
+    const path = `/object-query/billing-runs/${number}`;
+    await rig.fault({ method: 'GET', path, fault: 'respond', status: 403, times: 1000 });
+    await run.signal('retry');
+    await until(
+      () => run.describe(),
+      ({ raw }) => (raw.pendingActivities?.[0]?.attempt ?? 0) > 1,
+    );
+    await run.signal('finish');
+    expect((await rig.result(run)).state).toBe('Skipped');
+  });
+
+  test('hands over to a workflow id that another application used before', async () => {
+    const { id, number } = await rig.billRun.create();
+    const { workflowId } = rig.own(number);
+    const taskQueue = `test-${randomUUID()}`;
+    await rig.client.workflow.start('somethingElse', { workflowId, taskQueue });
+    const { workflowService } = rig.client;
+    // COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION
+    const completion = { commandType: 4, completeWorkflowExecutionCommandAttributes: {} };
+    const task = await rig.client.withDeadline(Date.now() + 60_000, () =>
+      workflowService.pollWorkflowTaskQueue({ namespace: 'default', taskQueue: { name: taskQueue } }),
+    );
+    await workflowService.respondWorkflowTaskCompleted({
+      namespace: 'default',
+      taskToken: task.taskToken,
+      // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the SDK exports no enum of commands
+      commands: [completion],
+    });
+    const guest = await rig.startAs(`email-bill-run/${id}`, { billRunKey: id });
+    expect(await rig.result(guest)).toMatchObject({ state: 'HandedOver' });
+    await rig.state(rig.own(number), 'Emailed');
+  });
+});
