@@ -1,0 +1,343 @@
+/**
+ * What really happened to one bill run, as four witnesses tell it: the workflow's answers, its history, what reached
+ * Zuora, and what left Zuora. The seven rules of sending are checked by holding them against each other.
+ */
+import type { WorkflowHandle } from '@temporalio/client';
+import { defaultPayloadConverter, type Payload } from '@temporalio/common';
+import { tsToMs } from '@temporalio/common/lib/time.js';
+import { expect } from 'vitest';
+import type { AttemptInput, BillRun, Receipt } from '../../activities/types.js';
+import { checkNote, checkResend, type Settings } from '../../workflows/checks.js';
+import type { EmailBillRunResult, RunStatus, SendRecord } from '../../workflows/contract.js';
+import { keyParts } from '../../workflows/keys.js';
+import { HOUR, MINUTE } from './life.js';
+import { checkNumbers } from './records.js';
+import type { Email } from './rig.js';
+
+type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
+type HistoryEvent = NonNullable<History['events']>[number];
+
+/** A call to email the documents, as the simulator logged it. */
+export interface EmailCall {
+  readonly at: string;
+  readonly path: string;
+  readonly method: string;
+  readonly idempotencyKey: string | null;
+  readonly trackId: string | null;
+  readonly requestId: string | null;
+  readonly status: number | null;
+  readonly body: { readonly resend?: boolean } | null;
+}
+
+/** A scheduled `emailBillRunDocuments`, with what the workflow knew when it scheduled it. */
+interface ScheduledAttempt {
+  readonly input: AttemptInput;
+  readonly at: number;
+  readonly look: { readonly billRun: BillRun; readonly at: number } | undefined;
+  readonly held: boolean;
+  readonly closing: boolean;
+  readonly end: AttemptEnd;
+}
+
+/** `notTaken`: no worker took it in time. `lost`: it ended without a receipt. */
+type AttemptEnd = 'open' | 'notTaken' | 'lost' | Receipt;
+
+export interface Evidence {
+  readonly settings: Settings;
+  readonly status: RunStatus;
+  readonly sends: readonly SendRecord[];
+  readonly history: readonly ScheduledAttempt[];
+  /** The ids of all requests that history holds; those without an id are only counted. */
+  readonly asked: { readonly ids: ReadonlySet<string>; readonly unnamed: number };
+  readonly calls: readonly EmailCall[];
+  /** What left Zuora before the other witnesses were heard, and after. */
+  readonly emailsBefore: readonly Email[];
+  readonly emails: readonly Email[];
+  readonly documents: number;
+  /** Nothing is under way: all that history holds is in the record. */
+  readonly atRest: boolean;
+  readonly startRequestId: string;
+  /** On the time-skipping server a replay may tell a moment's other times than the run itself told. */
+  readonly sameTimes: boolean;
+}
+
+/** Everything that history tells about attempts and requests. */
+export function readHistory({ events }: History): Pick<Evidence, 'history' | 'asked'> {
+  const all = events ?? [];
+  let task = 0;
+  const tasks = new Map<number, number>();
+  const ends = new Map<number, AttemptEnd>();
+  const watches = new Set<number>();
+  const interrupted = new Set<number>();
+  const looks: { readonly id: number; readonly at: number; readonly billRun: BillRun }[] = [];
+  for (const event of all) {
+    const completed = event.activityTaskCompletedEventAttributes;
+    const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskCanceledEventAttributes;
+    const timedOut = event.activityTaskTimedOutEventAttributes;
+    const scheduled = event.activityTaskScheduledEventAttributes;
+    const interruption = event.activityTaskCancelRequestedEventAttributes;
+    if (event.workflowTaskStartedEventAttributes != null) task = idOf(event);
+    // The time-skipping server names another event as the task's; but only one task is under way at a time.
+    if (scheduled != null) tasks.set(idOf(event), task);
+    if (scheduled?.activityType?.name === 'watchBillRun') watches.add(idOf(event));
+    if (interruption != null) interrupted.add(Number(interruption.scheduledEventId));
+    if (failed != null) ends.set(Number(failed.scheduledEventId), 'lost');
+    if (timedOut != null) {
+      const { timeoutType } = timedOut.failure?.timeoutFailureInfo ?? {};
+      // ScheduleToStart
+      ends.set(Number(timedOut.scheduledEventId), Number(timeoutType) === 2 ? 'notTaken' : 'lost');
+    }
+    if (completed != null) {
+      const id = Number(completed.scheduledEventId);
+      const [value] = decoded(completed.result);
+      if (!watches.has(id)) ends.set(id, value as Receipt);
+      // Nobody hears the answer to a look that was interrupted.
+      else if (!interrupted.has(id)) looks.push({ id: idOf(event), at: timeOf(event), billRun: value as BillRun });
+    }
+  }
+
+  const history = all.flatMap((event) => {
+    const scheduled = event.activityTaskScheduledEventAttributes;
+    if (scheduled?.activityType?.name !== 'emailBillRunDocuments') return [];
+    const known = tasks.get(idOf(event)) ?? 0;
+    return {
+      input: decoded(scheduled.input)[0] as AttemptInput,
+      at: timeOf(event),
+      look: looks.findLast(({ id }) => id < known),
+      ...orders(all.filter((earlier) => idOf(earlier) < known)),
+      end: ends.get(idOf(event)) ?? 'open',
+    };
+  });
+  return { history, asked: requestsIn(all) };
+}
+
+/** What a closed run came to: its result, or what its failure says instead. The SDK keeps nothing of a cancellation. */
+export function endIn({ events }: History): EmailBillRunResult | 'canceled' {
+  const last = events?.at(-1);
+  if (last?.workflowExecutionCanceledEventAttributes != null) return 'canceled';
+  const failure = last?.workflowExecutionFailedEventAttributes?.failure;
+  const said =
+    last?.workflowExecutionCompletedEventAttributes?.result ?? failure?.applicationFailureInfo?.details ?? null;
+  return decoded(said)[0] as EmailBillRunResult;
+}
+
+/** What operators have said so far about going on. */
+function orders(events: readonly HistoryEvent[]): { readonly held: boolean; readonly closing: boolean } {
+  let held = false;
+  let closing = false;
+  for (const event of events) {
+    const { signalName, input } = event.workflowExecutionSignaledEventAttributes ?? {};
+    if (event.workflowExecutionCancelRequestedEventAttributes != null) closing = true;
+    if (checkNote(decoded(input)[0]).faults !== undefined) continue;
+    if (signalName === 'hold') held = true;
+    if (signalName === 'release') held = false;
+    if (signalName === 'finish') closing = true;
+  }
+  return { held, closing };
+}
+
+function requestsIn(events: readonly HistoryEvent[]): Evidence['asked'] {
+  const ids = new Set<string>();
+  let unnamed = 0;
+  for (const event of events) {
+    const signal = event.workflowExecutionSignaledEventAttributes;
+    const update = event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest?.input;
+    if (signal?.signalName !== 'resend' && update == null) continue;
+    const { value } = checkResend(decoded(signal == null ? update?.args : signal.input)[0]);
+    if (value === undefined) continue;
+    if (value.requestId === undefined) unnamed += 1;
+    else ids.add(value.requestId);
+  }
+  return { ids, unnamed };
+}
+
+function decoded(payloads: { readonly payloads?: readonly Payload[] | null } | null | undefined): readonly unknown[] {
+  return (payloads?.payloads ?? []).map((payload) => {
+    try {
+      return defaultPayloadConverter.fromPayload(payload);
+    } catch {
+      return 'cannot be decoded';
+    }
+  });
+}
+
+function idOf({ eventId }: HistoryEvent): number {
+  return Number(eventId);
+}
+
+function timeOf({ eventTime }: HistoryEvent): number {
+  return tsToMs(eventTime);
+}
+
+/** What may lie between the clocks of a server, a worker and a simulator on one busy machine. */
+const SLACK_MS = MINUTE;
+
+/** The seven rules of sending, as far as they must hold at any time. */
+export function checkRules(evidence: Evidence): void {
+  checkPosted(evidence);
+  checkOneCallEach(evidence);
+  checkOrders(evidence);
+  for (const send of evidence.sends) {
+    checkEmails(evidence, send);
+    checkNumbers(send, (attempt) => startOf(evidence, attempt.trackId));
+    checkBudget(evidence, send);
+    checkLook(evidence, send);
+  }
+  checkKeyAges(evidence);
+  checkRequests(evidence);
+}
+
+/** When the attempt began, by the server's clock, which may be days ahead of the worker's. */
+function startOf({ history }: Evidence, trackId: string): number {
+  return history.find(({ input }) => input.trackId === trackId)?.at ?? NaN;
+}
+
+function checkPosted({ history }: Evidence): void {
+  for (const { look } of history) expect(look?.billRun.status, 'rule 1: posted first').toBe('Posted');
+}
+
+/** Rule 2, between history, the simulator's log, and the record. */
+function checkOneCallEach({ history, calls, sends, atRest }: Evidence): void {
+  const scheduled = history.map(({ input }) => input.trackId);
+  expect(new Set(scheduled).size, 'every scheduled attempt has a track id of its own').toBe(scheduled.length);
+  const called = calls.map(({ trackId }) => trackId);
+  expect(new Set(called).size, 'rule 2: one attempt, at most one call').toBe(called.length);
+  expect(scheduled, 'rule 2: no call without an attempt in history').toEqual(expect.arrayContaining(called));
+
+  const recorded = sends.flatMap(({ resend, attempts }) => attempts.map((attempt) => ({ ...attempt, resend })));
+  const tracks = recorded.map(({ trackId }) => trackId);
+  expect(new Set(tracks).size, 'every attempt is recorded once').toBe(tracks.length);
+  for (const { trackId, idempotencyKey, resend, httpStatus, zuoraRequestId, verdict } of recorded) {
+    const input = history.find((attempt) => attempt.input.trackId === trackId)?.input;
+    expect(input, 'rule 7: what is recorded is in history').toMatchObject({ idempotencyKey, resend });
+    const call = calls.find((each) => each.trackId === trackId);
+    if (call !== undefined) expect(call).toMatchObject({ idempotencyKey, body: { resend } });
+    if (httpStatus !== null) expect(call).toMatchObject({ status: httpStatus, requestId: zuoraRequestId });
+    if (verdict === 'notExecuted' && httpStatus === null) {
+      expect(call, 'rule 2: what is said never to have left did not').toBeUndefined();
+    }
+  }
+  if (!atRest) return;
+  for (const { input, end } of history) {
+    const noCall = end === 'notTaken' || (typeof end === 'object' && !end.called);
+    expect(tracks.includes(input.trackId), 'rule 2: every attempt that may have called is on record').toBe(!noCall);
+    if (noCall) expect(called).not.toContain(input.trackId);
+  }
+}
+
+function checkOrders({ history }: Evidence): void {
+  for (const { held, closing } of history) {
+    expect(held, 'a held run starts no attempt').toBe(false);
+    expect(closing, 'a closing run starts no attempt').toBe(false);
+  }
+}
+
+/** What a record claims about emails, against those that left. */
+function checkEmails(
+  { emailsBefore, emails, documents, atRest }: Evidence,
+  { resend, outcome, ...send }: SendRecord,
+): void {
+  const { attempts, decisions, settledAt, note, ordinal } = send;
+  const keys = new Set(attempts.map(({ idempotencyKey }) => keyParts(idempotencyKey).intent));
+  expect(keys.size, 'rule 3: one key per send, but for its number').toBeLessThanOrEqual(1);
+  const isOwn = ({ idempotencyKey }: Email): boolean => keys.has(keyParts(idempotencyKey ?? '/').intent);
+  const own = emails.filter(isOwn);
+  const risks = decisions.filter(({ decision }) => decision === 'sendAnyway').length;
+  expect(
+    mostPerDocument(own),
+    `rule 3: send ${ordinal} is emailed once, or a person took the risk`,
+  ).toBeLessThanOrEqual(1 + risks);
+  const success = attempts.some(({ verdict }) => verdict === 'accepted');
+  expect(outcome === 'accepted', `rule 5: send ${ordinal} is accepted with a success, and only then`).toBe(success);
+  if (success) {
+    // A first send leaves out what was emailed before.
+    const emailed = new Set((resend ? own : emails).map(({ documentNumber }) => documentNumber));
+    expect(emailed.size, `rule 5: send ${ordinal} is accepted, and every document was emailed`).toBe(documents);
+  }
+  const saysNothingSent = ['refused', 'skipped', 'superseded'].includes(outcome);
+  if (saysNothingSent || (outcome === 'pending' && settledAt !== null)) {
+    expect(emailsBefore.filter(isOwn), `rule 5: send ${ordinal} is ${outcome}, and nothing was emailed`).toEqual([]);
+  }
+  if (outcome === 'unknown' && settledAt !== null && atRest) {
+    expect(note, `rule 5: send ${ordinal} was closed as unknown in words`).not.toBeNull();
+  }
+}
+
+function mostPerDocument(emails: readonly Email[]): number {
+  const counts = new Map<string, number>();
+  for (const { documentNumber } of emails) counts.set(documentNumber, (counts.get(documentNumber) ?? 0) + 1);
+  return Math.max(0, ...counts.values());
+}
+
+/** Rule 4 as Zuora sees it: by its clock, from the first to the last call under a key. */
+function checkKeyAges({ calls, history }: Evidence): void {
+  for (const { idempotencyKey: key, at } of calls) {
+    const first = calls.find(({ idempotencyKey }) => idempotencyKey === key)?.at ?? at;
+    expect(Date.parse(at) - Date.parse(first), 'rule 4: no call under a forgotten key').toBeLessThanOrEqual(
+      23 * HOUR + SLACK_MS,
+    );
+  }
+  for (const { input, at } of history) expect(input.notAfter - at).toBeLessThanOrEqual(23 * HOUR);
+}
+
+/** Rule 4: how long attempts go on of themselves after the first one, or after a person's word. */
+function checkBudget(evidence: Evidence, { attempts, decisions }: SendRecord): void {
+  const starts = attempts.map(({ trackId }) => startOf(evidence, trackId));
+  const told = decisions.map(({ at }) => starts.find((start) => start >= Date.parse(at)) ?? Infinity);
+  for (const start of starts) {
+    const from = Math.max(...[starts[0] ?? start, ...told].filter((at) => at <= start));
+    expect(start - from, 'rule 4: the budget').toBeLessThanOrEqual(evidence.settings.sendBudgetMs + SLACK_MS);
+  }
+}
+
+/** Rule 6, for the first attempt of a first send: what the look before it said. */
+function checkLook({ history, settings }: Evidence, { resend, attempts, decisions }: SendRecord): void {
+  const begun = history.find(({ input }) => input.trackId === attempts[0]?.trackId);
+  if (resend || begun === undefined) return;
+  const overridden = decisions.some(({ decision, at }) => decision === 'sendAnyway' && Date.parse(at) <= begun.at);
+  if (overridden) return;
+  const { billRun, at: lookedAt = NaN } = begun.look ?? {};
+  expect(begun.at - lookedAt, 'rule 6: the look is fresh').toBeLessThanOrEqual(MINUTE + SLACK_MS);
+  expect(billRun?.autoEmail, 'rule 6: Zuora does not email by itself').not.toBe(true);
+  const counts = [billRun?.numberOfInvoices, billRun?.numberOfCreditMemos];
+  expect(counts, 'rule 6: there is something to email').not.toEqual([0, 0]);
+  const sentAt = Math.min(Date.parse(billRun?.lastEmailSentTime ?? '1970-01-01T00:00:00Z'), lookedAt);
+  expect(begun.at, 'rule 6: the cool-down is over').toBeGreaterThanOrEqual(sentAt + settings.coolDownMs);
+}
+
+/** Rule 7: every request is in exactly one send, or waits for one. */
+function checkRequests({ status, sends, asked, startRequestId }: Evidence): void {
+  const served = sends.flatMap(({ requests }) => requests.map(({ requestId }) => requestId));
+  expect(new Set(served).size, 'rule 7: no request is served twice').toBe(served.length);
+  // One that waited a moment ago may be served by now.
+  const found = new Set([...served, ...status.pendingRequests.map(({ requestId }) => requestId)]);
+  const named = new Set([...asked.ids, startRequestId]);
+  expect([...found], 'rule 7: no request is lost').toEqual(expect.arrayContaining([...named]));
+  expect(found.size, 'rule 7: no request is lost, and none is made up').toBe(named.size + asked.unnamed);
+}
+
+/** What must be true in the end, besides the rules: nothing unsettled goes unmentioned. */
+export function checkEnd({ status, sends, sameTimes }: Evidence, end: EmailBillRunResult | 'canceled' | 'open'): void {
+  const last = sends.at(-1);
+  const open = last !== undefined && last.outcome !== 'accepted' && last.outcome !== 'skipped';
+  if (end === 'open') {
+    expect(status.pendingRequests, 'a run at rest has served every request').toEqual([]);
+    if (open) expect(status.question, 'rule 5: what is not settled is asked').toMatchObject({ ordinal: last.ordinal });
+    return;
+  }
+  for (const { settledAt, outcome, ordinal } of sends) {
+    const mayBeOpen = ordinal === last?.ordinal && end !== 'canceled';
+    if (!mayBeOpen) expect(settledAt, `send ${ordinal} (${outcome}) is closed`).not.toBeNull();
+  }
+  if (end === 'canceled') return;
+  const told = (all: readonly SendRecord[]) => (sameTimes ? all : withoutTimes(all));
+  expect(told(end.sends), 'rule 7: the result tells what the query tells').toEqual(told(sends));
+  const unsettled = end.unsettled.join('\n');
+  for (const { requestId } of status.pendingRequests) expect(unsettled).toContain(`request ${requestId} `);
+  if (open) expect(unsettled, 'rule 5: what is not settled is named').toContain(`send ${last.ordinal} `);
+  expect(end.unsettled).toHaveLength(status.pendingRequests.length + (open ? 1 : 0));
+}
+
+function withoutTimes(sends: readonly SendRecord[]): readonly SendRecord[] {
+  return JSON.parse(JSON.stringify(sends).replace(/"\d{4}-\d\d-\d\dT[\d:.]+Z"/g, '"a time"')) as SendRecord[];
+}

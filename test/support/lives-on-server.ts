@@ -1,0 +1,332 @@
+/** Lives of bill runs on real parts, as the model-based test lives them: what happens to them, and what they come to. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { inspect } from 'node:util';
+import { WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client';
+import { Worker } from '@temporalio/worker';
+import { expect, inject } from 'vitest';
+import type { Control } from '../../scripts/simulator-control.js';
+import { checkInput, type Settings } from '../../workflows/checks.js';
+import {
+  canonicalWorkflowId,
+  type EmailBillRunInput,
+  type RunStatus,
+  type SendRecord,
+} from '../../workflows/contract.js';
+import { checkEnd, checkRules, endIn, readHistory, type EmailCall, type Evidence } from './evidence.js';
+import { MINUTE } from './life.js';
+import type { Email } from './rig.js';
+
+/** Where lives take place. */
+export interface Place {
+  readonly client: Client;
+  readonly control: Control;
+  readonly taskQueue: string;
+  /** Whether waiting takes no time. */
+  readonly skips: boolean;
+  /** Lets time pass, where it can be skipped. */
+  readonly pass: (ms: number) => Promise<void>;
+  /** Zuora's clock (epoch, ms). */
+  readonly now: () => Promise<number>;
+  /** Kills the worker process and starts another. */
+  readonly crash: () => Promise<void>;
+  /** Asks a run; no worker is killed over it. The worker there is gets to know the run first, unless it is gone by then. */
+  readonly ask: <T>(
+    knows: (pid: number, isGone: () => boolean) => Promise<void>,
+    question: () => Promise<T>,
+  ) => Promise<T>;
+}
+
+export interface Circumstances {
+  readonly input: Omit<EmailBillRunInput, 'billRunKey'>;
+  readonly status: string;
+  /** Beside what a bill run is created with. */
+  readonly shown: Shown | null;
+  /** What the first calls meet with. */
+  readonly faults: readonly string[];
+}
+
+const DOCUMENTS = 3;
+export const START_REQUEST = 'start';
+
+/** One bill run, and the workflow that emails it. */
+export class Life {
+  readonly number: string;
+  readonly place: Place;
+  private readonly handle: WorkflowHandle;
+  private readonly settings: Settings;
+  posted: boolean;
+  /** The run has ended: nothing that is sent to it arrives. */
+  over = false;
+  /** Which send was promised to serve a request. */
+  readonly promised = new Map<string, number>();
+  last: Evidence | undefined;
+  /** The worker process that last took a task of the run, as far as that matters. */
+  private knownBy: number | undefined;
+
+  private constructor(place: Place, number: string, { input, status }: Circumstances, handle: WorkflowHandle) {
+    this.place = place;
+    this.number = number;
+    this.handle = handle;
+    this.posted = status === 'Posted';
+    const { value, faults } = checkInput({ billRunKey: number, ...input });
+    if (faults !== undefined) throw new Error(faults.join('; '));
+    this.settings = value;
+  }
+
+  static async begin(place: Place, circumstances: Circumstances): Promise<Life> {
+    const { control, client, taskQueue } = place;
+    const { status, input, shown: record, faults } = circumstances;
+    const { number } = await control<{ number: string }>('POST', '/bill-runs', {
+      invoices: DOCUMENTS - 1,
+      creditMemos: 1,
+      status,
+    });
+    if (record !== null) await show(place, number, record);
+    for (const name of faults) {
+      await control('POST', '/faults', { method: 'POST', path: emailsOf(number), ...emailFaults[name] });
+    }
+    const handle = await client.workflow.start('emailBillRun', {
+      workflowId: canonicalWorkflowId(number),
+      taskQueue,
+      args: [{ billRunKey: number, requestId: START_REQUEST, ...input }],
+    });
+    const life = new Life(place, number, circumstances, handle);
+    await life.check();
+    return life;
+  }
+
+  /** @returns whether it arrived */
+  async tell(signal: string, ...args: readonly unknown[]): Promise<boolean> {
+    return this.reach(() => this.handle.signal(signal, ...args));
+  }
+
+  cancel(): Promise<boolean> {
+    return this.reach(() => this.handle.cancel());
+  }
+
+  /** The update; nothing where it was refused. */
+  async requestResend(argument: unknown): Promise<{ requestId: string; ordinal: number } | undefined> {
+    let answer: { requestId: string; ordinal: number } | undefined;
+    await this.reach(async () => {
+      answer = await this.handle.executeUpdate('requestResend', { args: [argument] });
+    }).catch(async (error: unknown) => {
+      const { type } = (error as { cause?: { type?: unknown } }).cause ?? {};
+      if (type !== 'InvalidInput' && !(await this.isOver())) throw error;
+    });
+    if (answer !== undefined) this.promised.set(answer.requestId, answer.ordinal);
+    return answer;
+  }
+
+  private async reach(send: () => Promise<unknown>): Promise<boolean> {
+    if (this.over) return false;
+    try {
+      await send();
+      return true;
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+      this.over = true;
+      return false;
+    }
+  }
+
+  async isOver(): Promise<boolean> {
+    this.over ||= (await this.handle.describe()).status.name !== 'RUNNING';
+    return this.over;
+  }
+
+  fault(fault: object): Promise<unknown> {
+    return this.place.control('POST', '/faults', { method: 'POST', path: emailsOf(this.number), ...fault });
+  }
+
+  readFault(fault: object): Promise<unknown> {
+    const path = `/object-query/billing-runs/${this.number}`;
+    return this.place.control('POST', '/faults', { method: 'GET', path, when: 'before', ...fault });
+  }
+
+  change(change: object): Promise<unknown> {
+    return this.place.control('PATCH', `/bill-runs/${this.number}`, change);
+  }
+
+  async calls(): Promise<readonly EmailCall[]> {
+    const requests = await this.place.control<EmailCall[]>('GET', `/requests?billRun=${this.number}`);
+    return requests.filter(({ method }) => method === 'POST');
+  }
+
+  status(): Promise<RunStatus> {
+    return this.query('status');
+  }
+
+  private query<T>(name: string): Promise<T> {
+    return this.place.ask(
+      (pid, isGone) => this.meet(pid, isGone),
+      () => this.handle.query<T>(name),
+    );
+  }
+
+  /**
+   * Lets the present worker take a task of the run before it is asked anything. A query that reaches a worker as the
+   * first thing it hears of a run goes through events that no workflow task has taken yet, and the SDK then takes up
+   * the next task from there: its commands are in an order that no replay repeats (seen with SDK 1.24, server 1.32).
+   */
+  private async meet(pid: number, isGone: () => boolean): Promise<void> {
+    if (this.knownBy === pid || (await this.isOver())) return;
+    const { client } = this.place;
+    const { workflowId } = this.handle;
+    await client.workflowService.resetStickyTaskQueue({ namespace: 'default', execution: { workflowId } });
+    const length = (await this.handle.fetchHistory()).events?.length ?? 0;
+    await this.tell('billRunPosted');
+    await soon(
+      'a task is taken by the new worker',
+      async () => [await this.isOver(), await this.handle.fetchHistory()] as const,
+      ([over, { events }]) =>
+        over ||
+        isGone() ||
+        (events ?? [])
+          .slice(length)
+          .some(({ workflowTaskCompletedEventAttributes: task }) => task?.identity?.startsWith(`${pid}@`)),
+    );
+    if (!isGone()) this.knownBy = pid;
+  }
+
+  /** Waits until nothing is under way; between two attempts, or before the next look, is at rest, too. */
+  async rest(): Promise<void> {
+    await soon(
+      'nothing is under way',
+      async () => [await this.handle.describe(), await this.handle.fetchHistory()] as const,
+      ([{ status, raw, historyLength }, { events }]) => {
+        if (status.name !== 'RUNNING') return true;
+        // Both are of the same moment.
+        if (events?.length !== historyLength) return false;
+        const busy = (raw.pendingActivities ?? []).some(
+          ({ activityType, attempt }) => activityType?.name !== 'watchBillRun' || (attempt ?? 1) < 2,
+        );
+        const task = (events ?? []).findLast(
+          (event) =>
+            event.workflowTaskScheduledEventAttributes != null ||
+            event.workflowTaskStartedEventAttributes != null ||
+            event.workflowTaskCompletedEventAttributes != null,
+        );
+        return !busy && task?.workflowTaskCompletedEventAttributes != null;
+      },
+    );
+  }
+
+  /** Holds the witnesses against each other. The order in which they are heard matters where things go on meanwhile. */
+  async check({ atRest = false } = {}): Promise<Evidence> {
+    const { place, number, handle, settings } = this;
+    const mailbox = (): Promise<Email[]> => place.control('GET', `/mailbox?billRun=${number}`);
+    const emailsBefore = await mailbox();
+    const status = await this.status();
+    const sends = await this.query<SendRecord[]>('sends');
+    const emails = await mailbox();
+    const calls = await this.calls();
+    const history = readHistory(await handle.fetchHistory());
+    const evidence: Evidence = {
+      ...{ settings, status, sends, ...history, calls, emailsBefore, emails, atRest },
+      documents: DOCUMENTS,
+      startRequestId: START_REQUEST,
+      sameTimes: !place.skips,
+    };
+    checkRules(evidence);
+    if (!this.posted) expect(calls, 'rule 1: no call before the post').toEqual([]);
+    for (const [requestId, ordinal] of this.promised) {
+      const serving = sends.find(({ requests }) => requests.some((request) => request.requestId === requestId));
+      if (serving !== undefined) expect(serving.ordinal, `${requestId} is served by the promised send`).toBe(ordinal);
+    }
+    this.last = evidence;
+    return evidence;
+  }
+
+  /** After the last word: the rules once more, what is unsettled is named, and history replays. */
+  async close(): Promise<void> {
+    const evidence = await this.check({ atRest: true });
+    const history = await this.handle.fetchHistory();
+    checkEnd(evidence, endIn(history));
+    await Worker.runReplayHistory(
+      { workflowBundle: { codePath: inject('workflowBundlePath') } },
+      history,
+      this.handle.workflowId,
+    );
+  }
+}
+
+function emailsOf(number: string): string {
+  return `/v1/bill-runs/${number}/emails`;
+}
+
+/** Longer than a lost worker, the pauses after it, and a busy machine take together. */
+const WAIT_LIMIT_MS = 2 * MINUTE;
+
+/** Waits for a condition. One that does not come is a finding, and is shrunk like any other. */
+export async function soon<T>(what: string, ask: () => Promise<T>, right: (answer: T) => boolean): Promise<void> {
+  const limit = Date.now() + WAIT_LIMIT_MS;
+  for (;;) {
+    const answer = await ask();
+    if (right(answer)) return;
+    if (Date.now() > limit)
+      throw new Error(`${what}: it does not come to that; the last answer was ${inspect(answer)}`);
+    await delay(50);
+  }
+}
+
+/** What Zuora may tell of a bill run beside its status. */
+export interface Shown {
+  readonly autoEmail: boolean | null;
+  readonly numberOfInvoices: number | null;
+  readonly numberOfCreditMemos: number | null;
+  readonly sentAgo: number | null;
+}
+
+export async function show(place: Place, number: string, { sentAgo, ...fields }: Shown): Promise<void> {
+  const lastEmailSentTime = sentAgo === null ? null : new Date((await place.now()) - sentAgo).toISOString();
+  await place.control('PATCH', `/bill-runs/${number}`, { ...fields, lastEmailSentTime });
+}
+
+const lock = { success: false, reasons: [{ code: 58730050, message: 'locked' }] };
+const no = { success: false, reasons: [{ code: 58730020, message: 'no' }] };
+const broken = { reasons: [{ code: 'SystemError', message: 'broken' }] };
+
+/** Faults that Zuora cannot take for an answer of its own: carried out or not, nobody knows. */
+export const unknownFaults = {
+  'reset before': { when: 'before', fault: 'reset' },
+  'reset after': { when: 'after', fault: 'reset' },
+  '500 before': { when: 'before', fault: 'respond', status: 500, body: broken },
+  '500 before, stored': { when: 'before', fault: 'respond', status: 500, body: broken, stored: true },
+  '500 after': { when: 'after', fault: 'respond', status: 500, body: broken },
+  '500 after, stored': { when: 'after', fault: 'respond', status: 500, body: broken, stored: true },
+  '502 before': { when: 'before', fault: 'respond', status: 502, body: '<html>' },
+  '502 after': { when: 'after', fault: 'respond', status: 502, body: '<html>' },
+  'in progress': { when: 'before', fault: 'respond', status: 409, body: { message: 'in progress' } },
+  'half a body before': {
+    ...{ when: 'before', fault: 'respond', status: 200, body: '{"success": tr' },
+    headers: { 'content-length': 500 },
+  },
+  'half a body after': {
+    ...{ when: 'after', fault: 'respond', status: 200, body: '{"success": tr' },
+    headers: { 'content-length': 500 },
+  },
+  'no JSON after': { when: 'after', fault: 'respond', status: 200, body: 'OK' },
+  'of somebody else': {
+    ...{ when: 'before', fault: 'respond', status: 200, body: { success: true } },
+    headers: { 'zuora-track-id': 'of-somebody-else' },
+  },
+} as const;
+
+/** Answers that say that nothing was done. */
+export const clearFaults = {
+  '401': { when: 'before', fault: 'respond', status: 401, body: { message: 'Authentication error' } },
+  '409 lock': { when: 'before', fault: 'respond', status: 409, body: lock },
+  'lock as 200': { when: 'before', fault: 'respond', status: 200, body: lock },
+  'lock as 200, stored': { when: 'before', fault: 'respond', status: 200, body: lock, stored: true },
+  '429': { when: 'before', fault: 'respond', status: 429 },
+  '429, wait 1 s': { when: 'before', fault: 'respond', status: 429, headers: { 'retry-after': 1 } },
+  '429, wait 1 s, stored': {
+    ...{ when: 'before', fault: 'respond', status: 429, headers: { 'retry-after': 1 } },
+    stored: true,
+  },
+  'refused as 200': { when: 'before', fault: 'respond', status: 200, body: no },
+  'refused, stored': { when: 'before', fault: 'respond', status: 400, body: no, stored: true },
+  '403': { when: 'before', fault: 'respond', status: 403, body: { code: 58730010, message: 'no permission' } },
+} as const;
+
+export const emailFaults: Readonly<Record<string, object>> = { ...unknownFaults, ...clearFaults };

@@ -1,0 +1,526 @@
+/**
+ * The seven rules for made-up lives of bill runs on real parts: a Temporal server, the shipped workflow and activities,
+ * HTTP to the simulated Zuora. What `model.test.ts` shows of the pure core is shown here of everything around it. After
+ * each step the run's answers, its history, Zuora's log and Zuora's mailbox are held against each other.
+ *
+ * Clocks jump on the time-skipping server; holds, cancellation and killed workers happen on the real one, because the
+ * time-skipping server differs there. A failure prints its seed and the shrunk lives. To see it again:
+ * MODEL_SEED=<seed> npx vitest run test/workflows/model-on-server.test.ts. SERVER_MODEL_RUNS=500 searches longer.
+ */
+import { Client, Connection } from '@temporalio/client';
+import { NativeConnection } from '@temporalio/worker';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Activities } from '../../activities/index.js';
+import type { Child } from '../../scripts/processes.js';
+import { controlOf } from '../../scripts/simulator-control.js';
+import { billRunSearchAttributes, startTemporalServer } from '../../scripts/temporal-server.js';
+import { startWorker } from '../../scripts/worker-process.js';
+import { startSimulator } from '../../simulator/index.js';
+import { TASK_QUEUE, type RunStatus } from '../../workflows/contract.js';
+import { checkEnd, type Evidence } from '../support/evidence.js';
+import { DAY, HOUR, MINUTE, SECOND } from '../support/life.js';
+import {
+  clearFaults,
+  emailFaults,
+  Life,
+  show,
+  soon,
+  START_REQUEST,
+  unknownFaults,
+  type Circumstances,
+  type Place,
+  type Shown,
+} from '../support/lives-on-server.js';
+import { openRig } from '../support/rig.js';
+
+const seed = Number(process.env['MODEL_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+/** Lives on the time-skipping server; a tenth as many groups of lives on the real one, which cannot skip. */
+const numRuns = Number(process.env['SERVER_MODEL_RUNS'] ?? 40);
+const numGroups = Math.max(1, Math.round(numRuns / 20));
+/** Lives that share a worker, which is killed under all of them. */
+const LIVES_IN_GROUP = 8;
+/** How often it is killed: each time may cost the 30 s of the heartbeat time-out. */
+const KILLS_IN_GROUP = 2;
+/** A failure is shrunk for so long. */
+const SHRINK_MS = 5 * MINUTE;
+
+/** What is not in evidence. */
+interface Model {
+  readonly kills: { left: number };
+}
+
+/** One thing that happens to a run, or around it. */
+class Act implements fc.AsyncCommand<Model, Life> {
+  private readonly name: string;
+  private readonly apply: (life: Life, model: Model) => Promise<unknown>;
+  private readonly possible: (model: Readonly<Model>) => boolean;
+
+  constructor(
+    name: string,
+    apply: (life: Life, model: Model) => Promise<unknown>,
+    possible: (model: Readonly<Model>) => boolean = () => true,
+  ) {
+    this.name = name;
+    this.apply = apply;
+    this.possible = possible;
+  }
+
+  check(model: Readonly<Model>): boolean {
+    return this.possible(model);
+  }
+
+  async run(model: Model, life: Life): Promise<void> {
+    if (!life.over) await this.apply(life, model);
+  }
+
+  toString(): string {
+    return this.name;
+  }
+}
+
+/** A message, and how often it is to be named among the ignored ones: by what was in evidence before, and after. */
+function message(
+  name: string,
+  send: (life: Life) => Promise<boolean>,
+  ignored?: (before: Evidence, after: Evidence) => number,
+): Act {
+  return new Act(name, async (life) => {
+    const before = life.last;
+    const arrived = await send(life);
+    const after = await settled(life);
+    if (!arrived || before === undefined || ignored === undefined) return;
+    const more = after.status.ignored.count - before.status.ignored.count;
+    expect(more, `rule 7: ${name} is followed, or named as ignored`).toBe(ignored(before, after));
+  });
+}
+
+/** Where time can be skipped, each step is taken to its end, so that a failure can be seen again. */
+async function settled(life: Life): Promise<Evidence> {
+  if (!life.place.skips) return life.check();
+  await life.rest();
+  return life.check({ atRest: true });
+}
+
+const people = fc.constantFrom('alice', undefined);
+
+const resends = fc.constantFrom('A', 'B', 'C', START_REQUEST, undefined).chain((requestId) =>
+  people.map((requestedBy) => {
+    const argument = defined({ requestId, requestedBy });
+    const known = (before: Evidence): boolean => requestId !== undefined && before.asked.ids.has(requestId);
+    return message(
+      `resend(${JSON.stringify(argument)})`,
+      (life) => life.tell('resend', argument),
+      (before) => {
+        // The start's own id, once more: right where the start asked for a resend, and said before where it did not.
+        if (requestId === START_REQUEST) return before.settings.resend ? 0 : 1;
+        return known(before) ? 1 : 0;
+      },
+    );
+  }),
+);
+
+const updates = fc.constantFrom('A', 'B', 'D', 'E', undefined).map((requestId) =>
+  message(
+    `requestResend(${JSON.stringify(requestId)})`,
+    async (life) => (await life.requestResend(defined({ requestId }))) !== undefined,
+    () => 0,
+  ),
+);
+
+const retries = fc
+  .record({
+    sendAnyway: fc.constantFrom(true, true, false, undefined),
+    ordinal: fc.constantFrom(undefined, undefined, 1, 2),
+    requestedBy: people,
+  })
+  .map((record) => {
+    const argument = defined(record);
+    return message(
+      `retry(${JSON.stringify(argument)})`,
+      (life) => life.tell('retry', argument),
+      // A decision on record, or ignored.
+      (before, after) => 1 - (decisionsIn(after) - decisionsIn(before)),
+    );
+  });
+
+function decisionsIn({ sends }: Evidence): number {
+  return sends.reduce((count, { decisions }) => count + decisions.length, 0);
+}
+
+const hints = fc.constant(
+  message(
+    'billRunPosted',
+    (life) => life.tell('billRunPosted', { anything: 'goes' }),
+    () => 0,
+  ),
+);
+
+const nonsense = fc
+  .tuple(
+    fc.constantFrom('resend', 'retry', 'hold', 'release', 'finish', 'resendPlease'),
+    fc.constantFrom<unknown>('please', 7, ['A'], { colour: 'red' }, { requestedBy: 7 }, { requestId: '' }),
+  )
+  .map(([name, argument]) =>
+    message(
+      `nonsense ${name}(${JSON.stringify(argument)})`,
+      (life) => life.tell(name, argument),
+      () => 1,
+    ),
+  );
+
+const nonsenseUpdates = fc.constantFrom<unknown>('please', { requestId: 7 }, { colour: 'red' }).map(
+  (argument) =>
+    new Act(`nonsense requestResend(${JSON.stringify(argument)})`, async (life) => {
+      expect(await life.requestResend(argument), 'nonsense is refused').toBeUndefined();
+      await settled(life);
+    }),
+);
+
+const posts = fc.constantFrom('Posted', 'Posted', 'Posted', 'PostInProgress', 'Completed').map(
+  (status) =>
+    new Act(`Zuora says ${status}`, async (life) => {
+      if (life.posted) return;
+      life.posted = status === 'Posted';
+      await life.change({ status });
+      await settled(life);
+    }),
+);
+
+/** Objects that print as they are written. */
+function plain<T>(fields: { [Field in keyof T]: fc.Arbitrary<T[Field]> }): fc.Arbitrary<T> {
+  return fc.record(fields, { noNullPrototype: true });
+}
+
+const shown = plain<Shown>({
+  autoEmail: fc.constantFrom(null, false, false, true),
+  numberOfInvoices: fc.constantFrom(null, 0, 2),
+  numberOfCreditMemos: fc.constantFrom(null, 0, 1),
+  sentAgo: fc.constantFrom(null, 0, HOUR, 23 * HOUR, 30 * HOUR),
+});
+
+const records = shown.map(
+  (record) =>
+    new Act(`Zuora shows ${JSON.stringify(record)}`, async (life) => {
+      await show(life.place, life.number, record);
+      await settled(life);
+    }),
+);
+
+const anyFault = fc.oneof(fc.constantFrom(...Object.keys(unknownFaults)), fc.constantFrom(...Object.keys(clearFaults)));
+
+function faultsOf(arbitrary: fc.Arbitrary<readonly string[]>): fc.Arbitrary<Act> {
+  return arbitrary.map(
+    (names) =>
+      new Act(`faults [${names.join(' | ')}]`, async (life) => {
+        for (const name of names) await life.fault({ ...emailFaults[name] });
+      }),
+  );
+}
+
+/** The same fault for a long time, so that budgets end and keys are forgotten. */
+const climates = fc
+  .constantFrom('reset before', 'reset after', '500 before', '500 after, stored', '502 after', '429', '401')
+  .map((name) => new Act(`climate ${name}`, (life) => life.fault({ ...emailFaults[name], times: 150 })));
+
+const clearSky = fc.constant(new Act('no more faults', (life) => life.place.control('DELETE', '/faults')));
+
+const readFaults = fc
+  .constantFrom<readonly [string, object]>(
+    ['reset', { fault: 'reset' }],
+    ['500', { fault: 'respond', status: 500 }],
+    ['401', { fault: 'respond', status: 401, body: { message: 'Authentication error' } }],
+    ['404', { fault: 'respond', status: 404, body: { success: false, reasons: [{ code: 50000040 }] } }],
+    ['429', { fault: 'respond', status: 429, headers: { 'retry-after': 1 } }],
+    ['half a body', { fault: 'respond', status: 200, body: '{"id": "x', headers: { 'content-length': 900 } }],
+    ['no JSON', { fault: 'respond', status: 200, body: 'OK' }],
+  )
+  .map(([name, fault]) => new Act(`reads: ${name}`, (life) => life.readFault(fault)));
+
+const jumps = fc.constantFrom(SECOND, 10 * SECOND, MINUTE, 16 * MINUTE, HOUR, 5 * HOUR, 12 * HOUR, 22 * HOUR, DAY).map(
+  (length) =>
+    new Act(`pass ${length / HOUR} h`, async (life) => {
+      await life.place.pass(length);
+      await settled(life);
+    }),
+);
+
+/** What operators may say where a run can be held and ended. */
+const orders = fc
+  .constantFrom('hold', 'hold', 'release', 'release', 'finish', 'cancel')
+  .map((name) =>
+    message(name, (life) => (name === 'cancel' ? life.cancel() : life.tell(name, { requestedBy: 'alice' }))),
+  );
+
+/**
+ * Zuora at work when the worker is killed: nothing will come of it, all is done, or it is done when nobody listens any
+ * more. Each ends by itself, for the call that it is meant for may not come.
+ */
+const stalls = {
+  'before the effect': { when: 'before', fault: 'reset', afterMs: 10 * SECOND },
+  'after the effect': { when: 'after', fault: 'stall', afterMs: 10 * SECOND },
+  'and Zuora works on': { when: 'before', fault: 'stall', afterMs: 5 * SECOND },
+} as const;
+
+const crashes = fc.oneof(
+  fc.constant(
+    new Act(
+      'the worker is killed',
+      async (life, { kills }) => {
+        kills.left -= 1;
+        await life.place.crash();
+        await life.check();
+      },
+      ({ kills }) => kills.left > 0,
+    ),
+  ),
+  fc.constantFrom(...(Object.keys(stalls) as (keyof typeof stalls)[])).map(
+    (name) =>
+      new Act(
+        `the worker is killed during a call, ${name}`,
+        async (life, { kills }) => {
+          kills.left -= 1;
+          if (life.posted) await callInFlight(life, stalls[name]);
+          await life.place.crash();
+          await life.check();
+        },
+        ({ kills }) => kills.left > 0,
+      ),
+  ),
+);
+
+/** Asks for a resend that stalls, and waits for the call, unless something holds it back. */
+async function callInFlight(life: Life, stall: object): Promise<void> {
+  const { length } = await life.calls();
+  await life.fault(stall);
+  await life.tell('resend', {});
+  await soon(
+    'a call, or a reason for none',
+    async () => [await life.calls(), await life.status(), await life.isOver()] as const,
+    ([calls, { state, until: next }, over]) => {
+      // A call is under way or will be soon while the run says that it sends, and not when the next attempt is due.
+      return calls.length > length || over || state !== 'Sending' || next !== null;
+    },
+  );
+}
+
+function defined(fields: object): object {
+  return JSON.parse(JSON.stringify(fields)) as object;
+}
+
+const circumstances = (mostFaults: number) =>
+  plain<Circumstances>({
+    input: plain({
+      resend: fc.constantFrom(false, false, true),
+      sendBudget: fc.constantFrom('1h', '12 hours', '20 hours'),
+      coolDown: fc.constantFrom('0s', '24 hours'),
+      attentionWindow: fc.constantFrom('0s', '7 days', '7 days', '7 days'),
+      escalationWindow: fc.constantFrom('0s', '7 days', '7 days', '7 days'),
+    }),
+    status: fc.constantFrom('Completed', 'Posted'),
+    shown: fc.option(shown, { freq: 2 }),
+    faults: fc.array(anyFault, { maxLength: mostFaults }),
+  });
+
+test.concurrent(
+  `the seven rules hold where clocks jump, on the time-skipping server (seed ${seed})`,
+  { timeout: 2 * SHRINK_MS },
+  async () => {
+    let follow = (): Promise<void> => Promise.resolve();
+    const rig = await openRig({
+      server: 'timeSkipping',
+      polling: { first: 10_000, longest: 60_000, afterAnHour: 900_000 },
+      simulator: { tokenLifetimeSeconds: 10 ** 9 },
+      // Zuora lives in the time of the server, which may be years ahead of this machine's.
+      around: (activities) => withBefore(activities, () => follow()),
+    });
+    let zuorasTime = Date.now();
+    follow = async () => {
+      const now = await rig.environment.currentTimeMs();
+      const { now: theirs } = await rig.control<{ now: string }>('GET', '/clock');
+      zuorasTime = Math.max(zuorasTime, Date.parse(theirs));
+      const advanceMs = Math.round(now - zuorasTime);
+      if (advanceMs <= 0) return;
+      zuorasTime += advanceMs;
+      await rig.control('POST', '/clock', { advanceMs });
+    };
+    const place: Place = {
+      client: rig.client,
+      control: rig.control,
+      taskQueue: rig.taskQueue,
+      skips: true,
+      pass: async (ms) => {
+        await rig.environment.sleep(ms);
+        await follow();
+      },
+      now: () => rig.environment.currentTimeMs(),
+      crash: () => Promise.resolve(),
+      ask: (_, question) => question(),
+    };
+    const lives = fc.commands(
+      [
+        ...[jumps, jumps, jumps, faultsOf(fc.array(anyFault, { minLength: 1, maxLength: 4 })), climates, clearSky],
+        ...[resends, updates, retries, retries, nonsense, nonsenseUpdates, posts, posts, records, readFaults],
+        faultsOf(fc.array(anyFault, { minLength: 1, maxLength: 4 })),
+        // No hints: they cancel a read, and where it has just ended the time-skipping server loses the workflow task.
+      ],
+      { maxCommands: 25, size: '+1' },
+    );
+    try {
+      await fc.assert(
+        fc.asyncProperty(circumstances(4), lives, async (given, acts) => {
+          await rig.control('DELETE', '/faults');
+          const life = await Life.begin(place, given);
+          await fc.asyncModelRun(() => ({ model: { kills: { left: 0 } }, real: life }), acts);
+
+          // Whatever happened, no run stays open for ever.
+          await rig.control('DELETE', '/faults');
+          if (!life.posted) await life.change({ status: 'Posted' });
+          life.posted = true;
+          for (let days = 0; !(await life.isOver()); days += 2) {
+            expect(days, 'every run comes to an end').toBeLessThan(60);
+            await life.place.pass(2 * DAY);
+          }
+          await life.close();
+        }),
+        { seed, numRuns, interruptAfterTimeLimit: SHRINK_MS },
+      );
+    } finally {
+      await rig.close();
+    }
+  },
+);
+
+/** The same activities, each with something before it. */
+function withBefore(activities: Activities, something: () => Promise<void>): Activities {
+  return Object.fromEntries(
+    Object.entries(activities).map(([name, activity]: [string, (input: never) => Promise<unknown>]) => [
+      name,
+      async (input: never) => {
+        await something();
+        return activity(input);
+      },
+    ]),
+  ) as unknown as Activities;
+}
+
+test.concurrent(
+  `the seven rules hold where workers are killed, on the real server (seed ${seed})`,
+  { timeout: 2 * SHRINK_MS },
+  async () => {
+    // A server of its own: worker processes know one task queue only.
+    const temporal = await startTemporalServer({ headless: true, searchAttributes: billRunSearchAttributes });
+    const simulator = await startSimulator();
+    const connection = await Connection.connect({ address: temporal.address });
+    // Replays end the SDK's runtime under each other, unless something else keeps it.
+    const native = await NativeConnection.connect({ address: temporal.address });
+    const control = controlOf(simulator.url);
+    const startAnother = (): Promise<Child> =>
+      startWorker({ temporal, simulatorUrl: simulator.url, pollInterval: '100ms' });
+    let worker = await startAnother();
+    let restart: Promise<void> | undefined;
+    const questions = new Set<Promise<unknown>>();
+    const killAndStart = async (): Promise<void> => {
+      await Promise.allSettled(questions);
+      await worker.stop(0);
+      worker = await startAnother();
+      restart = undefined;
+    };
+    const place: Place = {
+      client: new Client({ connection }),
+      control,
+      taskQueue: TASK_QUEUE,
+      skips: false,
+      pass: () => Promise.resolve(),
+      now: () => Promise.resolve(Date.now()),
+      crash: () => (restart ??= killAndStart()),
+      ask: async (knows, question) => {
+        for (;;) {
+          await restart;
+          const { pid } = worker;
+          await knows(pid, () => restart !== undefined || worker.pid !== pid);
+          // Nothing lies between this look and the question.
+          if (restart !== undefined || worker.pid !== pid) continue;
+          const asked = question();
+          questions.add(asked);
+          return asked.finally(() => questions.delete(asked));
+        }
+      },
+    };
+
+    const lives = fc.commands(
+      [
+        ...[resends, updates, retries, hints, nonsense, nonsenseUpdates, posts, posts, records, readFaults, orders],
+        ...[crashes, crashes],
+        // Few, for nothing shortens the wait between two attempts here.
+        faultsOf(fc.array(anyFault, { minLength: 1, maxLength: 1 })),
+      ],
+      { maxCommands: 12, size: '+1' },
+    );
+    try {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.option(fc.tuple(circumstances(1), lives), { freq: 1_000 }), {
+            minLength: LIVES_IN_GROUP,
+            maxLength: LIVES_IN_GROUP,
+          }),
+          async (group) => {
+            await control('DELETE', '/faults');
+            const kills = { left: KILLS_IN_GROUP };
+            const lived = await allOf(
+              group
+                // Shrinking leaves lives out.
+                .filter((life) => life !== null)
+                .map(async ([given, acts]) => {
+                  const life = await Life.begin(place, given);
+                  await fc.asyncModelRun(() => ({ model: { kills }, real: life }), acts);
+                  return life;
+                }),
+            );
+            await control('DELETE', '/faults');
+            await allOf(lived.map(drain));
+          },
+        ),
+        { seed, numRuns: numGroups, interruptAfterTimeLimit: SHRINK_MS },
+      );
+    } finally {
+      await worker.stop(0);
+      await native.close();
+      await connection.close();
+      await simulator.close();
+      await temporal.stop();
+    }
+  },
+);
+
+/** Waits for all of them, also where one fails: nothing of a failed group may disturb the next one. */
+async function allOf<T>(promises: readonly Promise<T>[]): Promise<readonly T[]> {
+  const ends = await Promise.allSettled(promises);
+  return ends.map((end) => {
+    if (end.status === 'rejected') throw end.reason;
+    return end.value;
+  });
+}
+
+/** Lets a run come to what it comes to without faults, and closes it. */
+async function drain(life: Life): Promise<void> {
+  if (!life.posted) await life.change({ status: 'Posted' });
+  life.posted = true;
+  await life.tell('release');
+  await life.tell('billRunPosted');
+  const ended: readonly RunStatus['state'][] = ['Emailed', 'Skipped', 'Delayed', 'NeedsAttention'];
+  await soon(
+    'an end or a question',
+    async () => [await life.isOver(), await life.status()] as const,
+    ([over, { state, until: next }]) => over || (ended.includes(state) && next !== null),
+  );
+  await life.rest();
+  if (!life.over) checkEnd(await life.check({ atRest: true }), 'open');
+  await life.tell('finish');
+  await soon(
+    'the end',
+    () => life.isOver(),
+    (over) => over,
+  );
+  await life.close();
+}
