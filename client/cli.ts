@@ -18,6 +18,9 @@ Exit codes:
 
 Temporal is found by the TEMPORAL_* environment variables (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, …).`;
 
+const ZUORA_IS_FOUND =
+  'Zuora is found by the ZUORA_* environment variables of the worker (ZUORA_BASE_URL, ZUORA_CLIENT_ID, …).';
+
 interface CommonOptions {
   readonly json?: true;
   readonly entity?: string;
@@ -136,7 +139,27 @@ function createProgram(): Command {
       }
     });
 
+  addPreview(program);
+
   return program;
+}
+
+function addPreview(program: Command): void {
+  onBillRun(program, 'preview', 'what a send would email now, and what would hold it back; asks Zuora, changes nothing')
+    .addOption(new Option('--org <id...>', 'Zuora Multi-Org only: the orgs'))
+    .option('--cool-down <duration>', "how long after Zuora's last emails a first send waits (24 hours)")
+    .addHelpText('after', `${examples('preview BR-00000001', 'preview BR-00000001 --json')}\n\n${ZUORA_IS_FOUND}`)
+    .action(async (key: string, { json, entity, org, ...rest }: CommonOptions & PreviewOptions) => {
+      const [{ preview }, { previewTable }] = await Promise.all([import('./preview.js'), import('./preview-table.js')]);
+      const input = { billRunKey: key, ...optional('entityId', entity), ...optional('orgIds', org), ...rest };
+      const previewed = await preview(input);
+      print(json, previewed, previewTable(previewed));
+    });
+}
+
+interface PreviewOptions {
+  readonly org?: string[];
+  readonly coolDown?: string;
 }
 
 interface StartOptions extends NoteOptions {

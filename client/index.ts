@@ -11,4 +11,6 @@ export type {
 export { BillRunEmailsError } from './errors.js';
 export type { ErrorType } from './errors.js';
 export type { Audit, AuditEntry } from './audit.js';
+export { preview } from './preview.js';
+export type { Answer, HeldBack, Preview, PreviewedDocument, PreviewedSend, PreviewInput } from './preview.js';
 export type * from '../workflows/contract.js';

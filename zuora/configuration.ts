@@ -53,6 +53,13 @@ export const zuoraEnvironment = z
   });
 
 /**
+ * @throws {@link ConfigurationError} that names all faults together; no value of a secret is in it
+ */
+export function zuoraConfiguration(env: NodeJS.ProcessEnv): ZuoraConfiguration {
+  return readEnvironment(zuoraEnvironment, env, 'the environment is not as it must be to reach Zuora');
+}
+
+/**
  * What a schema makes of environment variables.
  *
  * @param complaint how the message of the failure begins

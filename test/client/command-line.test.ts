@@ -141,6 +141,7 @@ describe('bill-run-emails', () => {
       'release',
       'finish',
       'audit',
+      'preview',
       'setup',
     ]) {
       expect(stdout).toContain(command);
