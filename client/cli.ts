@@ -140,6 +140,7 @@ function createProgram(): Command {
     });
 
   addPreview(program);
+  addDoctor(program);
 
   return program;
 }
@@ -154,6 +155,21 @@ function addPreview(program: Command): void {
       const input = { billRunKey: key, ...optional('entityId', entity), ...optional('orgIds', org), ...rest };
       const previewed = await preview(input);
       print(json, previewed, previewTable(previewed));
+    });
+}
+
+function addDoctor(program: Command): void {
+  program
+    .command('doctor')
+    .description('check all that must be right before a bill run can be emailed; changes nothing')
+    .option('--entity <id>', 'Zuora Multi-entity only: the entity to read in')
+    .option('--json', 'one JSON object on stdout')
+    .addHelpText('after', `${examples('doctor', 'doctor --json')}\n\n${ZUORA_IS_FOUND}`)
+    .action(async ({ json, entity }: CommonOptions) => {
+      const [doctor, { doctorTable }] = await Promise.all([import('./doctor.js'), import('./doctor-table.js')]);
+      const diagnosis = await doctor.diagnose(optional('entityId', entity));
+      print(json, diagnosis, doctorTable(diagnosis));
+      process.exitCode = doctor.exitCodeOfDiagnosis(diagnosis);
     });
 }
 

@@ -1,7 +1,8 @@
 import { billRunIn, type BillRun } from './bill-run.js';
 import { listings, type BillingDocument, type DocumentKind, type DocumentList } from './documents.js';
 import { invoicePageIn, maybeSince, type InvoiceCount } from './invoices.js';
-import { outcomeOf, withoutSecret, type Answer, type Outcome } from './outcome.js';
+import { jsonIn } from './json.js';
+import { outcomeOf, withoutSecret, type Answer, type Headers, type Outcome } from './outcome.js';
 import { tokenSource, type Credentials } from './token.js';
 import { NeverLeft, openTransport, type Transport } from './transport.js';
 
@@ -44,6 +45,18 @@ export interface EmailAnswer extends Outcome {
 
 export interface Zuora {
   /**
+   * Gets a token, unless one is at hand.
+   *
+   * @throws {@link NeverLeft}
+   */
+  authenticate(): Promise<void>;
+  /**
+   * Reads the ID of one bill run, of whichever there are: a proof that reading is allowed.
+   *
+   * @throws {@link ZuoraFailure}, {@link NeverLeft}
+   */
+  probe(scope?: Scope): Promise<Probe>;
+  /**
    * Reads a bill run by ID or number.
    *
    * @throws {@link ZuoraFailure} for anything but a bill run
@@ -78,6 +91,11 @@ export interface Zuora {
     options: Scope & { readonly deadlineMs: number },
   ): Promise<EmailAnswer>;
   close(): Promise<void>;
+}
+
+export interface Probe {
+  /** Zuora's clock as it answered (epoch, ms, of a whole second); absent where Zuora does not say. */
+  readonly clock?: number;
 }
 
 /** A read that did not give a bill run. */
@@ -134,12 +152,17 @@ export function createZuora({
   }
 
   /** Reads something; a token may be withdrawn before it expires, and reading twice does no harm. */
-  async function read<T>(what: string, url: URL, scope: Scope, found: (body: string) => T | undefined): Promise<T> {
+  async function read<T>(
+    what: string,
+    url: URL,
+    scope: Scope,
+    found: (body: string, headers: Headers) => T | undefined,
+  ): Promise<T> {
     const once = async (): Promise<T> => {
       const { answer, outcome } = await authorized(scope, (headers) =>
         transport.call({ method: 'GET', url, headers, deadlineMs: readDeadlineMs }),
       );
-      const value = answer.kind === 'reply' && answer.status === 200 ? found(answer.body) : undefined;
+      const value = answer.kind === 'reply' && answer.status === 200 ? found(answer.body, answer.headers) : undefined;
       if (value === undefined) throw readFailure(what, answer, outcome);
       return value;
     };
@@ -152,6 +175,17 @@ export function createZuora({
   }
 
   return {
+    async authenticate() {
+      await tokens.token();
+    },
+
+    async probe(scope = {}) {
+      const url = new URL('object-query/billing-runs', baseUrl);
+      url.searchParams.append('fields[]', 'id');
+      url.searchParams.set('pageSize', '1');
+      return read('bill runs', url, scope, probeIn);
+    },
+
     getBillRun: async (key, scope = {}) =>
       read(`bill run ${key}`, new URL(`object-query/billing-runs/${segment(key)}`, baseUrl), scope, billRunIn),
 
@@ -247,6 +281,14 @@ function identified(answer: Answer): Pick<EmailAnswer, 'httpStatus' | 'zuoraRequ
 
 function identifier(header: string | readonly string[] | undefined): string | undefined {
   return typeof header === 'string' && header !== '' ? header.slice(0, 100) : undefined;
+}
+
+function probeIn(body: string, { date }: Headers): Probe | undefined {
+  const answer = jsonIn(body);
+  if (typeof answer !== 'object' || answer === null || !('data' in answer) || !Array.isArray(answer.data))
+    return undefined;
+  const clock = typeof date === 'string' ? Date.parse(date) : NaN;
+  return Number.isNaN(clock) ? {} : { clock };
 }
 
 const wordOf: Readonly<Record<DocumentKind, string>> = { invoice: 'invoices', creditMemo: 'credit memos' };

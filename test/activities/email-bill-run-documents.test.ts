@@ -40,6 +40,8 @@ function open(call: Call) {
     emailBillRunDocuments: call,
     countEmailedInvoices: vi.fn(),
     listDocuments: vi.fn(),
+    authenticate: vi.fn(),
+    probe: vi.fn(),
     close: vi.fn(),
   };
   const activities = createActivities({ zuora, multiEntity: false });

@@ -38,6 +38,8 @@ function watch(
     emailBillRunDocuments: vi.fn(),
     countEmailedInvoices: vi.fn(),
     listDocuments: vi.fn(),
+    authenticate: vi.fn(),
+    probe: vi.fn(),
     close: vi.fn(),
   };
   const activities = createActivities({ zuora, multiEntity, ...(polling === undefined ? {} : { polling }) });

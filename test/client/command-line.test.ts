@@ -5,7 +5,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from '
 import { projectRoot } from '../../scripts/project-root.js';
 import { temporalBinaries } from '../../scripts/temporal-server.js';
 import { TASK_QUEUE, type RunStatus, type SendRecord } from '../../workflows/contract.js';
-import type { Audit } from '../../client/index.js';
+import type { Audit, Diagnosis } from '../../client/index.js';
+import { SIMULATOR_CREDENTIALS } from '../../simulator/index.js';
 import { emailsPerDocument, openRig, until, type Rig } from '../support/rig.js';
 
 let rig: Rig;
@@ -142,6 +143,7 @@ describe('bill-run-emails', () => {
       'finish',
       'audit',
       'preview',
+      'doctor',
       'setup',
     ]) {
       expect(stdout).toContain(command);
@@ -150,6 +152,17 @@ describe('bill-run-emails', () => {
       expect(help.stdout).toContain(`bill-run-emails ${command}`);
     }
     expect(stdout).toContain('Exit codes');
+  });
+
+  test('doctor finds nothing wrong where a worker runs', async () => {
+    const zuora = {
+      ZUORA_BASE_URL: rig.simulatorUrl,
+      ZUORA_CLIENT_ID: SIMULATOR_CREDENTIALS.clientId,
+      ZUORA_CLIENT_SECRET: SIMULATOR_CREDENTIALS.clientSecret,
+    };
+    const command = [join(projectRoot, 'dist', 'client', 'cli.js'), 'doctor', '--json'];
+    const { checks } = await json<Diagnosis>(run(process.execPath, command, zuora));
+    expect(checks.filter(({ result }) => result !== 'ok')).toEqual([]);
   });
 
   test('setup is safe to repeat', async () => {
