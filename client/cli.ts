@@ -126,13 +126,18 @@ function createProgram(): Command {
   program
     .command('setup')
     .description('register the search attributes in the Temporal namespace; safe to repeat')
+    .option('--create-namespace', 'register the namespace where it is missing (not for Temporal Cloud)')
+    .option('--retention <duration>', 'how long a new namespace keeps closed runs and their audit (30 days)')
     .option('--json', 'one JSON object on stdout')
-    .addHelpText('after', examples('setup'))
-    .action(async ({ json }: CommonOptions) => {
+    .addHelpText('after', examples('setup', 'setup --create-namespace --retention 90d'))
+    .action(async ({ json, createNamespace, retention }: CommonOptions & SetupCommandOptions) => {
+      if (retention !== undefined && createNamespace === undefined) {
+        throw new BillRunEmailsError('InvalidInput', 'invalid input: --retention is for --create-namespace');
+      }
       const [{ connect }, { setup }] = await Promise.all([import('./connection.js'), import('./setup.js')]);
       const { connection, namespace } = await connect();
       try {
-        const result = await setup(connection, namespace);
+        const result = await setup(connection, namespace, createNamespace ? { createNamespace: { retention } } : {});
         print(json, result, tables.setup(result));
       } finally {
         await connection.close();
@@ -171,6 +176,11 @@ function addDoctor(program: Command): void {
       print(json, diagnosis, doctorTable(diagnosis));
       process.exitCode = doctor.exitCodeOfDiagnosis(diagnosis);
     });
+}
+
+interface SetupCommandOptions {
+  readonly createNamespace?: true;
+  readonly retention?: string;
 }
 
 interface PreviewOptions {
