@@ -3,7 +3,7 @@ import { isGrpcServiceError, type Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { missingSearchAttributes, searchAttributes } from '../workflows/search-attributes.js';
 import { Checkup, firstLineOf, NOTHING, type Check, type Done } from './checkup.js';
-import { apart, CLOCK_TODO, CLOCK_TOLERANCE_MS } from './clocks.js';
+import { aheadOfWorker, clockFinding } from './clocks.js';
 import { connect } from './connection.js';
 import { failedAs } from './grpc.js';
 import { indexedTypes } from './setup.js';
@@ -13,9 +13,8 @@ interface Connected {
   readonly namespace: string;
 }
 
-/** Workers ask for tasks once a minute or more often, and Temporal forgets those that did not for five minutes. */
+/** Workers ask for tasks once a minute or more often. */
 const WORKER_ASKS_WITHIN_MS = 2 * 60_000;
-const POLLER_IS_KEPT_MS = 5 * 60_000;
 
 /** Numbers of Temporal's enum `TaskQueueType`. */
 const TASK_QUEUE_TYPE: Readonly<Record<WorkerKind, number>> = { workflow: 1, activity: 2 };
@@ -156,15 +155,7 @@ async function workersOn({ connection, namespace }: Connected, taskQueue: string
     : ({ result: 'ok', text, found: last.at } as const);
 }
 
-/** Temporal does not tell its time, but when a worker last asked: no later than now, and not before it would have been forgotten. */
 function clockOf(lastAsked: number) {
-  const passed = Date.now() - lastAsked;
-  const aheadMs = passed > POLLER_IS_KEPT_MS ? passed - POLLER_IS_KEPT_MS : Math.min(passed, 0);
-  return Math.abs(aheadMs) > CLOCK_TOLERANCE_MS
-    ? ({ result: 'warning', text: apart(aheadMs, "Temporal's"), todo: CLOCK_TODO, found: undefined } as const)
-    : ({
-        result: 'ok',
-        text: "this machine's clock and Temporal's agree, as far as the workers' last calls tell: to some minutes",
-        found: undefined,
-      } as const);
+  const agreed = "this machine's clock and Temporal's agree, as far as the workers' last calls tell: to some minutes";
+  return clockFinding(aheadOfWorker(lastAsked, Date.now()), "Temporal's", agreed);
 }

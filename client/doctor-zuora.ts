@@ -1,7 +1,7 @@
 import { createZuora, type Probe, type Zuora } from '../zuora/client.js';
 import { zuoraConfiguration } from '../zuora/configuration.js';
 import { Checkup, firstLineOf, NOTHING, type Check, type Done } from './checkup.js';
-import { apart, CLOCK_TODO, CLOCK_TOLERANCE_MS } from './clocks.js';
+import { aheadOfAnswer, clockFinding } from './clocks.js';
 import { zuoraTroubleIn } from './zuora-failures.js';
 
 export async function zuoraChecks({
@@ -76,14 +76,10 @@ function explain(error: unknown): { text: string; todo: string } {
   );
 }
 
-/** The call was under way from `from` to `to` (epoch, ms), and Zuora writes whole seconds: less apart than that is not seen. */
-function clockOf({ clock, from, to }: Probe & { readonly from: number; readonly to: number }) {
+function clockOf({ clock, ...call }: Probe & { readonly from: number; readonly to: number }) {
   if (clock === undefined) {
     const todo = 'See that this machine and those of the workers keep time, by NTP for instance';
     return { result: 'warning', text: "Zuora's answer does not tell the time", todo, found: undefined } as const;
   }
-  const aheadMs = from > clock + 1000 ? from - (clock + 1000) : Math.min(to - clock, 0);
-  return Math.abs(aheadMs) > CLOCK_TOLERANCE_MS
-    ? ({ result: 'warning', text: apart(aheadMs, "Zuora's"), todo: CLOCK_TODO, found: undefined } as const)
-    : ({ result: 'ok', text: "this machine's clock and Zuora's agree", found: undefined } as const);
+  return clockFinding(aheadOfAnswer(clock, call), "Zuora's", "this machine's clock and Zuora's agree");
 }

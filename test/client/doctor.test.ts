@@ -6,7 +6,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
 import { diagnose, type Check, type Diagnosis, type DoctorOptions } from '../../client/index.js';
+import { msToTs } from '@temporalio/common/lib/time.js';
 import { Checkup, NOTHING } from '../../client/checkup.js';
+import { aheadOfAnswer, aheadOfWorker, clockFinding } from '../../client/clocks.js';
+import { indexedTypes } from '../../client/setup.js';
 import { exitCodeOfDiagnosis } from '../../client/doctor.js';
 import { doctorTable } from '../../client/doctor-table.js';
 import { projectRoot } from '../../scripts/project-root.js';
@@ -110,6 +113,29 @@ describe('The doctor', () => {
     expect(of(diagnosis, 'searchAttributes')).toMatchObject({ result: 'skipped' });
   });
 
+  test('tells search attributes that are missing, or registered with another type', async () => {
+    const namespace = `of-${randomUUID()}`;
+    environment({ TEMPORAL_NAMESPACE: namespace });
+    await rig.connection.workflowService.registerNamespace({
+      namespace,
+      workflowExecutionRetentionPeriod: msToTs('1 day'),
+    });
+    const bare = await until(examine, (found) => of(found, 'searchAttributes')?.text.includes('lacks') === true);
+    expect(of(bare, 'searchAttributes')).toMatchObject({
+      result: 'error',
+      text: expect.stringContaining('BillRunNumber, BillRunId') as string,
+      todo: expect.stringContaining('setup') as string,
+    });
+    const { EmailSends: int = 0, ...keywords } = indexedTypes();
+    const searchAttributes = { ...keywords, BillRunId: int, EmailSends: int };
+    await rig.connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
+    const mistyped = await until(examine, (found) => of(found, 'searchAttributes')?.text.includes('lacks') === false);
+    expect(of(mistyped, 'searchAttributes')).toMatchObject({
+      result: 'error',
+      text: 'BillRunId is registered with another type',
+    });
+  });
+
   test('misses workers that do not run', async () => {
     const diagnosis = await examine({ taskQueue: `nobody-${randomUUID()}` });
     expect(ills(diagnosis)).toEqual({ workflowWorkers: 'error', activityWorkers: 'error', temporalClock: 'skipped' });
@@ -192,6 +218,41 @@ describe('The doctor', () => {
     const explain = (error: unknown) => ({ text: String(error), todo: 'wait' });
     await checkup.check('zuoraToken', NOTHING, explain, () => new Promise(() => undefined));
     expect(checkup.checks).toMatchObject([{ result: 'error', text: expect.stringContaining('0.01 s') as string }]);
+  });
+});
+
+describe('The clock of this machine', () => {
+  const DATE = Date.parse('2026-03-02T12:00:00Z');
+
+  test.each([
+    // Zuora writes whole seconds, and the call may have been answered at any time in between.
+    [0, 0, 0],
+    [999, 5000, 0],
+    [-5000, 0, 0],
+    [1500, 1600, 500],
+    [-5000, -1, -1],
+    [3_601_000, 3_602_000, 3_600_000],
+  ])('is ahead of an answer, by a call from %i to %i ms after its date, by %i ms at least', (from, to, aheadMs) => {
+    expect(aheadOfAnswer(DATE, { from: DATE + from, to: DATE + to })).toBe(aheadMs);
+  });
+
+  test.each([
+    [0, 0],
+    [300_000, 0],
+    [300_001, 1],
+    [-2000, -2000],
+  ])('is ahead of Temporal, %i ms after a worker asked, by %i ms at least', (passed, aheadMs) => {
+    expect(aheadOfWorker(DATE, DATE + passed)).toBe(aheadMs);
+  });
+
+  test('is told from a minute on', () => {
+    expect(clockFinding(60_000, 'theirs', 'agreed')).toMatchObject({ result: 'ok', text: 'agreed' });
+    expect(clockFinding(60_001, 'theirs', '')).toMatchObject({
+      text: expect.stringContaining('60 s ahead of theirs') as string,
+    });
+    expect(clockFinding(-150_000, 'theirs', '')).toMatchObject({
+      text: expect.stringContaining('2 min behind theirs') as string,
+    });
   });
 });
 
