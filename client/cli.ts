@@ -18,6 +18,9 @@ Exit codes:
 
 Temporal is found by the TEMPORAL_* environment variables (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, …).`;
 
+const ZUORA_IS_FOUND =
+  'Zuora is found by the ZUORA_* environment variables of the worker (ZUORA_BASE_URL, ZUORA_CLIENT_ID, …).';
+
 interface CommonOptions {
   readonly json?: true;
   readonly entity?: string;
@@ -123,20 +126,66 @@ function createProgram(): Command {
   program
     .command('setup')
     .description('register the search attributes in the Temporal namespace; safe to repeat')
+    .option('--create-namespace', 'register the namespace where it is missing (not for Temporal Cloud)')
+    .option('--retention <duration>', 'how long a new namespace keeps closed runs and their audit (30 days)')
     .option('--json', 'one JSON object on stdout')
-    .addHelpText('after', examples('setup'))
-    .action(async ({ json }: CommonOptions) => {
+    .addHelpText('after', examples('setup', 'setup --create-namespace --retention 90d'))
+    .action(async ({ json, createNamespace, retention }: CommonOptions & SetupCommandOptions) => {
+      if (retention !== undefined && createNamespace === undefined) {
+        throw new BillRunEmailsError('InvalidInput', 'invalid input: --retention is for --create-namespace');
+      }
       const [{ connect }, { setup }] = await Promise.all([import('./connection.js'), import('./setup.js')]);
       const { connection, namespace } = await connect();
       try {
-        const result = await setup(connection, namespace);
+        const result = await setup(connection, namespace, createNamespace ? { createNamespace: { retention } } : {});
         print(json, result, tables.setup(result));
       } finally {
         await connection.close();
       }
     });
 
+  addPreview(program);
+  addDoctor(program);
+
   return program;
+}
+
+function addPreview(program: Command): void {
+  onBillRun(program, 'preview', 'what a send would email now, and what would hold it back; asks Zuora, changes nothing')
+    .addOption(new Option('--org <id...>', 'Zuora Multi-Org only: the orgs'))
+    .option('--cool-down <duration>', "how long after Zuora's last emails a first send waits (24 hours)")
+    .addHelpText('after', `${examples('preview BR-00000001', 'preview BR-00000001 --json')}\n\n${ZUORA_IS_FOUND}`)
+    .action(async (key: string, { json, entity, org, ...rest }: CommonOptions & PreviewOptions) => {
+      const [{ preview }, { previewTable }] = await Promise.all([import('./preview.js'), import('./preview-table.js')]);
+      const input = { billRunKey: key, ...optional('entityId', entity), ...optional('orgIds', org), ...rest };
+      const previewed = await preview(input);
+      print(json, previewed, previewTable(previewed));
+    });
+}
+
+function addDoctor(program: Command): void {
+  program
+    .command('doctor')
+    .description('check all that must be right before a bill run can be emailed; changes nothing')
+    .option('--entity <id>', 'Zuora Multi-entity only: the entity to read in')
+    .option('--json', 'one JSON object on stdout')
+    .addHelpText('after', `${examples('doctor', 'doctor --json')}\n\n${ZUORA_IS_FOUND}`)
+    .action(async ({ json, entity }: CommonOptions) => {
+      const [doctor, { doctorTable }] = await Promise.all([import('./doctor.js'), import('./doctor-table.js')]);
+      const diagnosis = await doctor.diagnose(optional('entityId', entity));
+      print(json, diagnosis, doctorTable(diagnosis));
+      process.exitCode = doctor.exitCodeOfDiagnosis(diagnosis);
+    });
+}
+
+interface SetupCommandOptions {
+  readonly createNamespace?: true;
+  readonly retention?: string;
+}
+
+interface PreviewOptions {
+  readonly org?: string[];
+  readonly coolDown?: string;
 }
 
 interface StartOptions extends NoteOptions {

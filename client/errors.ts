@@ -13,10 +13,14 @@ export const EXIT = {
 export type ErrorType =
   /** The input or the message is not what the contract wants. */
   | 'InvalidInput'
-  /** No workflow of this bill run is known to Temporal. */
+  /** What the environment says is not as it must be. */
+  | 'InvalidConfiguration'
+  /** No workflow of this bill run is known to Temporal, or Zuora has no such bill run. */
   | 'NotFound'
   /** Temporal cannot be reached, does not take us, or no worker answers. */
-  | 'TemporalUnavailable';
+  | 'TemporalUnavailable'
+  /** Zuora cannot be reached, or does not take us. */
+  | 'ZuoraUnavailable';
 
 /** What went wrong, in words for the caller. `type` is stable. */
 export class BillRunEmailsError extends Error {
@@ -31,6 +35,8 @@ export class BillRunEmailsError extends Error {
 
 export const exitCodeOf: Readonly<Record<ErrorType, number>> = {
   InvalidInput: EXIT.invalid,
+  InvalidConfiguration: EXIT.invalid,
   NotFound: EXIT.notFound,
   TemporalUnavailable: EXIT.temporal,
+  ZuoraUnavailable: EXIT.zuora,
 };

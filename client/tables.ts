@@ -72,9 +72,9 @@ export function audit({ workflowId, runIds, entries }: Audit): string {
   ].join('\n');
 }
 
-export function setup({ namespace, registered, present }: SetupResult): string {
+export function setup({ namespace, namespaceCreated, registered, present }: SetupResult): string {
   return lines([
-    ['namespace', namespace],
+    ['namespace', `${namespace}${namespaceCreated ? ', which is new' : ''}`],
     ['registered', registered.length === 0 ? 'nothing: all are there' : registered.join(', ')],
     ['were there', present.length === 0 ? null : present.join(', ')],
   ]);

@@ -150,7 +150,7 @@ function duration({ zero, most = '366 days' }: { zero: boolean; most?: StringVal
 }
 
 /** NaN for what is no duration. A number needs its unit: "5" could be milliseconds or days. */
-function milliseconds(value: string): number {
+export function milliseconds(value: string): number {
   if (value.length > 100 || !/[a-z]\s*$/i.test(value)) return NaN;
   try {
     return ms(value as StringValue);

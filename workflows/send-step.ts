@@ -94,22 +94,44 @@ function asked(kind: Question['kind'], text: string, sendAnyway: boolean): Asked
 }
 
 /** Rule 6: a first send looks before it leaps. `resend=true` is somebody's explicit wish and does not. */
-function beforeFirstAttempt(send: Send, { billRun, at }: Look, settings: Settings, now: number): SendStep {
+function beforeFirstAttempt(send: Send, look: Look, settings: Settings, now: number): SendStep {
   if (!send.resend && !send.lookOverridden) {
-    if (billRun.autoEmail === true) return { kind: 'ask', question: asked('skipped', words.autoEmailQuestion(), true) };
-    if (hasNoDocuments(billRun)) {
-      return { kind: 'ask', question: asked('skipped', words.noDocumentsQuestion(), true) };
+    const [first] = holdingBack(look, settings, now);
+    switch (first?.kind) {
+      case 'autoEmail':
+        return { kind: 'ask', question: asked('skipped', words.autoEmailQuestion(), true) };
+      case 'noDocuments':
+        return { kind: 'ask', question: asked('skipped', words.noDocumentsQuestion(), true) };
+      case 'coolDown': {
+        const { until } = first;
+        const question = asked('delayed', words.delayedQuestion(look.billRun.lastEmailSentTime ?? '', until), true);
+        return { kind: 'wait', until, question, why: words.coolDown() };
+      }
+      case undefined:
+        if (now - look.at > LOOK_IS_FRESH_MS) return { kind: 'look' };
     }
-    const until = coolDownEnd(billRun.lastEmailSentTime, settings.coolDownMs, at);
-    if (until !== undefined && now < until) {
-      const question = asked('delayed', words.delayedQuestion(billRun.lastEmailSentTime ?? '', until), true);
-      return { kind: 'wait', until, question, why: words.coolDown() };
-    }
-    if (now - at > LOOK_IS_FRESH_MS) return { kind: 'look' };
   }
   return now < send.nextAttemptAt
     ? { kind: 'wait', until: send.nextAttemptAt, why: words.clockAhead() }
     : { kind: 'attempt', until: Infinity };
+}
+
+/** Why a first send is not begun on a bill run that is posted. */
+export type HoldingBack =
+  { readonly kind: 'autoEmail' | 'noDocuments' } | { readonly kind: 'coolDown'; readonly until: number };
+
+/** All that holds a first send back, by a look at the bill run; what comes first counts first. `until`: epoch, ms. */
+export function holdingBack(
+  { billRun, at }: Look,
+  { coolDownMs }: Pick<Settings, 'coolDownMs'>,
+  now: number,
+): readonly HoldingBack[] {
+  const until = coolDownEnd(billRun.lastEmailSentTime, coolDownMs, at);
+  return [
+    ...(billRun.autoEmail === true ? [{ kind: 'autoEmail' } as const] : []),
+    ...(hasNoDocuments(billRun) ? [{ kind: 'noDocuments' } as const] : []),
+    ...(until !== undefined && now < until ? [{ kind: 'coolDown', until } as const] : []),
+  ];
 }
 
 /** Missing counts mean unknown, not zero. */

@@ -158,10 +158,15 @@ function afterFailedLook(run: Run, { type, message }: NonNullable<Run['failedLoo
   return { kind: 'fail', type: 'Unsettled', message: [message, ...unsettledOf(run)].join('; ') };
 }
 
+/** The statuses from which no bill run is posted any more. */
+export function willNotPost(status: string): boolean {
+  return status === 'Canceled' || status === 'Error';
+}
+
 function beforePosting(run: Run, now: number): Step {
   const { billRun, settings } = run;
   const until = run.startedAt + settings.postDeadlineMs;
-  if (billRun?.status === 'Canceled' || billRun?.status === 'Error') {
+  if (billRun !== null && willNotPost(billRun.status)) {
     const said = billRun.errorMessage === undefined ? '' : ` (${billRun.errorMessage})`;
     return {
       kind: 'fail',

@@ -1,6 +1,8 @@
 import { billRunIn, type BillRun } from './bill-run.js';
+import { listings, type BillingDocument, type DocumentKind, type DocumentList } from './documents.js';
 import { invoicePageIn, maybeSince, type InvoiceCount } from './invoices.js';
-import { outcomeOf, withoutSecret, type Answer, type Outcome } from './outcome.js';
+import { jsonIn } from './json.js';
+import { outcomeOf, withoutSecret, type Answer, type Headers, type Outcome } from './outcome.js';
 import { tokenSource, type Credentials } from './token.js';
 import { NeverLeft, openTransport, type Transport } from './transport.js';
 
@@ -43,6 +45,18 @@ export interface EmailAnswer extends Outcome {
 
 export interface Zuora {
   /**
+   * Gets a token, unless one is at hand.
+   *
+   * @throws {@link NeverLeft}
+   */
+  authenticate(): Promise<void>;
+  /**
+   * Reads the ID of one bill run, of whichever there are: a proof that reading is allowed.
+   *
+   * @throws {@link ZuoraFailure}, {@link NeverLeft}
+   */
+  probe(scope?: Scope): Promise<Probe>;
+  /**
    * Reads a bill run by ID or number.
    *
    * @throws {@link ZuoraFailure} for anything but a bill run
@@ -57,6 +71,13 @@ export interface Zuora {
    */
   countEmailedInvoices(number: string, since: number, scope?: Scope): Promise<InvoiceCount>;
   /**
+   * Lists the billing documents of a bill run, of one kind: at most 9,900 invoices or 4,000 credit memos.
+   *
+   * @param number the bill run's number, for documents do not know its ID as their source
+   * @throws {@link ZuoraFailure}, {@link NeverLeft}
+   */
+  listDocuments(kind: DocumentKind, number: string, scope?: Scope): Promise<DocumentList>;
+  /**
    * Asks Zuora to email the documents of a bill run: one HTTP call at most, never repeated here.
    *
    * @param deadlineMs bounds the call, less what the token before it took
@@ -70,6 +91,11 @@ export interface Zuora {
     options: Scope & { readonly deadlineMs: number },
   ): Promise<EmailAnswer>;
   close(): Promise<void>;
+}
+
+export interface Probe {
+  /** Zuora's clock as it answered (epoch, ms, of a whole second); absent where Zuora does not say. */
+  readonly clock?: number;
 }
 
 /** A read that did not give a bill run. */
@@ -93,6 +119,8 @@ const READ_DEADLINE_MS = 30_000;
 /** The most that Zuora gives at once, and how many of them are read to count invoices. */
 const LARGEST_PAGE = 99;
 const MOST_PAGES = 20;
+/** How many pages of documents are listed: minutes, for somebody who waits. */
+const MOST_LISTED_PAGES = 100;
 
 export function createZuora({
   baseUrl,
@@ -123,14 +151,19 @@ export function createZuora({
     return { answer, outcome };
   }
 
-  /** Reads something of a bill run; a token may be withdrawn before it expires, and reading twice does no harm. */
-  async function read<T>(key: string, url: URL, scope: Scope, found: (body: string) => T | undefined): Promise<T> {
+  /** Reads something; a token may be withdrawn before it expires, and reading twice does no harm. */
+  async function read<T>(
+    what: string,
+    url: URL,
+    scope: Scope,
+    found: (body: string, headers: Headers) => T | undefined,
+  ): Promise<T> {
     const once = async (): Promise<T> => {
       const { answer, outcome } = await authorized(scope, (headers) =>
         transport.call({ method: 'GET', url, headers, deadlineMs: readDeadlineMs }),
       );
-      const value = answer.kind === 'reply' && answer.status === 200 ? found(answer.body) : undefined;
-      if (value === undefined) throw readFailure(key, answer, outcome);
+      const value = answer.kind === 'reply' && answer.status === 200 ? found(answer.body, answer.headers) : undefined;
+      if (value === undefined) throw readFailure(what, answer, outcome);
       return value;
     };
     try {
@@ -142,8 +175,19 @@ export function createZuora({
   }
 
   return {
+    async authenticate() {
+      await tokens.token();
+    },
+
+    async probe(scope = {}) {
+      const url = new URL('object-query/billing-runs', baseUrl);
+      url.searchParams.append('fields[]', 'id');
+      url.searchParams.set('pageSize', '1');
+      return read('bill runs', url, scope, probeIn);
+    },
+
     getBillRun: async (key, scope = {}) =>
-      read(key, new URL(`object-query/billing-runs/${segment(key)}`, baseUrl), scope, billRunIn),
+      read(`bill run ${key}`, new URL(`object-query/billing-runs/${segment(key)}`, baseUrl), scope, billRunIn),
 
     async countEmailedInvoices(number, since, scope = {}) {
       const url = new URL('object-query/invoices', baseUrl);
@@ -152,13 +196,28 @@ export function createZuora({
       url.searchParams.set('pageSize', String(LARGEST_PAGE));
       const lastEmailed: (string | undefined)[] = [];
       for (let pages = 1; ; pages++) {
-        const page = await read(number, url, scope, invoicePageIn);
+        const page = await read(`invoices of bill run ${number}`, url, scope, invoicePageIn);
         lastEmailed.push(...page.lastEmailed);
         if (page.cursor === undefined || pages === MOST_PAGES) {
           const emailed = lastEmailed.filter((time) => maybeSince(time, since)).length;
           return { invoices: lastEmailed.length, emailed, complete: page.cursor === undefined };
         }
         url.searchParams.set('cursor', page.cursor);
+      }
+    },
+
+    async listDocuments(kind, number, scope = {}) {
+      const { path, parameters, pageIn, turn } = listings[kind];
+      const url = new URL(path, baseUrl);
+      for (const [name, value] of parameters(number)) url.searchParams.append(name, value);
+      const documents: BillingDocument[] = [];
+      for (let pages = 1; ; pages++) {
+        const page = await read(`${wordOf[kind]} of bill run ${number}`, url, scope, pageIn);
+        documents.push(...page.documents);
+        if (page.next === undefined || pages === MOST_LISTED_PAGES) {
+          return { documents, complete: page.next === undefined };
+        }
+        url.searchParams.set(...turn(pages + 1, page.next));
       }
     },
 
@@ -224,8 +283,18 @@ function identifier(header: string | readonly string[] | undefined): string | un
   return typeof header === 'string' && header !== '' ? header.slice(0, 100) : undefined;
 }
 
+function probeIn(body: string, { date }: Headers): Probe | undefined {
+  const answer = jsonIn(body);
+  if (typeof answer !== 'object' || answer === null || !('data' in answer) || !Array.isArray(answer.data))
+    return undefined;
+  const clock = typeof date === 'string' ? Date.parse(date) : NaN;
+  return Number.isNaN(clock) ? {} : { clock };
+}
+
+const wordOf: Readonly<Record<DocumentKind, string>> = { invoice: 'invoices', creditMemo: 'credit memos' };
+
 function readFailure(
-  key: string,
+  what: string,
   answer: Answer,
   { verdict, reasons, tokenRejected, retryAfterMs }: Outcome,
 ): ZuoraFailure {
@@ -235,7 +304,7 @@ function readFailure(
   if (tokenRejected) return new ZuoraFailure('unauthorized', `Zuora does not take our token: ${words}`, status);
   // Versions before 2024-05-20 answer failures as HTTP 200, too: category 40 is "not found".
   const notFound = status === 404 || (verdict === 'refused' && reasons.some(({ code }) => /^\d{6}40$/.test(code)));
-  if (notFound) return new ZuoraFailure('notFound', `Zuora has no bill run ${key}: ${words}`, status);
+  if (notFound) return new ZuoraFailure('notFound', `Zuora has no ${what}: ${words}`, status);
   if (status === 200 && verdict === 'unknown') {
     return new ZuoraFailure('unavailable', `Zuora's answer is not what was asked for: ${words}`, status);
   }

@@ -43,6 +43,7 @@ const INVOICES = {
     'sourceid',
     'sourcetype',
     'status',
+    'einvoicestatus',
   ],
 };
 
@@ -54,14 +55,18 @@ export function queryInvoices(simulation: Simulation, operation: Operation) {
   return queryList(rows, INVOICES, operation.request.query);
 }
 
-/** Object Query cannot filter credit memos by their source; this list can, and knows nothing of their emails. */
+/**
+ * Object Query cannot filter credit memos by their source; this list can, and knows nothing of their emails. Highest
+ * number first, as its page says.
+ */
 export function listCreditMemos(simulation: Simulation, operation: Operation) {
   const { query } = operation.request;
   const [sourceId, status] = [query.get('sourceId'), query.get('status')];
   const memos = documents(simulation, operation.entityId, 'CreditMemo')
     .map(([billRun, document]) => creditMemo(simulation, billRun, document))
     .filter((memo) => sourceId === null || memo.sourceId === sourceId)
-    .filter((memo) => status === null || memo.status === status);
+    .filter((memo) => status === null || memo.status === status)
+    .toSorted((one, other) => (one.number < other.number ? 1 : -1));
   const { rows, nextPage } = paged(memos, operation.request);
   return { creditmemos: rows, ...nextPage, success: true };
 }

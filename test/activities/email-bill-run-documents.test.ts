@@ -39,6 +39,9 @@ function open(call: Call) {
     getBillRun: vi.fn(),
     emailBillRunDocuments: call,
     countEmailedInvoices: vi.fn(),
+    listDocuments: vi.fn(),
+    authenticate: vi.fn(),
+    probe: vi.fn(),
     close: vi.fn(),
   };
   const activities = createActivities({ zuora, multiEntity: false });

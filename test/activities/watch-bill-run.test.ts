@@ -33,7 +33,15 @@ function watch(
   getBillRun: Zuora['getBillRun'],
   { input = INPUT, elapsedMs = 0, multiEntity = false, polling, heartbeatDetails, onHeartbeat }: Setting = {},
 ): Promise<BillRun> {
-  const zuora: Zuora = { getBillRun, emailBillRunDocuments: vi.fn(), countEmailedInvoices: vi.fn(), close: vi.fn() };
+  const zuora: Zuora = {
+    getBillRun,
+    emailBillRunDocuments: vi.fn(),
+    countEmailedInvoices: vi.fn(),
+    listDocuments: vi.fn(),
+    authenticate: vi.fn(),
+    probe: vi.fn(),
+    close: vi.fn(),
+  };
   const activities = createActivities({ zuora, multiEntity, ...(polling === undefined ? {} : { polling }) });
   const environment = new MockActivityEnvironment(
     {

@@ -1,11 +1,13 @@
 /** The command lines that operators use: ours, and Temporal's own, which needs nothing of ours. */
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
 import { projectRoot } from '../../scripts/project-root.js';
 import { temporalBinaries } from '../../scripts/temporal-server.js';
 import { TASK_QUEUE, type RunStatus, type SendRecord } from '../../workflows/contract.js';
-import type { Audit } from '../../client/index.js';
+import type { Audit, Diagnosis } from '../../client/index.js';
+import { SIMULATOR_CREDENTIALS } from '../../simulator/index.js';
 import { emailsPerDocument, openRig, until, type Rig } from '../support/rig.js';
 
 let rig: Rig;
@@ -141,6 +143,8 @@ describe('bill-run-emails', () => {
       'release',
       'finish',
       'audit',
+      'preview',
+      'doctor',
       'setup',
     ]) {
       expect(stdout).toContain(command);
@@ -151,8 +155,43 @@ describe('bill-run-emails', () => {
     expect(stdout).toContain('Exit codes');
   });
 
+  test('doctor finds nothing wrong where a worker runs', async () => {
+    const zuora = {
+      ZUORA_BASE_URL: rig.simulatorUrl,
+      ZUORA_CLIENT_ID: SIMULATOR_CREDENTIALS.clientId,
+      ZUORA_CLIENT_SECRET: SIMULATOR_CREDENTIALS.clientSecret,
+    };
+    const command = [join(projectRoot, 'dist', 'client', 'cli.js'), 'doctor', '--json'];
+    const { checks } = await json<Diagnosis>(run(process.execPath, command, zuora));
+    expect(checks.filter(({ result }) => result !== 'ok')).toEqual([]);
+  });
+
   test('setup is safe to repeat', async () => {
     expect(await json(cli('setup', '--json'))).toMatchObject({ namespace: 'default', registered: [] });
+  });
+
+  test('setup --create-namespace registers a namespace once, with its retention and the search attributes', async () => {
+    const namespace = `of-${randomUUID()}`;
+    const setup = (...args: string[]): Promise<Ended> =>
+      run(process.execPath, [join(projectRoot, 'dist', 'client', 'cli.js'), 'setup', ...args], {
+        TEMPORAL_NAMESPACE: namespace,
+      });
+    const missing = await setup();
+    expect(missing).toMatchObject({ code: 6, stderr: expect.stringContaining('--create-namespace') as string });
+    expect(await setup('--create-namespace', '--retention', '5 hours')).toMatchObject({ code: 2 });
+    expect(await setup('--retention', '40d')).toMatchObject({ code: 2 });
+
+    const names = ['BillRunNumber', 'BillRunId', 'BillRunStatus', 'EmailState', 'EmailSends'];
+    expect(await json(setup('--create-namespace', '--retention', '40d', '--json'))).toEqual({
+      namespace,
+      namespaceCreated: true,
+      registered: names,
+      present: [],
+    });
+    const again = await json(setup('--create-namespace', '--json'));
+    expect(again).toEqual({ namespace, namespaceCreated: false, registered: [], present: names });
+    const { config } = await rig.connection.workflowService.describeNamespace({ namespace });
+    expect(Number(config?.workflowExecutionRetentionTtl?.seconds)).toBe(40 * 86_400);
   });
 });
 

@@ -212,6 +212,9 @@ describe('credit memos', () => {
     const { nextPage = '' } = answer.body as { nextPage?: string };
     const second = await tenant.call('GET', nextPage.slice(tenant.url.length));
     expect(second.body).toHaveProperty('creditmemos.length', 1);
+    // The highest number comes first.
+    const numberIn = (body: unknown) => (body as { creditmemos: { number: string }[] }).creditmemos[0]?.number ?? '';
+    expect(numberIn(answer.body) > numberIn(second.body)).toBe(true);
     expect(second.body).not.toHaveProperty('nextPage');
   });
 });

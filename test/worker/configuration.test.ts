@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigurationError, workerConfiguration } from '../../worker/configuration.js';
+import { workerConfiguration } from '../../worker/configuration.js';
+import { ConfigurationError } from '../../zuora/configuration.js';
 
 const complete = { ZUORA_BASE_URL: 'https://rest.zuora.com', ZUORA_CLIENT_ID: 'id', ZUORA_CLIENT_SECRET: 'hunter2' };
 

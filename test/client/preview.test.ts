@@ -1,0 +1,252 @@
+/** What the dry run says: by rule in the pure part, and on real parts through the command line. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { preview, type Preview } from '../../client/index.js';
+import { BillRunEmailsError } from '../../client/errors.js';
+import { previewOf, type Reading } from '../../client/preview.js';
+import { projectRoot } from '../../scripts/project-root.js';
+import { SIMULATOR_CREDENTIALS } from '../../simulator/index.js';
+import type { BillingDocument } from '../../zuora/documents.js';
+import { openTenant, type TenantUnderTest } from '../simulator/tenant.js';
+import { inTurn, json, openLoopbackZuora } from '../support/loopback-zuora.js';
+
+const HOUR = 3_600_000;
+const NOON = Date.parse('2026-03-02T12:00:00Z');
+const BILL_RUN = { id: '8ad0', number: 'BR-1', status: 'Posted' };
+
+function document(fields: Partial<BillingDocument> = {}): BillingDocument {
+  const plain = { kind: 'invoice', number: 'INV1', status: 'Posted', amount: 10, currency: 'USD', lastEmailed: null };
+  return { ...plain, ...fields } as BillingDocument;
+}
+
+function reading({ billRun, ...rest }: Partial<Omit<Reading, 'billRun'>> & { billRun?: object } = {}): Reading {
+  return {
+    billRun: { ...BILL_RUN, ...billRun },
+    at: NOON,
+    invoices: { documents: [], complete: true },
+    creditMemos: { documents: [], complete: true },
+    ...rest,
+  };
+}
+
+const of = (...args: Parameters<typeof reading>): Preview => previewOf(reading(...args), { coolDownMs: 24 * HOUR });
+
+const holds = ({ sends }: Preview): string[][] => sends.map(({ heldBackBy }) => heldBackBy.map(({ kind }) => kind));
+
+describe('A document', () => {
+  test.each<[string, Partial<BillingDocument>, string, string, string]>([
+    ['an invoice that shows no email', {}, 'no', 'yes', 'yes'],
+    ['an invoice that shows an email', { lastEmailed: '2026-03-01T00:00:00Z' }, 'yes', 'no', 'yes'],
+    ['a draft', { status: 'Draft' }, 'no', 'no', 'no'],
+    ['an invoice of unknown status', { status: null }, 'no', 'unknown', 'unknown'],
+    ['an emailed one of unknown status', { status: null, lastEmailed: 'x' }, 'yes', 'no', 'unknown'],
+    ['a credit memo', { kind: 'creditMemo' }, 'unknown', 'unknown', 'yes'],
+    ['a canceled credit memo', { kind: 'creditMemo', status: 'Canceled' }, 'unknown', 'no', 'no'],
+  ])('%s is told as what Zuora would do with it', (_what, fields, emailedBefore, first, resend) => {
+    const { documents, sends } = of({ invoices: { documents: [document(fields)], complete: true } });
+    expect(documents).toMatchObject([{ emailedBefore, wouldEmail: { first, resend } }]);
+    expect(sends[0].wouldEmail).toEqual({ yes: 0, no: 0, unknown: 0, [first]: 1 });
+    expect(sends[1].wouldEmail).toEqual({ yes: 0, no: 0, unknown: 0, [resend]: 1 });
+  });
+
+  test('is not emailed while the bill run is not posted', () => {
+    const { documents } = of({
+      billRun: { status: 'Completed' },
+      invoices: { documents: [document()], complete: true },
+    });
+    expect(documents).toMatchObject([{ wouldEmail: { first: 'no', resend: 'no' } }]);
+  });
+});
+
+describe('What would hold a send back', () => {
+  test('is nothing, for a bill run that is posted', () => {
+    expect(holds(of())).toEqual([[], []]);
+  });
+
+  test.each(['Completed', 'Canceled', 'SomethingNew'])('is the status %s, for both sends', (status) => {
+    const previewed = of({ billRun: { status } });
+    expect(holds(previewed)).toEqual([['notPosted'], ['notPosted']]);
+    expect(previewed.sends[0].heldBackBy[0]?.text).toContain(status === 'Completed' ? 'somebody to post' : status);
+  });
+
+  test('is autoEmail, no documents and the cool-down, for a first send alone, in the order of the workflow', () => {
+    const lastEmailSentTime = '2026-03-02T11:00:00Z';
+    const empty = { numberOfInvoices: 0, numberOfCreditMemos: 0 };
+    const previewed = of({ billRun: { autoEmail: true, lastEmailSentTime, ...empty } });
+    expect(holds(previewed)).toEqual([['autoEmail', 'noDocuments', 'coolDown'], []]);
+    expect(previewed.sends[0].heldBackBy.map(({ until }) => until)).toEqual([null, null, '2026-03-03T11:00:00.000Z']);
+  });
+
+  test('is not a cool-down that is over, or counts that Zuora does not tell', () => {
+    const lastEmailSentTime = '2026-03-01T11:00:00Z';
+    expect(holds(of({ billRun: { lastEmailSentTime, numberOfInvoices: 0 } }))).toEqual([[], []]);
+  });
+});
+
+describe('A preview warns', () => {
+  const two = [document({ number: 'INV1' }), document({ number: 'INV2' })];
+
+  test('of nothing where the counts agree, or where Zuora does not count', () => {
+    const invoices = { documents: two, complete: true };
+    expect(of({ invoices, billRun: { numberOfInvoices: 2, numberOfCreditMemos: 0 } }).warnings).toEqual([]);
+    expect(of({ invoices })).toMatchObject({ warnings: [], listed: { invoices: { listed: 2, expected: null } } });
+  });
+
+  test('of lists that do not match the counts of the bill run, and of lists with more pages than are read', () => {
+    const counts = { numberOfInvoices: 3, numberOfCreditMemos: 1 };
+    const other = of({ invoices: { documents: two, complete: true }, billRun: counts });
+    expect(other.warnings).toEqual([
+      expect.stringContaining('lists 2 invoices, but counts 3'),
+      expect.stringContaining('lists 0 credit memos, but counts 1'),
+    ]);
+    const long = of({ invoices: { documents: two, complete: false }, billRun: { numberOfInvoices: 3 } });
+    expect(long.warnings).toEqual([expect.stringContaining('first 2 of 3 invoices')]);
+  });
+
+  test('of credit memos that Zuora does not list, unless the bill run has none', () => {
+    const refused = { creditMemos: { refused: 'HTTP 403' } };
+    expect(of(refused).warnings).toEqual([expect.stringContaining('HTTP 403')]);
+    expect(of({ ...refused, billRun: { numberOfCreditMemos: 0 } }).warnings).toEqual([]);
+  });
+
+  test('of invoices over nothing, which Zuora may leave out', () => {
+    const invoices = { documents: [document({ amount: 0 }), document({ amount: null })], complete: true };
+    expect(of({ invoices }).warnings).toEqual([expect.stringMatching(/^1 of the invoices/)]);
+  });
+});
+
+function environment(url: string): NodeJS.ProcessEnv {
+  const { clientId, clientSecret } = SIMULATOR_CREDENTIALS;
+  return { ZUORA_BASE_URL: url, ZUORA_CLIENT_ID: clientId, ZUORA_CLIENT_SECRET: clientSecret };
+}
+
+describe('Zuora', () => {
+  test('is asked for documents page by page, and for no more of them than is told', async () => {
+    const tenant = await openTenant({ emailDelayMs: 0 });
+    const billRun = await tenant.addBillRun({ status: 'Posted', invoices: 120, creditMemos: 45 });
+    await tenant.addBillRun({ status: 'Posted', invoices: 3, creditMemos: 3 });
+    const before = await preview({ billRunKey: billRun.id }, environment(tenant.url));
+    expect(before.documents.map(({ number }) => number)).toEqual(
+      billRun.documents.map(({ number }) => number).toSorted((one, other) => rank(one) - rank(other)),
+    );
+    expect(before.sends.map(({ wouldEmail }) => wouldEmail)).toEqual([
+      { yes: 120, no: 0, unknown: 45 },
+      { yes: 165, no: 0, unknown: 0 },
+    ]);
+    expect(before).toMatchObject({ billRunNumber: billRun.number, warnings: [] });
+
+    await tenant.email(billRun.number, 'k');
+    const after = await preview({ billRunKey: billRun.number, coolDown: '1 hour' }, environment(tenant.url));
+    expect(holds(after)).toEqual([['coolDown'], []]);
+    expect(after.sends[0].wouldEmail).toEqual({ yes: 0, no: 120, unknown: 45 });
+    expect(await tenant.mailbox(billRun.number)).toHaveLength(165);
+    const writes = (await tenant.requests()).filter(({ method }) => method !== 'GET');
+    expect(writes.map(({ path }) => path)).toEqual(
+      expect.arrayContaining(['/oauth/token', `/v1/bill-runs/${billRun.number}/emails`]),
+    );
+    expect(new Set(writes.map(({ path }) => path)).size).toBe(2);
+  });
+
+  test('is read in the entity, which must be told with Multi-entity and only then', async () => {
+    const tenant = await openTenant({ entities: ['e-1', 'e-2'] });
+    const { number } = await tenant.addBillRun({ status: 'Posted', entityId: 'e-2' });
+    const multiEntity = { ...environment(tenant.url), ZUORA_MULTI_ENTITY: 'true' };
+    const { documents } = await preview({ billRunKey: number, entityId: 'e-2' }, multiEntity);
+    expect(documents).toHaveLength(4);
+    expect(await typeOf(preview({ billRunKey: number, entityId: 'e-1' }, multiEntity))).toBe('NotFound');
+    expect(await typeOf(preview({ billRunKey: number }, multiEntity))).toBe('InvalidInput');
+    expect(await typeOf(preview({ billRunKey: number, entityId: 'e-1' }, environment(tenant.url)))).toBe(
+      'InvalidInput',
+    );
+  });
+
+  test('may refuse to list credit memos, and the invoices are shown all the same', async () => {
+    const tenant = await openTenant();
+    const { number } = await tenant.addBillRun({ status: 'Posted' });
+    await tenant.addFault({ method: 'GET', path: '/v1/credit-memos', fault: 'respond', when: 'before', status: 403 });
+    const { documents, warnings, listed } = await preview({ billRunKey: number }, environment(tenant.url));
+    expect(documents.map(({ kind }) => kind)).toEqual(['invoice', 'invoice', 'invoice']);
+    expect(warnings).toEqual([expect.stringContaining('403')]);
+    expect(listed.creditMemos).toEqual({ listed: 0, expected: 1, complete: false });
+  });
+
+  test('may go on naming pages for ever: a hundred are read', async () => {
+    const invoices = json(200, { data: [{ invoiceNumber: 'INV1', status: 'Posted' }], nextPage: 'again' });
+    const record = json(200, { id: 'i', billingRunNumber: 'BR-1', status: 'Posted' });
+    const { baseUrl } = await openLoopbackZuora({
+      call: (response, arrived) => {
+        const memos = json(200, {
+          creditmemos: [{ number: 'CM1' }],
+          nextPage: 'https://elsewhere.example/',
+          success: true,
+        });
+        const answers = arrived.path.includes('billing-runs')
+          ? record
+          : arrived.path.includes('invoices')
+            ? invoices
+            : memos;
+        answers(response, arrived);
+      },
+    });
+    const { warnings, listed } = await preview({ billRunKey: 'BR-1' }, environment(baseUrl.href));
+    expect(listed).toMatchObject({ invoices: { listed: 100 }, creditMemos: { listed: 100 } });
+    expect(warnings).toHaveLength(2);
+  });
+
+  test('may be down, or answer nonsense: told apart from a bill run that is not there', async () => {
+    const away = environment('http://127.0.0.1:1');
+    expect(await typeOf(preview({ billRunKey: 'BR-1' }, away))).toBe('ZuoraUnavailable');
+    const record = json(200, { id: 'i', billingRunNumber: 'BR-1', status: 'Posted' });
+    const { baseUrl } = await openLoopbackZuora({ call: inTurn(record, json(200, { success: true })) });
+    expect(await typeOf(preview({ billRunKey: 'BR-1' }, environment(baseUrl.href)))).toBe('ZuoraUnavailable');
+  });
+});
+
+function rank(number: string): number {
+  return Number(number.replace(/\D/g, '')) + (number.startsWith('CM') ? 1e9 : 0);
+}
+
+async function typeOf(call: Promise<unknown>): Promise<unknown> {
+  const error: unknown = await call.catch((failure: unknown) => failure);
+  return error instanceof BillRunEmailsError ? error.type : error;
+}
+
+describe('bill-run-emails preview', () => {
+  function cli(tenant: Pick<TenantUnderTest, 'url'>, args: string[], env: NodeJS.ProcessEnv = {}) {
+    return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
+      const options = { env: { PATH: process.env['PATH'], ...environment(tenant.url), ...env } };
+      const command = [join(projectRoot, 'dist', 'client', 'cli.js'), 'preview', ...args];
+      execFile(process.execPath, command, options, (error, stdout, stderr) => {
+        resolve({ code: error?.code ?? 0, stdout, stderr });
+      });
+    });
+  }
+
+  test('prints a table or one JSON object, without Temporal, and nothing about customers', async () => {
+    const tenant = await openTenant();
+    const { number } = await tenant.addBillRun({ status: 'Posted', invoices: 1, creditMemos: 1 });
+    const printed = await cli(tenant, [number, '--json']);
+    expect(printed).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(printed.stdout)).toMatchObject({ billRunNumber: number, documents: [{}, {}] });
+    expect(printed.stdout).not.toMatch(/account|contact|@/i);
+
+    const { stdout } = await cli(tenant, [number]);
+    expect(stdout).toMatch(/INV\d+ +invoice +Posted +[\d.]+ USD +never +yes +yes\n/);
+    expect(stdout).toMatch(/CM\d+ +credit memo +Posted +[\d.]+ USD +unknown +unknown +yes\n/);
+    expect(stdout).toContain('Nothing was changed.');
+  });
+
+  test('ends with 2 for input and configuration, 3 for an unknown bill run, 7 for a Zuora that refuses us', async () => {
+    const tenant = await openTenant();
+    expect(await cli(tenant, ['../x'])).toMatchObject({ code: 2 });
+    expect(await cli(tenant, ['BR-1', '--cool-down', '5'])).toMatchObject({ code: 2 });
+    const missing = await cli(tenant, ['BR-1'], { ZUORA_CLIENT_ID: '' });
+    expect(missing).toMatchObject({ code: 2, stderr: expect.stringContaining('ZUORA_CLIENT_ID is missing') as string });
+    const unknown = await cli(tenant, ['BR-09999999']);
+    expect(unknown).toMatchObject({ code: 3, stderr: expect.stringContaining('no bill run BR-09999999') as string });
+    const refused = await cli(tenant, ['BR-1'], { ZUORA_CLIENT_SECRET: 'hunter2' });
+    expect(refused).toMatchObject({ code: 7, stderr: expect.stringContaining('Check ZUORA_CLIENT_ID') as string });
+    expect(refused.stdout + refused.stderr).not.toContain('hunter2');
+  });
+});
