@@ -18,7 +18,7 @@ export type TemporalUi = Awaited<ReturnType<typeof openTemporalUi>>;
 
 export async function openTemporalUi(url: string) {
   const browser = await openBrowser();
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 1000 } });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
   const workflows = `${url}/namespaces/default/workflows`;
@@ -29,6 +29,20 @@ export async function openTemporalUi(url: string) {
     /** The list view with a filter, as a saved view or a bookmark opens it. */
     async list(query: string): Promise<void> {
       await page.goto(`${workflows}?query=${encodeURIComponent(query)}`);
+    },
+
+    /** Keeps the filter of the list view under a name, in this browser. */
+    async saveView(name: string): Promise<void> {
+      await page.getByTestId('create-view-button').click();
+      const dialog = page.getByRole('dialog').filter({ visible: true });
+      await dialog.getByRole('textbox').fill(name);
+      await dialog.getByTestId('confirm-modal-button').click();
+      await page.getByRole('button', { name }).waitFor();
+    },
+
+    async openView(name: string): Promise<void> {
+      await page.getByRole('button', { name: 'Saved Views' }).click();
+      await page.getByRole('menuitem', { name }).filter({ visible: true }).click();
     },
 
     async run(workflowId: string): Promise<void> {

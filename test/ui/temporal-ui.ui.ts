@@ -87,14 +87,14 @@ const states: Record<
   },
   NotPosted: {
     reach: async () => (await start({ status: 'Canceled' })).run,
-    offers: [],
+    offers: [/Start Workflow Like This One, with \{"billRunKey":/],
   },
   HandedOver: {
     async reach() {
       const { id } = await start();
       return rig.startAs('from-a-pipeline', { billRunKey: id });
     },
-    offers: [],
+    offers: [/look at email-bill-run\/BR-/],
   },
   Finished: {
     async reach() {
@@ -102,7 +102,7 @@ const states: Record<
       await run.signal('finish', { requestedBy: 'alice', reason: 'not to be emailed' });
       return run;
     },
-    offers: [],
+    offers: [/Start Workflow Like This One, with \{"billRunKey":/],
   },
   Canceled: {
     async reach() {
@@ -110,7 +110,7 @@ const states: Record<
       await run.cancel();
       return run;
     },
-    offers: [],
+    offers: [/Start Workflow Like This One, with \{"billRunKey":/],
   },
 };
 
@@ -184,4 +184,28 @@ test('an operator answers a question with the signal and the JSON that the curre
   await ui.send(await ui.chooseSignal(await answer.locator('strong').innerText()), json);
   await rig.state(run, 'Emailed');
   expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
+});
+
+test('the work lists of operators can be saved as views', async () => {
+  await rig.control('PATCH', '/settings', { notificationActive: false });
+  const { run: asking } = await start();
+  await rig.state(asking, 'NeedsAttention');
+  const { run: waiting } = await start({ status: 'Completed' });
+  await rig.control('PATCH', '/settings', { notificationActive: true });
+  const startedBefore = new Date(Date.now() + 60_000).toISOString();
+  const views = {
+    'needs attention': { query: `EmailState = "NeedsAttention" AND ExecutionStatus = "Running"`, run: asking },
+    'waiting over a day': { query: `EmailState = "WaitingForPost" AND StartTime < "${startedBefore}"`, run: waiting },
+  };
+  for (const [name, { query, run }] of Object.entries(views)) {
+    await untilListed(`${query} AND WorkflowId = '${run.workflowId}'`);
+    await ui.list(query);
+    await ui.page.getByRole('link', { name: run.workflowId }).waitFor();
+    await ui.saveView(name);
+  }
+  await ui.list('');
+  await ui.openView('needs attention');
+  await ui.page.getByRole('link', { name: asking.workflowId }).waitFor();
+  expect(await ui.page.getByRole('link', { name: waiting.workflowId }).count()).toBe(0);
+  await ui.screenshot('temporal-ui-list');
 });
