@@ -30,6 +30,7 @@ export function detailsOf(run: Run, now: number): string {
     list(choices(run, step, status)),
     ...(run.sends.length === 0 ? [] : ['**Sends**', list(run.sends.slice(-SENDS_TOLD).map(sendLine))]),
     ...(ignored.count === 0 ? [] : [`Ignored messages: ${ignored.count}; the query \`status\` tells why.`]),
+    started(run),
   ].join('\n\n');
 }
 
@@ -118,6 +119,12 @@ function sendLine({ ordinal, resend, outcome, attempts, requests, note }: Send):
   const by = told === '' ? '' : `, asked by ${told}${others}`;
   const tried = words.counted(attempts.length, 'attempt');
   return `send ${ordinal}, resend=${resend}: **${outcome}**, ${tried}${by}${note === null ? '' : ` (${note})`}`;
+}
+
+/** Temporal drops the static summary when a run continues as new, and other clients may start a run without one. */
+function started({ startedAt, settings: { requestedBy, reason } }: Run): string {
+  const by = requestedBy === undefined ? '' : `, asked for by ${words.quoted(requestedBy)}`;
+  return `Started ${words.time(startedAt)}${by}${reason === undefined ? '' : `: ${words.quoted(reason)}`}.`;
 }
 
 function list(lines: readonly string[]): string {

@@ -592,8 +592,11 @@ describe('What people read', () => {
   });
 
   test('the details say since when a state lasts, what comes next, and who holds the run', () => {
-    const life = begin(unposted).pass(HOUR);
+    const life = begin({ ...unposted, input: { requestedBy: 'pipeline', reason: 'month end' } }).pass(HOUR);
     expect(detailsOf(life.run, life.now)).toContain('Since 2026-03-02 12:00:00 UTC.');
+    expect(detailsOf(life.continueAsNew().run, life.now)).toContain(
+      'Started 2026-03-02 12:00:00 UTC, asked for by `pipeline`: `month end`.',
+    );
     expect(detailsOf(life.run, life.now)).toContain(
       'Waiting for somebody to post the bill run: its documents are generated, but not posted; at the latest until ' +
         '2026-04-01 12:00:00 UTC, then the run fails as NotPosted, and nothing is emailed. Once it has posted, its documents are emailed.',
