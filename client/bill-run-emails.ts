@@ -231,6 +231,7 @@ export class BillRunEmails {
 
   #startOptions(workflowId: string, input: EmailBillRunInput) {
     const { billRunKey, resend = false, requestedBy, reason } = input;
+    const which = resend ? 'all documents, also those emailed before,' : 'the documents';
     const asked = requestedBy === undefined ? '' : `, asked for by ${quoted(requestedBy)}`;
     const because = reason === undefined ? '' : `\n\nReason: ${quoted(reason)}`;
     return {
@@ -238,7 +239,7 @@ export class BillRunEmails {
       taskQueue: this.#taskQueue,
       args: [input] as [EmailBillRunInput],
       staticSummary: `email bill run ${billRunKey}${resend ? ' (resend)' : ''}`,
-      staticDetails: `Emails the documents of bill run ${quoted(billRunKey)} once it is posted${asked}.${because}`,
+      staticDetails: `Emails ${which} of bill run ${quoted(billRunKey)} once it is posted${asked}.${because}`,
     };
   }
 

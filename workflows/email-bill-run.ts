@@ -61,7 +61,7 @@ import type { Run } from './run.js';
 import { searchAttributes } from './search-attributes.js';
 import { emailsSince } from './send-step.js';
 import { abandonAttempt, beginAttempt, endAttempt, type Send } from './send.js';
-import { resultOf, sendsOf, stateOf, statusOf } from './status.js';
+import { noteState, resultOf, sendsOf, stateOf, statusOf } from './status.js';
 import { nextStep, settle, type Step } from './steps.js';
 import * as words from './words.js';
 
@@ -169,22 +169,27 @@ function failure(type: FailureType, message: string, details: object): Applicati
   return ApplicationFailure.nonRetryable(words.wellFormed(message), type, details);
 }
 
-/** Every signal: what it does to the run, and what Temporal UI says about it. */
+/** Every signal: what it does to the run, and what Temporal UI says about it, with an input to copy. */
 const signals = [
   [
     resendSignal,
     messages.receiveResend,
-    'Email all documents, also those emailed before: {"requestId", "requestedBy", "reason"}, or nothing',
+    `Email all documents, also those emailed before. Input: ${words.inputs.resend}, or nothing`,
   ],
   [
     retrySignal,
     messages.receiveRetry,
-    'Answer the open question: {"ordinal", "sendAnyway", "requestedBy", "reason"}, or nothing',
+    `Answer the open question: try again. Input: ${words.inputs.retry}, or nothing; ` +
+      `where it needs "sendAnyway":true, the question says so`,
   ],
-  [holdSignal, messages.receiveHold, 'Start no further attempt until released: {"requestedBy", "reason"}, or nothing'],
-  [releaseSignal, messages.receiveRelease, 'Let attempts go on after a hold: {"requestedBy", "reason"}, or nothing'],
-  [finishSignal, messages.receiveFinish, 'Close now; nothing more is sent: {"requestedBy", "reason"}, or nothing'],
-  [billRunPostedSignal, messages.receiveHint, 'A hint that the bill run may have posted: look at it now'],
+  [
+    holdSignal,
+    messages.receiveHold,
+    `Start no further attempt until released. Input: ${words.inputs.note}, or nothing`,
+  ],
+  [releaseSignal, messages.receiveRelease, `Let attempts go on after a hold. Input: ${words.inputs.note}, or nothing`],
+  [finishSignal, messages.receiveFinish, `Close now; nothing more is sent. Input: ${words.inputs.note}, or nothing`],
+  [billRunPostedSignal, messages.receiveHint, 'A hint that the bill run may have posted: look at it now. No input'],
 ] as const;
 
 /**
@@ -208,7 +213,9 @@ function listen(run: Run): void {
     requestResendUpdate,
     (argument?: ResendMessage) => messages.requestResend(run, argument ?? {}, Date.now()),
     {
-      description: 'As the signal resend, and answers with the request id and the ordinal of its send, or says why not',
+      description:
+        `Email all documents, as the signal resend does, and answer with the request id and the ordinal of its send, ` +
+        `or say why not. Input: ${words.inputs.resend}, or nothing`,
       validator: (argument?: ResendMessage) => {
         const faults = messages.faultsOfResend(run, argument);
         if (faults.length > 0) throw failure('InvalidInput', faults.join('; '), { faults });
@@ -239,6 +246,7 @@ async function publishMessages(run: Run): Promise<never> {
 /** Shows the run to people: search attributes, where they changed, and the text in Temporal UI. */
 function publish(run: Run): void {
   const now = Date.now();
+  noteState(run, now);
   const { billRun } = run;
   const pairs: (SearchAttributePair | undefined)[] = [
     billRun === null ? undefined : { key: searchAttributes.billRunNumber, value: billRun.number },

@@ -58,9 +58,10 @@ export function receiveRetry(run: Run, argument: unknown, now: number): void {
 }
 
 export function receiveHold(run: Run, argument: unknown, now: number): void {
-  receive(run, 'hold', argument, checkNote, now, () => {
+  receive(run, 'hold', argument, checkNote, now, (message) => {
     if (run.held) return 'the run is held already';
     run.held = true;
+    run.heldBy = { ...message, at: now };
     return undefined;
   });
 }
@@ -69,6 +70,7 @@ export function receiveRelease(run: Run, argument: unknown, now: number): void {
   receive(run, 'release', argument, checkNote, now, () => {
     if (!run.held) return 'the run is not held';
     run.held = false;
+    run.heldBy = null;
     return undefined;
   });
 }

@@ -7,6 +7,7 @@ import type { Settings } from './checks.js';
 import {
   canonicalWorkflowId,
   type EmailRequest,
+  type EmailState,
   type FailureType,
   type IgnoredMessage,
   type NoteMessage,
@@ -52,9 +53,13 @@ export interface Run {
   /** What became of the requests that were handed to the run which emails the bill run. */
   readonly handedOver: HandedOver[];
   held: boolean;
+  /** For people to read: who put it on hold, when (epoch, ms) and why. */
+  heldBy: (NoteMessage & { readonly at: number }) | null;
   finish: NoteMessage | null;
   canceled: boolean;
   readonly ignored: { count: number; last: IgnoredMessage[] };
+  /** The state that people read, and since when (epoch, ms). */
+  stateSince: { readonly state: EmailState; readonly at: number } | null;
 }
 
 export interface RepeatedRequests extends Pick<EarlierSend, 'attempts'> {
@@ -87,9 +92,11 @@ export function openRun(
     sends: [],
     handedOver: [],
     held: false,
+    heldBy: null,
     finish: null,
     canceled: false,
     ignored: { count: 0, last: [] },
+    stateSince: null,
   };
   // A resend asked for by the start alone always has the same id, so that starting twice asks once.
   const requestId = settings.requestId ?? (settings.resend ? 'resend-at-start' : `${firstRunId}-0`);

@@ -10,6 +10,12 @@ export function stateOf(run: Run, now: number): EmailState {
   return stateAt(run, nextStep(run, now));
 }
 
+/** Keeps since when the run is in its state. */
+export function noteState(run: Run, now: number): void {
+  const state = stateOf(run, now);
+  if (run.stateSince?.state !== state) run.stateSince = { state, at: now };
+}
+
 function stateAt(run: Run, step: Step): EmailState {
   switch (step.kind) {
     case 'watch':

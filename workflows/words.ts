@@ -38,6 +38,10 @@ function because({ httpStatus, reasons }: Attempt): string {
   return said === '' ? answer : `${answer}, ${said}`;
 }
 
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
 // Questions to a person.
 
 export function refusedQuestion(last: Attempt): string {
@@ -54,7 +58,7 @@ export function gaveUpQuestion(last: Attempt): string {
 export function unknownQuestion(attempts: readonly Attempt[]): string {
   const last = attempts.at(-1);
   return (
-    `Nobody knows whether Zuora emailed the documents: ${attempts.length} attempts, and no answer that settles it` +
+    `Nobody knows whether Zuora emailed the documents: ${counted(attempts.length, 'attempt')}, and no answer that settles it` +
     `${last === undefined ? '' : ` (last: ${because(last)})`}.`
   );
 }
@@ -299,9 +303,12 @@ export function summary(text: string): string {
   return cut.replace(/\p{Surrogate}$/u, '');
 }
 
+/** How many requests of a send are looked at for a text: there may be thousands. */
+const REQUESTS_READ = 100;
+
 /** Who asked, each once. */
 export function peopleIn(requests: readonly EmailRequest[]): readonly string[] {
-  return [...new Set(requests.flatMap(({ requestedBy }) => requestedBy ?? []))];
+  return [...new Set(requests.slice(0, REQUESTS_READ).flatMap(({ requestedBy }) => requestedBy ?? []))];
 }
 
 export function sendSummary(
@@ -315,19 +322,70 @@ export function sendSummary(
   return summary(`send ${ordinal} · resend=${resend} · attempt ${attempt}${asked}`);
 }
 
-/** What an operator can do about a question, each with the signal and the JSON to send. */
+/** What people can copy into a message. */
+const NOTE = { requestedBy: 'you', reason: 'why' };
+const RESEND = { requestId: 'TICKET-1', ...NOTE };
+
+/** The inputs of messages, as JSON to copy. */
+export const inputs = {
+  resend: JSON.stringify(RESEND),
+  retry: JSON.stringify({ ordinal: 1, ...NOTE }),
+  note: JSON.stringify(NOTE),
+} as const;
+
+/** How an operator can answer a question. */
 export function answersTo({ ordinal, kind, needsSendAnyway }: Question): readonly string[] {
-  const plain = signal('retry', { ordinal, requestedBy: 'you', reason: 'why' });
-  const risky = signal('retry', { ordinal, sendAnyway: true, requestedBy: 'you', reason: 'why' });
+  const plain = signal('retry', { ordinal, ...NOTE });
+  const risky = signal('retry', { ordinal, sendAnyway: true, ...NOTE });
   const looksAgain = kind === 'skipped' || kind === 'delayed';
   return [
     ...(looksAgain ? [`${plain} looks at the bill run again`] : []),
     needsSendAnyway ? `${risky} sends now, at your risk` : `${plain} tries again`,
-    `${signal('resend', { requestId: 'TICKET-1', requestedBy: 'you', reason: 'why' })} emails all documents instead`,
-    `${signal('finish', { requestedBy: 'you', reason: 'why' })} closes the run; nothing more is sent`,
   ];
 }
 
-export function signal(name: string, argument: object): string {
+export function canLook(): string {
+  return 'signal **billRunPosted**, without input, looks at the bill run at once';
+}
+
+export function canResend(how: 'again' | 'instead' | 'also those emailed before'): string {
+  return `${signal('resend', RESEND)} emails all documents${how.startsWith('also') ? ', ' : ' '}${how}`;
+}
+
+export function canHold(): string {
+  return `${signal('hold', NOTE)} starts no further attempt`;
+}
+
+export function canRelease(): string {
+  return `${signal('release', NOTE)} lets sends go on`;
+}
+
+export function canFinish(): string {
+  return `${signal('finish', NOTE)} closes the run; nothing more is sent`;
+}
+
+export function canOnlyWait(): string {
+  return 'nothing: the run closes as soon as the attempt under way has ended';
+}
+
+export function canLookAt(home: string): string {
+  return `look at ${quoted(home)}, which emails this bill run`;
+}
+
+export function canMendInput(): string {
+  return 'start it again with an input that is valid: the result names the fault';
+}
+
+/** After the end of a run: its successor emails once, or, where something may have been sent, by a resend only. */
+export function canStartAgain(billRun: { billRunKey: string; entityId?: string }, resend: boolean): string {
+  const input = { ...billRun, ...(resend ? { resend, ...RESEND } : NOTE) };
+  return (
+    `**Start Workflow Like This One**, with ${quotedUpTo(400, JSON.stringify(input))}, has a new run email ` +
+    `${resend ? 'all documents, also those emailed before' : 'the documents once, when the bill run is posted'}; on the ` +
+    `command line that is \`bill-run-emails ${resend ? 'resend' : 'start'}\``
+  );
+}
+
+function signal(name: string, argument: object): string {
   return `signal **${name}** with \`${JSON.stringify(argument)}\``;
 }

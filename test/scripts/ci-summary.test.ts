@@ -38,11 +38,21 @@ test.each([
   ['that never started', { report: '', testsExit: 1 }, 'failed: npm test ended with exit code 1'],
   ['with an error outside of tests', { tests: [PASSED], testsExit: 1 }, 'failed: npm test ended with exit code 1'],
   ['that ran nothing', { tests: [] }, 'failed: npm test ran no test'],
-])('a run %s has failed', (_name, run, line) => {
-  const { lines, code } = summary(run);
+])('a run %s has failed', (_name, what, line) => {
+  const { lines, code } = summary(what);
 
   expect(lines).toContain(line);
   expect(code).toBe(1);
+});
+
+test('the tests of all suites count, and a suite that could not start is named', () => {
+  const path = reportOf([PASSED]);
+
+  const { lines, code } = run('0', 'npm test', path, '0', 'npm run test:ui', `${path}.missing`, '1');
+
+  expect(lines).toEqual(['', 'failed: npm run test:ui ended with exit code 1', '1 passed, 1 failed']);
+  expect(code).toBe(1);
+  expect(run('0', 'npm test', path, '0', 'npm run test:ui', path, '0').lines.at(-1)).toBe('2 passed, 0 failed');
 });
 
 interface Run {
@@ -54,6 +64,10 @@ interface Run {
 }
 
 function summary({ tests = [], fileStatus = 'passed', report, testsExit = 0, checkExit = 0 }: Run) {
+  return run(String(checkExit), 'npm test', reportOf(tests, fileStatus, report), String(testsExit));
+}
+
+function reportOf(tests: readonly object[], fileStatus = 'passed', report?: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'bill-run-emails-ci-'));
   onTestFinished(() => {
     rmSync(folder, { recursive: true });
@@ -61,8 +75,14 @@ function summary({ tests = [], fileStatus = 'passed', report, testsExit = 0, che
   const path = join(folder, 'report.json');
   const files = [{ name: join(projectRoot, 'sends.test.ts'), status: fileStatus, assertionResults: tests }];
   writeFileSync(path, report ?? JSON.stringify({ testResults: files }));
+  return path;
+}
 
-  const args = [join(projectRoot, '.ci', 'summary.mjs'), path, String(testsExit), String(checkExit)];
-  const { status, stdout } = spawnSync(process.execPath, args, { cwd: projectRoot, encoding: 'utf8' });
+function run(...args: readonly string[]) {
+  const summaryPath = join(projectRoot, '.ci', 'summary.mjs');
+  const { status, stdout } = spawnSync(process.execPath, [summaryPath, ...args], {
+    cwd: projectRoot,
+    encoding: 'utf8',
+  });
   return { code: status, lines: stdout.replace(/\n$/, '').split('\n') };
 }

@@ -12,6 +12,8 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** A real server for all test files: they keep out of each other's way by workflow ids and task queues. */
     temporalAddress: string;
+    /** Only where a browser is to look at it. */
+    temporalUiUrl: string;
     /** The workflows as they are in the sources. */
     workflowBundlePath: string;
     /** The time-skipping server's binary. */
@@ -19,13 +21,17 @@ declare module 'vitest' {
   }
 }
 
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+export default function setup(project: TestProject): Promise<() => Promise<void>> {
+  return provideParts(project, { ui: false });
+}
+
+export async function provideParts(project: TestProject, { ui }: { ui: boolean }): Promise<() => Promise<void>> {
   const folder = mkdtempSync(join(tmpdir(), 'bill-run-emails-tests-'));
   const workflowBundlePath = join(folder, 'workflow-bundle.js');
   const workflows = join(projectRoot, 'workflows');
 
   const [server] = await Promise.all([
-    startTemporalServer({ headless: true, searchAttributes: billRunSearchAttributes }),
+    startTemporalServer({ headless: !ui, searchAttributes: billRunSearchAttributes }),
     bundleWorkflows({
       workflowsPath: join(workflows, 'index.ts'),
       payloadConverterPath: join(workflows, 'payload-converter.ts'),
@@ -34,6 +40,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   ]);
 
   project.provide('temporalAddress', server.address);
+  if (server.uiUrl !== undefined) project.provide('temporalUiUrl', server.uiUrl);
   project.provide('workflowBundlePath', workflowBundlePath);
   project.provide('testServerPath', temporalBinaries().testServer);
 

@@ -227,6 +227,7 @@ export class Life {
   private take(): boolean {
     if (this.end !== undefined) return false;
     steps.settle(this.run, this.now);
+    status.noteState(this.run, this.now);
     const step = this.step;
     switch (step.kind) {
       case 'watch':

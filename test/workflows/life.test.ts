@@ -28,6 +28,9 @@ const unposted = { billRun: { status: 'Completed' } };
 const skipping = { billRun: { autoEmail: true } };
 const delaying = { billRun: { lastEmailSentTime: new Date(NOON).toISOString() } };
 
+/** It was started by the bill run's ID, and another run emails the bill run. */
+const aGuest = { workflowId: 'email-bill-run/8ad09e208b1a' };
+
 function cutOffs(count: number) {
   return Array.from({ length: count }, cutOff);
 }
@@ -472,6 +475,154 @@ describe('What people read', () => {
     expect(details).toContain('signal **retry** with `{"ordinal":1,"requestedBy":"you","reason":"why"}` tries again');
     expect(details).not.toContain('sendAnyway');
     expect(detailsOf(begin(skipping).run, NOON)).toContain('"sendAnyway":true');
+  });
+
+  const note = '`{"requestedBy":"you","reason":"why"}`';
+  const retry = 'signal **retry** with `{"ordinal":1,"requestedBy":"you","reason":"why"}`';
+  const retryAnyway = 'signal **retry** with `{"ordinal":1,"sendAnyway":true,"requestedBy":"you","reason":"why"}`';
+  const resend =
+    'signal **resend** with `{"requestId":"TICKET-1","requestedBy":"you","reason":"why"}` emails all documents';
+  const look = 'signal **billRunPosted**, without input, looks at the bill run at once';
+  const hold = `signal **hold** with ${note} starts no further attempt`;
+  const release = `signal **release** with ${note} lets sends go on`;
+  const finish = `signal **finish** with ${note} closes the run; nothing more is sent`;
+  const startAgain = (json: string, what: string) =>
+    `**Start Workflow Like This One**, with \`${json}\`, has a new run email ${what}`;
+  const resendAgain = startAgain(
+    '{"billRunKey":"BR-00000001","resend":true,"requestId":"TICKET-1","requestedBy":"you","reason":"why"}',
+    'all documents, also those emailed before; on the command line that is `bill-run-emails resend`',
+  );
+  const sendAgain = startAgain(
+    '{"billRunKey":"BR-00000001","requestedBy":"you","reason":"why"}',
+    'the documents once, when the bill run is posted; on the command line that is `bill-run-emails start`',
+  );
+
+  test.each<readonly [string, () => Life, readonly string[]]>([
+    ['WaitingForPost', () => begin(unposted), [look, `${resend}, also those emailed before`, hold, finish]],
+    ['WaitingForPost', () => begin(unposted).hold(), [look, `${resend}, also those emailed before`, release, finish]],
+    [
+      'Delayed',
+      () => begin(delaying),
+      [
+        `${retry} looks at the bill run again`,
+        `${retryAnyway} sends now, at your risk`,
+        `${resend} instead`,
+        hold,
+        finish,
+      ],
+    ],
+    [
+      'Sending',
+      () => begin({ answers: [cutOff(), busy(HOUR)] }),
+      [`${resend}, also those emailed before`, hold, finish],
+    ],
+    [
+      'Held',
+      () => begin(unposted).hold().change({ status: 'Posted' }),
+      [`${resend}, also those emailed before`, release, finish],
+    ],
+    [
+      'NeedsAttention',
+      () => begin({ answers: [refuses()] }),
+      [`${retry} tries again`, `${resend} instead`, hold, finish],
+    ],
+    [
+      'NeedsAttention',
+      () => begin({ answers: [refuses()] }).hold(),
+      [`${retry} tries again`, `${resend} instead`, release, finish],
+    ],
+    [
+      'NeedsAttention',
+      () => begin({ answers: cutOffs(300) }).pass(13 * HOUR),
+      [`${retry} tries again`, `${resend} instead`, hold, finish],
+    ],
+    [
+      'NeedsAttention',
+      () => begin({ answers: cutOffs(300) }).pass(DAY),
+      [`${retryAnyway} sends now, at your risk`, `${resend} instead`, hold, finish],
+    ],
+    ['Emailed', () => begin(), [`${resend} again`, hold, finish]],
+    [
+      'Skipped',
+      () => begin(skipping),
+      [
+        `${retry} looks at the bill run again`,
+        `${retryAnyway} sends now, at your risk`,
+        `${resend} instead`,
+        hold,
+        finish,
+      ],
+    ],
+    ['HandedOver', () => begin(aGuest), ['look at `email-bill-run/BR-00000001`, which emails this bill run']],
+    ['Emailed', () => begin().pass(8 * DAY), [resendAgain]],
+    ['NeedsAttention', () => begin({ answers: [refuses()] }).pass(8 * DAY), [resendAgain]],
+    ['Skipped', () => begin(skipping).finish(), [resendAgain]],
+    ['NotPosted', () => begin({ billRun: { status: 'Canceled' } }), [sendAgain]],
+    ['Finished', () => begin(unposted).finish(), [sendAgain]],
+    ['Canceled', () => begin(unposted).cancel(), [sendAgain]],
+  ])('a run that is %s says what an operator can do, with the JSON to send: %#', (state, at, offers) => {
+    const { run, now } = at();
+    const details = detailsOf(run, now);
+    expect(details).toMatch(
+      new RegExp(`^### ${state}\\n\\nSince 2026-03-\\d\\d [\\d:]{8} UTC\\. Bill run \`BR-00000001\``),
+    );
+    const [, choices = ''] = /\*\*What you can do now\*\*\n\n([^\n]+(?:\n[^\n]+)*)/.exec(details) ?? [];
+    expect(choices.split('\n')).toEqual(offers.map((offer) => `- ${offer}`));
+  });
+
+  test('no signal that a run offers is ignored', () => {
+    for (const [, at] of phases) {
+      const offered = at();
+      for (const [, name = '', json = ''] of detailsOf(offered.run, offered.now).matchAll(
+        /signal \*\*(\w+)\*\* with `(.*?)`/g,
+      )) {
+        const life = at();
+        const tell: Readonly<Record<string, (argument: object) => Life>> = {
+          resend: (argument) => life.resend(argument),
+          retry: (argument) => life.retry(argument),
+          hold: (argument) => life.hold(argument),
+          release: (argument) => life.release(argument),
+          finish: (argument) => life.finish(argument),
+        };
+        expect(Object.keys(tell)).toContain(name);
+        tell[name]?.(JSON.parse(json) as object);
+        expect(life.ignored).toEqual(offered.ignored);
+      }
+    }
+  });
+
+  test('the details say since when a state lasts, what comes next, and who holds the run', () => {
+    const life = begin({ ...unposted, input: { requestedBy: 'pipeline', reason: 'month end' } }).pass(HOUR);
+    expect(detailsOf(life.run, life.now)).toContain('Since 2026-03-02 12:00:00 UTC.');
+    expect(detailsOf(life.continueAsNew().run, life.now)).toContain(
+      'Started 2026-03-02 12:00:00 UTC, asked for by `pipeline`: `month end`.',
+    );
+    expect(detailsOf(life.run, life.now)).toContain(
+      'Waiting for somebody to post the bill run: its documents are generated, but not posted; at the latest until ' +
+        '2026-04-01 12:00:00 UTC, then the run fails as NotPosted, and nothing is emailed. Once it has posted, its documents are emailed.',
+    );
+    life.hold({ requestedBy: 'alice', reason: 'wrong template' }).change({ status: 'Posted' }).pass(HOUR);
+    expect(detailsOf(life.run, life.now)).toMatch(/^### Held\n\nSince 2026-03-02 13:00:00 UTC\./);
+    expect(detailsOf(life.run, life.now)).toContain(
+      'On hold since 2026-03-02 13:00:00 UTC, by `alice`: `wrong template`. No attempt is started until `release`.',
+    );
+    life.release();
+    expect(detailsOf(life.run, life.now)).not.toContain('On hold');
+    expect(detailsOf(life.run, life.now)).toContain(
+      'Waiting for an escalation, or the end of the run; at the latest until 2026-03-09 14:00:00 UTC, then the run closes.',
+    );
+  });
+
+  test('the details stay short, however many requests and people there are', () => {
+    const life = begin({ ...unposted, input: { requestedBy: 'x'.repeat(200), reason: 'x'.repeat(1_000) } });
+    for (let index = 0; index < 2_000; index++) {
+      life.resend({ requestId: `R${index}`, requestedBy: `${index}`.padEnd(200, 'x'), reason: 'x'.repeat(100) });
+    }
+    expect(detailsOf(life.run, life.now)).toContain('- 1998 more requests');
+    expect(detailsOf(life.run, life.now).length).toBeLessThan(5_000);
+    life.change({ status: 'Posted' });
+    expect(detailsOf(life.run, life.now)).toContain(' and others');
+    expect(detailsOf(life.run, life.now).length).toBeLessThan(5_000);
   });
 
   test('status, sends, state and details can be read at every phase, and change nothing', () => {

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+/** What needs a browser, and therefore is no part of `npm test`. */
+export default defineConfig({
+  test: {
+    include: ['test/ui/*.ui.ts'],
+    pool: 'forks',
+    globalSetup: ['test/ui/global-setup.ts'],
+    // Generous: these bound a hang on a slow machine, no test measures time with them.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
+  },
+});
