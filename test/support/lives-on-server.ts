@@ -200,7 +200,7 @@ export class Life {
         const busy = (raw.pendingActivities ?? []).some(
           ({ activityType, attempt }) => activityType?.name !== 'watchBillRun' || (attempt ?? 1) < 2,
         );
-        const task = (events ?? []).findLast(
+        const task = events.findLast(
           (event) =>
             event.workflowTaskScheduledEventAttributes != null ||
             event.workflowTaskStartedEventAttributes != null ||
