@@ -1,15 +1,38 @@
+/** Who sent what, when and why: read from event history alone, so it needs no worker, and tells of runs that are over. */
 import type { Client } from '@temporalio/client';
 import type { LoadedDataConverter } from '@temporalio/common';
-import type { AttemptInput, Receipt } from '../activities/types.js';
+import type { AttemptInput, HandedOver, Receipt } from '../activities/types.js';
+import { WORKFLOW_TYPE, type Attempt, type SendOutcome } from '../workflows/contract.js';
+import { hasUnknown, recordOf, takeUp } from '../workflows/send.js';
+import { attemptsByIntent, type HistoricAttempt } from './attempts.js';
 import { eventsOf, firstOf, runIdsOf, timeOf, type HistoryEvent } from './history.js';
 
 /** One thing that happened, as Temporal recorded it. */
 export interface AuditEntry {
   readonly at: string;
+  readonly workflowId: string;
   readonly runId: string;
   readonly eventId: number;
+  /**
+   * - `started`, `continued`, `reset`, `closed`: the beginnings and the ends of runs.
+   * - `signal`, `update`, `cancelRequested`: what people and pipelines said.
+   * - `status`: what Zuora said of the bill run. `state`: the `EmailState` of the run.
+   * - `attempt`, `attemptEnded`: a call to email the documents, and what came of it.
+   * - `handover`: requests that went to the run which emails the bill run.
+   */
   readonly event:
-    'started' | 'signal' | 'update' | 'status' | 'attempt' | 'attemptEnded' | 'cancelRequested' | 'closed';
+    | 'started'
+    | 'signal'
+    | 'update'
+    | 'cancelRequested'
+    | 'status'
+    | 'state'
+    | 'attempt'
+    | 'attemptEnded'
+    | 'handover'
+    | 'reset'
+    | 'continued'
+    | 'closed';
   /** The identity that Temporal recorded with the event; null where it recorded none, as for signals from Temporal UI without login. */
   readonly identity: string | null;
   /** Who the message itself says asked: a claim. */
@@ -17,48 +40,149 @@ export interface AuditEntry {
   readonly text: string;
 }
 
+/** A send that was attempted, as all histories together tell it. */
+export interface AuditedSend {
+  readonly resend: boolean;
+  /** The resends that it was begun for; none for a first send, which serves whoever asked before it. */
+  readonly requestIds: readonly string[];
+  /** By the attempts alone: how a person closed it stands in the entries. */
+  readonly outcome: SendOutcome;
+  /** Oldest first; each tells by `runId` which run made it. */
+  readonly attempts: readonly Attempt[];
+}
+
 export interface Audit {
   readonly workflowId: string;
-  /** All runs that Temporal still keeps under this workflow id, oldest first. */
+  /** All runs that Temporal still keeps of this workflow id, oldest first. */
   readonly runIds: readonly string[];
+  /** The ids of other workflows that were started for the same bill run; their entries are here, too. */
+  readonly guests: readonly string[];
+  /** In words, what Temporal does not keep any more; nothing, where this is all. */
+  readonly incomplete: readonly string[];
+  readonly sends: readonly AuditedSend[];
+  /** Oldest first. */
   readonly entries: readonly AuditEntry[];
 }
 
-/** Reads the event histories of all runs of a workflow id. Needs Temporal only, no worker. */
+interface RunHistory {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly events: readonly HistoryEvent[];
+}
+
+/** Reads the event histories of all runs of a workflow id, and of those that handed their requests to it. */
 export async function auditOf(client: Client, workflowId: string): Promise<Audit> {
   // Visibility lags behind by a moment, so the newest run is asked for by itself.
   const { runId: newest } = await client.workflow.getHandle(workflowId).describe();
   const runIds = [...new Set([...((await runIdsOf(client, workflowId)) ?? []), newest])];
+  const histories: RunHistory[] = [];
+  for (const runId of runIds) histories.push({ workflowId, runId, events: await eventsOf(client, workflowId, runId) });
+  const guests = await guestsOf(client, workflowId);
+  for (const guest of guests)
+    histories.push({ ...guest, events: await eventsOf(client, guest.workflowId, guest.runId) });
+
   const entries: AuditEntry[] = [];
-  for (const runId of runIds) {
-    const events = await eventsOf(client, workflowId, runId);
-    entries.push(...(await entriesOf(events, runId, client.options.loadedDataConverter)));
+  for (const history of histories)
+    entries.push(...(await entriesOf(history, runIds, client.options.loadedDataConverter)));
+  const sends = [...(await attemptsByIntent(client, workflowId, runIds)).values()].map(auditedSend);
+  return {
+    workflowId,
+    runIds,
+    guests: [...new Set(guests.map((guest) => guest.workflowId))],
+    incomplete: histories.flatMap((history) => missing(history, histories)),
+    sends: sends.sort((one, other) => byTime(one.attempts[0]?.startedAt, other.attempts[0]?.startedAt)),
+    // Sorting keeps the order of what happened in the same millisecond of one run.
+    entries: entries.sort((one, other) => byTime(one.at, other.at)),
+  };
+}
+
+function byTime(one = '', other = ''): number {
+  return one < other ? -1 : one > other ? 1 : 0;
+}
+
+/** Runs of other ids for the bill run that this workflow id names. */
+async function guestsOf(client: Client, workflowId: string): Promise<{ workflowId: string; runId: string }[]> {
+  const number = workflowId.split('/').at(-1) ?? '';
+  const guests: { workflowId: string; runId: string }[] = [];
+  if (!/^[\w.-]+$/.test(number)) return guests;
+  const query = `WorkflowType = '${WORKFLOW_TYPE}' AND EmailState = 'HandedOver' AND BillRunNumber = '${number}'`;
+  for await (const { workflowId: id, runId } of client.workflow.list({ query })) {
+    if (id !== workflowId) guests.push({ workflowId: id, runId });
   }
-  return { workflowId, runIds, entries };
+  return guests;
+}
+
+/** What a history refers to and Temporal does not keep any more. */
+function missing({ runId, events }: RunHistory, kept: readonly RunHistory[]): string[] {
+  const isKept = (id: string): boolean => kept.some((history) => history.runId === id);
+  const told = (id: string | null | undefined, how: string): string[] =>
+    id == null || id === '' || isKept(id)
+      ? []
+      : [`run ${runId} ${how} run ${id}, whose history Temporal does not keep any more`];
+  return [
+    ...told(events[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId, 'continues'),
+    ...told(resetIn(events)?.attributes.baseRunId, 'came of a reset of'),
+  ];
+}
+
+/** Where the events end that a reset copied from another run. */
+function resetIn(events: readonly HistoryEvent[]) {
+  const event = events.findLast(({ workflowTaskFailedEventAttributes: failed }) => {
+    return failed?.baseRunId != null && failed.baseRunId !== '';
+  });
+  const attributes = event?.workflowTaskFailedEventAttributes;
+  return event === undefined || attributes == null ? undefined : { eventId: Number(event.eventId), attributes };
+}
+
+function auditedSend(historic: readonly HistoricAttempt[]): AuditedSend {
+  const send = takeUp(
+    1,
+    [],
+    historic.map(({ resend, served, ...attempt }) => attempt),
+  );
+  const { attempts } = recordOf(send);
+  return {
+    resend: historic.some(({ resend }) => resend),
+    requestIds: [...new Set(historic.flatMap(({ served }) => served))],
+    outcome: outcomeOf(attempts, hasUnknown(send)),
+    attempts,
+  };
+}
+
+function outcomeOf(attempts: readonly Attempt[], unknown: boolean): SendOutcome {
+  if (attempts.some(({ verdict }) => verdict === 'accepted')) return 'accepted';
+  if (unknown) return 'unknown';
+  return attempts.at(-1)?.verdict === 'refused' ? 'refused' : 'pending';
 }
 
 type Told = Pick<AuditEntry, 'event' | 'text'> & Partial<Pick<AuditEntry, 'identity' | 'requestedBy'>>;
 
 async function entriesOf(
-  events: readonly HistoryEvent[],
-  runId: string,
+  { workflowId, runId, events }: RunHistory,
+  runIds: readonly string[],
   converter: LoadedDataConverter,
 ): Promise<AuditEntry[]> {
+  const reset = resetIn(events);
+  // What a reset copied stands in the other run's history, as long as that is kept.
+  const copied = reset !== undefined && runIds.includes(reset.attributes.baseRunId ?? '') ? reset.eventId - 1 : 0;
   const scheduled = new Map<string, HistoryEvent>();
   const entries: AuditEntry[] = [];
   for (const event of events) {
-    const id = String(event.eventId);
-    if (event.activityTaskScheduledEventAttributes) scheduled.set(id, event);
-    const told = await tell(event, scheduled, converter);
+    const eventId = Number(event.eventId);
+    if (event.activityTaskScheduledEventAttributes) scheduled.set(String(eventId), event);
+    const told = eventId <= copied ? undefined : await tell(event, scheduled, converter);
     if (told === undefined) continue;
+    const { event: what, identity = '', requestedBy = null, text } = told;
+    const at = new Date(timeOf(event)).toISOString();
     entries.push({
-      at: new Date(timeOf(event)).toISOString(),
+      at,
+      workflowId,
       runId,
-      eventId: Number(id),
-      event: told.event,
-      identity: told.identity === '' ? null : (told.identity ?? null),
-      requestedBy: told.requestedBy ?? null,
-      text: told.text,
+      eventId,
+      event: what,
+      identity: identity === '' ? null : identity,
+      requestedBy,
+      text,
     });
   }
   return entries;
@@ -72,12 +196,9 @@ async function tell(
   const started = event.workflowExecutionStartedEventAttributes;
   if (started) {
     const argument = await first(converter, started.input?.payloads);
-    return {
-      event: 'started',
-      identity: started.identity ?? '',
-      ...claim(argument),
-      text: `started with ${json(argument)}`,
-    };
+    const { identity, continuedExecutionRunId: before } = started;
+    if (before) return { event: 'continued', text: `continues run ${before}` };
+    return { event: 'started', identity: identity ?? '', ...claim(argument), text: `started with ${json(argument)}` };
   }
   const signaled = event.workflowExecutionSignaledEventAttributes;
   if (signaled) {
@@ -92,6 +213,8 @@ async function tell(
   }
   const canceled = event.workflowExecutionCancelRequestedEventAttributes;
   if (canceled) return { event: 'cancelRequested', identity: canceled.identity ?? '', text: 'cancellation asked for' };
+  const state = event.upsertWorkflowSearchAttributesEventAttributes?.searchAttributes?.indexedFields?.['EmailState'];
+  if (state) return { event: 'state', text: plain(await first(converter, [state])) };
   return (await tellOfActivity(event, scheduled, converter)) ?? tellOfEnd(event);
 }
 
@@ -118,24 +241,32 @@ async function tellOfActivity(
     const input = (await first(converter, attempt.input?.payloads)) as AttemptInput;
     return { event: 'attempt', text: `attempt to email, resend=${input.resend}, key ${input.idempotencyKey}` };
   }
-  const ended =
-    event.activityTaskCompletedEventAttributes ??
-    event.activityTaskFailedEventAttributes ??
-    event.activityTaskTimedOutEventAttributes;
-  const attemptOf = scheduled.get(String(ended?.scheduledEventId))?.activityTaskScheduledEventAttributes;
-  const name = attemptOf?.activityType?.name;
   const completed = event.activityTaskCompletedEventAttributes;
-  const failure = (event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes)?.failure;
-  if (name === 'watchBillRun' && completed) {
-    const billRun = (await first(converter, completed.result?.payloads)) as { number: string; status: string };
-    return { event: 'status', text: `bill run ${billRun.number} is ${billRun.status}` };
+  const lost = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
+  const attemptOf = scheduled.get(String((completed ?? lost)?.scheduledEventId))?.activityTaskScheduledEventAttributes;
+  switch (attemptOf?.activityType?.name) {
+    case 'watchBillRun': {
+      if (!completed) return undefined;
+      const billRun = (await first(converter, completed.result?.payloads)) as { number?: string; status?: string };
+      return { event: 'status', text: `bill run ${billRun.number ?? '?'} is ${billRun.status ?? '?'}` };
+    }
+    case 'handOver': {
+      if (!completed) return undefined;
+      const handedOver = (await first(converter, completed.result?.payloads)) as readonly HandedOver[];
+      const requests = handedOver.map(({ requestId, result }) => `request ${requestId}: ${result}`);
+      return { event: 'handover', text: `handed over to the bill run's own workflow: ${requests.join('; ')}` };
+    }
+    case 'emailBillRunDocuments': {
+      const input = (await first(converter, attemptOf.input?.payloads)) as AttemptInput;
+      const failure = lost?.failure;
+      const text = completed
+        ? outcomeText((await first(converter, completed.result?.payloads)) as Receipt, input.trackId)
+        : `attempt ended without a receipt: ${failure?.cause?.message ?? failure?.message ?? 'no reason'}`;
+      return { event: 'attemptEnded', identity: completed?.identity ?? '', text };
+    }
+    default:
+      return undefined;
   }
-  if (name !== 'emailBillRunDocuments') return undefined;
-  const input = (await first(converter, attemptOf?.input?.payloads)) as AttemptInput;
-  const text = completed
-    ? outcomeText((await first(converter, completed.result?.payloads)) as Receipt, input.trackId)
-    : `attempt ended without a receipt: ${failure?.cause?.message ?? failure?.message ?? 'no reason'}`;
-  return { event: 'attemptEnded', identity: completed?.identity ?? '', text };
 }
 
 function outcomeText(receipt: Receipt, trackId: string): string {
@@ -152,6 +283,11 @@ function outcomeText(receipt: Receipt, trackId: string): string {
 }
 
 function tellOfEnd(event: HistoryEvent): Told | undefined {
+  const reset = event.workflowTaskFailedEventAttributes;
+  if (reset?.baseRunId) {
+    const { identity, baseRunId, failure } = reset;
+    return { event: 'reset', identity: identity ?? '', text: `reset of run ${baseRunId}: ${failure?.message ?? ''}` };
+  }
   const failed = event.workflowExecutionFailedEventAttributes;
   if (failed) return { event: 'closed', text: `failed: ${failed.failure?.message ?? 'no reason'}` };
   const terminated = event.workflowExecutionTerminatedEventAttributes;
@@ -162,7 +298,7 @@ function tellOfEnd(event: HistoryEvent): Told | undefined {
   if (event.workflowExecutionCompletedEventAttributes) return { event: 'closed', text: 'completed' };
   if (event.workflowExecutionCanceledEventAttributes) return { event: 'closed', text: 'canceled' };
   if (event.workflowExecutionTimedOutEventAttributes) return { event: 'closed', text: 'timed out' };
-  if (event.workflowExecutionContinuedAsNewEventAttributes) return { event: 'closed', text: 'continued as new' };
+  // The run that continues it says so itself.
   return undefined;
 }
 
@@ -174,6 +310,10 @@ function claim(argument: unknown): { requestedBy?: string } {
   const who =
     typeof argument === 'object' && argument !== null && 'requestedBy' in argument ? argument.requestedBy : '';
   return typeof who === 'string' && who !== '' ? { requestedBy: who } : {};
+}
+
+function plain(value: unknown): string {
+  return Array.isArray(value) ? value.join(', ') : String(value);
 }
 
 function json(value: unknown): string {

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { AuditFormat } from './audit-formats.js';
 import type { BillRunEmails, OperatorSignal, StartResult } from './bill-run-emails.js';
 import { BillRunEmailsError, EXIT, exitCodeOf } from './errors.js';
 import type { EmailState } from '../workflows/contract.js';
@@ -117,10 +118,22 @@ function createProgram(): Command {
   }
 
   onBillRun(program, 'audit', 'who sent what, when and why, from event history; needs no worker')
-    .addHelpText('after', examples('audit BR-00000001', 'audit BR-00000001 --json'))
-    .action(async (key: string, { json, entity }: CommonOptions) => {
+    .addOption(
+      new Option('--format <format>', 'how to print it; html is a page of its own, to attach to a ticket')
+        .choices(['table', 'json', 'csv', 'html'])
+        .default('table'),
+    )
+    .option('--output <file>', 'write it into a file')
+    .addHelpText(
+      'after',
+      examples('audit BR-00000001', 'audit BR-00000001 --json', 'audit BR-00000001 --format html --output audit.html'),
+    )
+    .action(async (key: string, { json, entity, format, output }: CommonOptions & AuditOptions) => {
       const audit = await connected((emails) => emails.audit({ billRunKey: key, entityId: entity }));
-      print(json, audit, tables.audit(audit));
+      const { formatted } = await import('./audit-formats.js');
+      const text = formatted(audit, json === true ? 'json' : format);
+      if (output === undefined) console.log(text);
+      else await writeAudit(output, `${text}\n`);
     });
 
   program
@@ -186,6 +199,21 @@ interface SetupCommandOptions {
 interface PreviewOptions {
   readonly org?: string[];
   readonly coolDown?: string;
+}
+
+interface AuditOptions {
+  readonly format: AuditFormat;
+  readonly output?: string;
+}
+
+async function writeAudit(file: string, text: string): Promise<void> {
+  const { writeFile } = await import('node:fs/promises');
+  try {
+    await writeFile(file, text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new BillRunEmailsError('InvalidInput', `the audit cannot be written: ${why}`, { cause: error });
+  }
 }
 
 interface StartOptions extends NoteOptions {

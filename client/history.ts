@@ -41,3 +41,16 @@ export async function firstOf(converter: LoadedDataConverter, payloads: Payloads
 export function timeOf({ eventTime }: HistoryEvent): number {
   return Number(eventTime?.seconds ?? 0) * 1000 + Math.floor((eventTime?.nanos ?? 0) / 1e6);
 }
+
+/** The run has closed, in whatever way. */
+export function isOver(events: readonly HistoryEvent[]): boolean {
+  const last = events.at(-1);
+  const end =
+    last?.workflowExecutionCompletedEventAttributes ??
+    last?.workflowExecutionFailedEventAttributes ??
+    last?.workflowExecutionCanceledEventAttributes ??
+    last?.workflowExecutionTerminatedEventAttributes ??
+    last?.workflowExecutionTimedOutEventAttributes ??
+    last?.workflowExecutionContinuedAsNewEventAttributes;
+  return end != null;
+}

@@ -10,7 +10,7 @@ export type {
 } from './bill-run-emails.js';
 export { BillRunEmailsError } from './errors.js';
 export type { ErrorType } from './errors.js';
-export type { Audit, AuditEntry } from './audit.js';
+export type { Audit, AuditedSend, AuditEntry } from './audit.js';
 export { diagnose } from './doctor.js';
 export type { Diagnosis, DoctorOptions } from './doctor.js';
 export type { Check, CheckName } from './checkup.js';

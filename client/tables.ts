@@ -1,5 +1,4 @@
 /** What the command line prints for people. */
-import type { Audit } from './audit.js';
 import type { StartResult } from './bill-run-emails.js';
 import type { SetupResult } from './setup.js';
 import type { RunStatus, SendRecord } from '../workflows/contract.js';
@@ -58,18 +57,6 @@ export function sends(records: readonly SendRecord[]): string {
       ),
     ])
     .join('\n');
-}
-
-export function audit({ workflowId, runIds, entries }: Audit): string {
-  return [
-    `${workflowId}: ${runIds.length} run${runIds.length === 1 ? '' : 's'}`,
-    ...entries.map(({ at, event, identity, requestedBy, text }) => {
-      const claim = requestedBy === null ? '' : `, requestedBy says ${requestedBy}`;
-      const asks = event === 'started' || event === 'signal' || event === 'update' || event === 'cancelRequested';
-      const who = identity === null && !asks ? '' : `  [${identity ?? 'no identity recorded'}${claim}]`;
-      return `${at}  ${event.padEnd(15)}  ${text}${who}`;
-    }),
-  ].join('\n');
 }
 
 export function setup({ namespace, namespaceCreated, registered, present }: SetupResult): string {

@@ -5,6 +5,7 @@
 import { Client, Connection } from '@temporalio/client';
 import { Command } from 'commander';
 import { BillRunEmails } from '../client/index.js';
+import { formatted } from '../client/audit-formats.js';
 import * as tables from '../client/tables.js';
 import { startSimulator } from '../simulator/index.js';
 import type { RunStatus, SendRecord } from '../workflows/contract.js';
@@ -120,7 +121,7 @@ async function demo(): Promise<DemoResult> {
   console.log(indented(tables.sends(sends)));
 
   step('The audit trail, from event history: who sent what, when and why');
-  console.log(indented(tables.audit(await emails.audit({ billRunKey: BILL_RUN }))));
+  console.log(indented(formatted(await emails.audit({ billRunKey: BILL_RUN }), 'table')));
 
   step('What left Zuora');
   const counts = await emailCounts(control);

@@ -362,7 +362,7 @@ test.concurrent(
         ...[jumps, jumps, jumps, faultsOf(fc.array(anyFault, { minLength: 1, maxLength: 4 })), climates, clearSky],
         ...[resends, updates, retries, retries, nonsense, nonsenseUpdates, posts, posts, records, readFaults],
         faultsOf(fc.array(anyFault, { minLength: 1, maxLength: 4 })),
-        // No hints: they cancel a read, and where it has just ended the time-skipping server loses the workflow task.
+        // No hints: they cancel reads.
       ],
       { maxCommands: 25, size: '+1' },
     );
