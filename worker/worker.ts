@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import type { Activities } from '../activities/index.js';
 import { TASK_QUEUE } from '../workflows/contract.js';
@@ -21,6 +22,9 @@ export function createBillRunWorker({
   workflowBundlePath,
   taskQueue = TASK_QUEUE,
 }: WorkerSettings): Promise<Worker> {
+  // The SDK takes a stack trace for every promise of a workflow, the larger part of what a message costs; a task of thousands
+  // of messages would compute for five seconds, and that ends the process. docs/decisions/0009.
+  setFlagsFromString('--stack-trace-limit=2');
   return Worker.create({
     connection,
     namespace,

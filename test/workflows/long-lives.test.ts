@@ -76,7 +76,7 @@ test('thousands of messages that waited for a worker are taken in one task, and 
     taskQueue,
     args: [{ billRunKey: number, requestId: 'T-0' }],
   });
-  const signals = 3_000;
+  const signals = 2_000;
   for (let sent = 0; sent < signals; sent += 100) {
     await Promise.all(
       Array.from({ length: 100 }, (_, index) => run.signal('resend', { requestId: `T-${sent + index + 1}` })),
