@@ -17,7 +17,8 @@ Exit codes:
   6  Temporal cannot be reached or does not take us
   7  Zuora cannot be reached or does not take us
 
-Temporal is found by the TEMPORAL_* environment variables (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, …).`;
+Temporal is found by the TEMPORAL_* environment variables (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, …).
+Runbook: docs/runbook.md`;
 
 const ZUORA_IS_FOUND =
   'Zuora is found by the ZUORA_* environment variables of the worker (ZUORA_BASE_URL, ZUORA_CLIENT_ID, …).';

@@ -83,18 +83,20 @@ export const requestResendUpdate = defineUpdate<{ requestId: string; ordinal: nu
 export const statusQuery = defineQuery<RunStatus>('status');
 export const sendsQuery = defineQuery<readonly SendRecord[]>('sends');
 
-export type EmailState =
-  | 'WaitingForPost'
-  | 'Delayed'
-  | 'Sending'
-  | 'Held'
-  | 'NeedsAttention'
-  | 'Emailed'
-  | 'Skipped'
-  | 'NotPosted'
-  | 'HandedOver'
-  | 'Finished'
-  | 'Canceled';
+export const EMAIL_STATES = [
+  'WaitingForPost',
+  'Delayed',
+  'Sending',
+  'Held',
+  'NeedsAttention',
+  'Emailed',
+  'Skipped',
+  'NotPosted',
+  'HandedOver',
+  'Finished',
+  'Canceled',
+] as const;
+export type EmailState = (typeof EMAIL_STATES)[number];
 
 /** What a pipeline or an operator asked for. */
 export interface EmailRequest {
@@ -143,10 +145,12 @@ export interface SendRecord {
   readonly note: string | null;
 }
 
+export const QUESTION_KINDS = ['refused', 'unknown', 'skipped', 'delayed'] as const;
+
 /** What a person is asked. `retry` answers it. */
 export interface Question {
   readonly ordinal: number;
-  readonly kind: 'refused' | 'unknown' | 'skipped' | 'delayed';
+  readonly kind: (typeof QUESTION_KINDS)[number];
   readonly text: string;
   readonly since: string;
   /** `retry` alone will not do: it must say `sendAnyway: true`. */
@@ -188,5 +192,6 @@ export interface EmailBillRunResult {
   readonly handedOverTo?: string;
 }
 
+export const FAILURE_TYPES = ['InvalidInput', 'NotPosted', 'Unsettled'] as const;
 /** The `type` of the ApplicationFailure with which a run fails. */
-export type FailureType = 'InvalidInput' | 'NotPosted' | 'Unsettled';
+export type FailureType = (typeof FAILURE_TYPES)[number];
