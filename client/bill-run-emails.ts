@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import {
   Client,
   isGrpcServiceError,
+  NamespaceNotFoundError,
   QueryNotRegisteredError,
   QueryRejectedError,
   WorkflowExecutionAlreadyStartedError,
@@ -20,6 +21,7 @@ import {
   WORKFLOW_TYPE,
   type EmailBillRunInput,
   type EmailBillRunResult,
+  type EmailState,
   type NoteMessage,
   type ResendMessage,
   type RetryMessage,
@@ -31,6 +33,7 @@ import { quoted } from '../workflows/words.js';
 import { auditOf, type Audit } from './audit.js';
 import { connect } from './connection.js';
 import { BillRunEmailsError } from './errors.js';
+import { emailStateIn, listRuns, type ListedRun, type ListFilter } from './list.js';
 
 export interface StartResult {
   readonly workflowId: string;
@@ -43,6 +46,8 @@ export interface StartResult {
    */
   readonly result: 'started' | 'joined' | 'alreadyEmailed' | 'canceled' | 'terminated';
   readonly emailed?: EmailBillRunResult;
+  /** Of the run that was joined, as Temporal shows it; absent where it shows none yet. */
+  readonly state?: EmailState;
 }
 
 export interface ResendResult {
@@ -122,7 +127,8 @@ export class BillRunEmails {
       const found = { workflowId, runId: last.runId };
       if (last.status.name === 'RUNNING' || last.status.name === 'PAUSED') {
         if (settings.resend) await this.#handToRunning(workflowId, settings);
-        return { ...found, result: 'joined' };
+        const state = emailStateIn(last);
+        return { ...found, result: 'joined', ...(state === null ? {} : { state }) };
       }
       if (!again && last.status.name === 'CANCELLED') return { ...found, result: 'canceled' };
       if (!again && last.status.name === 'TERMINATED') return { ...found, result: 'terminated' };
@@ -181,6 +187,11 @@ export class BillRunEmails {
 
   async sends(name: BillRunName): Promise<readonly SendRecord[]> {
     return this.#query(name, (handle) => handle.query(sendsQuery));
+  }
+
+  /** The bill runs that Temporal knows, open ones first, and the newest first; without a worker. */
+  list(filter: ListFilter = {}): AsyncGenerator<ListedRun, void, undefined> {
+    return listRuns(this.client, filter, (ask) => this.#call('the list of bill runs', ask));
   }
 
   /** Who sent what, when and why, from event history: it needs no worker, and works for closed runs as well. */
@@ -289,7 +300,15 @@ function inWords(error: unknown, workflowId: string): unknown {
     const message = `${workflowId} cannot be asked: it failed before it could answer; its audit tells why`;
     return new BillRunEmailsError('NotFound', message, { cause: error });
   }
+  if (error instanceof NamespaceNotFoundError) {
+    const message = `Temporal has no namespace ${error.namespace}; TEMPORAL_NAMESPACE names it, setup can register it`;
+    return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
+  }
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  if (isGrpcServiceError(cause) && cause.details.includes('invalid search attribute')) {
+    const message = `Temporal cannot be asked for ${workflowId}: ${cause.details}. Run: bill-run-emails setup`;
+    return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
+  }
   if (isGrpcServiceError(cause) && UNAVAILABLE.includes(cause.code)) {
     const message = `Temporal does not answer for ${workflowId}: ${cause.details}. Is it there, and does a worker run?`;
     return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });

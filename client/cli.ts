@@ -1,6 +1,17 @@
 #!/usr/bin/env node
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import type { BillRunEmails, OperatorSignal, StartResult } from './bill-run-emails.js';
+import { Command, CommanderError, Option } from 'commander';
+import type { OperatorSignal, StartResult } from './bill-run-emails.js';
+import {
+  connected,
+  examples,
+  onBillRun,
+  optional,
+  print,
+  wholeNumber,
+  type CommonOptions,
+  type NoteOptions,
+} from './cli/command.js';
+import { addList } from './cli/list.js';
 import { BillRunEmailsError, EXIT, exitCodeOf } from './errors.js';
 import type { EmailState } from '../workflows/contract.js';
 import * as tables from './tables.js';
@@ -20,16 +31,6 @@ Temporal is found by the TEMPORAL_* environment variables (TEMPORAL_ADDRESS, TEM
 
 const ZUORA_IS_FOUND =
   'Zuora is found by the ZUORA_* environment variables of the worker (ZUORA_BASE_URL, ZUORA_CLIENT_ID, …).';
-
-interface CommonOptions {
-  readonly json?: true;
-  readonly entity?: string;
-}
-
-interface NoteOptions {
-  readonly requestedBy?: string;
-  readonly reason?: string;
-}
 
 function createProgram(): Command {
   const program = new Command('bill-run-emails')
@@ -66,6 +67,8 @@ function createProgram(): Command {
       process.exitCode = exitCodesOfState[status.state];
     });
 
+  addList(program);
+
   onBillRun(program, 'sends', 'every send of a bill run, with its attempts and decisions')
     .addHelpText('after', examples('sends BR-00000001 --json'))
     .action(async (key: string, { json, entity }: CommonOptions) => {
@@ -99,7 +102,7 @@ function createProgram(): Command {
       .option('--reason <why>', 'why');
     if (signal === 'retry') {
       command
-        .option('--ordinal <number>', 'the send that is meant', wholeNumber)
+        .option('--ordinal <number>', 'the send that is meant', wholeNumber(1))
         .option('--send-anyway', 'override what holds the send back, at your own risk');
     }
     command
@@ -193,43 +196,6 @@ interface StartOptions extends NoteOptions {
   readonly resend?: boolean;
   readonly requestId?: string;
   readonly org?: string[];
-}
-
-function onBillRun(program: Command, name: string, description: string): Command {
-  return program
-    .command(name)
-    .description(description)
-    .argument('<bill-run>', 'number of the bill run, such as BR-00000001, or its ID')
-    .option('--entity <id>', 'Zuora Multi-entity only: the entity of the bill run')
-    .option('--json', 'one JSON document on stdout');
-}
-
-function wholeNumber(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 on.');
-  return Number(text);
-}
-
-function examples(...lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  bill-run-emails ${line}`).join('\n')}`;
-}
-
-function optional<Name extends string, T>(name: Name, value: T | undefined): Partial<Record<Name, T>> {
-  return value === undefined ? {} : ({ [name]: value } as Partial<Record<Name, T>>);
-}
-
-/** Loads Temporal's client only when a command needs it: help and mistakes answer at once. */
-async function connected<T>(ask: (emails: BillRunEmails) => Promise<T>): Promise<T> {
-  const { BillRunEmails } = await import('./bill-run-emails.js');
-  const emails = await BillRunEmails.connect();
-  try {
-    return await ask(emails);
-  } finally {
-    await emails.close();
-  }
-}
-
-function print(json: true | undefined, value: unknown, text: string): void {
-  console.log(json === true ? JSON.stringify(value) : text);
 }
 
 const exitCodesOfStart: Readonly<Record<StartResult['result'], number>> = {
