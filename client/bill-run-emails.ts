@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import {
   Client,
   isGrpcServiceError,
+  NamespaceNotFoundError,
   QueryNotRegisteredError,
   QueryRejectedError,
   WorkflowExecutionAlreadyStartedError,
@@ -20,6 +21,7 @@ import {
   WORKFLOW_TYPE,
   type EmailBillRunInput,
   type EmailBillRunResult,
+  type EmailState,
   type NoteMessage,
   type ResendMessage,
   type RetryMessage,
@@ -31,6 +33,17 @@ import { quoted } from '../workflows/words.js';
 import { auditOf, type Audit } from './audit.js';
 import { connect } from './connection.js';
 import { BillRunEmailsError } from './errors.js';
+import {
+  alreadyEmailed,
+  outcomeIn,
+  seen,
+  servedIn,
+  stillWaiting,
+  waitFrom,
+  type ResendOutcome,
+  type Seen,
+} from './resend-outcome.js';
+import { emailStateIn, listRuns, type ListedRun, type ListFilter } from './list.js';
 
 export interface StartResult {
   readonly workflowId: string;
@@ -43,6 +56,8 @@ export interface StartResult {
    */
   readonly result: 'started' | 'joined' | 'alreadyEmailed' | 'canceled' | 'terminated';
   readonly emailed?: EmailBillRunResult;
+  /** Of the run that was joined, as Temporal shows it; absent where it shows none yet. */
+  readonly state?: EmailState;
 }
 
 export interface ResendResult {
@@ -64,6 +79,9 @@ export interface BillRunName {
   readonly entityId?: string | undefined;
 }
 
+/** A run by the name of its bill run, or by its own id, as `list` tells it. */
+export type RunName = BillRunName | { readonly workflowId: string };
+
 /** A bill run, and how a run that has to be started for it is to go on. */
 export type BillRunToStart = Omit<EmailBillRunInput, 'resend' | keyof ResendMessage>;
 
@@ -84,6 +102,9 @@ const checkOf: Readonly<Record<OperatorSignal, (message: unknown) => Checked<obj
 };
 
 const DEADLINE_MS = 15_000;
+
+/** The longest to wait for an answer that is good to have and no more. */
+const BRIEF_MS = 3_000;
 
 /** Starts, asks and signals `emailBillRun` for pipelines and operators. Every failure is a {@link BillRunEmailsError}. */
 export class BillRunEmails {
@@ -122,7 +143,8 @@ export class BillRunEmails {
       const found = { workflowId, runId: last.runId };
       if (last.status.name === 'RUNNING' || last.status.name === 'PAUSED') {
         if (settings.resend) await this.#handToRunning(workflowId, settings);
-        return { ...found, result: 'joined' };
+        const state = emailStateIn(last);
+        return { ...found, result: 'joined', ...(state === null ? {} : { state }) };
       }
       if (!again && last.status.name === 'CANCELLED') return { ...found, result: 'canceled' };
       if (!again && last.status.name === 'TERMINATED') return { ...found, result: 'terminated' };
@@ -160,9 +182,59 @@ export class BillRunEmails {
     });
   }
 
+  /**
+   * Whether the last run of a bill run has emailed for a resend with this request id, so that asking again would email nothing;
+   * null where it has not, or where nobody tells within three seconds. Earlier runs are asked by the run that is to serve it.
+   */
+  async resendServed(name: BillRunName, requestId: string): Promise<(ResendResult & ResendOutcome) | null> {
+    const workflowId = await this.#workflowId(name);
+    try {
+      return await this.#call(
+        workflowId,
+        async () => {
+          const { runId } = await this.client.workflow.getHandle(workflowId).describe();
+          const send = servedIn(await seen(this.client, workflowId), requestId);
+          return send === null ? null : { workflowId, runId, requestId, ...alreadyEmailed(send) };
+        },
+        BRIEF_MS,
+      );
+    } catch {
+      return null;
+    }
+  }
+
+  /**
+   * Waits until the send that serves a resend is settled, or a person is asked about it. The run may close meanwhile, or
+   * hand the request over; a Temporal or a worker that is away for a while is waited for.
+   *
+   * @param longest such as `10 minutes`; when that is over, the result is `waiting`
+   * @throws BillRunEmailsError `TemporalUnavailable` where nobody told anything in that time
+   */
+  async resendOutcome({ workflowId, requestId }: ResendResult, longest = '10 minutes'): Promise<ResendOutcome> {
+    const until = Date.now() + waitFrom(longest);
+    let asked = workflowId;
+    let last: Seen | undefined;
+    for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 1.5, 5_000)) {
+      let away: unknown;
+      try {
+        last = await this.#call(asked, () => seen(this.client, asked), Math.max(until - Date.now(), BRIEF_MS));
+        const outcome = last.handedOverTo === null ? outcomeIn(last, requestId) : undefined;
+        if (outcome !== undefined) return outcome;
+        asked = last.handedOverTo ?? asked;
+      } catch (error) {
+        if (!(error instanceof BillRunEmailsError) || error.type !== 'TemporalUnavailable') throw error;
+        away = error;
+      }
+      const left = until - Date.now();
+      if (left > 0) await new Promise((resolve) => setTimeout(resolve, Math.min(pauseMs, left)));
+      else if (last === undefined) throw away;
+      else return stillWaiting(last, requestId);
+    }
+  }
+
   /** Tells the run at work what an operator decided. */
   async signal<Name extends OperatorSignal>(
-    name: BillRunName,
+    name: RunName,
     signal: Name,
     message: OperatorMessages[Name] = {},
   ): Promise<{ workflowId: string }> {
@@ -175,12 +247,47 @@ export class BillRunEmails {
     });
   }
 
-  async status(name: BillRunName): Promise<RunStatus> {
+  /**
+   * The same, and sees whether it was followed, as far as a worker tells in three seconds.
+   *
+   * @throws BillRunEmailsError `Ignored` where the run recorded it as ignored, with the reason
+   */
+  async signalAndSee<Name extends OperatorSignal>(
+    name: BillRunName,
+    signal: Name,
+    message: OperatorMessages[Name] = {},
+  ): Promise<{ workflowId: string }> {
+    const workflowId = await this.#workflowId(name);
+    const before = await this.#ignored(workflowId);
+    const signaled = await this.signal({ workflowId }, signal, message);
+    const after = before === undefined ? undefined : await this.#ignored(workflowId);
+    if (before === undefined || after === undefined || after.count === before.count) return signaled;
+    const ignored = after.last.slice(before.count - after.count).findLast((each) => each.message === signal);
+    if (ignored === undefined) return signaled;
+    throw new BillRunEmailsError('Ignored', `${workflowId} ignored ${signal}: ${ignored.reason}`);
+  }
+
+  /** Undefined where nobody tells: whoever only wants to know more does without. */
+  async #ignored(workflowId: string): Promise<RunStatus['ignored'] | undefined> {
+    try {
+      const ask = () => this.client.workflow.getHandle(workflowId).query(statusQuery);
+      return (await this.#call(workflowId, ask, BRIEF_MS)).ignored;
+    } catch {
+      return undefined;
+    }
+  }
+
+  async status(name: RunName): Promise<RunStatus> {
     return this.#query(name, (handle) => handle.query(statusQuery));
   }
 
   async sends(name: BillRunName): Promise<readonly SendRecord[]> {
     return this.#query(name, (handle) => handle.query(sendsQuery));
+  }
+
+  /** The bill runs that Temporal knows, open ones first, and the newest first; without a worker. */
+  list(filter: ListFilter = {}): AsyncGenerator<ListedRun, void, undefined> {
+    return listRuns(this.client, filter, (ask) => this.#call('the list of bill runs', ask));
   }
 
   /** Who sent what, when and why, from event history: it needs no worker, and works for closed runs as well. */
@@ -189,13 +296,15 @@ export class BillRunEmails {
     return this.#call(workflowId, () => auditOf(this.client, workflowId));
   }
 
-  async #query<T>(name: BillRunName, ask: (handle: WorkflowHandle) => Promise<T>): Promise<T> {
+  async #query<T>(name: RunName, ask: (handle: WorkflowHandle) => Promise<T>): Promise<T> {
     const workflowId = await this.#workflowId(name);
     return this.#call(workflowId, () => ask(this.client.workflow.getHandle(workflowId)));
   }
 
   /** The id under which a bill run is emailed; one that is named by its ID is looked up among the runs that know its number. */
-  async #workflowId({ billRunKey, entityId }: BillRunName): Promise<string> {
+  async #workflowId(name: RunName): Promise<string> {
+    if ('workflowId' in name) return name.workflowId;
+    const { billRunKey, entityId } = name;
     const { value, faults } = checkInput({ billRunKey, entityId });
     if (faults !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${faults.join('; ')}`);
     // Without a null, which is how callers in other languages say that there is none.
@@ -265,9 +374,9 @@ export class BillRunEmails {
     return result.state === 'Emailed' && served ? result : undefined;
   }
 
-  async #call<T>(workflowId: string, ask: () => Promise<T>): Promise<T> {
+  async #call<T>(workflowId: string, ask: () => Promise<T>, longestMs = this.#deadlineMs): Promise<T> {
     try {
-      return await this.client.withDeadline(Date.now() + this.#deadlineMs, ask);
+      return await this.client.withDeadline(Date.now() + Math.min(longestMs, this.#deadlineMs), ask);
     } catch (error) {
       throw inWords(error, workflowId);
     }
@@ -289,7 +398,15 @@ function inWords(error: unknown, workflowId: string): unknown {
     const message = `${workflowId} cannot be asked: it failed before it could answer; its audit tells why`;
     return new BillRunEmailsError('NotFound', message, { cause: error });
   }
+  if (error instanceof NamespaceNotFoundError) {
+    const message = `Temporal has no namespace ${error.namespace}; TEMPORAL_NAMESPACE names it, setup can register it`;
+    return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
+  }
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  if (isGrpcServiceError(cause) && cause.details.includes('invalid search attribute')) {
+    const message = `Temporal cannot be asked for ${workflowId}: ${cause.details}. Run: bill-run-emails setup`;
+    return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
+  }
   if (isGrpcServiceError(cause) && UNAVAILABLE.includes(cause.code)) {
     const message = `Temporal does not answer for ${workflowId}: ${cause.details}. Is it there, and does a worker run?`;
     return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });

@@ -1,9 +1,22 @@
 #!/usr/bin/env node
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, Option } from 'commander';
 import type { AuditFormat } from './audit-formats.js';
-import type { BillRunEmails, OperatorSignal, StartResult } from './bill-run-emails.js';
-import { BillRunEmailsError, EXIT, exitCodeOf } from './errors.js';
-import type { EmailState } from '../workflows/contract.js';
+import type { StartResult } from './bill-run-emails.js';
+import {
+  connected,
+  examples,
+  onBillRun,
+  optional,
+  print,
+  type CommonOptions,
+  type NoteOptions,
+} from './cli/command.js';
+import { exitCodeOfFailure, failureIn, type Failure } from './cli/bill-runs.js';
+import { addList } from './cli/list.js';
+import { addSignals, addStatus } from './cli/operators.js';
+import { addResend } from './cli/resend.js';
+import { BillRunEmailsError, EXIT } from './errors.js';
 import * as tables from './tables.js';
 
 const EXIT_CODES = `
@@ -23,19 +36,10 @@ Runbook: docs/runbook.md`;
 const ZUORA_IS_FOUND =
   'Zuora is found by the ZUORA_* environment variables of the worker (ZUORA_BASE_URL, ZUORA_CLIENT_ID, …).';
 
-interface CommonOptions {
-  readonly json?: true;
-  readonly entity?: string;
-}
-
-interface NoteOptions {
-  readonly requestedBy?: string;
-  readonly reason?: string;
-}
-
 function createProgram(): Command {
   const program = new Command('bill-run-emails')
     .description('Emails the billing documents of Zuora bill runs: once, after they posted, with an audit trail.')
+    .version(versionOf())
     .addHelpText('after', EXIT_CODES)
     .exitOverride();
 
@@ -60,13 +64,8 @@ function createProgram(): Command {
       process.exitCode = exitCodesOfStart[started.result];
     });
 
-  onBillRun(program, 'status', 'what a bill run is doing, what it waits for, and what it asks')
-    .addHelpText('after', examples('status BR-00000001', 'status BR-00000001 --json'))
-    .action(async (key: string, { json, entity }: CommonOptions) => {
-      const status = await connected((emails) => emails.status({ billRunKey: key, entityId: entity }));
-      print(json, status, tables.status(status));
-      process.exitCode = exitCodesOfState[status.state];
-    });
+  addStatus(program);
+  addList(program);
 
   onBillRun(program, 'sends', 'every send of a bill run, with its attempts and decisions')
     .addHelpText('after', examples('sends BR-00000001 --json'))
@@ -75,48 +74,8 @@ function createProgram(): Command {
       print(json, sends, tables.sends(sends));
     });
 
-  onBillRun(program, 'resend', 'email all documents again: by the run at work, or else by a new one')
-    .option('--request-id <id>', 'names the request; repeating it asks once, also when earlier runs have closed')
-    .addOption(new Option('--org <id...>', 'Zuora Multi-Org only: the orgs'))
-    .option('--requested-by <who>', 'who asks')
-    .option('--reason <why>', 'why')
-    .addHelpText('after', examples('resend BR-00000001 --requested-by alice --reason "template was wrong, TICKET-1"'))
-    .action(
-      async (key: string, { json, entity, org, ...message }: CommonOptions & NoteOptions & { org?: string[] }) => {
-        const billRun = { billRunKey: key, ...optional('entityId', entity), ...optional('orgIds', org) };
-        const asked = await connected((emails) => emails.requestResend(billRun, message));
-        print(json, asked, `Asked ${asked.workflowId} to email all documents; request ${asked.requestId}.`);
-      },
-    );
-
-  const signals: Record<OperatorSignal, string> = {
-    retry: 'answer the open question of a bill run: try again',
-    hold: 'start no further attempt until released',
-    release: 'let attempts go on after a hold',
-    finish: 'close a run now; nothing more is sent',
-  };
-  for (const [signal, description] of Object.entries(signals) as [OperatorSignal, string][]) {
-    const command = onBillRun(program, signal, description)
-      .option('--requested-by <who>', 'who asks')
-      .option('--reason <why>', 'why');
-    if (signal === 'retry') {
-      command
-        .option('--ordinal <number>', 'the send that is meant', wholeNumber)
-        .option('--send-anyway', 'override what holds the send back, at your own risk');
-    }
-    command
-      .addHelpText('after', examples(`${signal} BR-00000001 --requested-by alice --reason "seen to it"`))
-      .action(async (key: string, { json, entity, ...message }: CommonOptions & NoteOptions) => {
-        const signaled = await connected((emails) =>
-          emails.signal({ billRunKey: key, entityId: entity }, signal, message),
-        );
-        print(
-          json,
-          { ...signaled, signal },
-          `Told ${signaled.workflowId}: ${signal}. See: bill-run-emails status ${key}`,
-        );
-      });
-  }
+  addResend(program);
+  addSignals(program);
 
   onBillRun(program, 'audit', 'who sent what, when and why, from event history; needs no worker')
     .addOption(
@@ -224,41 +183,10 @@ interface StartOptions extends NoteOptions {
   readonly org?: string[];
 }
 
-function onBillRun(program: Command, name: string, description: string): Command {
-  return program
-    .command(name)
-    .description(description)
-    .argument('<bill-run>', 'number of the bill run, such as BR-00000001, or its ID')
-    .option('--entity <id>', 'Zuora Multi-entity only: the entity of the bill run')
-    .option('--json', 'one JSON document on stdout');
-}
-
-function wholeNumber(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 on.');
-  return Number(text);
-}
-
-function examples(...lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  bill-run-emails ${line}`).join('\n')}`;
-}
-
-function optional<Name extends string, T>(name: Name, value: T | undefined): Partial<Record<Name, T>> {
-  return value === undefined ? {} : ({ [name]: value } as Partial<Record<Name, T>>);
-}
-
-/** Loads Temporal's client only when a command needs it: help and mistakes answer at once. */
-async function connected<T>(ask: (emails: BillRunEmails) => Promise<T>): Promise<T> {
-  const { BillRunEmails } = await import('./bill-run-emails.js');
-  const emails = await BillRunEmails.connect();
-  try {
-    return await ask(emails);
-  } finally {
-    await emails.close();
-  }
-}
-
-function print(json: true | undefined, value: unknown, text: string): void {
-  console.log(json === true ? JSON.stringify(value) : text);
+/** From the manifest above dist/. */
+function versionOf(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return (manifest as { version: string }).version;
 }
 
 const exitCodesOfStart: Readonly<Record<StartResult['result'], number>> = {
@@ -269,33 +197,32 @@ const exitCodesOfStart: Readonly<Record<StartResult['result'], number>> = {
   terminated: EXIT.notEmailed,
 };
 
-const exitCodesOfState: Readonly<Record<EmailState, number>> = {
-  WaitingForPost: EXIT.done,
-  Delayed: EXIT.done,
-  Sending: EXIT.done,
-  Held: EXIT.done,
-  Emailed: EXIT.done,
-  HandedOver: EXIT.done,
-  NeedsAttention: EXIT.needsPerson,
-  NotPosted: EXIT.notEmailed,
-  Skipped: EXIT.notEmailed,
-  Finished: EXIT.notEmailed,
-  Canceled: EXIT.notEmailed,
-};
-
 async function main(args: readonly string[]): Promise<void> {
+  // Whoever reads us may stop reading: `list | head`.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
   try {
     await createProgram().parseAsync(args, { from: 'user' });
   } catch (error) {
-    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.invalid;
-    else if (error instanceof BillRunEmailsError) {
-      console.error(error.message);
-      process.exitCode = exitCodeOf[error.type];
-    } else {
-      console.error(error);
-      process.exitCode = EXIT.unexpected;
+    const json = args.includes('--json');
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.invalid;
+      // Commander has said it on stderr.
+      if (json && error.exitCode !== 0) printError({ type: 'InvalidInput', message: error.message });
+      return;
     }
+    const failure = failureIn(error);
+    // Where we did not expect it, we need to see where it came from.
+    console.error(failure.type === 'Unexpected' ? error : failure.message);
+    if (json) printError(failure);
+    process.exitCode = exitCodeOfFailure(failure);
   }
+}
+
+function printError({ type, message }: Failure): void {
+  console.log(JSON.stringify({ error: { type, message } }));
 }
 
 await main(process.argv.slice(2));

@@ -15,6 +15,8 @@ export type ErrorType =
   | 'InvalidInput'
   /** What the environment says is not as it must be. */
   | 'InvalidConfiguration'
+  /** The run has recorded the message as ignored: it changed nothing. */
+  | 'Ignored'
   /** No workflow of this bill run is known to Temporal, or Zuora has no such bill run. */
   | 'NotFound'
   /** Temporal cannot be reached, does not take us, or no worker answers. */
@@ -36,6 +38,7 @@ export class BillRunEmailsError extends Error {
 export const exitCodeOf: Readonly<Record<ErrorType, number>> = {
   InvalidInput: EXIT.invalid,
   InvalidConfiguration: EXIT.invalid,
+  Ignored: EXIT.invalid,
   NotFound: EXIT.notFound,
   TemporalUnavailable: EXIT.temporal,
   ZuoraUnavailable: EXIT.zuora,

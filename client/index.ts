@@ -6,10 +6,13 @@ export type {
   BillRunToStart,
   OperatorSignal,
   ResendResult,
+  RunName,
   StartResult,
 } from './bill-run-emails.js';
 export { BillRunEmailsError } from './errors.js';
 export type { ErrorType } from './errors.js';
+export type { ListedRun, ListFilter } from './list.js';
+export type { ResendOutcome } from './resend-outcome.js';
 export type { Audit, AuditedSend, AuditEntry } from './audit.js';
 export { diagnose } from './doctor.js';
 export type { Diagnosis, DoctorOptions } from './doctor.js';

@@ -1,12 +1,14 @@
 /** What the command line prints for people. */
 import type { StartResult } from './bill-run-emails.js';
+import { painted } from './cli/colours.js';
 import type { SetupResult } from './setup.js';
 import type { RunStatus, SendRecord } from '../workflows/contract.js';
 
-export function started({ workflowId, runId, result }: StartResult): string {
+export function started({ workflowId, runId, result, state }: StartResult): string {
+  const shown = state === undefined ? '' : `; it is ${painted(state)}`;
   const words: Record<StartResult['result'], string> = {
     started: `Started ${workflowId} (run ${runId}).`,
-    joined: `Joined ${workflowId}, which is at it already (run ${runId}).`,
+    joined: `Joined ${workflowId}, which is at it already (run ${runId})${shown}.`,
     alreadyEmailed: `${workflowId} was emailed before (run ${runId}); nothing was started. To email again: resend.`,
     canceled: `The last run of ${workflowId} was canceled; nothing was started. To start anew: --again.`,
     terminated: `The last run of ${workflowId} was terminated; nothing was started. To start anew: --again.`,
@@ -17,7 +19,7 @@ export function started({ workflowId, runId, result }: StartResult): string {
 export function status(status: RunStatus): string {
   const { state, billRunNumber, billRunStatus, waitingFor, until, question, held, pendingRequests, ignored } = status;
   return lines([
-    ['state', state],
+    ['state', painted(state)],
     ['bill run', billRunNumber === null ? 'not seen yet' : `${billRunNumber}, ${billRunStatus ?? ''}`],
     ['waiting for', waitingFor],
     ['until', until],

@@ -42,6 +42,8 @@ export interface SeenRequest {
 export interface RigOptions {
   /** `real`: the development server of all test files. `timeSkipping`: one of its own, where waiting takes no time. */
   readonly server: 'real' | 'timeSkipping';
+  /** On the real server only, and registered before. */
+  readonly namespace?: string;
   readonly polling?: Polling;
   readonly multiEntity?: boolean;
   readonly simulator?: SimulatorOptions;
@@ -62,6 +64,7 @@ const bundle = { codePath: inject('workflowBundlePath') };
 
 export async function openRig({
   server,
+  namespace = 'default',
   polling = POLLING,
   multiEntity = false,
   simulator: options,
@@ -71,7 +74,7 @@ export async function openRig({
 }: RigOptions) {
   const environment =
     server === 'real'
-      ? await TestWorkflowEnvironment.createFromExistingServer({ address: inject('temporalAddress') })
+      ? await TestWorkflowEnvironment.createFromExistingServer({ address: inject('temporalAddress'), namespace })
       : await TestWorkflowEnvironment.createTimeSkipping({
           server: { executable: { type: 'existing-path', path: inject('testServerPath') } },
         });
@@ -86,7 +89,7 @@ export async function openRig({
   const zuora = createZuora({ baseUrl: new URL(`${zuoraUrl ?? simulator.url}/`), credentials: SIMULATOR_CREDENTIALS });
   const worker = await createBillRunWorker({
     connection: environment.nativeConnection,
-    namespace: 'default',
+    namespace,
     activities: around(createActivities({ zuora, multiEntity, polling })),
     workflowBundlePath: bundle.codePath,
     taskQueue,

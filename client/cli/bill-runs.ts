@@ -1,0 +1,115 @@
+/** Commands that are about one bill run or about many. */
+import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline/promises';
+import { text } from 'node:stream/consumers';
+import type { Command } from 'commander';
+import { BillRunEmailsError, EXIT, exitCodeOf, type ErrorType } from '../errors.js';
+import { inOrder } from './in-order.js';
+
+export interface BillRunsOptions {
+  readonly file?: string | undefined;
+}
+
+/** How many bill runs are asked or told at once. */
+const AT_ONCE = 10;
+
+/** From so many on, a person at a terminal is told how far it is. */
+const MANY = 25;
+
+export function onBillRuns(program: Command, name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .argument('[bill-run...]', 'numbers of bill runs, such as BR-00000001, or their IDs')
+    .option('--file <file>', 'bill runs from a file, one on a line; - is stdin; # begins a comment')
+    .option('--entity <id>', 'Zuora Multi-entity only: the entity of the bill runs')
+    .option('--json', 'one JSON document on stdout; for several bill runs JSON lines, one object for each');
+}
+
+/** The bill runs that are named, each once. All are checked before anything is done about one. */
+export async function billRunsNamed(args: readonly string[], { file }: BillRunsOptions): Promise<readonly string[]> {
+  if (file !== undefined && args.length > 0) throw mistake('name bill runs as arguments or by --file, not both');
+  const keys = [...new Set(file === undefined ? args : keysIn(await contentsOf(file)))];
+  const { checkInput } = await import('../../workflows/checks.js');
+  const wrong = keys.filter((billRunKey) => checkInput({ billRunKey }).faults !== undefined);
+  if (wrong.length > 0) {
+    const named = wrong.slice(0, 5).map((key) => JSON.stringify(key.slice(0, 60)));
+    const more = wrong.length > named.length ? ` and ${wrong.length - named.length} more` : '';
+    throw mistake(`no ID or number of a bill run: ${named.join(', ')}${more}; nothing was done`);
+  }
+  return keys;
+}
+
+function keysIn(contents: string): readonly string[] {
+  return contents
+    .split('\n')
+    .map((line) => line.replace(/#.*/, '').trim())
+    .filter((key) => key !== '');
+}
+
+async function contentsOf(file: string): Promise<string> {
+  try {
+    return file === '-' ? await text(process.stdin) : await readFile(file, 'utf8');
+  } catch (error) {
+    throw mistake(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** A mistake of the person at the keyboard: said in one line, without a stack trace. */
+export function mistake(message: string): BillRunEmailsError {
+  return new BillRunEmailsError('InvalidInput', message);
+}
+
+export interface Failure {
+  readonly type: ErrorType | 'Unexpected';
+  readonly message: string;
+}
+
+export function failureIn(error: unknown): Failure {
+  const message = error instanceof Error ? error.message : String(error);
+  return { type: error instanceof BillRunEmailsError ? error.type : 'Unexpected', message };
+}
+
+export function exitCodeOfFailure({ type }: Failure): number {
+  return type === 'Unexpected' ? EXIT.unexpected : exitCodeOf[type];
+}
+
+export type Tried<R> = { readonly ok: true; readonly value: R } | { readonly ok: false; readonly error: Failure };
+
+/** Does the same for each, so many at once; a failure of one does not keep the others from it. `silent`: `tell` prints nothing. */
+export async function forEach<T, R>(
+  items: readonly T[],
+  ask: (item: T) => Promise<R>,
+  tell: (item: T, tried: Tried<R>) => void,
+  { silent = false }: { silent?: boolean } = {},
+): Promise<void> {
+  // Where each is told on the same terminal, those lines are the progress.
+  const shown = process.stderr.isTTY && (silent || !process.stdout.isTTY) && items.length >= MANY;
+  const each = async (item: T): Promise<{ item: T; tried: Tried<R> }> => {
+    try {
+      return { item, tried: { ok: true, value: await ask(item) } };
+    } catch (error) {
+      return { item, tried: { ok: false, error: failureIn(error) } };
+    }
+  };
+  let done = 0;
+  for await (const { item, tried } of inOrder(items, AT_ONCE, each)) {
+    tell(item, tried);
+    done += 1;
+    if (shown) process.stderr.write(`\r${done} of ${items.length}${done === items.length ? '\n' : ''}`);
+  }
+}
+
+/** Whether somebody can be asked here. */
+export function canAsk(): boolean {
+  return process.stdin.isTTY && process.stderr.isTTY;
+}
+
+export async function confirmed(question: string): Promise<boolean> {
+  const asking = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await asking.question(`${question} [y/N] `)).trim());
+  } finally {
+    asking.close();
+  }
+}

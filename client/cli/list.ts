@@ -1,0 +1,71 @@
+import { Option, type Command } from 'commander';
+import type { EmailState } from '../../workflows/contract.js';
+import { meaningOf } from '../email-states.js';
+import { columns } from '../columns.js';
+import type { ListedRun } from '../list.js';
+import { painted } from './colours.js';
+import { connected, examples, wholeNumber } from './command.js';
+
+interface ListOptions {
+  readonly state?: readonly EmailState[];
+  readonly olderThan?: string;
+  readonly number?: string;
+  readonly open?: true;
+  readonly limit: number;
+  readonly json?: true;
+}
+
+export function addList(program: Command): void {
+  program
+    .command('list')
+    .description('bill runs that Temporal knows: open ones first, and the newest first; needs no worker')
+    .addOption(new Option('--state <state...>', 'in this state; may be repeated').choices(Object.keys(meaningOf)))
+    .option('--older-than <duration>', 'started longer ago than this, such as "12 hours" or 30d')
+    .option('--number <number>', 'of the bill run with this number, or of all whose number begins so')
+    .option('--open', 'only runs that have not closed')
+    .option('--limit <number>', 'at most so many; 0 lists all', wholeNumber(0), 50)
+    .option('--json', 'JSON lines on stdout, one object for each run')
+    .addHelpText(
+      'after',
+      examples(
+        'list --state NeedsAttention --state Held',
+        'list --open --older-than 2d',
+        'list --number BR-0000 --limit 0 --json',
+      ),
+    )
+    .action(async ({ json, state: states, ...filter }: ListOptions) => {
+      await connected(async (emails) => {
+        const runs = emails.list({ ...filter, states });
+        if (json === true) for await (const run of runs) console.log(JSON.stringify(run));
+        else await printTable(runs, filter.limit);
+      });
+    });
+}
+
+async function printTable(runs: AsyncIterable<ListedRun>, limit: number): Promise<void> {
+  const listed: ListedRun[] = [];
+  for await (const run of runs) listed.push(run);
+  console.log(listTable(listed));
+  if (limit > 0 && listed.length === limit) {
+    console.error(`These are ${limit}, as --limit says; there may be more: --limit 0 lists all.`);
+  }
+}
+
+function listTable(runs: readonly ListedRun[]): string {
+  if (runs.length === 0) return 'No such bill run.';
+  return columns([
+    ['BILL RUN', 'STATE', 'IN ZUORA', 'SENDS', 'STARTED', 'CLOSED'],
+    ...runs.map(({ workflowId, billRunNumber, state, billRunStatus, sends, startedAt, closedAt, status }) => [
+      billRunNumber ?? workflowId,
+      state === null ? '-' : painted(state),
+      billRunStatus ?? '-',
+      String(sends),
+      seconds(startedAt),
+      closedAt === null ? '-' : `${seconds(closedAt)} ${status.toLowerCase()}`,
+    ]),
+  ]);
+}
+
+function seconds(time: string): string {
+  return time.replace(/\.\d+Z$/, 'Z');
+}

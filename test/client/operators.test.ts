@@ -1,0 +1,115 @@
+/** What operators ask and decide on the command line, of one bill run or of many. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { cliGiven, json, jsonLines, type Ended } from '../support/command-line.js';
+import { openRig, type Rig } from '../support/rig.js';
+
+// `--all` is about all runs of a namespace, so this file has one of its own.
+const env = { TEMPORAL_NAMESPACE: `of-${randomUUID()}` };
+const cli = (...args: string[]): Promise<Ended> => cliGiven({ env }, ...args);
+
+let rig: Rig;
+beforeAll(async () => {
+  await json(cli('setup', '--create-namespace', '--json'));
+  rig = await openRig({ server: 'real', namespace: env.TEMPORAL_NAMESPACE });
+});
+afterEach(() => rig.afterTest());
+afterAll(() => rig.close());
+
+/** Bill runs that wait for the post. */
+async function waiting(count: number): Promise<readonly string[]> {
+  const numbers: string[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const { number } = await rig.billRun.create({ status: 'Completed' });
+    await rig.state(await rig.start({ billRunKey: number }), 'WaitingForPost');
+    numbers.push(number);
+  }
+  return numbers;
+}
+
+const isHeld = async (number: string): Promise<boolean> => (await rig.status(rig.own(number))).held;
+
+const finished = async (...numbers: string[]): Promise<void> => {
+  expect((await cli('finish', ...numbers)).code).toBe(0);
+  for (const number of numbers) await rig.result(rig.own(number));
+};
+
+test('several bill runs are told one by one, and what fails for one does not keep the others from it', async () => {
+  const [one = '', other = ''] = await waiting(2);
+  const held = await cli('hold', one, 'BR-00999999', other, one, '--reason', 'maintenance', '--json');
+  expect(held.code).toBe(3);
+  expect(jsonLines(held)).toEqual([
+    { billRunKey: one, workflowId: `email-bill-run/${one}`, signal: 'hold', ok: true },
+    {
+      ...{ billRunKey: 'BR-00999999', workflowId: null, signal: 'hold', ok: false },
+      error: { type: 'NotFound', message: expect.stringContaining('BR-00999999') as string },
+    },
+    { billRunKey: other, workflowId: `email-bill-run/${other}`, signal: 'hold', ok: true },
+  ]);
+  const asked = await cli('status', one, other, '--json');
+  expect(asked.code).toBe(0);
+  expect(jsonLines(asked)).toMatchObject([
+    { billRunKey: one, ok: true, status: { held: true, ignored: { count: 0 } } },
+    { billRunKey: other, ok: true, status: { held: true } },
+  ]);
+
+  const stdin = `# after the maintenance\n${one}\n\n  ${other} # the last\n`;
+  const released = await cliGiven({ env, stdin }, 'release', '--file', '-');
+  expect(released).toEqual({ code: 0, stderr: '', stdout: `${one}: told\n${other}: told\nrelease: told 2 of 2.\n` });
+  expect(await isHeld(one)).toBe(false);
+
+  const wrong = await cliGiven({ env, stdin: `${one}\n../x\n` }, 'finish', '--file', '-');
+  expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('"../x"') as string });
+  expect((await rig.status(rig.own(one))).state).toBe('WaitingForPost');
+  await finished(one, other);
+});
+
+test('hold --all and release --all tell those that are not so yet, and never without a yes', async () => {
+  const [one = '', other = ''] = await waiting(2);
+  const unasked = await cli('hold', '--all', '--json');
+  expect(unasked).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') as string });
+  expect(JSON.parse(unasked.stdout)).toMatchObject({ error: { type: 'InvalidInput' } });
+  expect(await isHeld(one)).toBe(false);
+
+  await cli('hold', one);
+  const keysIn = (ended: Ended) => jsonLines(ended).map((line) => (line as { billRunKey: string }).billRunKey);
+  expect(keysIn(await cli('hold', '--all', '--yes', '--json'))).toEqual([other]);
+  expect([await isHeld(one), await isHeld(other)]).toEqual([true, true]);
+  expect(keysIn(await cli('release', '--all', '--yes', '--json')).sort()).toEqual([one, other].sort());
+  expect((await cli('release', '--all', '--yes')).stdout).toBe('release: told 0 of 0.\n');
+  for (const number of [one, other]) {
+    expect(await rig.status(rig.own(number))).toMatchObject({ held: false, ignored: { count: 0 } });
+  }
+  expect((await cli('hold', '--all', '--yes', one)).code).toBe(2);
+  await finished(one, other);
+});
+
+test('a message that a run ignores is a failure, with the reason', async () => {
+  const [number = ''] = await waiting(1);
+  const retried = await cli('retry', number, '--json');
+  expect(retried).toMatchObject({ code: 2, stderr: expect.stringContaining('no question is open') as string });
+  expect(JSON.parse(retried.stdout)).toMatchObject({ error: { type: 'Ignored' } });
+  expect(await json(cli('hold', number, '--json'))).toEqual({ workflowId: `email-bill-run/${number}`, signal: 'hold' });
+  expect(await cli('hold', number)).toMatchObject({ code: 2, stdout: '' });
+  await finished(number);
+});
+
+test('mistakes are one line on stderr and, with --json, one object on stdout', async () => {
+  const mistakes = [
+    ['nonsense'],
+    ['status'],
+    ['hold'],
+    ['status', '--file', 'not/there'],
+    ['start', 'BR-1', '--cool', '1h'],
+  ];
+  for (const args of mistakes) {
+    const { code, stdout, stderr } = await cli(...args, '--json');
+    expect({ args, code, lines: stderr.trim().split('\n').length }).toMatchObject({ args, code: 2, lines: 1 });
+    expect(JSON.parse(stdout)).toMatchObject({
+      error: { type: 'InvalidInput', message: expect.any(String) as string },
+    });
+  }
+  const profile = await cliGiven({ env: { TEMPORAL_PROFILE: 'not-there' } }, 'status', 'BR-1');
+  expect(profile.stderr.split('\n').filter((line) => line.startsWith('    at '))).toEqual([]);
+  expect(await cli('--version')).toEqual({ code: 0, stdout: '0.1.0\n', stderr: '' });
+});
