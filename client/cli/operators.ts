@@ -115,7 +115,10 @@ async function tellNamed(
   await connected(async (emails) => {
     if (keys.length === 1 && only !== undefined) {
       const name = { billRunKey: only, entityId: entity };
-      const signaled = await emails.signalAndSee(name, signal, message);
+      // Of the others, one that is ignored is as asked for: held twice is held.
+      const signaled = await (signal === 'retry'
+        ? emails.signalAndSee(name, signal, message)
+        : emails.signal(name, signal, message));
       const told = `Told ${signaled.workflowId}: ${signal}. See: bill-run-emails status ${only}`;
       print(json, { ...signaled, signal }, told);
       return;

@@ -64,6 +64,15 @@ test.for(['waits for the post', 'was emailed'])(
     const { typedSearchAttributes, historyLength } = await run.describe();
     expect(JSON.stringify(typedSearchAttributes)).toContain(number);
     expect(historyLength).toBeLessThan(1_000);
+
+    const audit = await rig.emails.audit({ billRunKey: number });
+    expect(audit.incomplete).toEqual([]);
+    expect(audit.entries.filter(({ event }) => event === 'continued')).toHaveLength(1);
+    expect(audit.sends.flatMap(({ attempts }) => attempts.map(({ idempotencyKey }) => idempotencyKey))).toEqual(keys);
+    const asked = audit.entries.filter(({ event, text }) => event === 'started' || text.startsWith('signal resend'));
+    expect(asked.map(({ requestedBy, text }) => requestedBy ?? /T-\d/.exec(text)?.[0])).toEqual([
+      ...['pipeline', 'alice', 'T-1', 'T-2'],
+    ]);
   },
 );
 
