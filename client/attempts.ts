@@ -1,11 +1,10 @@
 /** The attempts to email that event histories hold. */
-import type { Client } from '@temporalio/client';
 import type { LoadedDataConverter } from '@temporalio/common';
 import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { AttemptInput, EarlierAttempt, LostAttempt, Receipt } from '../activities/types.js';
 import { keyParts } from '../workflows/keys.js';
 import { lostAttempt } from '../workflows/lost-attempt.js';
-import { eventsOf, firstOf, isOver, timeOf, type HistoryEvent } from './history.js';
+import { firstOf, isOver, timeOf, type HistoryEvent, type RunHistory } from './history.js';
 
 /** An attempt that may have reached Zuora. */
 export interface HistoricAttempt extends EarlierAttempt {
@@ -26,17 +25,15 @@ const UNDER_WAY: LostAttempt = {
   reasons: [{ code: 'UNDER_WAY', message: 'there is no answer yet' }],
 };
 
-/** The attempts of several runs of a workflow id, by what they intend: what all keys of a send begin with. */
+/** The attempts of the runs of a workflow id, by what they intend: what all keys of a send begin with. */
 export async function attemptsByIntent(
-  client: Client,
-  workflowId: string,
-  runIds: readonly string[],
+  histories: AsyncIterable<RunHistory> | Iterable<RunHistory>,
+  converter: LoadedDataConverter,
 ): Promise<ReadonlyMap<string, readonly HistoricAttempt[]>> {
   const byIntent = new Map<string, HistoricAttempt[]>();
   const copies = new Set<string>();
-  for (const runId of runIds) {
-    const events = await eventsOf(client, workflowId, runId);
-    for (const attempt of await attemptsIn(events, client.options.loadedDataConverter)) {
+  for await (const { runId, events } of histories) {
+    for (const attempt of await attemptsIn(events, converter)) {
       // A reset copies events: the attempt then stands in both histories.
       const copy = JSON.stringify([attempt.trackId, attempt.startedAt, attempt.came]);
       if (copies.has(copy)) continue;

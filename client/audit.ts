@@ -5,7 +5,7 @@ import type { AttemptInput, HandedOver, Receipt } from '../activities/types.js';
 import { WORKFLOW_TYPE, type Attempt, type SendOutcome } from '../workflows/contract.js';
 import { hasUnknown, recordOf, takeUp } from '../workflows/send.js';
 import { attemptsByIntent, type HistoricAttempt } from './attempts.js';
-import { eventsOf, firstOf, runIdsOf, timeOf, type HistoryEvent } from './history.js';
+import { firstOf, historiesOf, runIdsOf, timeOf, type HistoryEvent, type RunHistory } from './history.js';
 
 /** One thing that happened, as Temporal recorded it. */
 export interface AuditEntry {
@@ -64,27 +64,20 @@ export interface Audit {
   readonly entries: readonly AuditEntry[];
 }
 
-interface RunHistory {
-  readonly workflowId: string;
-  readonly runId: string;
-  readonly events: readonly HistoryEvent[];
-}
-
 /** Reads the event histories of all runs of a workflow id, and of those that handed their requests to it. */
 export async function auditOf(client: Client, workflowId: string): Promise<Audit> {
   // Visibility lags behind by a moment, so the newest run is asked for by itself.
   const { runId: newest } = await client.workflow.getHandle(workflowId).describe();
   const runIds = [...new Set([...((await runIdsOf(client, workflowId)) ?? []), newest])];
-  const histories: RunHistory[] = [];
-  for (const runId of runIds) histories.push({ workflowId, runId, events: await eventsOf(client, workflowId, runId) });
+  const runs = runIds.map((runId) => ({ workflowId, runId }));
   const guests = await guestsOf(client, workflowId);
-  for (const guest of guests)
-    histories.push({ ...guest, events: await eventsOf(client, guest.workflowId, guest.runId) });
+  const histories: RunHistory[] = [];
+  for await (const history of historiesOf(client, [...runs, ...guests])) histories.push(history);
 
+  const { loadedDataConverter: converter } = client.options;
   const entries: AuditEntry[] = [];
-  for (const history of histories)
-    entries.push(...(await entriesOf(history, runIds, client.options.loadedDataConverter)));
-  const sends = [...(await attemptsByIntent(client, workflowId, runIds)).values()].map(auditedSend);
+  for (const history of histories) entries.push(...(await entriesOf(history, runIds, converter)));
+  const sends = [...(await attemptsByIntent(histories, converter)).values()].map(auditedSend);
   return {
     workflowId,
     runIds,

@@ -32,7 +32,8 @@ import { searchAttributes } from '../workflows/search-attributes.js';
 import { quoted } from '../workflows/words.js';
 import { auditOf, type Audit } from './audit.js';
 import { connect } from './connection.js';
-import { BillRunEmailsError } from './errors.js';
+import { BillRunEmailsError, valid } from './errors.js';
+import { failedAs } from './grpc.js';
 import {
   alreadyEmailed,
   outcomeIn,
@@ -132,8 +133,7 @@ export class BillRunEmails {
    * @param options.again starts anew after a cancel or a terminate
    */
   async start(input: EmailBillRunInput, { again = false }: { again?: boolean } = {}): Promise<StartResult> {
-    const { value: settings, faults } = checkInput(input);
-    if (faults !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${faults.join('; ')}`);
+    const settings = valid(checkInput(input));
     const workflowId = await this.#workflowId(settings);
     return this.#call(workflowId, async () => {
       const started = await this.#startRun(workflowId, input, 'REJECT_DUPLICATE');
@@ -167,8 +167,8 @@ export class BillRunEmails {
     const requestId = message.requestId ?? randomUUID();
     const request = { ...message, requestId };
     const input = { ...billRun, ...request, resend: true };
-    const faults = checkResend(request).faults ?? checkInput(input).faults;
-    if (faults !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${faults.join('; ')}`);
+    valid(checkResend(request));
+    valid(checkInput(input));
     const workflowId = await this.#workflowId(billRun);
     return this.#call(workflowId, async () => {
       const { signaledRunId: runId } = await this.client.workflow.signalWithStart(WORKFLOW_TYPE, {
@@ -238,8 +238,7 @@ export class BillRunEmails {
     signal: Name,
     message: OperatorMessages[Name] = {},
   ): Promise<{ workflowId: string }> {
-    const { faults } = checkOf[signal](message);
-    if (faults !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${faults.join('; ')}`);
+    valid(checkOf[signal](message));
     const workflowId = await this.#workflowId(name);
     return this.#call(workflowId, async () => {
       await this.client.workflow.getHandle(workflowId).signal(signal, message);
@@ -305,16 +304,15 @@ export class BillRunEmails {
   async #workflowId(name: RunName): Promise<string> {
     if ('workflowId' in name) return name.workflowId;
     const { billRunKey, entityId } = name;
-    const { value, faults } = checkInput({ billRunKey, entityId });
-    if (faults !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${faults.join('; ')}`);
     // Without a null, which is how callers in other languages say that there is none.
-    const workflowId = canonicalWorkflowId(billRunKey, value.entityId);
+    const { entityId: entity } = valid(checkInput({ billRunKey, entityId }));
+    const workflowId = canonicalWorkflowId(billRunKey, entity);
     if (!isBillRunId(billRunKey)) return workflowId;
     return this.#call(workflowId, async () => {
       const query = `WorkflowType = '${WORKFLOW_TYPE}' AND BillRunId = '${billRunKey}'`;
       for await (const { typedSearchAttributes } of this.client.workflow.list({ query, pageSize: 1 })) {
         const number = typedSearchAttributes.get(searchAttributes.billRunNumber);
-        if (number !== undefined) return canonicalWorkflowId(number, value.entityId);
+        if (number !== undefined) return canonicalWorkflowId(number, entity);
       }
       return workflowId;
     });
@@ -383,9 +381,6 @@ export class BillRunEmails {
   }
 }
 
-/** gRPC status codes that mean: Temporal is not there, does not take us, or has no worker to ask. */
-const UNAVAILABLE: readonly number[] = [4, 7, 9, 14, 16];
-
 function inWords(error: unknown, workflowId: string): unknown {
   if (error instanceof BillRunEmailsError) return error;
   if (error instanceof WorkflowNotFoundError) {
@@ -407,7 +402,7 @@ function inWords(error: unknown, workflowId: string): unknown {
     const message = `Temporal cannot be asked for ${workflowId}: ${cause.details}. Run: bill-run-emails setup`;
     return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
   }
-  if (isGrpcServiceError(cause) && UNAVAILABLE.includes(cause.code)) {
+  if (isGrpcServiceError(cause) && failedAs(cause, 'unavailable')) {
     const message = `Temporal does not answer for ${workflowId}: ${cause.details}. Is it there, and does a worker run?`;
     return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
   }

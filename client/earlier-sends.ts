@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import type { EarlierSend } from '../activities/types.js';
 import { attemptsByIntent } from './attempts.js';
-import { runIdsOf } from './history.js';
+import { historiesOf, runIdsOf } from './history.js';
 
 /**
  * The `resend=true` sends of all runs of a workflow id which served some of these requests: read from event history, so it
@@ -17,7 +17,9 @@ export async function earlierSends(
   const runIds = await runIdsOf(client, workflowId);
   if (runIds === undefined) return [];
   if (!runIds.includes(own)) throw new Error(`Temporal does not list run ${own} yet`);
-  const sends = [...(await attemptsByIntent(client, workflowId, runIds)).values()];
+  const runs = runIds.map((runId) => ({ workflowId, runId }));
+  const histories = historiesOf(client, runs);
+  const sends = [...(await attemptsByIntent(histories, client.options.loadedDataConverter)).values()];
   return sends
     .map((all) => {
       const resends = all.filter(({ resend }) => resend);

@@ -1,3 +1,5 @@
+import type { Checked } from '../workflows/checks.js';
+
 /** Exit codes of the command line; the library's errors say which one they mean. */
 export const EXIT = {
   done: 0,
@@ -33,6 +35,12 @@ export class BillRunEmailsError extends Error {
     super(message, options);
     this.type = type;
   }
+}
+
+/** What a check has found to be valid; else an error that names all the faults. */
+export function valid<T>({ value, faults }: Checked<T>): T {
+  if (faults !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${faults.join('; ')}`);
+  return value;
 }
 
 export const exitCodeOf: Readonly<Record<ErrorType, number>> = {

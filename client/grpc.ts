@@ -1,9 +1,17 @@
 import { isGrpcServiceError } from '@temporalio/client';
 
 /** Status codes of gRPC that Temporal's services answer with. */
-const CODES: Readonly<Record<'notFound' | 'alreadyExists', number>> = { notFound: 5, alreadyExists: 6 };
+const CODES = {
+  notFound: [5],
+  alreadyExists: [6],
+  /** The server has no such method. */
+  unimplemented: [12],
+  /** Temporal is not there, does not take us, or has no worker to ask. */
+  unavailable: [4, 7, 9, 14, 16],
+} as const satisfies Record<string, readonly number[]>;
 
 /** Whether a call to one of Temporal's services failed so. */
 export function failedAs(error: unknown, how: keyof typeof CODES): boolean {
-  return isGrpcServiceError(error) && [CODES[how]].includes(error.code);
+  const codes: readonly number[] = CODES[how];
+  return isGrpcServiceError(error) && codes.includes(error.code);
 }

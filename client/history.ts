@@ -1,16 +1,22 @@
 /** Event histories of all runs of a workflow id, for those who read them: the audit, and runs that remember earlier ones. */
-import { isGrpcServiceError, type Client, type WorkflowHandle } from '@temporalio/client';
+import type { Client, WorkflowHandle } from '@temporalio/client';
 import type { LoadedDataConverter } from '@temporalio/common';
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import { failedAs } from './grpc.js';
 
 export type HistoryEvent = NonNullable<Awaited<ReturnType<WorkflowHandle['fetchHistory']>>['events']>[number];
 type Payloads = NonNullable<NonNullable<HistoryEvent['workflowExecutionStartedEventAttributes']>['input']>['payloads'];
 
-/** gRPC: the server has no such method. The time-skipping test server cannot list workflows. */
-const UNIMPLEMENTED: readonly number[] = [12];
+/** The event history of one run. */
+export interface RunHistory {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly events: readonly HistoryEvent[];
+}
 
 /**
- * The runs that Temporal still keeps under a workflow id, oldest first; undefined where the server cannot list them.
+ * The runs that Temporal still keeps under a workflow id, oldest first; undefined where the server cannot list them, as the
+ * time-skipping test server cannot.
  * Visibility lags behind by a moment.
  */
 export async function runIdsOf(client: Client, workflowId: string): Promise<readonly string[] | undefined> {
@@ -21,15 +27,21 @@ export async function runIdsOf(client: Client, workflowId: string): Promise<read
     }
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined;
-    if (isGrpcServiceError(cause) && UNIMPLEMENTED.includes(cause.code)) return undefined;
+    if (failedAs(cause, 'unimplemented')) return undefined;
     throw error;
   }
   return [...runs].sort(([, one], [, other]) => one.getTime() - other.getTime()).map(([runId]) => runId);
 }
 
-export async function eventsOf(client: Client, workflowId: string, runId: string): Promise<readonly HistoryEvent[]> {
-  const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
-  return events ?? [];
+/** One after the other, for those who need not keep them all: a history may have megabytes. */
+export async function* historiesOf(
+  client: Client,
+  runs: readonly Pick<RunHistory, 'workflowId' | 'runId'>[],
+): AsyncGenerator<RunHistory> {
+  for (const { workflowId, runId } of runs) {
+    const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
+    yield { workflowId, runId, events: events ?? [] };
+  }
 }
 
 /** The first of some payloads, decoded. */

@@ -5,9 +5,9 @@ import { willNotPost } from '../workflows/steps.js';
 import * as words from '../workflows/words.js';
 import { createZuora, ZuoraFailure, type Scope, type Zuora } from '../zuora/client.js';
 import { ConfigurationError, zuoraConfiguration, type ZuoraConfiguration } from '../zuora/configuration.js';
-import type { BillingDocument, DocumentKind, DocumentList } from '../zuora/documents.js';
+import { namesOf, type BillingDocument, type DocumentKind, type DocumentList } from '../zuora/documents.js';
 import { keepable } from '../zuora/words.js';
-import { BillRunEmailsError } from './errors.js';
+import { BillRunEmailsError, valid } from './errors.js';
 import { zuoraTroubleIn } from './zuora-failures.js';
 
 export interface PreviewInput {
@@ -78,8 +78,7 @@ export interface Reading extends Look {
  * @throws {@link BillRunEmailsError} `InvalidInput`, `InvalidConfiguration`, `NotFound` or `ZuoraUnavailable`
  */
 export async function preview(input: PreviewInput, env: NodeJS.ProcessEnv = process.env): Promise<Preview> {
-  const { value: settings, faults } = checkInput(input);
-  if (faults !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${faults.join('; ')}`);
+  const settings = valid(checkInput(input));
   const { zuora: zuoraSettings, multiEntity } = configured(env);
   checkEntity(settings, multiEntity);
   const zuora = createZuora(zuoraSettings);
@@ -263,18 +262,16 @@ function warningsOf(
   return warnings;
 }
 
-const nameOf: Readonly<Record<DocumentKind, string>> = { invoice: 'invoices', creditMemo: 'credit memos' };
-
 function mismatch(kind: DocumentKind, { documents, complete }: DocumentList, expected: number | undefined): string[] {
   const listed = documents.length;
   if (!complete) {
     const all = expected === undefined ? '' : ` of ${expected}`;
-    return [`Only the first ${listed}${all} ${nameOf[kind]} are listed; a send is about all of them.`];
+    return [`Only the first ${listed}${all} ${namesOf[kind]} are listed; a send is about all of them.`];
   }
   return expected === undefined || expected === listed
     ? []
     : [
-        `Zuora lists ${listed} ${nameOf[kind]}, but counts ${expected} in the bill run: some may have been deleted or ` +
+        `Zuora lists ${listed} ${namesOf[kind]}, but counts ${expected} in the bill run: some may have been deleted or ` +
           `moved since, or these credentials do not see all.`,
       ];
 }

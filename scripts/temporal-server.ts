@@ -1,11 +1,11 @@
-import { accessSync, constants, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import type { SearchAttributeType } from '@temporalio/common';
 import { searchAttributes } from '../workflows/search-attributes.js';
 import { projectRoot } from './project-root.js';
-import { startChild, type Child } from './processes.js';
+import { isExecutable, startChild, type Child } from './processes.js';
 
 export type SearchAttributeFlag = 'Text' | 'Keyword' | 'Int' | 'Double' | 'Bool' | 'Datetime' | 'KeywordList';
 
@@ -238,14 +238,5 @@ function chosenBySetup(): Partial<TemporalBinaries> {
     ) as Partial<TemporalBinaries>;
   } catch {
     return {};
-  }
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
   }
 }

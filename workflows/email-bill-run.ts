@@ -61,7 +61,7 @@ import type { Run } from './run.js';
 import { searchAttributes } from './search-attributes.js';
 import { emailsSince } from './send-step.js';
 import { abandonAttempt, beginAttempt, endAttempt, type Send } from './send.js';
-import { noteState, resultOf, sendsOf, stateOf, statusOf } from './status.js';
+import { noteState, resultOf, sendsOf, statusOf } from './status.js';
 import { nextStep, settle, type Step } from './steps.js';
 import * as words from './words.js';
 
@@ -246,13 +246,13 @@ async function publishMessages(run: Run): Promise<never> {
 /** Shows the run to people: search attributes, where they changed, and the text in Temporal UI. */
 function publish(run: Run): void {
   const now = Date.now();
-  noteState(run, now);
+  const state = noteState(run, now);
   const { billRun } = run;
   const pairs: (SearchAttributePair | undefined)[] = [
     billRun === null ? undefined : { key: searchAttributes.billRunNumber, value: billRun.number },
     billRun === null ? undefined : { key: searchAttributes.billRunId, value: billRun.id },
     billRun === null ? undefined : { key: searchAttributes.billRunStatus, value: billRun.status },
-    { key: searchAttributes.emailState, value: stateOf(run, now) },
+    { key: searchAttributes.emailState, value: state },
     { key: searchAttributes.emailSends, value: runs.acceptedSends(run) },
   ];
   const { typedSearchAttributes: indexed } = workflowInfo();

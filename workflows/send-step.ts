@@ -5,7 +5,15 @@
 import type { BillRun } from '../activities/types.js';
 import type { Settings } from './checks.js';
 import type { Attempt, Question } from './contract.js';
-import { attemptsUnder, hasUnknown, keyExpiry, needsSendAnyway, verdictOfKey, type Send } from './send.js';
+import {
+  asksAboutReset,
+  attemptsUnder,
+  hasUnknown,
+  keyExpiry,
+  needsSendAnyway,
+  verdictOfKey,
+  type Send,
+} from './send.js';
 import * as words from './words.js';
 
 const SECOND = 1000;
@@ -44,7 +52,7 @@ export function nextSendStep(send: Send, look: Look, settings: Settings, now: nu
       ? { kind: 'wait', until: send.nextAttemptAt, why: words.clockAhead() }
       : { kind: 'attempt', until: Infinity };
   }
-  if (send.reset?.settled === false) return { kind: 'ask', question: askedUnknown(send, words.resetQuestion(), true) };
+  if (asksAboutReset(send)) return { kind: 'ask', question: askedUnknown(send, words.resetQuestion(), true) };
   const last = send.attempts.at(-1);
   if (last === undefined) return beforeFirstAttempt(send, look, settings, now);
 

@@ -124,9 +124,14 @@ export function recordOf(send: Send): SendRecord {
   };
 }
 
+/** The key may have been used in a past that a reset took away, and nobody has said yet whether to go on. */
+export function asksAboutReset({ reset }: Send): boolean {
+  return reset?.settled === false;
+}
+
 /** Nothing was tried yet, so whoever asks for the same can be served by it. */
-export function isUntouched({ attempts, inFlight, retry, reset }: Send): boolean {
-  return attempts.length === 0 && !inFlight && retry === null && reset?.settled !== false;
+export function isUntouched(send: Send): boolean {
+  return send.attempts.length === 0 && !send.inFlight && send.retry === null && !asksAboutReset(send);
 }
 
 export function attemptsUnder(send: Send, key: string): readonly Attempt[] {
@@ -158,7 +163,7 @@ export function keyExpiry(send: Send): number {
 
 /** A retry would have to give up the protection of the key: only a person who says so may do that. */
 export function needsSendAnyway(send: Send, now: number): boolean {
-  if (send.reset?.settled === false) return true;
+  if (asksAboutReset(send)) return true;
   const last = send.attempts.at(-1);
   if (last === undefined || !hasUnknown(send)) return false;
   // Where the unknown attempt was made under an earlier key, the present one does not protect from it.
@@ -342,7 +347,7 @@ export function decide(
 /** Closes a send for good. What is unknown is closed as unknown, never as anything better. */
 export function closeSend(send: Send, outcome: 'superseded' | 'finished', now: number, note: string): void {
   if (send.outcome !== 'skipped') {
-    if (hasUnknown(send) || send.reset?.settled === false) send.outcome = 'unknown';
+    if (hasUnknown(send) || asksAboutReset(send)) send.outcome = 'unknown';
     else if (outcome === 'superseded') send.outcome = 'superseded';
   }
   send.settledAt = new Date(now).toISOString();

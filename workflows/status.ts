@@ -10,10 +10,11 @@ export function stateOf(run: Run, now: number): EmailState {
   return stateAt(run, nextStep(run, now));
 }
 
-/** Keeps since when the run is in its state. */
-export function noteState(run: Run, now: number): void {
+/** Keeps since when the run is in its state, and answers with that. */
+export function noteState(run: Run, now: number): EmailState {
   const state = stateOf(run, now);
   if (run.stateSince?.state !== state) run.stateSince = { state, at: now };
+  return state;
 }
 
 function stateAt(run: Run, step: Step): EmailState {

@@ -1,5 +1,5 @@
 import { billRunIn, type BillRun } from './bill-run.js';
-import { listings, type BillingDocument, type DocumentKind, type DocumentList } from './documents.js';
+import { listings, namesOf, type BillingDocument, type DocumentKind, type DocumentList } from './documents.js';
 import { invoicePageIn, maybeSince, type InvoiceCount } from './invoices.js';
 import { jsonIn } from './json.js';
 import { outcomeOf, withoutSecret, type Answer, type Headers, type Outcome } from './outcome.js';
@@ -212,7 +212,7 @@ export function createZuora({
       for (const [name, value] of parameters(number)) url.searchParams.append(name, value);
       const documents: BillingDocument[] = [];
       for (let pages = 1; ; pages++) {
-        const page = await read(`${wordOf[kind]} of bill run ${number}`, url, scope, pageIn);
+        const page = await read(`${namesOf[kind]} of bill run ${number}`, url, scope, pageIn);
         documents.push(...page.documents);
         if (page.next === undefined || pages === MOST_LISTED_PAGES) {
           return { documents, complete: page.next === undefined };
@@ -290,8 +290,6 @@ function probeIn(body: string, { date }: Headers): Probe | undefined {
   const clock = typeof date === 'string' ? Date.parse(date) : NaN;
   return Number.isNaN(clock) ? {} : { clock };
 }
-
-const wordOf: Readonly<Record<DocumentKind, string>> = { invoice: 'invoices', creditMemo: 'credit memos' };
 
 function readFailure(
   what: string,

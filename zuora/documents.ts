@@ -4,6 +4,9 @@ import { keepable } from './words.js';
 
 export type DocumentKind = 'invoice' | 'creditMemo';
 
+/** What several of a kind are called. */
+export const namesOf: Readonly<Record<DocumentKind, string>> = { invoice: 'invoices', creditMemo: 'credit memos' };
+
 /** A billing document of a bill run, as far as it matters for emailing. Nothing about the customer is kept. */
 export interface BillingDocument {
   readonly kind: DocumentKind;
