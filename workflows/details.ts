@@ -4,7 +4,7 @@
  * bounds, however many requests and sends there are.
  */
 import type { EmailRequest, EmailState, Question, RunStatus } from './contract.js';
-import { acceptedSends, homeOf, openSendOf, type Run } from './run.js';
+import { acceptedSends, homeOf, openResend, openSendOf, type Run } from './run.js';
 import type { Send } from './send.js';
 import { statusOf } from './status.js';
 import { nextStep, type Step } from './steps.js';
@@ -107,9 +107,17 @@ function isEnd(step: Step): step is End {
 function afterTheEnd(run: Run, step: End): string {
   if (step.kind === 'complete' && step.state === 'HandedOver') return words.canLookAt(homeOf(run) ?? '');
   if (step.kind === 'fail' && step.type === 'InvalidInput') return words.canMendInput();
-  const { billRunKey, entityId } = run.settings;
-  const billRun = { billRunKey: run.billRun?.number ?? billRunKey, ...(entityId === undefined ? {} : { entityId }) };
-  return words.canStartAgain(billRun, run.sends.length > 0);
+  const { billRunKey, entityId, orgIds } = run.settings;
+  const billRun = {
+    billRunKey: run.billRun?.number ?? billRunKey,
+    ...(entityId === undefined ? {} : { entityId }),
+    ...(orgIds === undefined ? {} : { orgIds }),
+  };
+  const open = openResend(run);
+  if (open !== undefined) return words.canGoOn(billRun, open.requestId);
+  return acceptedSends(run) > 0
+    ? words.canStartResend(billRun)
+    : words.canStartAgain(billRun, step.kind === 'cancel' ? 'start --again' : 'start');
 }
 
 function sendLine({ ordinal, resend, outcome, attempts, requests, note }: Send): string {

@@ -154,11 +154,21 @@ export function acceptedSends(run: Run): number {
   return run.sends.filter(({ outcome }) => outcome === 'accepted').length;
 }
 
-/** In words, what a closing run leaves open. A send that a later one took the place of is not open. */
+/** A send that a later one took the place of is not open. */
+function openSends({ sends }: Run): readonly Send[] {
+  return sends.slice(-1).filter(({ outcome }) => outcome !== 'accepted' && outcome !== 'skipped');
+}
+
+/** The resend that a closing run leaves open. A new run that is asked under the same request id goes on with it. */
+export function openResend(run: Run): EmailRequest | undefined {
+  const left = [...openSends(run).flatMap(({ requests }) => requests), ...pendingRequests(run)];
+  return left.findLast(({ resend }) => resend);
+}
+
+/** In words, what a closing run leaves open. */
 export function unsettledOf(run: Run): readonly string[] {
-  const open = run.sends.slice(-1).filter(({ outcome }) => outcome !== 'accepted' && outcome !== 'skipped');
   return [
-    ...open.map(({ ordinal, resend, outcome }) => words.unsettledSend(ordinal, resend, outcome)),
+    ...openSends(run).map(({ ordinal, resend, outcome }) => words.unsettledSend(ordinal, resend, outcome)),
     ...pendingRequests(run).map(words.unservedRequest),
     ...run.handedOver.flatMap(({ requestId, result }) =>
       result === 'canceled' || result === 'terminated'

@@ -11,6 +11,7 @@ import {
   iso,
   joinableSendOf,
   misnamed,
+  openResend,
   openSendOf,
   pendingRequests,
   unsettledOf,
@@ -195,11 +196,8 @@ function askedStep(run: Run, send: Send, question: Asked, now: number): Step {
     return waiting(run, until, words.answer(), question);
   }
   if (skipped) return { kind: 'complete', state: finalState(run) };
-  return {
-    kind: 'fail',
-    type: 'Unsettled',
-    message: `nobody answered in time: ${unsettledOf(run).join('; ')}. Start again with resend to email all documents`,
-  };
+  const message = `nobody answered in time: ${unsettledOf(run).join('; ')}. ${words.goOn(openResend(run)?.requestId)}`;
+  return { kind: 'fail', type: 'Unsettled', message };
 }
 
 function afterSend(run: Run, now: number): Step {

@@ -376,14 +376,40 @@ export function canMendInput(): string {
   return 'start it again with an input that is valid: the result names the fault';
 }
 
-/** After the end of a run: its successor emails once, or, where something may have been sent, by a resend only. */
-export function canStartAgain(billRun: { billRunKey: string; entityId?: string }, resend: boolean): string {
-  const input = { ...billRun, ...(resend ? { resend, ...RESEND } : NOTE) };
+/** What names a bill run in the input of a new run. */
+interface BillRunInput {
+  readonly billRunKey: string;
+  readonly entityId?: string;
+  readonly orgIds?: readonly string[];
+}
+
+/** After the end of a run that emailed nothing: its successor takes the same keys, so it is safe also where that is unknown. */
+export function canStartAgain(billRun: BillRunInput, command: string): string {
+  return startLikeThis({ ...billRun, ...NOTE }, 'email the documents once, when the bill run is posted', command);
+}
+
+/** After the end of a run that left a resend open. */
+export function canGoOn(billRun: BillRunInput, requestId: string): string {
+  const input = { ...billRun, resend: true, requestId, ...NOTE };
+  return startLikeThis(input, 'go on with the resend that is open', 'resend', ', with the same request id');
+}
+
+export function canStartResend(billRun: BillRunInput): string {
+  return startLikeThis({ ...billRun, resend: true, ...RESEND }, 'email all documents again', 'resend');
+}
+
+function startLikeThis(input: object, what: string, command: string, more = ''): string {
   return (
-    `**Start Workflow Like This One**, with ${quotedUpTo(400, JSON.stringify(input))}, has a new run email ` +
-    `${resend ? 'all documents, also those emailed before' : 'the documents once, when the bill run is posted'}; on the ` +
-    `command line that is \`bill-run-emails ${resend ? 'resend' : 'start'}\``
+    `**Start Workflow Like This One**, with ${quotedUpTo(2000, JSON.stringify(input))}, has a new run ${what}; on the ` +
+    `command line that is \`bill-run-emails ${command}\`${more}`
   );
+}
+
+/** How to go on after a run failed: as {@link canStartAgain} and {@link canGoOn}, in a failure's message. */
+export function goOn(openResendId: string | undefined): string {
+  return openResendId === undefined
+    ? 'To go on: start again'
+    : `To go on: resend again, under the request id ${quoted(openResendId)}`;
 }
 
 function signal(name: string, argument: object): string {

@@ -371,7 +371,7 @@ export class Case {
           return ['told “nothing was emailed”'];
         }
         expect(type).toBe('Unsettled');
-        expect(message).toContain('Start again with resend');
+        expect(message).toContain('To go on:');
         asksWhatToDo();
         return [];
       }

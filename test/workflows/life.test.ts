@@ -487,14 +487,18 @@ describe('What people read', () => {
   const release = `signal **release** with ${note} lets sends go on`;
   const finish = `signal **finish** with ${note} closes the run; nothing more is sent`;
   const startAgain = (json: string, what: string) =>
-    `**Start Workflow Like This One**, with \`${json}\`, has a new run email ${what}`;
+    `**Start Workflow Like This One**, with \`${json}\`, has a new run ${what}`;
   const resendAgain = startAgain(
     '{"billRunKey":"BR-00000001","resend":true,"requestId":"TICKET-1","requestedBy":"you","reason":"why"}',
-    'all documents, also those emailed before; on the command line that is `bill-run-emails resend`',
+    'email all documents again; on the command line that is `bill-run-emails resend`',
+  );
+  const goOn = startAgain(
+    '{"billRunKey":"BR-00000001","resend":true,"requestId":"A","requestedBy":"you","reason":"why"}',
+    'go on with the resend that is open; on the command line that is `bill-run-emails resend`, with the same request id',
   );
   const sendAgain = startAgain(
     '{"billRunKey":"BR-00000001","requestedBy":"you","reason":"why"}',
-    'the documents once, when the bill run is posted; on the command line that is `bill-run-emails start`',
+    'email the documents once, when the bill run is posted; on the command line that is `bill-run-emails start`',
   );
 
   test.each<readonly [string, () => Life, readonly string[]]>([
@@ -555,11 +559,29 @@ describe('What people read', () => {
     ],
     ['HandedOver', () => begin(aGuest), ['look at `email-bill-run/BR-00000001`, which emails this bill run']],
     ['Emailed', () => begin().pass(8 * DAY), [resendAgain]],
-    ['NeedsAttention', () => begin({ answers: [refuses()] }).pass(8 * DAY), [resendAgain]],
-    ['Skipped', () => begin(skipping).finish(), [resendAgain]],
+    ['NeedsAttention', () => begin({ answers: [refuses()] }).pass(8 * DAY), [sendAgain]],
+    ['NeedsAttention', () => begin({ answers: cutOffs(300) }).pass(9 * DAY), [sendAgain]],
+    [
+      'NeedsAttention',
+      () =>
+        begin({ answers: [refuses(), refuses()] })
+          .resend({ requestId: 'A' })
+          .pass(8 * DAY),
+      [goOn],
+    ],
+    [
+      'Finished',
+      () =>
+        begin({ answers: [accepts(), refuses()] })
+          .resend({ requestId: 'A' })
+          .finish(),
+      [goOn],
+    ],
+    ['Finished', () => begin(unposted).resend({ requestId: 'A' }).finish(), [goOn]],
+    ['Skipped', () => begin(skipping).finish(), [sendAgain]],
     ['NotPosted', () => begin({ billRun: { status: 'Canceled' } }), [sendAgain]],
     ['Finished', () => begin(unposted).finish(), [sendAgain]],
-    ['Canceled', () => begin(unposted).cancel(), [sendAgain]],
+    ['Canceled', () => begin(unposted).cancel(), [sendAgain.replace(' start`', ' start --again`')]],
   ])('a run that is %s says what an operator can do, with the JSON to send: %#', (state, at, offers) => {
     const { run, now } = at();
     const details = detailsOf(run, now);
@@ -660,7 +682,15 @@ describe('What people read', () => {
       type: 'Unsettled',
       message:
         'nobody answered in time: send 1 (resend=false): Zuora refused it, and nothing was sent. ' +
-        'Start again with resend to email all documents',
+        'To go on: start again',
+    });
+    const resent = begin({ answers: [accepts(), refuses()] })
+      .resend({ requestId: 'A' })
+      .pass(8 * DAY);
+    expect(resent.end).toMatchObject({
+      message:
+        'nobody answered in time: send 2 (resend=true): Zuora refused it, and nothing was sent. ' +
+        'To go on: resend again, under the request id `A`',
     });
   });
 });
