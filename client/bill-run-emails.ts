@@ -5,10 +5,10 @@ import {
   NamespaceNotFoundError,
   QueryNotRegisteredError,
   QueryRejectedError,
+  WorkflowClient,
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
   type WorkflowExecutionDescription,
-  type WorkflowHandle,
 } from '@temporalio/client';
 import { checkInput, checkNote, checkResend, checkRetry, type Checked } from '../workflows/checks.js';
 import {
@@ -67,6 +67,15 @@ export interface ResendResult {
   readonly requestId: string;
 }
 
+/** What a run answers to the query `status`, and what it cannot know itself. */
+export interface KnownStatus extends RunStatus {
+  /** How Temporal ended a run that did not complete; what the run says is then its last word. Absent for all others. */
+  readonly ended?: {
+    readonly status: (typeof ENDED)[number];
+    readonly at: string | null;
+  };
+}
+
 export interface BillRunEmailsOptions {
   /** Default: `bill-run-emails`. */
   readonly taskQueue?: string;
@@ -102,6 +111,8 @@ const checkOf: Readonly<Record<OperatorSignal, (message: unknown) => Checked<obj
   finish: checkNote,
 };
 
+const ENDED = ['FAILED', 'CANCELLED', 'TERMINATED', 'TIMED_OUT'] as const;
+
 const DEADLINE_MS = 15_000;
 
 /** The longest to wait for an answer that is good to have and no more. */
@@ -110,11 +121,17 @@ const BRIEF_MS = 3_000;
 /** Starts, asks and signals `emailBillRun` for pipelines and operators. Every failure is a {@link BillRunEmailsError}. */
 export class BillRunEmails {
   readonly client: Client;
+  /** Does not ask a run that failed or was stopped: what it says is no news. */
+  readonly #unlessEnded: WorkflowClient;
   readonly #taskQueue: string;
   readonly #deadlineMs: number;
 
   constructor(client: Client, { taskQueue = TASK_QUEUE, deadlineMs = DEADLINE_MS }: BillRunEmailsOptions = {}) {
     this.client = client;
+    this.#unlessEnded = new WorkflowClient({
+      ...client.workflow.options,
+      queryRejectCondition: 'NOT_COMPLETED_CLEANLY',
+    });
     this.#taskQueue = taskQueue;
     this.#deadlineMs = deadlineMs;
   }
@@ -276,12 +293,24 @@ export class BillRunEmails {
     }
   }
 
-  async status(name: RunName): Promise<RunStatus> {
-    return this.#query(name, (handle) => handle.query(statusQuery));
+  async status(name: RunName): Promise<KnownStatus> {
+    const workflowId = await this.#workflowId(name);
+    return this.#call(workflowId, async () => {
+      try {
+        return await this.#unlessEnded.getHandle(workflowId).query(statusQuery);
+      } catch (error) {
+        if (!(error instanceof QueryRejectedError)) throw error;
+      }
+      const { runId, status, closeTime } = await this.client.workflow.getHandle(workflowId).describe();
+      const said = await this.client.workflow.getHandle(workflowId, runId).query(statusQuery);
+      const ended = ENDED.find((each) => each === status.name);
+      return ended === undefined ? said : { ...said, ended: { status: ended, at: closeTime?.toISOString() ?? null } };
+    });
   }
 
   async sends(name: BillRunName): Promise<readonly SendRecord[]> {
-    return this.#query(name, (handle) => handle.query(sendsQuery));
+    const workflowId = await this.#workflowId(name);
+    return this.#call(workflowId, () => this.client.workflow.getHandle(workflowId).query(sendsQuery));
   }
 
   /** The bill runs that Temporal knows, open ones first, and the newest first; without a worker. */
@@ -293,11 +322,6 @@ export class BillRunEmails {
   async audit(name: BillRunName): Promise<Audit> {
     const workflowId = await this.#workflowId(name);
     return this.#call(workflowId, () => auditOf(this.client, workflowId));
-  }
-
-  async #query<T>(name: RunName, ask: (handle: WorkflowHandle) => Promise<T>): Promise<T> {
-    const workflowId = await this.#workflowId(name);
-    return this.#call(workflowId, () => ask(this.client.workflow.getHandle(workflowId)));
   }
 
   /** The id under which a bill run is emailed; one that is named by its ID is looked up among the runs that know its number. */

@@ -4,6 +4,7 @@ export type {
   BillRunEmailsOptions,
   BillRunName,
   BillRunToStart,
+  KnownStatus,
   OperatorSignal,
   ResendResult,
   RunName,

@@ -1,8 +1,8 @@
 /** What the command line prints for people. */
-import type { StartResult } from './bill-run-emails.js';
+import type { KnownStatus, StartResult } from './bill-run-emails.js';
 import { painted } from './cli/colours.js';
 import type { SetupResult } from './setup.js';
-import type { RunStatus, SendRecord } from '../workflows/contract.js';
+import type { SendRecord } from '../workflows/contract.js';
 
 export function started({ workflowId, runId, result, state }: StartResult): string {
   const shown = state === undefined ? '' : `; it is ${painted(state)}`;
@@ -16,25 +16,34 @@ export function started({ workflowId, runId, result, state }: StartResult): stri
   return words[result];
 }
 
-export function status(status: RunStatus): string {
-  const { state, billRunNumber, billRunStatus, waitingFor, until, question, held, pendingRequests, ignored } = status;
+export function status(status: KnownStatus): string {
+  const { state, billRunNumber, billRunStatus, question, held, pendingRequests, ignored, ended } = status;
+  const open = ended === undefined;
   return lines([
     ['state', painted(state)],
+    ['over', open ? null : `${endInWords(ended)}; the rest is its last word, and is not waited for any more`],
     ['bill run', billRunNumber === null ? 'not seen yet' : `${billRunNumber}, ${billRunStatus ?? ''}`],
-    ['waiting for', waitingFor],
-    ['until', until],
+    ['waiting for', open ? status.waitingFor : null],
+    ['until', open ? status.until : null],
     ['question', question === null ? null : `send ${question.ordinal}, ${question.kind}: ${question.text}`],
     [
       'answer with',
-      question === null ? null : `bill-run-emails retry KEY${question.needsSendAnyway ? ' --send-anyway' : ''}`,
+      question === null || !open
+        ? null
+        : `bill-run-emails retry KEY${question.needsSendAnyway ? ' --send-anyway' : ''}`,
     ],
-    ['held', held ? 'yes; release lets attempts go on' : null],
+    ['held', held && open ? 'yes; release lets attempts go on' : null],
     ['pending', pendingRequests.length === 0 ? null : pendingRequests.map(({ requestId }) => requestId).join(', ')],
     [
       'ignored',
       ignored.count === 0 ? null : `${ignored.count} messages; the last: ${ignored.last.at(-1)?.reason ?? ''}`,
     ],
   ]);
+}
+
+/** How Temporal ended a run, such as "terminated 2026-03-02T12:00:00.000Z". */
+export function endInWords({ status, at }: NonNullable<KnownStatus['ended']>): string {
+  return `${status.toLowerCase().replace('_', ' ')}${at === null ? '' : ` ${at}`}`;
 }
 
 export function sends(records: readonly SendRecord[]): string {

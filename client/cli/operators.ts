@@ -1,7 +1,7 @@
 /** What operators ask and decide, of one bill run or of many: `status`, `retry`, `hold`, `release`, `finish`. */
 import type { Command } from 'commander';
-import type { EmailState, RunStatus } from '../../workflows/contract.js';
-import type { BillRunEmails, OperatorSignal, RunName } from '../bill-run-emails.js';
+import type { EmailState } from '../../workflows/contract.js';
+import type { BillRunEmails, KnownStatus, OperatorSignal, RunName } from '../bill-run-emails.js';
 import { EXIT } from '../errors.js';
 import type { ListedRun } from '../list.js';
 import * as tables from '../tables.js';
@@ -33,14 +33,14 @@ export function addStatus(program: Command): void {
         if (keys.length === 1 && only !== undefined) {
           const status = await emails.status({ billRunKey: only, entityId: entity });
           print(json, status, tables.status(status));
-          process.exitCode = exitCodesOfState[status.state];
+          process.exitCode = exitCodeOfStatus(status);
           return;
         }
         await forEach(
           keys,
           (billRunKey) => emails.status({ billRunKey, entityId: entity }),
           (billRunKey, tried) => {
-            noteExitCode(tried.ok ? exitCodesOfState[tried.value.state] : exitCodeOfFailure(tried.error));
+            noteExitCode(tried.ok ? exitCodeOfStatus(tried.value) : exitCodeOfFailure(tried.error));
             print(json, statusLine(billRunKey, tried), statusInWords(billRunKey, tried));
           },
         );
@@ -48,13 +48,14 @@ export function addStatus(program: Command): void {
     });
 }
 
-function statusLine(billRunKey: string, tried: Tried<RunStatus>) {
+function statusLine(billRunKey: string, tried: Tried<KnownStatus>) {
   return tried.ok ? { billRunKey, ok: true, status: tried.value } : { billRunKey, ok: false, error: tried.error };
 }
 
-function statusInWords(billRunKey: string, tried: Tried<RunStatus>): string {
+function statusInWords(billRunKey: string, tried: Tried<KnownStatus>): string {
   if (!tried.ok) return `${billRunKey}: ${tried.error.message}`;
-  const { state, question, waitingFor } = tried.value;
+  const { state, question, waitingFor, ended } = tried.value;
+  if (ended !== undefined) return `${billRunKey}: ${painted(state)}, ${tables.endInWords(ended)}`;
   return `${billRunKey}: ${painted(state)}${question === null ? (waitingFor === null ? '' : `, waits for ${waitingFor}`) : `, asks: ${question.text}`}`;
 }
 
@@ -198,6 +199,11 @@ async function tellEach<Name extends RunName>(
 /** The exit code for several bill runs is the highest of theirs. */
 function noteExitCode(code: number): void {
   process.exitCode = Math.max(Number(process.exitCode ?? EXIT.done), code);
+}
+
+/** A run that was stopped, or failed, waits for nobody. */
+function exitCodeOfStatus({ state, ended }: KnownStatus): number {
+  return ended === undefined || state === 'Emailed' ? exitCodesOfState[state] : EXIT.notEmailed;
 }
 
 const exitCodesOfState: Readonly<Record<EmailState, number>> = {

@@ -94,6 +94,30 @@ test('a retry that a run ignores is a failure, with the reason; holding twice is
   await finished(number);
 });
 
+test('a run that was stopped, or failed, says that its last word is the last', async () => {
+  const [number = ''] = await waiting(1);
+  await rig.own(number).terminate('the wrong one');
+  const over = await cli('status', number, '--json');
+  expect(over.code).toBe(5);
+  expect(JSON.parse(over.stdout)).toMatchObject({
+    state: 'WaitingForPost',
+    ended: { status: 'TERMINATED', at: expect.stringMatching(/^\d{4}-.*Z$/) as string },
+  });
+  const table = await cli('status', number);
+  expect(table.stdout).toMatch(/^over +terminated \d{4}-.*Z; the rest is its last word/m);
+  expect(table.stdout).not.toMatch(/^(waiting for|until|answer with)/m);
+  expect((await cli('status', number, '--file', '/dev/null')).code).toBe(2);
+
+  const { number: failing } = await rig.billRun.create({ status: 'Canceled' });
+  const run = await rig.start({ billRunKey: failing });
+  await expect(run.result()).rejects.toThrow();
+  const both = await cli('status', failing, number);
+  expect(both).toMatchObject({ code: 5, stderr: '' });
+  expect(both.stdout).toMatch(
+    new RegExp(`^${failing}: NotPosted, failed \\d.*\\n${number}: WaitingForPost, terminated \\d.*\\n$`),
+  );
+});
+
 test('mistakes are one line on stderr and, with --json, one object on stdout', async () => {
   const mistakes = [
     ['nonsense'],
