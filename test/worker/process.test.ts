@@ -69,6 +69,67 @@ describe('A worker process', () => {
     await successor.stop();
   });
 
+  test('Rule 7: the audit names three sends, a crash and a continue-as-new once, in order, with the people', async () => {
+    const number = await postedBillRun({ when: 'after', fault: 'stall' });
+    const name = { billRunKey: number };
+    const lost = await worker();
+    await emails.start({ ...name, requestedBy: 'pipeline' });
+    await called(number);
+    await lost.stop(0);
+    const successor = await worker();
+    const accepted = (count: number) =>
+      until(
+        () => emails.sends(name),
+        (sends) => sends.filter(({ outcome }) => outcome === 'accepted').length === count,
+      );
+    await accepted(1);
+    await emails.requestResend(name, { requestId: 'T-1', requestedBy: 'alice', reason: 'wrong template' });
+    await accepted(2);
+    const run = emails.client.workflow.getHandle(`email-bill-run/${number}`);
+    const { runId: first } = await run.describe();
+    // The server suggests a new run from 4,096 events on.
+    for (let sent = 0; sent < 4_200; sent += 100) {
+      await Promise.all(Array.from({ length: 100 }, () => run.signal('billRunPosted')));
+    }
+    await until(
+      () => run.describe(),
+      ({ runId }) => runId !== first,
+    );
+    await run.executeUpdate('requestResend', { args: [{ requestId: 'T-2', requestedBy: 'bob' }] });
+    const sends = await accepted(3);
+
+    const audit = await emails.audit(name);
+    expect(audit.incomplete).toEqual([]);
+    expect(audit.runIds).toHaveLength(2);
+    const key = (of: string) => expect.stringMatching(new RegExp(`^bill-run-email/[0-9a-f]{32}/${of}/1$`)) as string;
+    const emailed = { verdict: 'accepted', httpStatus: 200 };
+    expect(audit.sends).toMatchObject([
+      {
+        resend: false,
+        attempts: [
+          { idempotencyKey: key('first'), verdict: 'unknown', httpStatus: null, reasons: [{ code: 'WORKER_LOST' }] },
+          { idempotencyKey: key('first'), ...emailed, stored: true },
+        ],
+      },
+      { resend: true, attempts: [{ idempotencyKey: key('resend/T-1'), ...emailed }] },
+      { resend: true, attempts: [{ idempotencyKey: key('resend/T-2'), ...emailed }] },
+    ]);
+    expect(audit.sends.flatMap(({ attempts }) => attempts.map(({ trackId }) => trackId))).toEqual(
+      sends.flatMap(({ attempts }) => attempts.map(({ trackId }) => trackId)),
+    );
+    const told = audit.entries.filter(
+      ({ event, text }) => event !== 'state' && !text.startsWith('signal billRunPosted'),
+    );
+    expect(told.map(({ event, requestedBy }) => (requestedBy === null ? event : `${event} ${requestedBy}`))).toEqual([
+      ...['started pipeline', 'status', 'attempt', 'attemptEnded', 'attempt', 'attemptEnded'],
+      ...['signal alice', 'attempt', 'attemptEnded', 'continued', 'update bob', 'attempt', 'attemptEnded'],
+    ]);
+    await emails.signal(name, 'finish');
+    await run.result();
+    await successor.stop();
+    expect(emailsPerDocument(await control<Email[]>('GET', `/mailbox?billRun=${number}`))).toEqual({ min: 3, max: 3 });
+  });
+
   test('drains on SIGTERM: an attempt under way ends, and its receipt is kept', async () => {
     const number = await postedBillRun({ when: 'after', fault: 'stall', afterMs: 2_000 });
     const draining = await worker();
