@@ -1,8 +1,8 @@
 /** What an operator sees and does in Temporal UI: the real one, in a real browser, of a run in each of its states. */
-import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 import { emailsPerDocument, openRig, until, type Rig } from '../support/rig.js';
-import { TASK_QUEUE, type EmailBillRunInput, type EmailState } from '../../workflows/contract.js';
+import { EMAIL_STATES, TASK_QUEUE, type EmailState } from '../../workflows/contract.js';
+import { reachState, starting, type Start } from '../support/reach.js';
 import { openTemporalUi, type TemporalUi } from './temporal-ui.js';
 
 let rig: Rig;
@@ -21,13 +21,7 @@ let billRuns = 0;
 /** As in a tenant, so that pictures of it look like one. */
 const nextNumber = (): string => `BR-${String(++billRuns).padStart(8, '0')}`;
 
-/** A run that a pipeline started for a bill run of its own. */
-async function start(billRun: object = {}, input: Partial<EmailBillRunInput> = {}) {
-  const { number, id } = await rig.billRun.create({ number: nextNumber(), ...billRun });
-  const asked = { requestedBy: 'nightly-billing', reason: 'month end' };
-  const run = await rig.start({ billRunKey: number, ...asked, ...input });
-  return { number, id, run };
-}
+const start: Start = (...args) => starting(rig, nextNumber)(...args);
 
 /** The list view is filled a moment after the fact, and shows what it had when it was opened. */
 async function untilListed(query: string): Promise<void> {
@@ -37,87 +31,25 @@ async function untilListed(query: string): Promise<void> {
   );
 }
 
-/** How a run gets into each state, and what its details then offer an operator. */
-const states: Record<
-  EmailState,
-  { readonly reach: () => Promise<WorkflowHandle>; readonly offers: readonly RegExp[] }
-> = {
-  WaitingForPost: {
-    reach: async () => (await start({ status: 'Completed' })).run,
-    offers: [/signal billRunPosted/, /signal hold with \{/],
-  },
-  Delayed: {
-    async reach() {
-      const { number, run } = await start({ status: 'Completed' });
-      await rig.billRun.change(number, { status: 'Posted', lastEmailSentTime: new Date().toISOString() });
-      return run;
-    },
-    offers: [/signal retry with \{"ordinal":1,"sendAnyway":true,/],
-  },
-  Sending: {
-    async reach() {
-      await rig.fault({ fault: 'respond', status: 429, headers: { 'retry-after': 3_000 } });
-      return (await start()).run;
-    },
-    offers: [/signal hold with \{/, /signal resend with \{/],
-  },
-  Held: {
-    async reach() {
-      const { number, run } = await start({ status: 'Completed' });
-      await run.signal('hold', { requestedBy: 'alice', reason: 'wrong template' });
-      await rig.billRun.change(number, { status: 'Posted' });
-      return run;
-    },
-    offers: [/signal release with \{/],
-  },
-  NeedsAttention: {
-    async reach() {
-      await rig.fault({ fault: 'reset', times: 9 });
-      return (await start({}, { sendBudget: '1s' })).run;
-    },
-    offers: [/signal retry with \{"ordinal":1,/, /signal finish with \{/],
-  },
-  Emailed: {
-    reach: async () => (await start()).run,
-    offers: [/signal resend with \{.*emails all documents again/],
-  },
-  Skipped: {
-    reach: async () => (await start({ autoEmail: true })).run,
-    offers: [/signal retry with \{"ordinal":1,"sendAnyway":true,/],
-  },
-  NotPosted: {
-    reach: async () => (await start({ status: 'Canceled' })).run,
-    offers: [/Start Workflow Like This One, with \{"billRunKey":/],
-  },
-  HandedOver: {
-    async reach() {
-      const { id } = await start();
-      return rig.startAs('from-a-pipeline', { billRunKey: id });
-    },
-    offers: [/look at email-bill-run\/BR-/],
-  },
-  Finished: {
-    async reach() {
-      const { run } = await start({ status: 'Completed' });
-      await run.signal('finish', { requestedBy: 'alice', reason: 'not to be emailed' });
-      return run;
-    },
-    offers: [/Start Workflow Like This One, with \{"billRunKey":/],
-  },
-  Canceled: {
-    async reach() {
-      const { run } = await start({ status: 'Completed' });
-      await run.cancel();
-      return run;
-    },
-    offers: [/Start Workflow Like This One, with \{"billRunKey":/],
-  },
+/** What the details of a run in each state offer an operator. */
+const offers: Readonly<Record<EmailState, readonly RegExp[]>> = {
+  WaitingForPost: [/signal billRunPosted/, /signal hold with \{/],
+  Delayed: [/signal retry with \{"ordinal":1,"sendAnyway":true,/],
+  Sending: [/signal hold with \{/, /signal resend with \{/],
+  Held: [/signal release with \{/],
+  NeedsAttention: [/signal retry with \{"ordinal":1,/, /signal finish with \{/],
+  Emailed: [/signal resend with \{.*emails all documents again/],
+  Skipped: [/signal retry with \{"ordinal":1,"sendAnyway":true,/],
+  NotPosted: [/Start Workflow Like This One, with \{"billRunKey":/],
+  HandedOver: [/look at email-bill-run\/BR-/],
+  Finished: [/Start Workflow Like This One, with \{"billRunKey":/],
+  Canceled: [/Start Workflow Like This One, with \{"billRunKey":/],
 };
 
-test.each(Object.entries(states))(
+test.each(EMAIL_STATES)(
   'a run that is %s is found by its EmailState, and its current details say what can be done',
-  async (state, { reach, offers }) => {
-    const { workflowId } = await reach();
+  async (state) => {
+    const { workflowId } = await reachState[state](rig, start);
 
     const query = `EmailState = '${state}'`;
     await untilListed(`${query} AND WorkflowId = '${workflowId}'`);
@@ -128,7 +60,7 @@ test.each(Object.entries(states))(
     await ui.tab('User Metadata');
     const { currentDetails } = ui.metadata;
     await currentDetails.getByRole('heading', { name: state }).waitFor();
-    for (const offer of offers) expect(await currentDetails.innerText()).toMatch(offer);
+    for (const offer of offers[state]) expect(await currentDetails.innerText()).toMatch(offer);
   },
 );
 
