@@ -22,9 +22,7 @@ export function createBillRunWorker({
   workflowBundlePath,
   taskQueue = TASK_QUEUE,
 }: WorkerSettings): Promise<Worker> {
-  // The SDK takes a stack trace for every promise of a workflow, the larger part of what a message costs; a task of thousands
-  // of messages would compute for five seconds, and that ends the process. docs/decisions/0009.
-  setFlagsFromString('--stack-trace-limit=2');
+  shortenStackTraces();
   return Worker.create({
     connection,
     namespace,
@@ -34,4 +32,13 @@ export function createBillRunWorker({
     // Above the deadline of an attempt (130 s): whoever stops a worker never cuts a send.
     shutdownGraceTime: '140 seconds',
   });
+}
+
+/**
+ * For workflow code in this process. The SDK takes a stack trace for every promise of a workflow, the larger part of what a
+ * message costs; a task of thousands of messages would compute for five seconds, and that ends the process.
+ * docs/decisions/0009.
+ */
+export function shortenStackTraces(): void {
+  setFlagsFromString('--stack-trace-limit=2');
 }
