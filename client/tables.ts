@@ -26,7 +26,9 @@ export function status(status: RunStatus): string {
     ['question', question === null ? null : `send ${question.ordinal}, ${question.kind}: ${question.text}`],
     [
       'answer with',
-      question === null ? null : `bill-run-emails retry KEY${question.needsSendAnyway ? ' --send-anyway' : ''}`,
+      question === null
+        ? null
+        : `bill-run-emails retry ${billRunNumber ?? 'KEY'}${question.needsSendAnyway ? ' --send-anyway' : ''}`,
     ],
     ['held', held ? 'yes; release lets attempts go on' : null],
     ['pending', pendingRequests.length === 0 ? null : pendingRequests.map(({ requestId }) => requestId).join(', ')],
