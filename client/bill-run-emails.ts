@@ -28,9 +28,8 @@ import {
   type RunStatus,
   type SendRecord,
 } from '../workflows/contract.js';
-import { searchAttributes } from '../workflows/search-attributes.js';
 import { quoted } from '../workflows/words.js';
-import { auditOf, type Audit } from './audit.js';
+import type { Audit } from './audit.js';
 import { connect } from './connection.js';
 import { BillRunEmailsError, valid } from './errors.js';
 import { failedAs } from './grpc.js';
@@ -44,7 +43,7 @@ import {
   type ResendOutcome,
   type Seen,
 } from './resend-outcome.js';
-import { emailStateIn, listRuns, type ListedRun, type ListFilter } from './list.js';
+import type { ListedRun, ListFilter } from './list.js';
 
 export interface StartResult {
   readonly workflowId: string;
@@ -118,7 +117,11 @@ const DEADLINE_MS = 15_000;
 /** The longest to wait for an answer that is good to have and no more. */
 const BRIEF_MS = 3_000;
 
-/** Starts, asks and signals `emailBillRun` for pipelines and operators. Every failure is a {@link BillRunEmailsError}. */
+/**
+ * Starts, asks and signals `emailBillRun` for pipelines and operators. Every failure is a {@link BillRunEmailsError}.
+ *
+ * What only some calls need is imported by those, so that `status` on the command line is little slower than Temporal's client.
+ */
 export class BillRunEmails {
   readonly client: Client;
   /** Does not ask a run that failed or was stopped: what it says is no news. */
@@ -160,6 +163,7 @@ export class BillRunEmails {
       const found = { workflowId, runId: last.runId };
       if (last.status.name === 'RUNNING' || last.status.name === 'PAUSED') {
         if (settings.resend) await this.#handToRunning(workflowId, settings);
+        const { emailStateIn } = await import('./list.js');
         const state = emailStateIn(last);
         return { ...found, result: 'joined', ...(state === null ? {} : { state }) };
       }
@@ -314,13 +318,15 @@ export class BillRunEmails {
   }
 
   /** The bill runs that Temporal knows, open ones first, and the newest first; without a worker. */
-  list(filter: ListFilter = {}): AsyncGenerator<ListedRun, void, undefined> {
-    return listRuns(this.client, filter, (ask) => this.#call('the list of bill runs', ask));
+  async *list(filter: ListFilter = {}): AsyncGenerator<ListedRun, void, undefined> {
+    const { listRuns } = await import('./list.js');
+    yield* listRuns(this.client, filter, (ask) => this.#call('the list of bill runs', ask));
   }
 
   /** Who sent what, when and why, from event history: it needs no worker, and works for closed runs as well. */
   async audit(name: BillRunName): Promise<Audit> {
     const workflowId = await this.#workflowId(name);
+    const { auditOf } = await import('./audit.js');
     return this.#call(workflowId, () => auditOf(this.client, workflowId));
   }
 
@@ -332,6 +338,7 @@ export class BillRunEmails {
     const { entityId: entity } = valid(checkInput({ billRunKey, entityId }));
     const workflowId = canonicalWorkflowId(billRunKey, entity);
     if (!isBillRunId(billRunKey)) return workflowId;
+    const { searchAttributes } = await import('../workflows/search-attributes.js');
     return this.#call(workflowId, async () => {
       const query = `WorkflowType = '${WORKFLOW_TYPE}' AND BillRunId = '${billRunKey}'`;
       for await (const { typedSearchAttributes } of this.client.workflow.list({ query, pageSize: 1 })) {

@@ -198,10 +198,9 @@ const exitCodesOfStart: Readonly<Record<StartResult['result'], number>> = {
 };
 
 async function main(args: readonly string[]): Promise<void> {
-  // Whoever reads us may stop reading: `list | head`.
+  // Whoever reads us may stop reading: `hold --all --yes | head`. What was asked for is done all the same.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
-    process.exit();
   });
   try {
     await createProgram().parseAsync(args, { from: 'user' });

@@ -6,8 +6,11 @@ const CODES = {
   alreadyExists: [6],
   /** The server has no such method. */
   unimplemented: [12],
-  /** Temporal is not there, does not take us, or has no worker to ask. */
-  unavailable: [4, 7, 9, 14, 16],
+  /**
+   * Temporal is not there, does not take us, or has no worker to ask. Cancelled (1) is a deadline, too, where the server ends
+   * the call a moment before we do: nobody here cancels one.
+   */
+  unavailable: [1, 4, 7, 9, 14, 16],
 } as const satisfies Record<string, readonly number[]>;
 
 /** Whether a call to one of Temporal's services failed so. */

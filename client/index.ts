@@ -1,4 +1,7 @@
 /** The library for pipelines. */
+import type { Diagnosis, DoctorOptions } from './doctor.js';
+import type { Preview, PreviewInput } from './preview.js';
+
 export { BillRunEmails } from './bill-run-emails.js';
 export type {
   BillRunEmailsOptions,
@@ -15,9 +18,24 @@ export type { ErrorType } from './errors.js';
 export type { ListedRun, ListFilter } from './list.js';
 export type { ResendOutcome } from './resend-outcome.js';
 export type { Audit, AuditedSend, AuditEntry } from './audit.js';
-export { diagnose } from './doctor.js';
 export type { Diagnosis, DoctorOptions } from './doctor.js';
 export type { Check, CheckName } from './checkup.js';
-export { preview } from './preview.js';
 export type { Answer, HeldBack, Preview, PreviewedDocument, PreviewedSend, PreviewInput } from './preview.js';
 export type * from '../workflows/contract.js';
+
+// What speaks to Zuora is loaded when it is asked for: pipelines that start bill runs need none of it.
+
+/** Checks Temporal and Zuora as the environment (`TEMPORAL_*`, `ZUORA_*`) names them. Never throws for what it finds. */
+export async function diagnose(options?: DoctorOptions): Promise<Diagnosis> {
+  return (await import('./doctor.js')).diagnose(options);
+}
+
+/**
+ * What a send would email now, and what would hold it back. It reads Zuora, changes nothing, and needs no Temporal.
+ *
+ * @param env holds the `ZUORA_*` variables
+ * @throws {@link BillRunEmailsError} `InvalidInput`, `InvalidConfiguration`, `NotFound` or `ZuoraUnavailable`
+ */
+export async function preview(input: PreviewInput, env?: NodeJS.ProcessEnv): Promise<Preview> {
+  return (await import('./preview.js')).preview(input, env);
+}

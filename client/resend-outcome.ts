@@ -1,6 +1,5 @@
 /** What becomes of a request to email all documents, for those who wait for it. */
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import { WorkflowFailedError, type Client } from '@temporalio/client';
+import { ApplicationFailure, CancelledFailure, WorkflowFailedError, type Client } from '@temporalio/client';
 import { milliseconds } from '../workflows/checks.js';
 import {
   sendsQuery,
@@ -39,7 +38,9 @@ export async function seen(client: Client, workflowId: string): Promise<Seen> {
   const { status: temporals, runId, type } = await client.workflow.getHandle(workflowId).describe();
   const handle = client.workflow.getHandle(workflowId, runId);
   if (temporals.name === 'RUNNING' || temporals.name === 'PAUSED') {
-    const [sends, status] = await Promise.all([handle.query(sendsQuery), handle.query(statusQuery)]);
+    // One after the other: the client repeats some calls by itself, and one that is left behind does so on a closed connection.
+    const sends = await handle.query(sendsQuery);
+    const status = await handle.query(statusQuery);
     return { sends, status, handedOverTo: null, unsettled: [] };
   }
   if (type !== WORKFLOW_TYPE) return { sends: [], status: null, handedOverTo: null, unsettled: [] };

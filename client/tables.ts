@@ -30,7 +30,7 @@ export function status(status: KnownStatus): string {
       'answer with',
       question === null || !open
         ? null
-        : `bill-run-emails retry KEY${question.needsSendAnyway ? ' --send-anyway' : ''}`,
+        : `bill-run-emails retry ${billRunNumber ?? 'KEY'}${question.needsSendAnyway ? ' --send-anyway' : ''}`,
     ],
     ['held', held && open ? 'yes; release lets attempts go on' : null],
     ['pending', pendingRequests.length === 0 ? null : pendingRequests.map(({ requestId }) => requestId).join(', ')],

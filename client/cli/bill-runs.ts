@@ -1,6 +1,6 @@
 /** Commands that are about one bill run or about many. */
 import { readFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline/promises';
+import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { BillRunEmailsError, EXIT, exitCodeOf, type ErrorType } from '../errors.js';
@@ -76,40 +76,76 @@ export function exitCodeOfFailure({ type }: Failure): number {
 
 export type Tried<R> = { readonly ok: true; readonly value: R } | { readonly ok: false; readonly error: Failure };
 
-/** Does the same for each, so many at once; a failure of one does not keep the others from it. `silent`: `tell` prints nothing. */
+/**
+ * Does the same for each, so many at once. A failure of one does not keep the others from it, but a Temporal that is away
+ * does: each would take as long as a call may take.
+ *
+ * @param done what has been done to those that the progress counts: asked, told
+ * @param options.silent `tell` prints nothing
+ */
 export async function forEach<T, R>(
   items: readonly T[],
   ask: (item: T) => Promise<R>,
   tell: (item: T, tried: Tried<R>) => void,
+  done: string,
   { silent = false }: { silent?: boolean } = {},
 ): Promise<void> {
   // Where each is told on the same terminal, those lines are the progress.
   const shown = process.stderr.isTTY && (silent || !process.stdout.isTTY) && items.length >= MANY;
+  const show = (text: string): void => {
+    // To the line's begin, and what stood there is gone.
+    if (shown) process.stderr.write(`\r\x1b[K${text}`);
+  };
+  let count = 0;
+  let awayInARow = 0;
   const each = async (item: T): Promise<{ item: T; tried: Tried<R> }> => {
+    if (awayInARow >= AT_ONCE) return { item, tried: { ok: false, error: notTried } };
     try {
       return { item, tried: { ok: true, value: await ask(item) } };
     } catch (error) {
       return { item, tried: { ok: false, error: failureIn(error) } };
     }
   };
-  let done = 0;
-  for await (const { item, tried } of inOrder(items, AT_ONCE, each)) {
-    tell(item, tried);
-    done += 1;
-    if (shown) process.stderr.write(`\r${done} of ${items.length}${done === items.length ? '\n' : ''}`);
+  try {
+    show(`${done} 0 of ${items.length}`);
+    for await (const { item, tried } of inOrder(items, AT_ONCE, each)) {
+      tell(item, tried);
+      count += 1;
+      awayInARow = !tried.ok && tried.error.type === 'TemporalUnavailable' ? awayInARow + 1 : 0;
+      show(`${done} ${count} of ${items.length}`);
+    }
+  } finally {
+    show('');
   }
 }
+
+const notTried: Failure = {
+  type: 'TemporalUnavailable',
+  message: `not tried, for Temporal did not answer for the ${AT_ONCE} before`,
+};
 
 /** Whether somebody can be asked here. */
 export function canAsk(): boolean {
   return process.stdin.isTTY && process.stderr.isTTY;
 }
 
-export async function confirmed(question: string): Promise<boolean> {
-  const asking = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test((await asking.question(`${question} [y/N] `)).trim());
-  } finally {
-    asking.close();
-  }
+/** Whether a person says yes. To leave, by Ctrl-C or the end of the input, is a no. */
+export async function confirmed(
+  question: string,
+  { input, output }: { input: NodeJS.ReadableStream; output: NodeJS.WritableStream } = {
+    input: process.stdin,
+    output: process.stderr,
+  },
+): Promise<boolean> {
+  const asking = createInterface({ input, output });
+  const answer = await new Promise<string | undefined>((resolve) => {
+    asking.question(`${question} [y/N] `, resolve);
+    asking.once('close', () => {
+      resolve(undefined);
+    });
+  });
+  asking.close();
+  // Whoever left is still on the line of the question.
+  if (answer === undefined) output.write('\n');
+  return /^y(es)?$/i.test((answer ?? '').trim());
 }

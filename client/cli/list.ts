@@ -36,10 +36,18 @@ export function addList(program: Command): void {
     .action(async ({ json, state: states, ...filter }: ListOptions) => {
       await connected(async (emails) => {
         const runs = emails.list({ ...filter, states });
-        if (json === true) for await (const run of runs) console.log(JSON.stringify(run));
+        if (json === true) await printLines(runs);
         else await printTable(runs, filter.limit);
       });
     });
+}
+
+async function printLines(runs: AsyncIterable<ListedRun>): Promise<void> {
+  for await (const run of runs) {
+    console.log(JSON.stringify(run));
+    // Nobody reads any more, as in `list | head`.
+    if (!process.stdout.writable) return;
+  }
 }
 
 async function printTable(runs: AsyncIterable<ListedRun>, limit: number): Promise<void> {
@@ -55,15 +63,20 @@ function listTable(runs: readonly ListedRun[]): string {
   if (runs.length === 0) return 'No such bill run.';
   return columns([
     ['BILL RUN', 'STATE', 'IN ZUORA', 'SENDS', 'STARTED', 'CLOSED'],
-    ...runs.map(({ workflowId, billRunNumber, state, billRunStatus, sends, startedAt, closedAt, status }) => [
-      billRunNumber ?? workflowId,
-      state === null ? '-' : painted(state),
-      billRunStatus ?? '-',
-      String(sends),
-      seconds(startedAt),
-      closedAt === null ? '-' : `${seconds(closedAt)} ${status.toLowerCase()}`,
+    ...runs.map((run) => [
+      billRunKeyOf(run),
+      run.state === null ? '-' : painted(run.state),
+      run.billRunStatus ?? '-',
+      String(run.sends),
+      seconds(run.startedAt),
+      run.closedAt === null ? '-' : `${seconds(run.closedAt)} ${run.status.toLowerCase()}`,
     ]),
   ]);
+}
+
+/** How commands name the bill run of a run. One that has not seen it yet knows it by its own id only, as does one of somebody's own id. */
+export function billRunKeyOf({ billRunNumber, workflowId }: ListedRun): string {
+  return billRunNumber ?? workflowId.replace(/^email-bill-run\/(.*\/)?/, '');
 }
 
 function seconds(time: string): string {

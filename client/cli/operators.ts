@@ -18,6 +18,7 @@ import {
 } from './bill-runs.js';
 import { painted } from './colours.js';
 import { connected, examples, print, wholeNumber, type CommonOptions, type NoteOptions } from './command.js';
+import { billRunKeyOf } from './list.js';
 
 export function addStatus(program: Command): void {
   onBillRuns(program, 'status', 'what bill runs are doing, what they wait for, and what they ask')
@@ -43,6 +44,7 @@ export function addStatus(program: Command): void {
             noteExitCode(tried.ok ? exitCodeOfStatus(tried.value) : exitCodeOfFailure(tried.error));
             print(json, statusLine(billRunKey, tried), statusInWords(billRunKey, tried));
           },
+          'asked',
         );
       });
     });
@@ -143,7 +145,7 @@ async function tellAll(
     const runs = await withoutThoseThatAre(signal === 'hold', open, emails);
     const question = `${signal === 'hold' ? 'Hold' : 'Release'} ${runs.length} bill run${runs.length === 1 ? '' : 's'}?`;
     if (runs.length > 0 && yes !== true && !(await confirmed(question))) throw mistake('Nothing was done.');
-    await tellEach(emails, signal, message, runs, ({ billRunNumber, workflowId }) => billRunNumber ?? workflowId, json);
+    await tellEach(emails, signal, message, runs, billRunKeyOf, json);
   });
 }
 
@@ -155,16 +157,22 @@ async function withoutThoseThatAre(
 ): Promise<readonly ListedRun[]> {
   const left: ListedRun[] = [];
   let answers = true;
+  let silent = 0;
   await forEach(
     runs,
     async (run) => (answers ? (await emails.status(run)).held : undefined),
     (run, tried) => {
       // Without a worker, each would take as long as a call may take.
       if (!tried.ok && tried.error.type === 'TemporalUnavailable') answers = false;
-      if (!tried.ok || tried.value !== held) left.push(run);
+      const is = tried.ok ? tried.value : undefined;
+      if (is === undefined) silent += 1;
+      if (is !== held) left.push(run);
     },
+    'asked',
     { silent: true },
   );
+  if (silent > 0)
+    console.error(`${silent} of ${runs.length} open runs do not tell whether they are held; does a worker run?`);
   return left;
 }
 
@@ -192,6 +200,7 @@ async function tellEach<Name extends RunName>(
       const { error } = tried;
       print(json, { billRunKey, workflowId: null, signal, ok: false, error }, `${billRunKey}: ${error.message}`);
     },
+    'told',
   );
   if (json !== true) console.log(`${signal}: told ${runs.length - failed} of ${runs.length}.`);
 }

@@ -1,4 +1,5 @@
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { milliseconds } from '../../workflows/checks.js';
 import type { BillRunEmails, ResendResult } from '../bill-run-emails.js';
 import { EXIT } from '../errors.js';
 import type { ResendOutcome } from '../resend-outcome.js';
@@ -7,8 +8,7 @@ import { connected, examples, onBillRun, optional, print, type CommonOptions, ty
 interface ResendOptions extends CommonOptions, NoteOptions {
   readonly requestId?: string;
   readonly org?: string[];
-  /** True where no duration is given. */
-  readonly wait?: string | true;
+  readonly wait?: string;
 }
 
 const DEFAULT_WAIT = '10 minutes';
@@ -19,7 +19,11 @@ export function addResend(program: Command): void {
     .addOption(new Option('--org <id...>', 'Zuora Multi-Org only: the orgs'))
     .option('--requested-by <who>', 'who asks')
     .option('--reason <why>', 'why')
-    .option('--wait [duration]', `wait until it is settled or a person is asked, for ${DEFAULT_WAIT} at most`)
+    .addOption(
+      new Option('--wait [duration]', 'wait until it is settled or a person is asked, for so long at most')
+        .preset(DEFAULT_WAIT)
+        .argParser(durationToWait),
+    )
     .addHelpText(
       'after',
       `${examples(
@@ -33,8 +37,6 @@ time is over (it goes on by itself: see status); 5 the run ended without emailin
     )
     .action(async (key: string, { json, entity, org, wait, ...message }: ResendOptions) => {
       const billRun = { billRunKey: key, ...optional('entityId', entity), ...optional('orgIds', org) };
-      const longest = waitOf(wait);
-      if (longest !== undefined) (await import('../resend-outcome.js')).waitFrom(longest);
       await connected(async (emails) => {
         const served = message.requestId === undefined ? null : await emails.resendServed(billRun, message.requestId);
         if (served !== null) {
@@ -43,14 +45,16 @@ time is over (it goes on by itself: see status); 5 the run ended without emailin
         }
         const asked = await emails.requestResend(billRun, message);
         const words = `Asked ${asked.workflowId} to email all documents; request ${asked.requestId}.`;
-        if (longest === undefined) print(json, asked, words);
-        else await waitFor(emails, asked, { json, key, words, longest });
+        if (wait === undefined) print(json, asked, words);
+        else await waitFor(emails, asked, { json, key, words, longest: wait });
       });
     });
 }
 
-function waitOf(wait: string | true | undefined): string | undefined {
-  return wait === true ? DEFAULT_WAIT : wait;
+/** `--wait BR-00000001` takes the bill run for the duration. */
+function durationToWait(text: string): string {
+  if (milliseconds(text) >= 0) return text;
+  throw new InvalidArgumentError('It is no duration such as 90s or 1h. Put --wait last, or write --wait=1h.');
 }
 
 async function waitFor(

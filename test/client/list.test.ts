@@ -1,6 +1,7 @@
 /** `list`, as operators and scripts run it. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { billRunKeyOf } from '../../client/cli/list.js';
 import type { ListedRun } from '../../client/index.js';
 import { cli, cliGiven, jsonLines } from '../support/command-line.js';
 import { openRig, until, type Rig } from '../support/rig.js';
@@ -107,4 +108,13 @@ test('says what it cannot follow, and lists nothing then', async () => {
   const away = await cliGiven({ env: { TEMPORAL_NAMESPACE: 'not-there' } }, 'list');
   expect(away).toMatchObject({ code: 6, stdout: '' });
   expect(away.stderr).toContain('not-there');
+});
+
+test('a run that has not seen its bill run is told by the key that it was started with', () => {
+  const keyOf = (workflowId: string, billRunNumber: string | null = null) =>
+    billRunKeyOf({ workflowId, billRunNumber } as ListedRun);
+  expect(keyOf('email-bill-run/BR-1')).toBe('BR-1');
+  expect(keyOf('email-bill-run/8ad0/BR-1')).toBe('BR-1');
+  expect(keyOf('of-my-own/1')).toBe('of-my-own/1');
+  expect(keyOf('of-my-own/1', 'BR-1')).toBe('BR-1');
 });

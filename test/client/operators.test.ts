@@ -1,8 +1,13 @@
 /** What operators ask and decide on the command line, of one bill run or of many. */
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
+import { projectRoot } from '../../scripts/project-root.js';
 import { cliGiven, json, jsonLines, type Ended } from '../support/command-line.js';
-import { openRig, type Rig } from '../support/rig.js';
+import { emailsPerDocument, openRig, until, type Rig } from '../support/rig.js';
 
 // `--all` is about all runs of a namespace, so this file has one of its own.
 const env = { TEMPORAL_NAMESPACE: `of-${randomUUID()}` };
@@ -11,21 +16,29 @@ const cli = (...args: string[]): Promise<Ended> => cliGiven({ env }, ...args);
 let rig: Rig;
 beforeAll(async () => {
   await json(cli('setup', '--create-namespace', '--json'));
-  rig = await openRig({ server: 'real', namespace: env.TEMPORAL_NAMESPACE });
+  // A hundred that wait, each polled ten times in a second as elsewhere, would be most of the work here.
+  const polling = { first: 1000, longest: 1000, afterAnHour: 1000 };
+  rig = await openRig({ server: 'real', namespace: env.TEMPORAL_NAMESPACE, polling });
 });
 afterEach(() => rig.afterTest());
 afterAll(() => rig.close());
 
 /** Bill runs that wait for the post. */
 async function waiting(count: number): Promise<readonly string[]> {
-  const numbers: string[] = [];
-  for (let index = 0; index < count; index += 1) {
+  const one = async (): Promise<string> => {
     const { number } = await rig.billRun.create({ status: 'Completed' });
     await rig.state(await rig.start({ billRunKey: number }), 'WaitingForPost');
-    numbers.push(number);
-  }
-  return numbers;
+    return number;
+  };
+  return Promise.all(Array.from({ length: count }, one));
 }
+
+/** Once as many are listed as there are: Temporal's list lags behind by a moment. */
+const listed = (count: number, ...filter: string[]) =>
+  until(
+    async () => jsonLines(await cli('list', '--open', '--limit', '0', '--json', ...filter)),
+    (runs) => runs.length === count,
+  );
 
 const isHeld = async (number: string): Promise<boolean> => (await rig.status(rig.own(number))).held;
 
@@ -92,6 +105,75 @@ test('a retry that a run ignores is a failure, with the reason; holding twice is
   expect(await json(cli('hold', number, '--json'))).toEqual({ workflowId: `email-bill-run/${number}`, signal: 'hold' });
   expect(await cli('hold', number)).toMatchObject({ code: 0, stderr: '' });
   await finished(number);
+});
+
+test('a send that Zuora refused is found, mended in Zuora, retried, and emailed once', async () => {
+  const [number = ''] = await waiting(1);
+  await rig.control('PATCH', '/settings', { notificationActive: false });
+  await rig.billRun.change(number, { status: 'Posted' });
+  await rig.state(rig.own(number), 'NeedsAttention');
+  await listed(1, '--state', 'NeedsAttention');
+  const asks = await cli('status', number);
+  expect(asks).toMatchObject({ code: 4, stdout: expect.stringContaining('is not active') as string });
+  expect(asks.stdout).toContain(`bill-run-emails retry ${number}`);
+
+  await rig.control('PATCH', '/settings', { notificationActive: true });
+  const note = ['--requested-by', 'you', '--reason', 'notification is active'];
+  expect((await cli('retry', number, '--ordinal', '1', ...note)).code).toBe(0);
+  await rig.state(rig.own(number), 'Emailed');
+  expect((await cli('sends', number)).stdout).toContain('retry by you: notification is active');
+  expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
+  await finished(number);
+});
+
+test('a send of which nobody knows whether it was carried out is settled by a retry, and emailed once', async () => {
+  const { number } = await rig.billRun.create();
+  await rig.fault({ path: `/v1/bill-runs/${number}/emails`, when: 'after', fault: 'reset' });
+  const own = await rig.start({ billRunKey: number, sendBudget: '1s' });
+  await rig.state(own, 'NeedsAttention');
+  expect((await cli('status', number)).stdout).toContain('unknown: Nobody knows');
+  expect((await cli('sends', number)).stdout).toContain('unknown  no answer');
+
+  expect((await cli('retry', number, '--ordinal', '1', '--requested-by', 'you', '--reason', 'why')).code).toBe(0);
+  await rig.state(own, 'Emailed');
+  expect((await cli('sends', number)).stdout).toContain('accepted (stored reply)');
+  expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
+  await finished(number);
+});
+
+test('a freeze of all sends is put on and taken off while a hundred bill runs are open, and each is emailed once', async () => {
+  const numbers = await waiting(100);
+  await listed(100);
+  expect(await cli('hold', '--all')).toMatchObject({ code: 2, stdout: '' });
+  const held = await cli('hold', '--all', '--yes', '--requested-by', 'you', '--reason', 'wrong template');
+  expect(held).toMatchObject({ code: 0, stderr: '' });
+  expect(held.stdout).toMatch(/\nhold: told 100 of 100\.\n$/);
+
+  await Promise.all(numbers.map((number) => rig.billRun.change(number, { status: 'Posted' })));
+  await listed(100, '--state', 'Held');
+  const paths = numbers.map((number) => `/v1/bill-runs/${number}/emails`);
+  expect((await rig.requests()).filter(({ path }) => paths.includes(path))).toEqual([]);
+
+  expect((await cli('release', '--all', '--yes')).stdout).toMatch(/\nrelease: told 100 of 100\.\n$/);
+  await listed(100, '--state', 'Emailed');
+  for (const number of numbers) {
+    expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
+  }
+  await finished(...numbers);
+  // A hundred lives, and a replay of each: on a busy machine more than others take.
+}, 300_000);
+
+test('what was asked for is done also where nobody reads what is told', async () => {
+  const numbers = await waiting(3);
+  const child = spawn(process.execPath, [join(projectRoot, 'dist', 'client', 'cli.js'), 'hold', ...numbers], {
+    env: { ...process.env, TEMPORAL_ADDRESS: inject('temporalAddress'), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  child.stdout.destroy();
+  const [stderr] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+  expect({ code: child.exitCode, stderr }).toEqual({ code: 0, stderr: '' });
+  for (const number of numbers) expect(await isHeld(number)).toBe(true);
+  await finished(...numbers);
 });
 
 test('a run that was stopped, or failed, says that its last word is the last', async () => {

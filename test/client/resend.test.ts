@@ -76,5 +76,21 @@ test('a run that closes without emailing ends the wait with 5', async () => {
   );
   await own.signal('finish');
   expect(outcomeOf(await waiting)).toMatchObject({ code: 5, result: 'notEmailed', send: null });
-  expect((await cli('resend', number, '--wait', 'long')).code).toBe(2);
+});
+
+test('a bill run that stands where the duration would is not taken for one, and nothing is asked for', async () => {
+  const { number } = await rig.billRun.create();
+  for (const args of [
+    ['--wait', number],
+    [number, '--wait', 'long'],
+  ]) {
+    expect(await cli('resend', ...args)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--wait last') as string,
+    });
+  }
+  expect((await cli('status', number)).code).toBe(3);
+  const args = ['resend', '--wait', '1m', number, '--request-id', 'T-1', '--json'];
+  expect(outcomeOf(await cli(...args))).toMatchObject({ code: 0, result: 'emailed' });
+  await rig.own(number).signal('finish');
 });
