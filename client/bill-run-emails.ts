@@ -124,17 +124,11 @@ const BRIEF_MS = 3_000;
  */
 export class BillRunEmails {
   readonly client: Client;
-  /** Does not ask a run that failed or was stopped: what it says is no news. */
-  readonly #unlessEnded: WorkflowClient;
   readonly #taskQueue: string;
   readonly #deadlineMs: number;
 
   constructor(client: Client, { taskQueue = TASK_QUEUE, deadlineMs = DEADLINE_MS }: BillRunEmailsOptions = {}) {
     this.client = client;
-    this.#unlessEnded = new WorkflowClient({
-      ...client.workflow.options,
-      queryRejectCondition: 'NOT_COMPLETED_CLEANLY',
-    });
     this.#taskQueue = taskQueue;
     this.#deadlineMs = deadlineMs;
   }
@@ -301,7 +295,9 @@ export class BillRunEmails {
     const workflowId = await this.#workflowId(name);
     return this.#call(workflowId, async () => {
       try {
-        return await this.#unlessEnded.getHandle(workflowId).query(statusQuery);
+        // Rejected for a run that failed or was stopped, so that all others cost one question.
+        const options = { ...this.client.workflow.options, queryRejectCondition: 'NOT_COMPLETED_CLEANLY' } as const;
+        return await new WorkflowClient(options).getHandle(workflowId).query(statusQuery);
       } catch (error) {
         if (!(error instanceof QueryRejectedError)) throw error;
       }

@@ -13,6 +13,7 @@ export interface WorkerProcessOptions {
   /** How often it looks at a bill run that is not posted yet; default as in production. */
   readonly pollInterval?: string;
   readonly logFile?: string;
+  readonly logLevel?: string;
 }
 
 /** From the start of Node to the first poll takes about a second. */
@@ -35,6 +36,7 @@ export async function startWorker(options: WorkerProcessOptions): Promise<Child>
       ZUORA_CLIENT_ID: SIMULATOR_CREDENTIALS.clientId,
       ZUORA_CLIENT_SECRET: SIMULATOR_CREDENTIALS.clientSecret,
       ...(options.pollInterval === undefined ? {} : { BILL_RUN_POLL_INTERVAL: options.pollInterval }),
+      ...(options.logLevel === undefined ? {} : { LOG_LEVEL: options.logLevel }),
     },
     ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
   });

@@ -2,9 +2,10 @@ import { billRunIn, type BillRun } from './bill-run.js';
 import { listings, namesOf, type BillingDocument, type DocumentKind, type DocumentList } from './documents.js';
 import { invoicePageIn, maybeSince, type InvoiceCount } from './invoices.js';
 import { jsonIn } from './json.js';
-import { outcomeOf, withoutSecret, type Answer, type Headers, type Outcome } from './outcome.js';
+import { outcomeOf, withoutSecrets, type Answer, type Headers, type Outcome } from './outcome.js';
 import { tokenSource, type Credentials } from './token.js';
 import { NeverLeft, openTransport, type Transport } from './transport.js';
+import { keepable } from './words.js';
 
 export interface ZuoraSettings {
   /** As checked by {@link zuoraBaseUrl}. */
@@ -145,7 +146,7 @@ export function createZuora({
       ...(scope.entityId === undefined ? {} : { 'zuora-entity-ids': scope.entityId }),
       ...(scope.orgIds === undefined || scope.orgIds.length === 0 ? {} : { 'zuora-org-ids': scope.orgIds.join(',') }),
     });
-    const answer = withoutSecret(received, token);
+    const answer = withoutSecrets(received, [token, credentials.clientSecret]);
     const outcome = outcomeOf(answer, Date.now());
     if (outcome.tokenRejected) tokens.drop(token);
     return { answer, outcome };
@@ -280,7 +281,7 @@ function identified(answer: Answer): Pick<EmailAnswer, 'httpStatus' | 'zuoraRequ
 }
 
 function identifier(header: string | readonly string[] | undefined): string | undefined {
-  return typeof header === 'string' && header !== '' ? header.slice(0, 100) : undefined;
+  return typeof header === 'string' && header !== '' ? keepable(header).slice(0, 100) : undefined;
 }
 
 function probeIn(body: string, { date }: Headers): Probe | undefined {

@@ -34,8 +34,16 @@ export type Answer =
   | { readonly kind: 'silence'; readonly code: string; readonly message: string };
 
 /** An answer that may be quoted: who rejects a secret may repeat it. */
-export function withoutSecret(answer: Answer, secret: string): Answer {
-  return answer.kind === 'reply' ? { ...answer, body: answer.body.replaceAll(secret, '[secret]') } : answer;
+export function withoutSecrets(answer: Answer, secrets: readonly string[]): Answer {
+  if (answer.kind === 'silence') return answer;
+  const without = (text: string): string => secrets.reduce((left, secret) => left.replaceAll(secret, '[secret]'), text);
+  const headers = Object.fromEntries(
+    Object.entries(answer.headers).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? without(value) : value?.map(without),
+    ]),
+  );
+  return answer.kind === 'reply' ? { ...answer, headers, body: without(answer.body) } : { ...answer, headers };
 }
 
 /** Header names in lower case, as undici gives them. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { jsonIn } from './json.js';
-import { outcomeOf, withoutSecret } from './outcome.js';
+import { outcomeOf, withoutSecrets } from './outcome.js';
 import { NeverLeft, type Transport } from './transport.js';
 
 export interface Credentials {
@@ -87,7 +87,7 @@ async function fetchToken(
     // The body is not quoted: it may hold a token.
     throw new NeverLeft('no token: Zuora answered the token request with an unexpected body', 'TOKEN_UNREADABLE');
   }
-  const { reasons, retryAfterMs } = outcomeOf(withoutSecret(answer, clientSecret), Date.now());
+  const { reasons, retryAfterMs } = outcomeOf(withoutSecrets(answer, [clientSecret]), Date.now());
   const words = reasons.map(({ code, message }) => `${code} ${message}`).join('; ');
   const refused = answer.kind !== 'silence' && answer.status >= 400 && answer.status < 500 && answer.status !== 429;
   throw refused

@@ -1,0 +1,188 @@
+/**
+ * Secrets and customers' addresses, in a Zuora that says them wherever it can: in the worker's log, every history, the audit in
+ * each format, what people are told, and every error, there is none of them.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { Client, Connection } from '@temporalio/client';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { request } from 'undici';
+import { formatted } from '../../client/audit-formats.js';
+import { BillRunEmails } from '../../client/index.js';
+import type { Child } from '../../scripts/processes.js';
+import { controlOf, type Control } from '../../scripts/simulator-control.js';
+import { billRunSearchAttributes, startTemporalServer, type TemporalServer } from '../../scripts/temporal-server.js';
+import { startWorker } from '../../scripts/worker-process.js';
+import { SIMULATOR_CREDENTIALS, startSimulator, type Simulator } from '../../simulator/index.js';
+import { cliGiven } from '../support/command-line.js';
+import { until } from '../support/rig.js';
+
+const { clientId, clientSecret } = SIMULATOR_CREDENTIALS;
+const CUSTOMERS = ['jane.doe@customer.example', 'jane.doe%40customer.example', 'customer.example'];
+
+/** What it answers to a call to email, in place of Zuora; everything else goes through. */
+type Leak = (response: ServerResponse, secrets: string) => void;
+
+const leaks: Record<string, Leak> = {
+  'a refusal': (response, secrets) => {
+    const reasons = [
+      { code: 53200020, message: `no permission for ${secrets}` },
+      { code: secrets, message: secrets },
+    ];
+    answer(response, 400, 'application/json', JSON.stringify({ success: false, reasons, requestId: secrets }));
+  },
+  'a page of HTML': (response, secrets) => {
+    answer(response, 502, 'text/html', `<html><body><h1>Bad gateway</h1>${secrets}</body></html>`);
+  },
+  'half a body': (response, secrets) => {
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': 9_999 });
+    response.write(`{"success": false, "message": "${secrets}"`);
+    setImmediate(() => response.destroy());
+  },
+  headers: (response, secrets) => {
+    for (const name of ['zuora-request-id', 'x-request-id', 'zuora-track-id', 'retry-after', 'location']) {
+      response.setHeader(name, secrets);
+    }
+    answer(response, 500, 'text/plain', secrets);
+  },
+  'a refused token': (response, secrets) => {
+    answer(response, 401, 'application/json', JSON.stringify({ message: `Bearer ${secrets} has expired` }));
+  },
+};
+
+function answer(response: ServerResponse, status: number, type: string, body: string): void {
+  response.writeHead(status, { 'content-type': type }).end(body);
+}
+
+/** Stands before the simulator, knows the token that it gave, and tells it. */
+async function openLeakyZuora(simulatorUrl: string) {
+  const tokens = new Set<string>();
+  const leakOf = new Map<string, Leak>();
+  const server = createServer((incoming, response) => {
+    pass(incoming, response).catch((error: unknown) => response.destroy(error as Error));
+  });
+  async function pass(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await text(incoming);
+    const { authorization = '' } = incoming.headers;
+    const url = incoming.url ?? '';
+    const leak = leakOf.get(/^\/v1\/bill-runs\/([^/]+)\/emails/.exec(url)?.[1] ?? '');
+    const secrets = `${authorization} ${clientSecret} ${CUSTOMERS.slice(0, 2).join(' ')}`;
+    if (leak !== undefined) {
+      leak(response, secrets);
+      return;
+    }
+    const { host, connection, 'content-length': length, ...headers } = incoming.headers;
+    const passed = await request(`${simulatorUrl}${url}`, {
+      method: incoming.method as 'GET',
+      headers: headers as Record<string, string>,
+      ...(body === '' ? {} : { body }),
+    });
+    const reply = await passed.body.text();
+    if (url === '/oauth/token') tokens.add((JSON.parse(reply) as { access_token: string }).access_token);
+    answer(response, passed.statusCode, String(passed.headers['content-type']), reply);
+  }
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    tokens,
+    leakOf,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(resolve).closeAllConnections();
+      }),
+  };
+}
+
+let temporal: TemporalServer;
+let simulator: Simulator;
+let zuora: Awaited<ReturnType<typeof openLeakyZuora>>;
+let control: Control;
+let connection: Connection;
+let emails: BillRunEmails;
+let worker: Child;
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'bill-run-emails-secrets-'));
+  temporal = await startTemporalServer({ headless: true, searchAttributes: billRunSearchAttributes });
+  simulator = await startSimulator();
+  control = controlOf(simulator.url);
+  zuora = await openLeakyZuora(simulator.url);
+  connection = await Connection.connect({ address: temporal.address });
+  emails = new BillRunEmails(new Client({ connection }));
+  const logFile = join(folder, 'worker.log');
+  worker = await startWorker({ temporal, simulatorUrl: zuora.url, pollInterval: '100ms', logFile, logLevel: 'trace' });
+});
+afterAll(async () => {
+  await connection.close();
+  await zuora.close();
+  await simulator.close();
+  await temporal.stop();
+  await rm(folder, { recursive: true });
+});
+
+test('no secret and no address gets anywhere', async () => {
+  const told: Record<string, string> = {};
+  const env = {
+    TEMPORAL_ADDRESS: temporal.address,
+    ZUORA_BASE_URL: zuora.url,
+    ZUORA_CLIENT_ID: clientId,
+    ZUORA_CLIENT_SECRET: clientSecret,
+  };
+  const cli = async (...args: string[]): Promise<void> => {
+    const { stdout, stderr } = await cliGiven({ env }, ...args);
+    told[`bill-run-emails ${args.join(' ')}`] = stdout + stderr;
+  };
+
+  for (const [name, leak] of Object.entries(leaks)) {
+    const { number } = await control<{ number: string }>('POST', '/bill-runs', { status: 'Posted', invoices: 1 });
+    zuora.leakOf.set(number, leak);
+    const { workflowId } = await emails.start({ billRunKey: number, sendBudget: '1s', attentionWindow: '1 day' });
+    const run = emails.client.workflow.getHandle(workflowId);
+    const { state, question } = await until(
+      () => emails.status({ billRunKey: number }),
+      (status) => status.state === 'NeedsAttention',
+    );
+    expect(state).toBe('NeedsAttention');
+    for (const command of ['status', 'sends', 'audit', 'preview']) await cli(command, number, '--json');
+    for (const command of ['status', 'sends']) await cli(command, number);
+    const audit = await emails.audit({ billRunKey: number });
+    for (const format of ['table', 'csv', 'html'] as const) told[`${name}: ${format}`] = formatted(audit, format);
+    zuora.leakOf.delete(number);
+    // Where nobody knows, and the key is young, a retry is safe.
+    await emails.signal({ billRunKey: number }, 'retry', { sendAnyway: question?.needsSendAnyway === true });
+    await until(
+      () => emails.status({ billRunKey: number }),
+      (status) => status.state === 'Emailed',
+    );
+    await emails.signal({ billRunKey: number }, 'finish');
+    await run.result();
+    const history = historyToJSON(await run.fetchHistory());
+    told[`${name}: history`] = history + decoded(JSON.parse(history));
+  }
+  await cli('doctor', '--json');
+  await cli('preview', 'BR-NOT-THERE');
+  await worker.stop(60_000);
+  told['worker log'] = await readFile(join(folder, 'worker.log'), 'utf8');
+
+  expect(zuora.tokens.size).toBeGreaterThan(0);
+  const secrets = [clientSecret, ...zuora.tokens, ...CUSTOMERS];
+  for (const [where, words] of Object.entries(told)) {
+    expect(words, where).not.toBe('');
+    for (const secret of secrets) expect(words.includes(secret), `${secret} in: ${where}`).toBe(false);
+    expect(words, where).not.toMatch(/bearer (?!Bearer |\[secret\])/i);
+  }
+});
+
+/** What is written in base64 into a history. */
+function decoded(json: unknown): string {
+  if (typeof json === 'string') return /^[\w+/]{8,}={0,2}$/.test(json) ? Buffer.from(json, 'base64').toString() : '';
+  if (typeof json !== 'object' || json === null) return '';
+  return Object.values(json).map(decoded).join('\n');
+}
