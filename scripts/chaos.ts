@@ -3,7 +3,7 @@
  * connections fail and Zuora answers badly. In the end the seven rules are held against the mailbox, every event history
  * and every audit. The exit code is 0 only if none was broken.
  */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
@@ -37,7 +37,11 @@ const program = new Command('chaos')
   .option('--bill-runs <number>', 'how many bill runs', wholeNumber(1, MOST_BILL_RUNS), 200)
   .option('--seed <number>', 'fixes the plan: the same seed plans the same chaos', wholeNumber(0, 2 ** 31), 1)
   .option('--worker <file>', 'main file of another worker, such as a patched copy; default: that of dist/', workerFile)
-  .option('--evidence <folder>', 'keep logs, database and all evidence there; default: nothing is kept')
+  .option(
+    '--evidence <folder>',
+    'keep logs, database and all evidence in this new folder; default: nothing is kept',
+    newFolder,
+  )
   .option('--plan', 'print the plan as JSON, and do nothing')
   .option('--json', 'print one JSON object, and no progress')
   .addHelpText('after', EXAMPLES)
@@ -62,7 +66,7 @@ async function main({ billRuns, seed, worker, evidence: keepIn, plan: onlyPlan, 
     console.log(JSON.stringify(plan, null, 2));
     return 0;
   }
-  const folder = keepIn === undefined ? mkdtempSync(join(tmpdir(), 'bill-run-emails-chaos-')) : resolve(keepIn);
+  const folder = keepIn ?? mkdtempSync(join(tmpdir(), 'bill-run-emails-chaos-'));
   mkdirSync(folder, { recursive: true });
   const stops: (() => Promise<unknown>)[] = [];
   try {
@@ -112,6 +116,12 @@ function summary(result: ChaosResult): string {
 
 function workerFile(path: string): string {
   if (!existsSync(path)) throw new InvalidArgumentError('There is no such file.');
+  return resolve(path);
+}
+
+/** The database of another run would mix its bill runs into ours. */
+function newFolder(path: string): string {
+  if (existsSync(path) && readdirSync(path).length > 0) throw new InvalidArgumentError('The folder is not empty.');
   return resolve(path);
 }
 

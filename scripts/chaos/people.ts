@@ -125,7 +125,7 @@ async function insist<T>(ledger: Ledger, ask: () => Promise<T>): Promise<T> {
     } catch (error) {
       if (isTold(error)) throw error;
       if (Date.now() > stuckAt) throw new Error('Temporal does not come back', { cause: error });
-      const reason = error instanceof BillRunEmailsError ? error.type : String(error).slice(0, 120);
+      const reason = error instanceof BillRunEmailsError ? error.type : error instanceof Error ? error.name : 'unknown';
       ledger.askedAgain.set(reason, (ledger.askedAgain.get(reason) ?? 0) + 1);
       await delay(500);
     }
