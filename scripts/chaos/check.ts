@@ -135,7 +135,7 @@ function endOf(records: WholeSend['records']): WholeSend['end'] {
   const { run, record } = last;
   if (record.outcome === 'superseded') return 'superseded';
   // Closed in words, or a person has been asked.
-  const isAsked = run.open && run.status.question?.ordinal === record.ordinal;
+  const isAsked = run.open && run.status?.question?.ordinal === record.ordinal;
   return record.settledAt !== null || isAsked || (!run.open && record.outcome !== 'pending') ? 'unsettled' : 'lost';
 }
 
@@ -330,8 +330,8 @@ function checkOutcomes({ documents, emails, runs }: BillRunEvidence, sends: read
     }
   }
   for (const { status, runId } of runs) {
-    const { question } = status;
-    if (question === null && status.state === 'NeedsAttention') find(5, 'a person is needed and not asked', runId);
+    if (status?.question === null && status.state === 'NeedsAttention')
+      find(5, 'a person is needed and not asked', runId);
   }
 }
 
@@ -484,7 +484,7 @@ function checkRequests(
     lost.push({ requestId: starts[0]?.requestId ?? 'start', why: 'documents without an email', opened });
   }
   for (const { requestId, why } of lost) {
-    const states = runs.map(({ runId, status: { state, waitingFor } }) => ({ runId, state, waitingFor }));
+    const states = runs.map(({ runId, status: told }) => ({ runId, state: told?.state, waitingFor: told?.waitingFor }));
     find(7, `an accepted request is lost: ${why}`, { requestId, states, sends: sends.map(attemptsOf) });
   }
   return { requests: lost.length, unserved: lost.filter(({ opened }) => !opened).length };

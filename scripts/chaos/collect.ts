@@ -131,8 +131,8 @@ async function runsOf(client: Client, workflowId: string): Promise<readonly RunE
     runs.push(
       await patiently(client, async () => {
         const description = await handle.describe();
-        // A question changes no history; at rest, no worker hears it before it has taken all that happened.
-        const [status, sends] = [await handle.query(statusQuery), await handle.query(sendsQuery)];
+        // A query changes no history; at rest, no worker hears it before it has taken all that happened.
+        const { status, sends, broken } = await answersOf(handle);
         const history = await handle.fetchHistory();
         const { history: attempts, asked } = readHistory(history);
         return {
@@ -146,12 +146,25 @@ async function runsOf(client: Client, workflowId: string): Promise<readonly RunE
           sends,
           attempts,
           asked: { ids: [...asked.ids], unnamed: asked.unnamed },
-          brokenTasks: brokenTasksIn(history),
+          brokenTasks: [...brokenTasksIn(history), ...broken],
         };
       }),
     );
   }
   return runs;
+}
+
+/** What a run says of itself; nothing where its history cannot be replayed, and then why. */
+async function answersOf(
+  handle: WorkflowHandle,
+): Promise<Pick<RunEvidence, 'status' | 'sends'> & { broken: string[] }> {
+  try {
+    return { status: await handle.query(statusQuery), sends: await handle.query(sendsQuery), broken: [] };
+  } catch (error) {
+    const { message } = error as Error;
+    if (!message.includes('[TMPRL1100]')) throw error;
+    return { status: null, sends: [], broken: [`query: ${message}`] };
+  }
 }
 
 /** Workers that have just come up take a moment to answer. */

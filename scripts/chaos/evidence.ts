@@ -71,8 +71,8 @@ export interface RunEvidence {
   readonly atRest: boolean;
   readonly events: number;
   readonly input: EmailBillRunInput;
-  /** The answers to the queries. */
-  readonly status: RunStatus;
+  /** The answers to the queries; null where it cannot be asked. */
+  readonly status: RunStatus | null;
   readonly sends: readonly SendRecord[];
   /** From history alone. */
   readonly attempts: readonly ScheduledAttempt[];

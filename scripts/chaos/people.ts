@@ -93,6 +93,9 @@ async function give(order: Order, emails: BillRunEmails, number: string, request
     case 'hint':
       await bounded(emails, () => handle.signal('billRunPosted'));
       return false;
+    case 'query':
+      await emails.status({ billRunKey: number });
+      return false;
     case 'retry':
     case 'hold':
     case 'release':

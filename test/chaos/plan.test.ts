@@ -6,10 +6,10 @@ import { planOf, type Plan } from '../../scripts/chaos/plan.js';
 import { projectRoot } from '../../scripts/project-root.js';
 
 test('the same seed and size give the same plan, in another process too', async () => {
-  const plan = planOf(7, 40);
-  expect(planOf(7, 40)).toEqual(plan);
+  const plan = planOf(7, 200);
+  expect(planOf(7, 200)).toEqual(plan);
 
-  const args = [join(projectRoot, 'dist', 'scripts', 'chaos.js'), '--plan', '--seed', '7', '--bill-runs', '40'];
+  const args = [join(projectRoot, 'dist', 'scripts', 'chaos.js'), '--plan', '--seed', '7', '--bill-runs', '200'];
   const { stdout } = await promisify(execFile)(process.execPath, args);
   expect(JSON.parse(stdout)).toEqual(plan);
 });
@@ -17,6 +17,14 @@ test('the same seed and size give the same plan, in another process too', async 
 test('another seed or another size gives another plan, and another hash', () => {
   const hashes = [planOf(7, 40), planOf(8, 40), planOf(7, 41)].map(({ hash }) => hash);
   expect(new Set(hashes).size).toBe(3);
+});
+
+test('queries by operators are planned only where they are asked for', () => {
+  const whats = (queries: boolean) => {
+    return planOf(7, 40, { queries }).billRuns.flatMap(({ orders }) => orders.map(({ what }) => what));
+  };
+  expect(whats(false)).not.toContain('query');
+  expect(whats(true)).toContain('query');
 });
 
 test.each([1, 2, 3, 7, 1_000_003])('a short plan holds every kind of blow (seed %i)', (seed) => {
