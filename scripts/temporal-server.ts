@@ -33,6 +33,8 @@ export interface TemporalServer {
   /** Resolves when the server is gone, asked to or not. */
   readonly ended: Promise<unknown>;
   stop(): Promise<void>;
+  /** As a crash ends it: what is not in the file is gone. */
+  kill(): Promise<void>;
 }
 
 export class PortTakenError extends Error {
@@ -180,6 +182,9 @@ async function start(options: TemporalServerOptions): Promise<TemporalServer> {
     async stop() {
       // What is in memory only is gone anyway: no need to wait a second for an orderly end.
       await child.stop(options.dbFilename === undefined ? 0 : undefined);
+    },
+    async kill() {
+      await child.stop(0);
     },
   };
 }

@@ -13,33 +13,17 @@ export interface WorkerProcessOptions {
   /** How often it looks at a bill run that is not posted yet; default as in production. */
   readonly pollInterval?: string;
   readonly logFile?: string;
+  /** The main file of another build; default: that of dist/. */
+  readonly main?: string;
   readonly logLevel?: string;
 }
 
 /** From the start of Node to the first poll takes about a second. */
 const READY_LIMIT_MS = 60_000;
 
-/**
- * Starts the worker of dist/ in a process of its own, against the simulator, and waits until it asks for work. Nothing
- * of a real tenant that the shell knows reaches it.
- */
+/** Starts the worker in a process of its own, against the simulator, and waits until it asks for work. */
 export async function startWorker(options: WorkerProcessOptions): Promise<Child> {
-  const zuora = Object.keys(process.env).filter((name) => name.startsWith('ZUORA_'));
-  const worker = await startChild({
-    name: 'the worker',
-    command: process.execPath,
-    args: ['--enable-source-maps', join(projectRoot, 'dist', 'worker', 'main.js')],
-    env: {
-      ...environmentFor(options.temporal),
-      ...Object.fromEntries(zuora.map((name) => [name, undefined])),
-      ZUORA_BASE_URL: options.simulatorUrl,
-      ZUORA_CLIENT_ID: SIMULATOR_CREDENTIALS.clientId,
-      ZUORA_CLIENT_SECRET: SIMULATOR_CREDENTIALS.clientSecret,
-      ...(options.pollInterval === undefined ? {} : { BILL_RUN_POLL_INTERVAL: options.pollInterval }),
-      ...(options.logLevel === undefined ? {} : { LOG_LEVEL: options.logLevel }),
-    },
-    ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
-  });
+  const worker = await spawnWorker(options);
   const connection = Connection.lazy({ address: options.temporal.address });
   try {
     await Promise.race([untilItPolls(connection, options.temporal.namespace, worker), failIfItEnds(worker)]);
@@ -50,6 +34,27 @@ export async function startWorker(options: WorkerProcessOptions): Promise<Child>
   } finally {
     await connection.close();
   }
+}
+
+/** The same, and does not wait. Nothing of a real tenant that the shell knows reaches it. */
+export async function spawnWorker(options: WorkerProcessOptions): Promise<Child> {
+  const { main = join(projectRoot, 'dist', 'worker', 'main.js'), pollInterval, logLevel, logFile } = options;
+  const zuora = Object.keys(process.env).filter((name) => name.startsWith('ZUORA_'));
+  return startChild({
+    name: 'the worker',
+    command: process.execPath,
+    args: ['--enable-source-maps', main],
+    env: {
+      ...environmentFor(options.temporal),
+      ...Object.fromEntries(zuora.map((name) => [name, undefined])),
+      ZUORA_BASE_URL: options.simulatorUrl,
+      ZUORA_CLIENT_ID: SIMULATOR_CREDENTIALS.clientId,
+      ZUORA_CLIENT_SECRET: SIMULATOR_CREDENTIALS.clientSecret,
+      ...(pollInterval === undefined ? {} : { BILL_RUN_POLL_INTERVAL: pollInterval }),
+      ...(logLevel === undefined ? {} : { LOG_LEVEL: logLevel }),
+    },
+    ...(logFile === undefined ? {} : { logFile }),
+  });
 }
 
 async function untilItPolls(connection: Connection, namespace: string, worker: Child): Promise<void> {

@@ -2,53 +2,21 @@
  * What really happened to one bill run, as four witnesses tell it: the workflow's answers, its history, what reached
  * Zuora, and what left Zuora. The seven rules of sending are checked by holding them against each other.
  */
-import type { WorkflowHandle } from '@temporalio/client';
-import { defaultPayloadConverter, type Payload } from '@temporalio/common';
-import { tsToMs } from '@temporalio/common/lib/time.js';
 import { expect } from 'vitest';
-import type { AttemptInput, BillRun, Receipt } from '../../activities/types.js';
-import { checkNote, checkResend, type Settings } from '../../workflows/checks.js';
+import { lookFaults } from '../../scripts/chaos/check.js';
+import type { EmailCall } from '../../scripts/chaos/evidence.js';
+import type { Told } from '../../scripts/chaos/history.js';
+import type { Settings } from '../../workflows/checks.js';
 import type { EmailBillRunResult, RunStatus, SendRecord } from '../../workflows/contract.js';
 import { keyParts } from '../../workflows/keys.js';
 import { HOUR, MINUTE } from './life.js';
 import { checkNumbers } from './records.js';
 import type { Email } from './rig.js';
 
-type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
-type HistoryEvent = NonNullable<History['events']>[number];
-
-/** A call to email the documents, as the simulator logged it. */
-export interface EmailCall {
-  readonly at: string;
-  readonly path: string;
-  readonly method: string;
-  readonly idempotencyKey: string | null;
-  readonly trackId: string | null;
-  readonly requestId: string | null;
-  readonly status: number | null;
-  readonly body: { readonly resend?: boolean } | null;
-}
-
-/** A scheduled `emailBillRunDocuments`, with what the workflow knew when it scheduled it. */
-interface ScheduledAttempt {
-  readonly input: AttemptInput;
-  readonly at: number;
-  readonly look: { readonly billRun: BillRun; readonly at: number } | undefined;
-  readonly held: boolean;
-  readonly closing: boolean;
-  readonly end: AttemptEnd;
-}
-
-/** `notTaken`: no worker took it in time. `lost`: it ended without a receipt. */
-type AttemptEnd = 'open' | 'notTaken' | 'lost' | Receipt;
-
-export interface Evidence {
+export interface Evidence extends Told {
   readonly settings: Settings;
   readonly status: RunStatus;
   readonly sends: readonly SendRecord[];
-  readonly history: readonly ScheduledAttempt[];
-  /** The ids of all requests that history holds; those without an id are only counted. */
-  readonly asked: { readonly ids: ReadonlySet<string>; readonly unnamed: number };
   readonly calls: readonly EmailCall[];
   /** What left Zuora before the other witnesses were heard, and after. */
   readonly emailsBefore: readonly Email[];
@@ -59,114 +27,6 @@ export interface Evidence {
   readonly startRequestId: string;
   /** On the time-skipping server a replay may tell a moment's other times than the run itself told. */
   readonly sameTimes: boolean;
-}
-
-/** Everything that history tells about attempts and requests. */
-export function readHistory({ events }: History): Pick<Evidence, 'history' | 'asked'> {
-  const all = events ?? [];
-  let task = 0;
-  const tasks = new Map<number, number>();
-  const ends = new Map<number, AttemptEnd>();
-  const watches = new Set<number>();
-  const interrupted = new Set<number>();
-  const looks: { readonly id: number; readonly at: number; readonly billRun: BillRun }[] = [];
-  for (const event of all) {
-    const completed = event.activityTaskCompletedEventAttributes;
-    const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskCanceledEventAttributes;
-    const timedOut = event.activityTaskTimedOutEventAttributes;
-    const scheduled = event.activityTaskScheduledEventAttributes;
-    const interruption = event.activityTaskCancelRequestedEventAttributes;
-    if (event.workflowTaskStartedEventAttributes != null) task = idOf(event);
-    // The time-skipping server names another event as the task's; but only one task is under way at a time.
-    if (scheduled != null) tasks.set(idOf(event), task);
-    if (scheduled?.activityType?.name === 'watchBillRun') watches.add(idOf(event));
-    if (interruption != null) interrupted.add(Number(interruption.scheduledEventId));
-    if (failed != null) ends.set(Number(failed.scheduledEventId), 'lost');
-    if (timedOut != null) {
-      const { timeoutType } = timedOut.failure?.timeoutFailureInfo ?? {};
-      // ScheduleToStart
-      ends.set(Number(timedOut.scheduledEventId), Number(timeoutType) === 2 ? 'notTaken' : 'lost');
-    }
-    if (completed != null) {
-      const id = Number(completed.scheduledEventId);
-      const [value] = decoded(completed.result);
-      if (!watches.has(id)) ends.set(id, value as Receipt);
-      // Nobody hears the answer to a look that was interrupted.
-      else if (!interrupted.has(id)) looks.push({ id: idOf(event), at: timeOf(event), billRun: value as BillRun });
-    }
-  }
-
-  const history = all.flatMap((event) => {
-    const scheduled = event.activityTaskScheduledEventAttributes;
-    if (scheduled?.activityType?.name !== 'emailBillRunDocuments') return [];
-    const known = tasks.get(idOf(event)) ?? 0;
-    return {
-      input: decoded(scheduled.input)[0] as AttemptInput,
-      at: timeOf(event),
-      look: looks.findLast(({ id }) => id < known),
-      ...orders(all.filter((earlier) => idOf(earlier) < known)),
-      end: ends.get(idOf(event)) ?? 'open',
-    };
-  });
-  return { history, asked: requestsIn(all) };
-}
-
-/** What a closed run came to: its result, or what its failure says instead. The SDK keeps nothing of a cancellation. */
-export function endIn({ events }: History): EmailBillRunResult | 'canceled' {
-  const last = events?.at(-1);
-  if (last?.workflowExecutionCanceledEventAttributes != null) return 'canceled';
-  const failure = last?.workflowExecutionFailedEventAttributes?.failure;
-  const said =
-    last?.workflowExecutionCompletedEventAttributes?.result ?? failure?.applicationFailureInfo?.details ?? null;
-  return decoded(said)[0] as EmailBillRunResult;
-}
-
-/** What operators have said so far about going on. */
-function orders(events: readonly HistoryEvent[]): { readonly held: boolean; readonly closing: boolean } {
-  let held = false;
-  let closing = false;
-  for (const event of events) {
-    const { signalName, input } = event.workflowExecutionSignaledEventAttributes ?? {};
-    if (event.workflowExecutionCancelRequestedEventAttributes != null) closing = true;
-    if (checkNote(decoded(input)[0]).faults !== undefined) continue;
-    if (signalName === 'hold') held = true;
-    if (signalName === 'release') held = false;
-    if (signalName === 'finish') closing = true;
-  }
-  return { held, closing };
-}
-
-function requestsIn(events: readonly HistoryEvent[]): Evidence['asked'] {
-  const ids = new Set<string>();
-  let unnamed = 0;
-  for (const event of events) {
-    const signal = event.workflowExecutionSignaledEventAttributes;
-    const update = event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest?.input;
-    if (signal?.signalName !== 'resend' && update == null) continue;
-    const { value } = checkResend(decoded(signal == null ? update?.args : signal.input)[0]);
-    if (value === undefined) continue;
-    if (value.requestId === undefined) unnamed += 1;
-    else ids.add(value.requestId);
-  }
-  return { ids, unnamed };
-}
-
-function decoded(payloads: { readonly payloads?: readonly Payload[] | null } | null | undefined): readonly unknown[] {
-  return (payloads?.payloads ?? []).map((payload) => {
-    try {
-      return defaultPayloadConverter.fromPayload(payload);
-    } catch {
-      return 'cannot be decoded';
-    }
-  });
-}
-
-function idOf({ eventId }: HistoryEvent): number {
-  return Number(eventId);
-}
-
-function timeOf({ eventTime }: HistoryEvent): number {
-  return tsToMs(eventTime);
 }
 
 /** What may lie between the clocks of a server, a worker and a simulator on one busy machine. */
@@ -296,13 +156,7 @@ function checkLook({ history, settings }: Evidence, { resend, attempts, decision
   if (resend || begun === undefined) return;
   const overridden = decisions.some(({ decision, at }) => decision === 'sendAnyway' && Date.parse(at) <= begun.at);
   if (overridden) return;
-  const { billRun, at: lookedAt = NaN } = begun.look ?? {};
-  expect(begun.at - lookedAt, 'rule 6: the look is fresh').toBeLessThanOrEqual(MINUTE + SLACK_MS);
-  expect(billRun?.autoEmail, 'rule 6: Zuora does not email by itself').not.toBe(true);
-  const counts = [billRun?.numberOfInvoices, billRun?.numberOfCreditMemos];
-  expect(counts, 'rule 6: there is something to email').not.toEqual([0, 0]);
-  const sentAt = Math.min(Date.parse(billRun?.lastEmailSentTime ?? '1970-01-01T00:00:00Z'), lookedAt);
-  expect(begun.at, 'rule 6: the cool-down is over').toBeGreaterThanOrEqual(sentAt + settings.coolDownMs);
+  expect(lookFaults(begun, settings), 'rule 6: look before the first attempt').toEqual([]);
 }
 
 /** Rule 7: every request is in exactly one send, or waits for one. */

@@ -4,6 +4,9 @@ import { inspect } from 'node:util';
 import { WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { expect, inject } from 'vitest';
+import { emailFaults } from '../../scripts/chaos/email-faults.js';
+import type { EmailCall } from '../../scripts/chaos/evidence.js';
+import { endIn, readHistory } from '../../scripts/chaos/history.js';
 import type { Control } from '../../scripts/simulator-control.js';
 import { checkInput, type Settings } from '../../workflows/checks.js';
 import {
@@ -12,7 +15,7 @@ import {
   type RunStatus,
   type SendRecord,
 } from '../../workflows/contract.js';
-import { checkEnd, checkRules, endIn, readHistory, type EmailCall, type Evidence } from './evidence.js';
+import { checkEnd, checkRules, type Evidence } from './evidence.js';
 import { MINUTE } from './life.js';
 import type { Email } from './rig.js';
 
@@ -283,52 +286,3 @@ export async function show(place: Place, number: string, { sentAgo, ...fields }:
   const lastEmailSentTime = sentAgo === null ? null : new Date((await place.now()) - sentAgo).toISOString();
   await place.control('PATCH', `/bill-runs/${number}`, { ...fields, lastEmailSentTime });
 }
-
-const lock = { success: false, reasons: [{ code: 58730050, message: 'locked' }] };
-const no = { success: false, reasons: [{ code: 58730020, message: 'no' }] };
-const broken = { reasons: [{ code: 'SystemError', message: 'broken' }] };
-
-/** Faults that Zuora cannot take for an answer of its own: carried out or not, nobody knows. */
-export const unknownFaults = {
-  'reset before': { when: 'before', fault: 'reset' },
-  'reset after': { when: 'after', fault: 'reset' },
-  '500 before': { when: 'before', fault: 'respond', status: 500, body: broken },
-  '500 before, stored': { when: 'before', fault: 'respond', status: 500, body: broken, stored: true },
-  '500 after': { when: 'after', fault: 'respond', status: 500, body: broken },
-  '500 after, stored': { when: 'after', fault: 'respond', status: 500, body: broken, stored: true },
-  '502 before': { when: 'before', fault: 'respond', status: 502, body: '<html>' },
-  '502 after': { when: 'after', fault: 'respond', status: 502, body: '<html>' },
-  'in progress': { when: 'before', fault: 'respond', status: 409, body: { message: 'in progress' } },
-  'half a body before': {
-    ...{ when: 'before', fault: 'respond', status: 200, body: '{"success": tr' },
-    headers: { 'content-length': 500 },
-  },
-  'half a body after': {
-    ...{ when: 'after', fault: 'respond', status: 200, body: '{"success": tr' },
-    headers: { 'content-length': 500 },
-  },
-  'no JSON after': { when: 'after', fault: 'respond', status: 200, body: 'OK' },
-  'of somebody else': {
-    ...{ when: 'before', fault: 'respond', status: 200, body: { success: true } },
-    headers: { 'zuora-track-id': 'of-somebody-else' },
-  },
-} as const;
-
-/** Answers that say that nothing was done. */
-export const clearFaults = {
-  '401': { when: 'before', fault: 'respond', status: 401, body: { message: 'Authentication error' } },
-  '409 lock': { when: 'before', fault: 'respond', status: 409, body: lock },
-  'lock as 200': { when: 'before', fault: 'respond', status: 200, body: lock },
-  'lock as 200, stored': { when: 'before', fault: 'respond', status: 200, body: lock, stored: true },
-  '429': { when: 'before', fault: 'respond', status: 429 },
-  '429, wait 1 s': { when: 'before', fault: 'respond', status: 429, headers: { 'retry-after': 1 } },
-  '429, wait 1 s, stored': {
-    ...{ when: 'before', fault: 'respond', status: 429, headers: { 'retry-after': 1 } },
-    stored: true,
-  },
-  'refused as 200': { when: 'before', fault: 'respond', status: 200, body: no },
-  'refused, stored': { when: 'before', fault: 'respond', status: 400, body: no, stored: true },
-  '403': { when: 'before', fault: 'respond', status: 403, body: { code: 58730010, message: 'no permission' } },
-} as const;
-
-export const emailFaults: Readonly<Record<string, object>> = { ...unknownFaults, ...clearFaults };

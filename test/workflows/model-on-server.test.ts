@@ -12,6 +12,7 @@ import { NativeConnection } from '@temporalio/worker';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Activities } from '../../activities/index.js';
+import { clearFaults, emailFaults, unknownFaults } from '../../scripts/chaos/email-faults.js';
 import type { Child } from '../../scripts/processes.js';
 import { controlOf } from '../../scripts/simulator-control.js';
 import { billRunSearchAttributes, startTemporalServer } from '../../scripts/temporal-server.js';
@@ -21,13 +22,10 @@ import { TASK_QUEUE, type RunStatus } from '../../workflows/contract.js';
 import { checkEnd, type Evidence } from '../support/evidence.js';
 import { DAY, HOUR, MINUTE, SECOND } from '../support/life.js';
 import {
-  clearFaults,
-  emailFaults,
   Life,
   show,
   soon,
   START_REQUEST,
-  unknownFaults,
   type Circumstances,
   type Place,
   type Shown,

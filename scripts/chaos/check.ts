@@ -1,0 +1,526 @@
+/**
+ * The seven rules of sending, held against evidence. Pure: the same evidence gives the same judgement, so tests can doctor
+ * it. Nothing here asks the product what it thinks of itself where another witness can be heard: Zuora's mailbox and
+ * request log against event history, history against the runs' answers and the audit.
+ */
+import { checkInput, type Settings } from '../../workflows/checks.js';
+import type { Attempt, Decision, EmailRequest, SendRecord } from '../../workflows/contract.js';
+import { intentKey, keyParts } from '../../workflows/keys.js';
+import type { BillRunEvidence, Evidence, RunEvidence, SentEmail } from './evidence.js';
+import type { ScheduledAttempt } from './history.js';
+
+/** `evidence`: something that must be there is not, so that nothing can be said. */
+type Rule = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 'hold' | 'determinism' | 'evidence';
+
+interface Violation {
+  readonly rule: Rule;
+  readonly billRun: string;
+  readonly what: string;
+  readonly evidence: unknown;
+}
+
+export interface Judgement {
+  /** Sends that runs opened, and requests that none was opened for though one should have been. */
+  readonly sendsIntended: number;
+  readonly sendsAccepted: number;
+  /** Emails beyond the first of a document for one intent. */
+  readonly duplicates: number;
+  /** Accepted requests without their emails that do not wait for a person. */
+  readonly lost: number;
+  /** Sends that wait for a person, or were closed without certainty. */
+  readonly unsettled: number;
+  /** Sends that a resend took the place of, with nothing emailed before. */
+  readonly superseded: number;
+  readonly violations: readonly Violation[];
+}
+
+const SECOND = 1_000;
+const HOUR = 3_600 * SECOND;
+/** Zuora forgets a key after 24 h; no attempt starts in the last of them. */
+const KEY_LIFETIME_MS = 23 * HOUR;
+/** How old a look may be, by rule 6. */
+const FRESH_MS = 60 * SECOND;
+/** What may lie between the clocks of a server, a worker and a simulator on one busy machine. */
+const SLACK_MS = 60 * SECOND;
+
+type Find = (rule: Rule, what: string, evidence: unknown) => void;
+
+export function judge(evidence: Evidence): Judgement {
+  const violations: Violation[] = [];
+  const counts = { sendsIntended: 0, sendsAccepted: 0, duplicates: 0, lost: 0, unsettled: 0, superseded: 0 };
+  for (const billRun of evidence.billRuns) {
+    const find: Find = (rule, what, proof) => violations.push({ rule, billRun: billRun.number, what, evidence: proof });
+    const sends = wholeSends(billRun);
+    checkEvidence(billRun, find);
+    checkPosted(billRun, find);
+    checkOneCallEach(billRun, find);
+    counts.duplicates += checkKeys(billRun, sends, find);
+    checkAges(billRun, sends, find);
+    checkOutcomes(billRun, sends, find);
+    checkLooks(billRun, find);
+    checkAudit(billRun, find);
+    const lost = checkRequests(billRun, sends, find);
+    const of = (outcome: WholeSend['end']): number => sends.filter(({ end }) => end === outcome).length;
+    counts.lost += lost.requests;
+    counts.sendsIntended += sends.length + lost.unserved;
+    counts.sendsAccepted += of('accepted');
+    counts.superseded += of('superseded');
+    counts.unsettled += of('unsettled');
+  }
+  const told = (count: (billRun: BillRunEvidence) => number): number =>
+    evidence.billRuns.reduce((sum, billRun) => sum + count(billRun), 0);
+  const inAll = { emails: told(({ emails }) => emails.length), calls: told(({ calls }) => calls.length) };
+  if (inAll.emails !== evidence.emails || inAll.calls !== evidence.calls || inAll.calls === 0) {
+    const all = { emails: evidence.emails, calls: evidence.calls };
+    violations.push({
+      rule: 'evidence',
+      billRun: '',
+      what: 'emails or calls of no bill run',
+      evidence: { all, inAll },
+    });
+  }
+  return { ...counts, violations };
+}
+
+/** A send, over all runs that had a hand in it. */
+interface WholeSend {
+  /** The records that tell of it, oldest run first. */
+  readonly records: readonly { readonly run: RunEvidence; readonly record: SendRecord }[];
+  /** What its keys begin with; null where nothing was attempted. */
+  readonly intent: string | null;
+  readonly resend: boolean;
+  readonly requests: readonly EmailRequest[];
+  readonly attempts: readonly Attempt[];
+  readonly decisions: readonly Decision[];
+  readonly keys: ReadonlySet<string>;
+  /** What it came to; `lost` where it is not settled and nobody is asked. */
+  readonly end: 'accepted' | 'superseded' | 'unsettled' | 'lost';
+}
+
+/** A later run goes on with a send of an earlier one under the same keys: their records tell of one send. */
+function wholeSends({ runs }: BillRunEvidence): readonly WholeSend[] {
+  const groups = new Map<string, { run: RunEvidence; record: SendRecord }[]>();
+  for (const run of runs) {
+    for (const record of run.sends) {
+      const [first] = record.attempts;
+      const name = first === undefined ? `${run.runId} ${record.ordinal}` : keyParts(first.idempotencyKey).intent;
+      groups.set(name, [...(groups.get(name) ?? []), { run, record }]);
+    }
+  }
+  return [...groups.values()].map((records) => {
+    const all = records.map(({ record }) => record);
+    const attempts = new Map(all.flatMap((record) => record.attempts.map((attempt) => [attempt.trackId, attempt])));
+    const [first] = attempts.values();
+    return {
+      records,
+      intent: first === undefined ? null : keyParts(first.idempotencyKey).intent,
+      resend: all.some(({ resend }) => resend),
+      requests: all.flatMap(({ requests }) => requests),
+      attempts: [...attempts.values()].sort(byStart),
+      decisions: all.flatMap(({ decisions }) => decisions),
+      keys: new Set([...attempts.values()].map(({ idempotencyKey }) => idempotencyKey)),
+      end: endOf(records),
+    };
+  });
+}
+
+function byStart(one: Attempt, other: Attempt): number {
+  return Date.parse(one.startedAt) - Date.parse(other.startedAt);
+}
+
+function endOf(records: WholeSend['records']): WholeSend['end'] {
+  if (records.some(({ record }) => record.outcome === 'accepted')) return 'accepted';
+  const last = records.at(-1);
+  if (last === undefined) return 'lost';
+  const { run, record } = last;
+  if (record.outcome === 'superseded') return 'superseded';
+  // Closed in words, or a person has been asked.
+  const isAsked = run.open && run.status?.question?.ordinal === record.ordinal;
+  return record.settledAt !== null || isAsked || (!run.open && record.outcome !== 'pending') ? 'unsettled' : 'lost';
+}
+
+/** Without these nothing else means anything. */
+function checkEvidence({ runs, audit, accepted, documents }: BillRunEvidence, find: Find): void {
+  if (runs.length === 0) find('evidence', 'no run, though it was started', accepted);
+  if (documents.length === 0) find('evidence', 'no billing documents', documents);
+  for (const { workflowId } of accepted) {
+    const known = runs.some((run) => run.workflowId === workflowId);
+    if (!known) find('evidence', `no run of ${workflowId}, which Temporal said it had`, accepted);
+  }
+  for (const { runId, workflowId, events, brokenTasks, atRest } of runs) {
+    if (events === 0) find('evidence', `no history of run ${runId}`, workflowId);
+    if (!atRest) find('evidence', `run ${runId} did not come to rest`, workflowId);
+    if (brokenTasks.length > 0) find('determinism', `run ${runId} could not go on`, brokenTasks);
+  }
+  if (audit.incomplete.length > 0) find('evidence', 'the audit is incomplete', audit.incomplete);
+}
+
+/** Rule 1: by Zuora's own clock, and by what the runs knew. */
+function checkPosted({ documents, calls, emails, runs }: BillRunEvidence, find: Find): void {
+  for (const { documentNumber, sentAt } of emails) {
+    const postedAt = documents.find(({ number }) => number === documentNumber)?.postedAt ?? null;
+    if (postedAt === null || sentAt < postedAt)
+      find(1, 'an email before the post', { documentNumber, sentAt, postedAt });
+  }
+  for (const { at, trackId } of calls) {
+    const unposted = documents.find(({ postedAt }) => postedAt === null || at < postedAt);
+    if (unposted !== undefined) find(1, 'a call before the post', { at, trackId, postedAt: unposted.postedAt });
+  }
+  for (const { input, look } of runs.flatMap(({ attempts }) => attempts)) {
+    const { status } = look?.billRun ?? {};
+    if (status !== 'Posted')
+      find(1, 'an attempt by a run that had not seen the post', { trackId: input.trackId, status });
+  }
+}
+
+/** Rule 2, between Zuora's log and history; that calls are in history is rule 7 as well. */
+function checkOneCallEach({ number, calls, runs }: BillRunEvidence, find: Find): void {
+  const scheduled = runs.flatMap(({ attempts }) => attempts);
+  for (const [trackId, count] of counted(scheduled.map(({ input }) => input.trackId))) {
+    if (count > 1) find(2, 'attempts share a track id', { trackId, count });
+  }
+  for (const [trackId, count] of counted(calls.map((call) => call.trackId ?? 'none'))) {
+    if (count > 1) find(2, 'an attempt made more than one call', { trackId, count });
+  }
+  for (const call of calls) {
+    const attempt = scheduled.find(({ input }) => input.trackId === call.trackId);
+    if (attempt === undefined) {
+      find(2, "a call in Zuora's log that no history holds", call);
+      continue;
+    }
+    const { idempotencyKey, resend } = attempt.input;
+    if (call.idempotencyKey !== idempotencyKey || call.body?.resend !== resend) {
+      find(3, 'a call under another key, or of another kind, than history says', { call, input: attempt.input });
+    }
+    if (call.path !== `/v1/bill-runs/${number}/emails`) find(3, 'a call by another URL', call);
+  }
+  for (const { input, end } of scheduled) {
+    const call = calls.find(({ trackId }) => trackId === input.trackId);
+    const noCall = end === 'notTaken' || (typeof end === 'object' && !end.called);
+    if (noCall && call !== undefined) find(2, 'a call that history says was not made', { call, end });
+    if (typeof end !== 'object' || !end.called || end.httpStatus === null) continue;
+    const { httpStatus, zuoraRequestId } = end;
+    // A call whose client seemed to have gone has no status in the log, and may have been answered all the same.
+    const answered =
+      call !== undefined && [httpStatus, null].includes(call.status) && call.requestId === zuoraRequestId;
+    if (!answered) find(2, "an answer in history that Zuora's log does not hold", { end, call });
+  }
+}
+
+/** Rule 3: one key per send, and one email per document for it. Returns the emails that were too many. */
+function checkKeys(billRun: BillRunEvidence, sends: readonly WholeSend[], find: Find): number {
+  const { id, runs, calls, emails, accepted } = billRun;
+  const scheduled = runs.flatMap(({ attempts }) => attempts);
+  for (const { input } of scheduled) {
+    const { idempotencyKey: key, resend } = input;
+    const send = sends.find(({ keys }) => keys.has(key));
+    const ids = send === undefined ? [] : send.requests.map(({ requestId }) => requestId);
+    const legal = (resend ? ids : ['']).map((requestId) => intentKey({ billRunId: id, resend, requestId }));
+    if (!legal.includes(keyParts(key).intent)) find(3, 'a key that is not built from business ids', { key, legal });
+  }
+  for (const { records } of sends) {
+    for (const { run, record } of records) {
+      const intents = new Set(record.attempts.map(({ idempotencyKey: key }) => keyParts(key).intent));
+      if (intents.size > 1) find(3, 'a send under more than one key', { runId: run.runId, intents: [...intents] });
+    }
+  }
+  for (const send of sends) {
+    for (const what of numberFaults(send, startIn(scheduled))) find(3, what, attemptsOf(send));
+  }
+
+  const duplicates = duplicatesIn(sends, emails, find);
+  // Whatever keys and records say: nobody gets more emails of a document than were asked for.
+  const resends = new Set(runs.flatMap(({ sends: all }) => all).flatMap(({ requests }) => resendsIn(requests)));
+  for (const run of runs) for (const requestId of run.asked.ids) resends.add(requestId);
+  for (const { kind, requestId } of accepted) if (kind === 'resend' && requestId !== null) resends.add(requestId);
+  for (const [documentNumber, count] of counted(emails.map((email) => email.documentNumber))) {
+    const asked = 1 + resends.size + risksIn(sends.flatMap(({ decisions }) => decisions));
+    if (count > asked) find(3, 'a document was mailed more often than anybody asked', { documentNumber, count, asked });
+  }
+  for (const { idempotencyKey, documentNumber } of emails) {
+    const known = calls.some((call) => call.idempotencyKey === idempotencyKey);
+    if (!known) find(2, 'an email that no call asked for', { documentNumber, idempotencyKey });
+  }
+  return duplicates;
+}
+
+function resendsIn(requests: readonly EmailRequest[]): readonly string[] {
+  return requests.filter(({ resend }) => resend).map(({ requestId }) => requestId);
+}
+
+function risksIn(decisions: readonly Decision[]): number {
+  return decisions.filter(({ decision }) => decision === 'sendAnyway').length;
+}
+
+function duplicatesIn(sends: readonly WholeSend[], emails: readonly SentEmail[], find: Find): number {
+  let duplicates = 0;
+  const sendOf = ({ idempotencyKey }: SentEmail): WholeSend | undefined =>
+    sends.find(({ keys }) => keys.has(idempotencyKey ?? ''));
+  const intentOf = (email: SentEmail): string => sendOf(email)?.intent ?? keyParts(email.idempotencyKey ?? '/').intent;
+  const groups = counted(emails.map((email) => JSON.stringify([email.documentNumber, intentOf(email)])));
+  for (const [name, count] of groups) {
+    const [documentNumber, intent] = JSON.parse(name) as [string, string];
+    const own = emails.filter((email) => email.documentNumber === documentNumber && intentOf(email) === intent);
+    const risks = risksIn(own[0] === undefined ? [] : (sendOf(own[0])?.decisions ?? []));
+    if (count <= 1 + risks) continue;
+    duplicates += count - 1 - risks;
+    find(3, `a document was mailed ${count} times for one intent`, { documentNumber, intent, mailbox: own });
+  }
+  return duplicates;
+}
+
+/** Rule 4: no attempt under a key that Zuora may have forgotten, and none of itself when the budget is over. */
+function checkAges({ calls, runs }: BillRunEvidence, sends: readonly WholeSend[], find: Find): void {
+  const firstUse = new Map<string, number>();
+  for (const { idempotencyKey: key, at, trackId } of [...calls].sort((one, other) => (one.at < other.at ? -1 : 1))) {
+    if (key === null) continue;
+    const first = firstUse.get(key) ?? Date.parse(at);
+    firstUse.set(key, first);
+    if (Date.parse(at) - first > KEY_LIFETIME_MS + SLACK_MS) {
+      find(4, 'a call under a key that was first used more than 23 h before', { key, trackId, at });
+    }
+  }
+  const scheduled = runs.flatMap(({ attempts }) => attempts);
+  for (const { input, at } of scheduled) {
+    const first = Math.min(
+      ...scheduled.filter((each) => each.input.idempotencyKey === input.idempotencyKey).map((each) => each.at),
+    );
+    if (input.notAfter > first + KEY_LIFETIME_MS + SLACK_MS || at > input.notAfter) {
+      find(4, 'an attempt that may start more than 23 h after the first use of its key', { input, at, first });
+    }
+  }
+  for (const { records, attempts, decisions } of sends) {
+    const budgetMs = Math.max(...records.map(({ run }) => settingsOf(run).sendBudgetMs));
+    const starts = attempts.map(startIn(scheduled));
+    const retries = decisions.map(({ at }) => starts.find((start) => start >= Date.parse(at)) ?? Infinity);
+    for (const start of starts) {
+      const from = Math.max(...[starts[0] ?? start, ...retries].filter((at) => at <= start));
+      if (start - from > budgetMs + SLACK_MS) find(4, 'an attempt after the budget ended', { start, from, budgetMs });
+    }
+  }
+}
+
+/** Rule 5: a send is what its attempts and the mailbox make it, and nothing better. */
+function checkOutcomes({ documents, emails, runs }: BillRunEvidence, sends: readonly WholeSend[], find: Find): void {
+  for (const send of sends) {
+    const { attempts, keys, resend, end } = send;
+    const own = emails.filter(({ idempotencyKey }) => keys.has(idempotencyKey ?? ''));
+    const success = attempts.some(({ verdict }) => verdict === 'accepted');
+    if (success !== (end === 'accepted')) find(5, `a send is ${end}, and its attempts say otherwise`, attemptsOf(send));
+    if (success) {
+      // A first send leaves out what was emailed before.
+      const emailed = new Set((resend ? own : emails).map(({ documentNumber }) => documentNumber));
+      const missing = documents.filter(({ number }) => !emailed.has(number));
+      if (missing.length > 0)
+        find(5, 'a send is accepted, and documents were not mailed', { keys: [...keys], missing });
+    }
+    const { outcome, note, settledAt } = send.records.at(-1)?.record ?? {};
+    if (outcome !== undefined && ['refused', 'skipped', 'superseded'].includes(outcome) && own.length > 0) {
+      find(5, `a send is ${outcome}, and documents were mailed for it`, own);
+    }
+    if (outcome === 'unknown' && settledAt !== null && note === null) {
+      find(5, 'a send was closed as unknown without a word', attemptsOf(send));
+    }
+    for (const key of keys) {
+      const mailed = own.some(({ idempotencyKey }) => idempotencyKey === key);
+      const maybe = attempts.some(
+        ({ idempotencyKey, verdict }) => idempotencyKey === key && ['accepted', 'unknown'].includes(verdict),
+      );
+      if (mailed && !maybe) find(5, 'documents were mailed under a key whose attempts all say no', attemptsOf(send));
+    }
+  }
+  for (const { status, runId } of runs) {
+    if (status?.question === null && status.state === 'NeedsAttention')
+      find(5, 'a person is needed and not asked', runId);
+  }
+}
+
+function checkLooks({ runs }: BillRunEvidence, find: Find): void {
+  for (const run of runs) {
+    for (const { held, closing, input } of run.attempts) {
+      if (held || closing) find('hold', 'an attempt of a run that was held or closing', input);
+    }
+    for (const { resend, attempts, decisions } of run.sends) {
+      const own = attempts.filter(({ runId }) => runId === undefined);
+      const begun = run.attempts.find(({ input }) => input.trackId === own[0]?.trackId);
+      if (resend || begun === undefined) continue;
+      const overridden = decisions.some(({ decision, at }) => decision === 'sendAnyway' && Date.parse(at) <= begun.at);
+      if (overridden) continue;
+      for (const what of lookFaults(begun, settingsOf(run))) find(6, what, { look: begun.look, input: begun.input });
+    }
+  }
+}
+
+/** Rule 6, for the first attempt of a first send: what is wrong with the look before it. */
+export function lookFaults({ at, look }: ScheduledAttempt, { coolDownMs }: Pick<Settings, 'coolDownMs'>): string[] {
+  if (look === undefined) return ['there was no look before it'];
+  const { billRun, at: lookedAt } = look;
+  const sentAt = Math.min(Date.parse(billRun.lastEmailSentTime ?? '1970-01-01T00:00:00Z'), lookedAt);
+  return [
+    ...(at - lookedAt > FRESH_MS + SLACK_MS ? ['the look before it was not fresh'] : []),
+    ...(billRun.autoEmail === true ? ['Zuora emails by itself'] : []),
+    ...(billRun.numberOfInvoices === 0 && billRun.numberOfCreditMemos === 0 ? ['there is nothing to email'] : []),
+    ...(at < sentAt + coolDownMs ? ['the cool-down is not over'] : []),
+  ];
+}
+
+/**
+ * Rule 3: what is wrong with the numbers in a send's keys. They begin with 1, and grow only for a reason.
+ *
+ * @param startOf when an attempt began (epoch, ms), by the clock that decisions are dated by
+ */
+export function numberFaults(
+  { attempts, decisions }: Pick<SendRecord, 'attempts' | 'decisions'>,
+  startOf: (attempt: Attempt) => number,
+): string[] {
+  return attempts.flatMap((attempt, index) => {
+    const before = attempts[index - 1];
+    const last = before === undefined ? 1 : keyParts(before.idempotencyKey).number;
+    const grown = keyParts(attempt.idempotencyKey).number - last;
+    if (grown === 0) return [];
+    if (before === undefined) return ['the numbers in keys do not begin with 1'];
+    if (grown !== 1) return ['the number in the key does not grow by one'];
+    if (before.stored && before.verdict === 'notExecuted') return [];
+    const between = decisions.filter(
+      ({ at }) => Date.parse(at) >= startOf(before) && Date.parse(at) <= startOf(attempt),
+    );
+    const past = attempts.slice(0, index);
+    const firstUse = past.find(({ idempotencyKey: key }) => key === before.idempotencyKey) ?? before;
+    const forgotten = startOf(attempt) > startOf(firstUse) + KEY_LIFETIME_MS;
+    const usedUp = before.verdict === 'refused' || before.stored || forgotten;
+    const risked = between.some(({ decision }) => decision === 'sendAnyway');
+    return [
+      ...(between.length === 0 ? ['a fresh key that no person asked for'] : []),
+      ...(usedUp ? [] : ['a fresh key though the old one is of use']),
+      ...(risked || !isUnknown(past) ? [] : ['a fresh key after an unknown attempt, and nobody took the risk']),
+    ];
+  });
+}
+
+/** Some key is neither settled by a success or a stored reply, nor free of unknown attempts. */
+function isUnknown(attempts: readonly Attempt[]): boolean {
+  return attempts.some(({ idempotencyKey: key }) => {
+    const under = attempts.filter(({ idempotencyKey }) => idempotencyKey === key);
+    const settling = under.findLastIndex(({ stored, verdict }) => stored || verdict === 'accepted');
+    return under.slice(Math.max(settling, 0)).some(({ verdict }) => verdict === 'unknown');
+  });
+}
+
+/** Rule 7: history, the runs' records and the audit tell the same, and all of it. */
+function checkAudit({ runs, calls, audit, accepted }: BillRunEvidence, find: Find): void {
+  const recorded = new Map(runs.flatMap(({ sends }) => sends.flatMap(({ attempts }) => attempts.map(named))));
+  const audited = new Map(audit.sends.flatMap(({ attempts }) => attempts.map(named)));
+  for (const { input, end } of runs.flatMap(({ attempts }) => attempts)) {
+    if (end === 'notTaken' || (typeof end === 'object' && !end.called)) continue;
+    for (const [who, told] of [
+      ['the record', recorded.get(input.trackId)],
+      ['the audit', audited.get(input.trackId)],
+    ] as const) {
+      const receipt = typeof end === 'object' ? end : undefined;
+      const right =
+        told?.idempotencyKey === input.idempotencyKey &&
+        (receipt === undefined ||
+          (told.httpStatus === receipt.httpStatus && told.zuoraRequestId === receipt.zuoraRequestId));
+      if (!right) find(7, `${who} does not tell an attempt as history does`, { input, end, told: told ?? null });
+    }
+  }
+  const scheduled = new Set(runs.flatMap(({ attempts }) => attempts.map(({ input }) => input.trackId)));
+  for (const [who, told] of [['the record', recorded] as const, ['the audit', audited] as const]) {
+    for (const [trackId, attempt] of told) {
+      if (!scheduled.has(trackId)) find(7, `${who} tells an attempt that history does not hold`, attempt);
+    }
+  }
+  for (const call of calls) {
+    if (!audited.has(call.trackId ?? '')) find(7, "the audit misses a call of Zuora's log", call);
+  }
+  for (const { runId } of runs) {
+    const told = audit.entries.some((entry) => entry.runId === runId && entry.event === 'started');
+    if (!told) find(7, 'the audit misses a run', runId);
+  }
+  for (const { kind, requestId, requestedBy } of accepted) {
+    if (kind !== 'resend' || requestId === null) continue;
+    const told = audit.entries.some((entry) => entry.requestedBy === requestedBy && entry.text.includes(requestId));
+    if (!told) find(7, 'the audit does not tell who asked for a resend', { requestId, requestedBy });
+  }
+}
+
+/**
+ * Rule 7: no request is lost and none is served twice.
+ *
+ * @returns the accepted requests that are lost, and how many of them no send was opened for
+ */
+function checkRequests(
+  { runs, accepted, status, documents, emails }: BillRunEvidence,
+  sends: readonly WholeSend[],
+  find: Find,
+): { requests: number; unserved: number } {
+  const posted = status === 'Posted';
+  const resends = new Set<string>();
+  for (const { kind, requestId } of accepted) if (kind === 'resend' && requestId !== null) resends.add(requestId);
+  for (const { asked, input } of runs) {
+    for (const requestId of asked.ids) resends.add(requestId);
+    if (input.resend === true && input.requestId !== undefined) resends.add(input.requestId);
+  }
+  const lost: { requestId: string; why: string; opened: boolean }[] = [];
+  for (const requestId of resends) {
+    const serving = sends.filter(({ requests }) => resendsIn(requests).includes(requestId));
+    if (serving.length > 1) find(7, 'a request is served by two sends', { requestId, sends: serving.map(attemptsOf) });
+    if (serving.length === 0 && posted) lost.push({ requestId, why: 'no send serves it', opened: false });
+    if (serving.some(({ end }) => end === 'lost')) lost.push({ requestId, why: 'its send just stopped', opened: true });
+  }
+  for (const run of runs) {
+    const generated = new Set(
+      run.sends.flatMap(({ requests }) => requests.map(({ requestId }) => requestId)).filter(isGenerated),
+    );
+    const missing = run.asked.unnamed - generated.size;
+    if (posted && missing > 0) lost.push({ requestId: `${missing} without an id`, why: 'no send', opened: false });
+  }
+  const starts = accepted.filter(({ kind }) => kind === 'start');
+  const emailed = new Set(emails.map(({ documentNumber }) => documentNumber));
+  const complete = documents.every(({ number }) => emailed.has(number));
+  const waits = sends.some(({ end }) => end === 'unsettled');
+  if (posted && starts.length > 0 && !complete && !waits) {
+    const opened = sends.some(({ end }) => end === 'lost');
+    lost.push({ requestId: starts[0]?.requestId ?? 'start', why: 'documents without an email', opened });
+  }
+  for (const { requestId, why } of lost) {
+    const states = runs.map(({ runId, status: told }) => ({ runId, state: told?.state, waitingFor: told?.waitingFor }));
+    find(7, `an accepted request is lost: ${why}`, { requestId, states, sends: sends.map(attemptsOf) });
+  }
+  return { requests: lost.length, unserved: lost.filter(({ opened }) => !opened).length };
+}
+
+/** The id that a run gives a request without one: its first run's, and a number. */
+function isGenerated(requestId: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}-[1-9]\d*$/.test(requestId);
+}
+
+function named(attempt: Attempt): readonly [string, Attempt] {
+  return [attempt.trackId, attempt];
+}
+
+/** In short, for a person to read. */
+function attemptsOf({ attempts, requests, end, intent }: WholeSend): object {
+  const told = attempts.map(({ idempotencyKey, trackId, verdict, stored, httpStatus, startedAt }) => {
+    return { idempotencyKey, trackId, verdict, stored, httpStatus, startedAt };
+  });
+  return { intent, end, requestIds: requests.map(({ requestId }) => requestId), attempts: told };
+}
+
+/** When an attempt began by the server's clock, where its history tells. */
+function startIn(scheduled: readonly ScheduledAttempt[]): (attempt: Attempt) => number {
+  return ({ trackId, startedAt }) =>
+    scheduled.find(({ input }) => input.trackId === trackId)?.at ?? Date.parse(startedAt);
+}
+
+function settingsOf({ input }: RunEvidence): Settings {
+  const { value, faults } = checkInput(input);
+  if (faults !== undefined) throw new Error(`a run was started with ${faults.join('; ')}`);
+  return value;
+}
+
+function counted(names: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return counts;
+}

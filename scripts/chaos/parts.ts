@@ -1,0 +1,218 @@
+/** The real parts of a chaos run, and the blows that they take. */
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client, Connection } from '@temporalio/client';
+import { BillRunEmails } from '../../client/index.js';
+import { startSimulator } from '../../simulator/index.js';
+import type { Child } from '../processes.js';
+import { controlOf, type Control } from '../simulator-control.js';
+import { billRunSearchAttributes, startTemporalServer, type TemporalServer } from '../temporal-server.js';
+import { spawnWorker, startWorker } from '../worker-process.js';
+import { LINKS, WORKERS, type Blow, type Plan } from './plan.js';
+import { openLink, type Link } from './proxy.js';
+
+export interface Parts {
+  readonly control: Control;
+  /** Past all proxies, for those who watch. */
+  readonly client: Client;
+  /** As pipelines and operators see Temporal: through a proxy. */
+  readonly emailsOf: ReadonlyMap<string, BillRunEmails>;
+  strike(blow: Blow): Promise<void>;
+  /** Everything is up, and everything passes. */
+  calm(): Promise<void>;
+  readonly struck: Readonly<Struck>;
+}
+
+export interface Struck {
+  kills: { SIGKILL: number; SIGTERM: number };
+  serverRestarts: number;
+  cuts: number;
+  /** Connections that a cut ended. */
+  cutConnections: number;
+  stalls: number;
+  slowed: number;
+  /** Worker processes that ended though nobody killed them, as they do where Temporal is away when they start. */
+  workersGone: number;
+}
+
+/** How long a worker that was told to end may drain. What takes longer is killed, as supervisors do. */
+const DRAIN_MS = 20_000;
+/** How long a client waits for an answer of Temporal's before it asks again. */
+const PATIENCE_MS = 5_000;
+
+/** @param onStop is given what has to be stopped, in the order in which it was started */
+export async function startParts(
+  plan: Plan,
+  { folder, workerMain }: { folder: string; workerMain: string | undefined },
+  onStop: (stop: () => Promise<unknown>) => void,
+): Promise<Parts> {
+  const struck: Struck = {
+    kills: { SIGKILL: 0, SIGTERM: 0 },
+    ...{ serverRestarts: 0, cuts: 0, cutConnections: 0, stalls: 0, slowed: 0, workersGone: 0 },
+  };
+  // Emails leave so late that a first send which is repeated under a fresh key chooses the same documents again.
+  const simulator = await startSimulator({ seed: plan.seed, emailDelayMs: 20_000 });
+  onStop(() => simulator.close());
+
+  let temporal = await startServer(folder);
+  const { address, namespace } = temporal;
+  let restarting: Promise<void> = Promise.resolve();
+  onStop(async () => {
+    await restarting.catch(() => undefined);
+    await temporal.kill();
+  });
+  const restart = async (downMs: number): Promise<void> => {
+    await temporal.kill();
+    await delay(downMs);
+    temporal = await startServer(folder, Number(address.split(':')[1]));
+    struck.serverRestarts += 1;
+  };
+
+  const links = new Map<string, Link>();
+  for (const name of LINKS) {
+    const link = await openLink(name.endsWith('/zuora') ? new URL(simulator.url).host : address);
+    links.set(name, link);
+    onStop(() => link.close());
+  }
+  const linkTo = (name: string): Link => {
+    const link = links.get(name);
+    if (link === undefined) throw new Error(`there is no connection ${name}`);
+    return link;
+  };
+
+  const workers = Array.from({ length: WORKERS }, (_, index) => {
+    const name = `worker-${index + 1}`;
+    return supervised((starts) =>
+      spawnWorker({
+        temporal: { address: linkTo(`${name}/temporal`).address, namespace },
+        simulatorUrl: `http://${linkTo(`${name}/zuora`).address}`,
+        pollInterval: '500ms',
+        logLevel: 'warn',
+        logFile: join(folder, `${name}-${starts}.log`),
+        ...(workerMain === undefined ? {} : { main: workerMain }),
+      }),
+    );
+  });
+  // One that cannot start at all should say so now, with its last words.
+  const proof = { temporal, simulatorUrl: simulator.url, ...(workerMain === undefined ? {} : { main: workerMain }) };
+  await (await startWorker(proof)).stop();
+  for (const worker of workers) onStop(() => worker.stop());
+  await Promise.all(workers.map((worker) => worker.start()));
+
+  const connection = await Connection.connect({ address });
+  onStop(() => connection.close());
+  const emailsOf = new Map<string, BillRunEmails>();
+  for (const who of ['pipeline-1', 'pipeline-2', 'operators']) {
+    const way = Connection.lazy({
+      address: linkTo(`${who}/temporal`).address,
+      channelArgs: { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 1_000 },
+    });
+    onStop(() => way.close());
+    emailsOf.set(who, new BillRunEmails(new Client({ connection: way, identity: who }), { deadlineMs: PATIENCE_MS }));
+  }
+
+  return {
+    control: controlOf(simulator.url),
+    client: new Client({ connection }),
+    emailsOf,
+    get struck() {
+      return { ...struck, workersGone: workers.reduce((sum, { gone }) => sum + gone(), 0) };
+    },
+    async strike(blow) {
+      switch (blow.kind) {
+        case 'kill':
+          await workers[blow.worker - 1]?.kill(blow.signal);
+          struck.kills[blow.signal] += 1;
+          return;
+        case 'restartTemporal':
+          restarting = restarting.then(() => restart(blow.downMs));
+          return restarting;
+        case 'cut':
+          struck.cutConnections += linkTo(blow.link).cut(blow.ms);
+          struck.cuts += 1;
+          return;
+        case 'stall':
+          linkTo(blow.link).stall(blow.ms);
+          struck.stalls += 1;
+          return;
+        case 'slow':
+          linkTo(blow.link).slow(blow.ms);
+          struck.slowed += 1;
+          return;
+      }
+    },
+    async calm() {
+      await restarting;
+      for (const link of links.values()) link.heal();
+    },
+  };
+}
+
+/** On one file and, from the second time on, on one port. */
+async function startServer(folder: string, port?: number): Promise<TemporalServer> {
+  const started = (): Promise<TemporalServer> =>
+    startTemporalServer({
+      ...(port === undefined ? {} : { port }),
+      headless: true,
+      dbFilename: join(folder, 'temporal.db'),
+      searchAttributes: billRunSearchAttributes,
+      logFile: join(folder, 'temporal.log'),
+    });
+  // Its own inner ports are chosen anew each time, and may be taken a moment before.
+  return started().catch(started);
+}
+
+interface Supervised {
+  start: () => Promise<void>;
+  /** SIGKILL ends it at once; with SIGTERM its successor starts while it drains, as in a rolling deployment. */
+  kill: (signal: 'SIGKILL' | 'SIGTERM') => Promise<void>;
+  stop: () => Promise<void>;
+  /** How often it ended by itself. */
+  gone: () => number;
+}
+
+/** A process that is started again whenever it ends, as a supervisor does. */
+function supervised(spawn: (starts: number) => Promise<Child>): Supervised {
+  let current: Child | undefined;
+  let starts = 0;
+  let gone = 0;
+  let stopped = false;
+  const ending = new Set<Promise<unknown>>();
+
+  async function start(): Promise<void> {
+    starts += 1;
+    const child = await spawn(starts);
+    current = child;
+    void child.ended.then(async () => {
+      if (current !== child || stopped) return;
+      gone += 1;
+      await delay(300);
+      await start();
+    });
+    if (stopped) await child.stop(0);
+  }
+
+  function end(child: Child | undefined, graceMs: number): Promise<unknown> {
+    if (child === undefined) return Promise.resolve();
+    const ended = child.stop(graceMs).finally(() => ending.delete(ended));
+    ending.add(ended);
+    return ended;
+  }
+
+  return {
+    start,
+    gone: () => gone,
+    async kill(signal) {
+      const child = current;
+      current = undefined;
+      const ended = end(child, signal === 'SIGKILL' ? 0 : DRAIN_MS);
+      if (signal === 'SIGKILL') await ended;
+      if (!stopped) await start();
+    },
+    async stop() {
+      stopped = true;
+      await end(current, 0);
+      await Promise.all(ending);
+    },
+  };
+}
