@@ -119,9 +119,9 @@ export async function emailBillRun(input: EmailBillRunInput, carried?: Run): Pro
   return CancellationScope.nonCancellable(async () => {
     void publishMessages(run);
     for (;;) {
-      settle(run, Date.now());
+      settle(run, clock(run));
       publish(run);
-      const step = nextStep(run, Date.now());
+      const step = nextStep(run, clock(run));
       // Nothing is under way here; and where nothing is about to end, a new run can go on.
       const ends = step.kind === 'complete' || step.kind === 'cancel' || step.kind === 'fail';
       if (!ends && workflowInfo().continueAsNewSuggested) return continueAsNew<typeof emailBillRun>(input, run);
@@ -157,6 +157,19 @@ export async function emailBillRun(input: EmailBillRunInput, carried?: Run): Pro
       }
     }
   });
+}
+
+/**
+ * The time by which a run goes on: a timer that fired is a clock as well. A query that is the first to reach a new worker makes
+ * the SDK fire timers by the clock of the last workflow task; by that alone, the run would wait again, and no replay would.
+ */
+function clock({ timerFiredAt }: Run): number {
+  return Math.max(Date.now(), timerFiredAt ?? 0);
+}
+
+/** Waits, at most until then. */
+async function waitUntil(run: Run, until: number, summary: string, isOver: () => boolean): Promise<void> {
+  if (!(await condition(isOver, until - clock(run), { summary }))) run.timerFiredAt = until;
 }
 
 function settingsOf(input: unknown): Settings {
@@ -201,17 +214,17 @@ function listen(run: Run): void {
     setHandler(
       signal,
       (argument?: unknown) => {
-        receive(run, argument, Date.now());
+        receive(run, argument, clock(run));
       },
       { description },
     );
   }
   setDefaultSignalHandler((name) => {
-    messages.receiveUnknown(run, name, Date.now());
+    messages.receiveUnknown(run, name, clock(run));
   });
   setHandler(
     requestResendUpdate,
-    (argument?: ResendMessage) => messages.requestResend(run, argument ?? {}, Date.now()),
+    (argument?: ResendMessage) => messages.requestResend(run, argument ?? {}, clock(run)),
     {
       description:
         `Email all documents, as the signal resend does, and answer with the request id and the ordinal of its send, ` +
@@ -222,7 +235,7 @@ function listen(run: Run): void {
       },
     },
   );
-  setHandler(statusQuery, () => statusOf(run, Date.now()), {
+  setHandler(statusQuery, () => statusOf(run, clock(run)), {
     description: 'What the run is doing, what it waits for, and what it asks',
   });
   setHandler(sendsQuery, () => sendsOf(run), {
@@ -245,7 +258,7 @@ async function publishMessages(run: Run): Promise<never> {
 
 /** Shows the run to people: search attributes, where they changed, and the text in Temporal UI. */
 function publish(run: Run): void {
-  const now = Date.now();
+  const now = clock(run);
   const state = noteState(run, now);
   const { billRun } = run;
   const pairs: (SearchAttributePair | undefined)[] = [
@@ -277,7 +290,7 @@ function mustMoveOn({ canceled, finish }: Run): boolean {
 
 /** Watches the bill run until its status changes. A hint looks at once; a closing run stops. Both do no harm to a read. */
 async function watch(run: Run, { lastSeenStatus, until }: Extract<Step, { kind: 'watch' }>): Promise<void> {
-  runs.followHint(run, Date.now());
+  runs.followHint(run, clock(run));
   await interruptible(
     run,
     () => look(run, lastSeenStatus),
@@ -300,10 +313,10 @@ async function interruptible(
 }
 
 async function interruption(run: Run, until: number): Promise<void> {
-  await condition(() => run.hinted || mustMoveOn(run), until - Date.now(), { summary: 'deadline for posting' });
-  if (run.hinted) {
-    const wait = runs.hintDueAt(run) - Date.now();
-    if (wait > 0) await condition(() => mustMoveOn(run), wait, { summary: 'a hint came; look again in a moment' });
+  await waitUntil(run, until, 'deadline for posting', () => run.hinted || mustMoveOn(run));
+  const lookAt = runs.hintDueAt(run);
+  if (run.hinted && clock(run) < lookAt) {
+    await waitUntil(run, lookAt, 'a hint came; look again in a moment', () => mustMoveOn(run));
   }
 }
 
@@ -314,7 +327,7 @@ async function look(run: Run, lastSeenStatus?: string): Promise<void> {
   );
   const input = { ...addressOf(run), ...(lastSeenStatus === undefined ? {} : { lastSeenStatus }) };
   try {
-    runs.recordLook(run, await watchBillRun.executeWithOptions({ summary }, [input]), Date.now());
+    runs.recordLook(run, await watchBillRun.executeWithOptions({ summary }, [input]), clock(run));
   } catch (error) {
     const cause = error instanceof ActivityFailure ? error.cause : error;
     // An interruption or a time-out of a read means no more than: look again.
@@ -360,9 +373,9 @@ async function count(run: Run, { send, until }: Extract<Step, { kind: 'count' }>
   const ask = async (): Promise<void> => {
     try {
       const shown = await countEmailedInvoices.executeWithOptions({ summary }, [input]);
-      send.shown = { at: Date.now(), count: shown };
+      send.shown = { at: clock(run), count: shown };
     } catch (error) {
-      if (!isCancellation(error)) send.shown = { at: Date.now(), count: null };
+      if (!isCancellation(error)) send.shown = { at: clock(run), count: null };
     }
   };
   await interruptible(run, ask, () => change(run, until, 'next attempt'));
@@ -371,7 +384,7 @@ async function count(run: Run, { send, until }: Extract<Step, { kind: 'count' }>
 /** One attempt, one activity. It is never canceled, and what comes of it is recorded, whatever it is. */
 async function attempt(run: Run, send: Send): Promise<void> {
   if (run.billRun === null) return;
-  const startedAt = Date.now();
+  const startedAt = clock(run);
   const plan = beginAttempt(send, {
     originalRunId: workflowInfo().originalExecutionRunId,
     unique: uuid4(),
@@ -385,8 +398,8 @@ async function attempt(run: Run, send: Send): Promise<void> {
   const came = await emailBillRunDocuments
     .executeWithOptions({ summary }, [{ ...addressOf(run), billRunKey: run.billRun.number, ...plan }])
     .catch(lostAttempt);
-  if (came === 'neverTaken') abandonAttempt(send, Date.now());
-  else endAttempt(send, plan, came, { startedAt, now: Date.now(), jitter: Math.random() });
+  if (came === 'neverTaken') abandonAttempt(send, clock(run));
+  else endAttempt(send, plan, came, { startedAt, now: clock(run), jitter: Math.random() });
 }
 
 /** Waits for a message that changes what comes next, at most until then. */
@@ -394,5 +407,5 @@ async function change(run: Run, until: number, waitingFor: string): Promise<void
   const { revision } = run;
   const changed = (): boolean => run.revision !== revision || mustMoveOn(run);
   if (until === Infinity) await condition(changed);
-  else await condition(changed, until - Date.now(), { summary: words.summary(waitingFor) });
+  else await waitUntil(run, until, words.summary(waitingFor), changed);
 }

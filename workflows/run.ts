@@ -23,6 +23,8 @@ export interface Run {
   /** Of the first run in a chain of runs that continue as new, as is its start (epoch, ms). */
   readonly firstRunId: string;
   readonly startedAt: number;
+  /** What the last timer that fired was set to (epoch, ms). */
+  timerFiredAt?: number;
 
   billRun: BillRun | null;
   lookedAt: number;

@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Worker } from '@temporalio/worker';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { BillRunEmails } from '../../client/index.js';
 import { startChild } from '../../scripts/processes.js';
 import { projectRoot } from '../../scripts/project-root.js';
@@ -31,9 +32,10 @@ afterAll(async () => {
   await temporal.stop();
 });
 
-async function postedBillRun(fault: object): Promise<string> {
+async function postedBillRun(fault?: object): Promise<string> {
   const { number } = await control<{ number: string }>('POST', '/bill-runs', { status: 'Posted' });
-  await control('POST', '/faults', { method: 'POST', path: `/v1/bill-runs/${number}/emails`, ...fault });
+  const path = `/v1/bill-runs/${number}/emails`;
+  if (fault !== undefined) await control('POST', '/faults', { method: 'POST', path, ...fault });
   return number;
 }
 
@@ -143,6 +145,43 @@ describe('A worker process', () => {
       ([send]) => send?.outcome === 'accepted',
     );
     expect(sends[0]?.attempts).toMatchObject([{ verdict: 'accepted', httpStatus: 200 }]);
+    await successor.stop();
+  });
+
+  test('a query that is the first to reach a new worker does not make a run wait again for a timer that has fired', async () => {
+    const lost = await worker();
+    const numbers = await Promise.all(Array.from({ length: 12 }, () => postedBillRun()));
+    for (const billRunKey of numbers) await emails.start({ billRunKey, escalationWindow: '15s' });
+    for (const billRunKey of numbers) {
+      await until(
+        () => emails.status({ billRunKey }),
+        ({ state }) => state === 'Emailed',
+      );
+    }
+    await lost.stop(0);
+
+    // Nobody answers yet; the server keeps the question, and the timer fires meanwhile.
+    const runs = numbers.map((number) => emails.client.workflow.getHandle(`email-bill-run/${number}`));
+    const asked = runs.map((run) => emails.client.withDeadline(Date.now() + 100_000, () => run.query('status')));
+    for (const run of runs) {
+      await until(
+        () => run.fetchHistory(),
+        ({ events }) => events?.some(({ timerFiredEventAttributes: fired }) => fired != null) === true,
+      );
+    }
+    const successor = await worker();
+    await Promise.all(asked);
+    for (const run of runs) {
+      await run.result();
+      const history = await run.fetchHistory();
+      // The deadline for posting, and the escalation window.
+      expect(history.events?.filter(({ timerStartedEventAttributes: started }) => started != null)).toHaveLength(2);
+      await Worker.runReplayHistory(
+        { workflowBundle: { codePath: inject('workflowBundlePath') } },
+        history,
+        run.workflowId,
+      );
+    }
     await successor.stop();
   });
 

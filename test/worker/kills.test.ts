@@ -1,0 +1,162 @@
+/** A worker process that is killed, at each moment of a send that can be told apart: the documents are emailed once. */
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { Worker } from '@temporalio/worker';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { BillRunEmails } from '../../client/index.js';
+import { openLink, type Link } from '../../scripts/chaos/proxy.js';
+import type { Child } from '../../scripts/processes.js';
+import { controlOf, type Control } from '../../scripts/simulator-control.js';
+import { billRunSearchAttributes, startTemporalServer, type TemporalServer } from '../../scripts/temporal-server.js';
+import { startWorker } from '../../scripts/worker-process.js';
+import { startSimulator, type Simulator } from '../../simulator/index.js';
+import { emailsPerDocument, until, type Email, type SeenRequest } from '../support/rig.js';
+
+/** Of Temporal's API: a worker has taken it. */
+const PENDING_ACTIVITY_STATE_STARTED = 2;
+
+/** Longer than the test. */
+const FOR_GOOD = 3_600_000;
+
+let temporal: TemporalServer;
+let simulator: Simulator;
+let control: Control;
+let connection: Connection;
+let emails: BillRunEmails;
+/** Between the worker that is killed and the other parts. */
+let toTemporal: Link;
+let toZuora: Link;
+beforeAll(async () => {
+  temporal = await startTemporalServer({ headless: true, searchAttributes: billRunSearchAttributes });
+  simulator = await startSimulator();
+  control = controlOf(simulator.url);
+  toTemporal = await openLink(temporal.address);
+  toZuora = await openLink(new URL(simulator.url).host);
+  connection = await Connection.connect({ address: temporal.address });
+  emails = new BillRunEmails(new Client({ connection }));
+});
+afterAll(async () => {
+  await connection.close();
+  await toZuora.close();
+  await toTemporal.close();
+  await simulator.close();
+  await temporal.stop();
+});
+
+interface Send {
+  readonly number: string;
+  readonly run: WorkflowHandle;
+}
+
+async function begin(fault: object | undefined, status = 'Posted'): Promise<Send> {
+  const { number } = await control<{ number: string }>('POST', '/bill-runs', { status, invoices: 2, creditMemos: 1 });
+  const path = `/v1/bill-runs/${number}/emails`;
+  if (fault !== undefined) await control('POST', '/faults', { method: 'POST', path, ...fault });
+  const { workflowId } = await emails.start({ billRunKey: number });
+  return { number, run: emails.client.workflow.getHandle(workflowId) };
+}
+
+const calls = async ({ number }: Send): Promise<readonly (SeenRequest & { readonly status: number | null })[]> => {
+  const all = await control<(SeenRequest & { readonly status: number | null })[]>('GET', '/requests');
+  return all.filter(({ path }) => path === `/v1/bill-runs/${number}/emails`);
+};
+
+const underWay = ({ run }: Send): Promise<unknown> =>
+  until(
+    () => run.describe(),
+    ({ raw }) =>
+      raw.pendingActivities?.some(
+        ({ activityType, state }) =>
+          activityType?.name === 'emailBillRunDocuments' && Number(state) === PENDING_ACTIVITY_STATE_STARTED,
+      ) === true,
+  );
+
+const killable = () =>
+  startWorker({
+    temporal: { ...temporal, address: toTemporal.address },
+    simulatorUrl: `http://${toZuora.address}`,
+    pollInterval: '100ms',
+  });
+const successorOf = async (lost: Child, graceMs: number): Promise<Child> => {
+  await lost.stop(graceMs);
+  toTemporal.heal();
+  toZuora.heal();
+  return startWorker({ temporal, simulatorUrl: simulator.url, pollInterval: '100ms' });
+};
+
+/** One send, all under one key, and one email; returns what came of its attempts. */
+async function emailedOnce({ number, run }: Send): Promise<readonly string[]> {
+  const [record, ...others] = await until(
+    () => emails.sends({ billRunKey: number }),
+    ([first]) => first?.outcome === 'accepted',
+  );
+  const attempts = record?.attempts ?? [];
+  expect(others).toEqual([]);
+  expect(new Set(attempts.map(({ idempotencyKey }) => idempotencyKey)).size).toBe(1);
+  expect(emailsPerDocument(await control<Email[]>('GET', `/mailbox?billRun=${number}`))).toEqual({ min: 1, max: 1 });
+  const audit = await emails.audit({ billRunKey: number });
+  const audited = audit.sends.flatMap((send) => send.attempts.map(({ trackId }) => trackId));
+  expect(audited).toEqual(attempts.map(({ trackId }) => trackId));
+  const bundle = { codePath: inject('workflowBundlePath') };
+  await Worker.runReplayHistory({ workflowBundle: bundle }, await run.fetchHistory(), run.workflowId);
+  await emails.signal({ billRunKey: number }, 'finish');
+  await run.result();
+  return attempts.map(({ verdict, stored, reasons }) => `${stored ? 'stored ' : ''}${reasons[0]?.code ?? verdict}`);
+}
+
+test.for([
+  ['SIGKILL', 0],
+  ['SIGTERM, and SIGKILL while it drains', 500],
+] as const)('a kill while nothing, a request or an answer is on its way: %s', async ([, graceMs]) => {
+  const lost = await killable();
+  const requestOut = await begin({ when: 'before', fault: 'stall' });
+  const answerHeld = await begin({ when: 'after', fault: 'stall' });
+  const betweenAttempts = await begin({ when: 'before', fault: 'respond', status: 429, headers: { 'retry-after': 5 } });
+  const beforeCall = await begin(undefined, 'Completed');
+  const waiting = await begin(undefined, 'Completed');
+  await emails.signal({ billRunKey: beforeCall.number }, 'hold');
+  await control('PATCH', `/bill-runs/${beforeCall.number}`, { status: 'Posted' });
+  await until(
+    () => emails.status({ billRunKey: beforeCall.number }),
+    ({ state }) => state === 'Held',
+  );
+  for (const send of [requestOut, answerHeld]) {
+    await until(
+      () => calls(send),
+      ({ length }) => length === 1,
+    );
+  }
+  await until(
+    () => emails.sends({ billRunKey: betweenAttempts.number }),
+    ([send]) => send?.attempts.length === 1,
+  );
+  // What it writes from here on does not arrive before it is dead, but may arrive then.
+  toZuora.stall(FOR_GOOD);
+  await emails.signal({ billRunKey: beforeCall.number }, 'release');
+  await underWay(beforeCall);
+
+  const successor = await successorOf(lost, graceMs);
+  await control('PATCH', `/bill-runs/${waiting.number}`, { status: 'Posted' });
+  expect(await emailedOnce(requestOut)).toEqual(['WORKER_LOST', 'accepted']);
+  expect(await emailedOnce(answerHeld)).toEqual(['WORKER_LOST', 'stored accepted']);
+  expect((await emailedOnce(betweenAttempts)).at(-1)).toBe('accepted');
+  expect((await emailedOnce(beforeCall))[0]).toBe('WORKER_LOST');
+  expect(await emailedOnce(waiting)).toEqual(['accepted']);
+  await successor.stop();
+});
+
+test('a kill when the answer is there, and Temporal does not know of it', async () => {
+  const lost = await killable();
+  const answered = await begin({ when: 'after', fault: 'stall', afterMs: 3_000 });
+  await until(
+    () => calls(answered),
+    ({ length }) => length === 1,
+  );
+  toTemporal.cut(FOR_GOOD);
+  await until(
+    () => calls(answered),
+    ([call]) => call?.status === 200,
+  );
+  const successor = await successorOf(lost, 0);
+  expect(await emailedOnce(answered)).toEqual(['WORKER_LOST', 'stored accepted']);
+  await successor.stop();
+});
