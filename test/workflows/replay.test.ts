@@ -67,7 +67,9 @@ function record(name: string, history: Parameters<typeof historyToJSON>[0]): voi
   if (existsSync(file)) return;
   mkdirSync(join(folder, version), { recursive: true });
   // Who worked where is of no importance here, and nobody's business.
-  const json = JSON.stringify(JSON.parse(historyToJSON(history))).replaceAll(/\d+@[\w.-]+/g, 'somebody');
+  const json = JSON.stringify(JSON.parse(historyToJSON(history)))
+    .replaceAll(/\d+@[\w.-]+/g, 'somebody')
+    .replaceAll(`${projectRoot}/`, '');
   writeFileSync(file, `${json}\n`);
 }
 
