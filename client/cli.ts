@@ -12,11 +12,10 @@ import {
   type CommonOptions,
   type NoteOptions,
 } from './cli/command.js';
-import { exitCodeOfFailure, failureIn, type Failure } from './cli/bill-runs.js';
 import { addList } from './cli/list.js';
 import { addSignals, addStatus } from './cli/operators.js';
 import { addResend } from './cli/resend.js';
-import { BillRunEmailsError, EXIT } from './errors.js';
+import { BillRunEmailsError, EXIT, exitCodeOfFailure, failureIn, type Failure } from './errors.js';
 import * as tables from './tables.js';
 
 const EXIT_CODES = `

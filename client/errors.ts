@@ -51,3 +51,18 @@ export const exitCodeOf: Readonly<Record<ErrorType, number>> = {
   TemporalUnavailable: EXIT.temporal,
   ZuoraUnavailable: EXIT.zuora,
 };
+
+/** Any failure, as the command line tells it. */
+export interface Failure {
+  readonly type: ErrorType | 'Unexpected';
+  readonly message: string;
+}
+
+export function failureIn(error: unknown): Failure {
+  const message = error instanceof Error ? error.message : String(error);
+  return { type: error instanceof BillRunEmailsError ? error.type : 'Unexpected', message };
+}
+
+export function exitCodeOfFailure({ type }: Failure): number {
+  return type === 'Unexpected' ? EXIT.unexpected : exitCodeOf[type];
+}

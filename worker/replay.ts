@@ -5,7 +5,7 @@ import { Client, type HistoryAndWorkflowId } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { Command, CommanderError } from 'commander';
 import { connect } from '../client/connection.js';
-import { BillRunEmailsError, EXIT, exitCodeOf } from '../client/errors.js';
+import { BillRunEmailsError, EXIT, exitCodeOfFailure, failureIn } from '../client/errors.js';
 import { WORKFLOW_TYPE } from '../workflows/contract.js';
 import { createLogger, installTelemetry } from './telemetry.js';
 import { shortenStackTraces } from './worker.js';
@@ -57,7 +57,7 @@ async function main(): Promise<number> {
   let replayed = 0;
   try {
     const options = { workflowBundle: { codePath: bundle } };
-    for await (const { workflowId, runId, error } of Worker.runReplayHistories(options, historiesOf(client, query))) {
+    for await (const { workflowId, runId, error } of Worker.runReplayHistories(options, liveHistories(client, query))) {
       replayed += 1;
       if (error === undefined) continue;
       failed.push({ workflowId, runId, error: error.message });
@@ -74,7 +74,7 @@ async function main(): Promise<number> {
   return failed.length > 0 ? EXIT.unexpected : EXIT.done;
 }
 
-async function* historiesOf(client: Client, query: string): AsyncGenerator<HistoryAndWorkflowId> {
+async function* liveHistories(client: Client, query: string): AsyncGenerator<HistoryAndWorkflowId> {
   const ask = async <T>(question: () => Promise<T>): Promise<T> => {
     try {
       return await client.withDeadline(Date.now() + DEADLINE_MS, question);
@@ -97,12 +97,9 @@ async function* historiesOf(client: Client, query: string): AsyncGenerator<Histo
 function told(error: unknown): number {
   // Commander has said it.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.invalid;
-  if (!(error instanceof BillRunEmailsError)) {
-    console.error(error);
-    return EXIT.unexpected;
-  }
-  console.error(error.message);
-  return exitCodeOf[error.type];
+  const failure = failureIn(error);
+  console.error(failure.type === 'Unexpected' ? error : failure.message);
+  return exitCodeOfFailure(failure);
 }
 
 const code = await main().catch(told);

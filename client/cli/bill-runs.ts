@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
-import { BillRunEmailsError, EXIT, exitCodeOf, type ErrorType } from '../errors.js';
+import { BillRunEmailsError, failureIn, type Failure } from '../errors.js';
 import { inOrder } from './in-order.js';
 
 export interface BillRunsOptions {
@@ -58,20 +58,6 @@ async function contentsOf(file: string): Promise<string> {
 /** A mistake of the person at the keyboard: said in one line, without a stack trace. */
 export function mistake(message: string): BillRunEmailsError {
   return new BillRunEmailsError('InvalidInput', message);
-}
-
-export interface Failure {
-  readonly type: ErrorType | 'Unexpected';
-  readonly message: string;
-}
-
-export function failureIn(error: unknown): Failure {
-  const message = error instanceof Error ? error.message : String(error);
-  return { type: error instanceof BillRunEmailsError ? error.type : 'Unexpected', message };
-}
-
-export function exitCodeOfFailure({ type }: Failure): number {
-  return type === 'Unexpected' ? EXIT.unexpected : exitCodeOf[type];
 }
 
 export type Tried<R> = { readonly ok: true; readonly value: R } | { readonly ok: false; readonly error: Failure };

@@ -2,14 +2,13 @@
 import type { Command } from 'commander';
 import type { EmailState } from '../../workflows/contract.js';
 import type { BillRunEmails, KnownStatus, OperatorSignal, RunName } from '../bill-run-emails.js';
-import { EXIT } from '../errors.js';
+import { EXIT, exitCodeOfFailure } from '../errors.js';
 import type { ListedRun } from '../list.js';
 import * as tables from '../tables.js';
 import {
   billRunsNamed,
   canAsk,
   confirmed,
-  exitCodeOfFailure,
   forEach,
   mistake,
   onBillRuns,

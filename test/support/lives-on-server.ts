@@ -2,8 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client';
-import { Worker } from '@temporalio/worker';
-import { expect, inject } from 'vitest';
+import { expect } from 'vitest';
 import { emailFaults } from '../../scripts/chaos/email-faults.js';
 import type { EmailCall } from '../../scripts/chaos/evidence.js';
 import { endIn, readHistory } from '../../scripts/chaos/history.js';
@@ -17,7 +16,7 @@ import {
 } from '../../workflows/contract.js';
 import { checkEnd, checkRules, type Evidence } from './evidence.js';
 import { MINUTE } from './life.js';
-import type { Email } from './rig.js';
+import { replayHistory, type Email } from './rig.js';
 
 /** Where lives take place. */
 export interface Place {
@@ -247,11 +246,7 @@ export class Life {
     const evidence = await this.check({ atRest: true });
     const history = await this.handle.fetchHistory();
     checkEnd(evidence, endIn(history));
-    await Worker.runReplayHistory(
-      { workflowBundle: { codePath: inject('workflowBundlePath') } },
-      history,
-      this.handle.workflowId,
-    );
+    await replayHistory(history, this.handle.workflowId);
   }
 }
 

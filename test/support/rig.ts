@@ -55,6 +55,8 @@ export interface RigOptions {
   readonly around?: (activities: Activities) => Activities;
 }
 
+type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
+
 export type Rig = Awaited<ReturnType<typeof openRig>>;
 
 /** Fast enough that a test never waits for a poll. */
@@ -200,13 +202,11 @@ export async function openRig({
       );
     },
 
-    /** After each test: takes faults away, and replays the history of every run that was started. */
+    /** After each test: has Zuora work again, and replays the history of every run that was started. */
     async afterTest(): Promise<void> {
       await control('DELETE', '/faults');
-      for (const workflowId of started) {
-        const history = await handleOf(workflowId).fetchHistory();
-        await Worker.runReplayHistory({ workflowBundle: bundle }, history, workflowId);
-      }
+      await control('PATCH', '/settings', { notificationActive: true });
+      for (const workflowId of started) await replay(handleOf(workflowId));
       started.clear();
     },
 
@@ -223,6 +223,15 @@ export async function openRig({
 /** Test files share a server, and a number gives a workflow id: so no two bill runs have the same. */
 function uniqueNumber(): string {
   return `BR-${randomUUID().slice(0, 8).toUpperCase()}`;
+}
+
+/** On the workflow code as it is in the sources. */
+export async function replay(run: WorkflowHandle): Promise<void> {
+  await replayHistory(await run.fetchHistory(), run.workflowId);
+}
+
+export function replayHistory(history: History, workflowId: string): Promise<void> {
+  return Worker.runReplayHistory({ workflowBundle: bundle }, history, workflowId);
 }
 
 /** Asks again and again until the answer is right. The test's own time limit is the only clock. */

@@ -1,15 +1,11 @@
 /** A worker process that is killed, at each moment of a send that can be told apart: the documents are emailed once. */
-import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
-import { Worker } from '@temporalio/worker';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { BillRunEmails } from '../../client/index.js';
+import type { WorkflowHandle } from '@temporalio/client';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openLink, type Link } from '../../scripts/chaos/proxy.js';
 import type { Child } from '../../scripts/processes.js';
-import { controlOf, type Control } from '../../scripts/simulator-control.js';
-import { billRunSearchAttributes, startTemporalServer, type TemporalServer } from '../../scripts/temporal-server.js';
 import { startWorker } from '../../scripts/worker-process.js';
-import { startSimulator, type Simulator } from '../../simulator/index.js';
-import { emailsPerDocument, until, type Email, type SeenRequest } from '../support/rig.js';
+import { openParts, type Parts } from '../support/parts.js';
+import { emailsPerDocument, replay, until, type Email, type SeenRequest } from '../support/rig.js';
 
 /** Of Temporal's API: a worker has taken it. */
 const PENDING_ACTIVITY_STATE_STARTED = 2;
@@ -17,29 +13,22 @@ const PENDING_ACTIVITY_STATE_STARTED = 2;
 /** Longer than the test. */
 const FOR_GOOD = 3_600_000;
 
-let temporal: TemporalServer;
-let simulator: Simulator;
-let control: Control;
-let connection: Connection;
-let emails: BillRunEmails;
+let parts: Parts;
+let control: Parts['control'];
+let emails: Parts['emails'];
 /** Between the worker that is killed and the other parts. */
 let toTemporal: Link;
 let toZuora: Link;
 beforeAll(async () => {
-  temporal = await startTemporalServer({ headless: true, searchAttributes: billRunSearchAttributes });
-  simulator = await startSimulator();
-  control = controlOf(simulator.url);
-  toTemporal = await openLink(temporal.address);
-  toZuora = await openLink(new URL(simulator.url).host);
-  connection = await Connection.connect({ address: temporal.address });
-  emails = new BillRunEmails(new Client({ connection }));
+  parts = await openParts();
+  ({ control, emails } = parts);
+  toTemporal = await openLink(parts.temporal.address);
+  toZuora = await openLink(new URL(parts.simulator.url).host);
 });
 afterAll(async () => {
-  await connection.close();
   await toZuora.close();
   await toTemporal.close();
-  await simulator.close();
-  await temporal.stop();
+  await parts.close();
 });
 
 interface Send {
@@ -72,7 +61,7 @@ const underWay = ({ run }: Send): Promise<unknown> =>
 
 const killable = () =>
   startWorker({
-    temporal: { ...temporal, address: toTemporal.address },
+    temporal: { ...parts.temporal, address: toTemporal.address },
     simulatorUrl: `http://${toZuora.address}`,
     pollInterval: '100ms',
   });
@@ -80,7 +69,7 @@ const successorOf = async (lost: Child, graceMs: number): Promise<Child> => {
   await lost.stop(graceMs);
   toTemporal.heal();
   toZuora.heal();
-  return startWorker({ temporal, simulatorUrl: simulator.url, pollInterval: '100ms' });
+  return startWorker({ temporal: parts.temporal, simulatorUrl: parts.simulator.url, pollInterval: '100ms' });
 };
 
 /** One send, all under one key, and one email; returns what came of its attempts. */
@@ -96,8 +85,7 @@ async function emailedOnce({ number, run }: Send): Promise<readonly string[]> {
   const audit = await emails.audit({ billRunKey: number });
   const audited = audit.sends.flatMap((send) => send.attempts.map(({ trackId }) => trackId));
   expect(audited).toEqual(attempts.map(({ trackId }) => trackId));
-  const bundle = { codePath: inject('workflowBundlePath') };
-  await Worker.runReplayHistory({ workflowBundle: bundle }, await run.fetchHistory(), run.workflowId);
+  await replay(run);
   await emails.signal({ billRunKey: number }, 'finish');
   await run.result();
   return attempts.map(({ verdict, stored, reasons }) => `${stored ? 'stored ' : ''}${reasons[0]?.code ?? verdict}`);

@@ -1,36 +1,22 @@
 /** The worker as it runs in production: a process of its own, on the shipped bundle. */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { Client, Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
-import { Worker } from '@temporalio/worker';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { BillRunEmails } from '../../client/index.js';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startChild } from '../../scripts/processes.js';
 import { projectRoot } from '../../scripts/project-root.js';
-import { controlOf, type Control } from '../../scripts/simulator-control.js';
-import { billRunSearchAttributes, startTemporalServer, type TemporalServer } from '../../scripts/temporal-server.js';
 import { startWorker } from '../../scripts/worker-process.js';
-import { startSimulator, type Simulator } from '../../simulator/index.js';
-import { emailsPerDocument, until, type Email } from '../support/rig.js';
+import { openParts, type Parts } from '../support/parts.js';
+import { emailsPerDocument, replayHistory, until, type Email } from '../support/rig.js';
 
-let temporal: TemporalServer;
-let simulator: Simulator;
-let control: Control;
-let connection: Connection;
-let emails: BillRunEmails;
+let parts: Parts;
+let control: Parts['control'];
+let emails: Parts['emails'];
 beforeAll(async () => {
-  temporal = await startTemporalServer({ headless: true, searchAttributes: billRunSearchAttributes });
-  simulator = await startSimulator();
-  control = controlOf(simulator.url);
-  connection = await Connection.connect({ address: temporal.address });
-  emails = new BillRunEmails(new Client({ connection }));
+  parts = await openParts();
+  ({ control, emails } = parts);
 });
-afterAll(async () => {
-  await connection.close();
-  await simulator.close();
-  await temporal.stop();
-});
+afterAll(() => parts.close());
 
 async function postedBillRun(fault?: object): Promise<string> {
   const { number } = await control<{ number: string }>('POST', '/bill-runs', { status: 'Posted' });
@@ -45,7 +31,8 @@ const called = (number: string): Promise<unknown> =>
     (requests) => requests.some(({ path }) => path === `/v1/bill-runs/${number}/emails`),
   );
 
-const worker = () => startWorker({ temporal, simulatorUrl: simulator.url, pollInterval: '100ms' });
+const worker = () =>
+  startWorker({ temporal: parts.temporal, simulatorUrl: parts.simulator.url, pollInterval: '100ms' });
 
 describe('A worker process', () => {
   test('Rules 2 and 3: a worker that is killed after Zuora sent, but before it answered, causes no second email', async () => {
@@ -176,11 +163,7 @@ describe('A worker process', () => {
       const history = await run.fetchHistory();
       // The deadline for posting, and the escalation window.
       expect(history.events?.filter(({ timerStartedEventAttributes: started }) => started != null)).toHaveLength(2);
-      await Worker.runReplayHistory(
-        { workflowBundle: { codePath: inject('workflowBundlePath') } },
-        history,
-        run.workflowId,
-      );
+      await replayHistory(history, run.workflowId);
     }
     await successor.stop();
   });
@@ -195,7 +178,7 @@ describe('A worker process', () => {
     ['whose namespace lacks search attributes names the command that registers them', {}, 'bill-run-emails setup'],
   ] as const)('%s, and does not start', async ([, env, words]) => {
     const namespace = `bare-${randomUUID()}`;
-    await connection.workflowService.registerNamespace({
+    await parts.connection.workflowService.registerNamespace({
       namespace,
       workflowExecutionRetentionPeriod: msToTs('1 day'),
     });
@@ -204,9 +187,9 @@ describe('A worker process', () => {
       command: process.execPath,
       args: [join(projectRoot, 'dist', 'worker', 'main.js')],
       env: {
-        TEMPORAL_ADDRESS: temporal.address,
+        TEMPORAL_ADDRESS: parts.temporal.address,
         TEMPORAL_NAMESPACE: namespace,
-        ZUORA_BASE_URL: simulator.url,
+        ZUORA_BASE_URL: parts.simulator.url,
         ZUORA_CLIENT_ID: 'id',
         ZUORA_CLIENT_SECRET: 'secret',
         ...env,

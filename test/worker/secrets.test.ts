@@ -10,17 +10,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { request } from 'undici';
 import { formatted } from '../../client/audit-formats.js';
-import { BillRunEmails } from '../../client/index.js';
 import type { Child } from '../../scripts/processes.js';
-import { controlOf, type Control } from '../../scripts/simulator-control.js';
-import { billRunSearchAttributes, startTemporalServer, type TemporalServer } from '../../scripts/temporal-server.js';
 import { startWorker } from '../../scripts/worker-process.js';
-import { SIMULATOR_CREDENTIALS, startSimulator, type Simulator } from '../../simulator/index.js';
+import { SIMULATOR_CREDENTIALS } from '../../simulator/index.js';
 import { cliGiven } from '../support/command-line.js';
+import { openParts, type Parts } from '../support/parts.js';
 import { until } from '../support/rig.js';
 
 const { clientId, clientSecret } = SIMULATOR_CREDENTIALS;
@@ -100,37 +97,31 @@ async function openLeakyZuora(simulatorUrl: string) {
   };
 }
 
-let temporal: TemporalServer;
-let simulator: Simulator;
+let parts: Parts;
+let control: Parts['control'];
+let emails: Parts['emails'];
 let zuora: Awaited<ReturnType<typeof openLeakyZuora>>;
-let control: Control;
-let connection: Connection;
-let emails: BillRunEmails;
 let worker: Child;
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'bill-run-emails-secrets-'));
-  temporal = await startTemporalServer({ headless: true, searchAttributes: billRunSearchAttributes });
-  simulator = await startSimulator();
-  control = controlOf(simulator.url);
-  zuora = await openLeakyZuora(simulator.url);
-  connection = await Connection.connect({ address: temporal.address });
-  emails = new BillRunEmails(new Client({ connection }));
+  parts = await openParts();
+  ({ control, emails } = parts);
+  zuora = await openLeakyZuora(parts.simulator.url);
+  const { temporal } = parts;
   const logFile = join(folder, 'worker.log');
   worker = await startWorker({ temporal, simulatorUrl: zuora.url, pollInterval: '100ms', logFile, logLevel: 'trace' });
 });
 afterAll(async () => {
-  await connection.close();
   await zuora.close();
-  await simulator.close();
-  await temporal.stop();
+  await parts.close();
   await rm(folder, { recursive: true });
 });
 
 test('no secret and no address gets anywhere', async () => {
   const told: Record<string, string> = {};
   const env = {
-    TEMPORAL_ADDRESS: temporal.address,
+    TEMPORAL_ADDRESS: parts.temporal.address,
     ZUORA_BASE_URL: zuora.url,
     ZUORA_CLIENT_ID: clientId,
     ZUORA_CLIENT_SECRET: clientSecret,

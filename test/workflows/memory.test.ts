@@ -10,10 +10,7 @@ let rig: Rig;
 beforeAll(async () => {
   rig = await openRig({ server: 'real' });
 });
-afterEach(async () => {
-  await rig.control('PATCH', '/settings', { notificationActive: true });
-  await rig.afterTest();
-});
+afterEach(() => rig.afterTest());
 afterAll(() => rig.close());
 
 const once = { min: 1, max: 1 };
