@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { canonicalWorkflowId, type RunStatus } from '../../workflows/contract.js';
+import { canonicalWorkflowId } from '../../workflows/contract.js';
 import { emailsPerDocument, failureOf, openRig, until, type Rig } from '../support/rig.js';
 
 const HOUR = 3_600_000;
@@ -289,69 +289,5 @@ describe('A run remembers what earlier runs of its id did', () => {
     await rig.control('POST', '/clock', { advanceMs: HOUR });
     await rig.control('PATCH', '/settings', { emailDelayMs: 0 });
     expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
-  });
-});
-
-describe('After a reset', () => {
-  async function emailedTwice(number: string): Promise<WorkflowHandle> {
-    const run = await rig.start({ billRunKey: number });
-    await rig.state(run, 'Emailed');
-    await run.signal('resend', { requestId: 'T-1', requestedBy: 'alice' });
-    await until(
-      () => rig.sends(run),
-      (sends) => sends[1]?.outcome === 'accepted',
-    );
-    return run;
-  }
-
-  test.for([{ signalsAgain: true }, { signalsAgain: false }])(
-    'to any event of a finished run, nothing is emailed again (signals applied again: $signalsAgain)',
-    async ({ signalsAgain }) => {
-      const { number } = await rig.billRun.create();
-      const run = await emailedTwice(number);
-      await finish(run);
-      const { runId } = await run.describe();
-      const { events = [] } = await run.fetchHistory();
-      const points = events?.filter((event) => event.workflowTaskCompletedEventAttributes) ?? [];
-      expect(points.length).toBeGreaterThan(4);
-      // The last task closes the run, and no operator could ask it for anything.
-      for (const { eventId } of signalsAgain ? points : points.slice(0, -1)) {
-        await rig.reset(run.workflowId, runId, Number(eventId), signalsAgain);
-        if (!signalsAgain) {
-          // Each is kept from emailing by what it was reset to: a first send by its cool-down, or its key; a resend by
-          // the memory of what earlier runs did, or, where it had been asked before the reset, by a person.
-          const settled = ({ state, pendingRequests }: RunStatus): boolean =>
-            pendingRequests.length === 0 && ['Delayed', 'Emailed', 'NeedsAttention'].includes(state);
-          await until(() => rig.status(run), settled);
-          await run.signal('resend', { requestId: 'T-1' });
-          await until(() => rig.status(run), settled);
-          await run.signal('finish');
-        }
-        await rig.result(run);
-        expect(emailsPerDocument(await rig.mailbox(number)), `reset to event ${String(eventId)}`).toEqual(twice);
-      }
-    },
-  );
-
-  test('a resend of which no history tells waits for a person', async () => {
-    const { number, id } = await rig.billRun.create();
-    const run = await emailedTwice(number);
-    const { runId } = await run.describe();
-    // The first look after the reset is kept waiting, until the history of the time before is gone.
-    const path = `/object-query/billing-runs/${number}`;
-    await rig.fault({ method: 'GET', path, fault: 'stall', afterMs: HOUR });
-    await rig.reset(run.workflowId, runId, 4);
-    await rig.forget(run.workflowId, runId);
-    await rig.control('POST', '/clock', { advanceMs: HOUR });
-
-    const { question } = await rig.state(run, 'NeedsAttention');
-    expect(question).toMatchObject({ kind: 'unknown', needsSendAnyway: true });
-    expect(question?.text).toContain('reset');
-    await run.signal('retry', { requestedBy: 'alice', sendAnyway: true });
-    await rig.state(run, 'Emailed');
-    expect(await rig.sends(run)).toMatchObject([
-      { attempts: [{ idempotencyKey: `bill-run-email/${id}/resend/T-1/1`, verdict: 'accepted', stored: true }] },
-    ]);
-    expect(emailsPerDocument(await rig.mailbox(number))).toEqual(twice);
   });
 });
