@@ -289,15 +289,31 @@ function checkAges({ calls, runs }: BillRunEvidence, sends: readonly WholeSend[]
       find(4, 'an attempt that may start more than 23 h after the first use of its key', { input, at, first });
     }
   }
-  for (const { records, attempts, decisions } of sends) {
-    const budgetMs = Math.max(...records.map(({ run }) => settingsOf(run).sendBudgetMs));
-    const starts = attempts.map(startIn(scheduled));
-    const retries = decisions.map(({ at }) => starts.find((start) => start >= Date.parse(at)) ?? Infinity);
-    for (const start of starts) {
-      const from = Math.max(...[starts[0] ?? start, ...retries].filter((at) => at <= start));
-      if (start - from > budgetMs + SLACK_MS) find(4, 'an attempt after the budget ended', { start, from, budgetMs });
+  for (const send of sends) {
+    const budgetMs = Math.max(...send.records.map(({ run }) => settingsOf(run).sendBudgetMs));
+    for (const late of attemptsBeyond(budgetMs, send, startIn(scheduled))) {
+      find(4, 'an attempt after the budget ended', { ...late, budgetMs });
     }
   }
+}
+
+/**
+ * Rule 4: the attempts that began after the budget had ended, which counts from the first attempt, or from the first after a
+ * person's word.
+ *
+ * @param startOf when an attempt began (epoch, ms), by the clock that decisions are dated by
+ * @returns when they began, and from when the budget counted (epoch, ms)
+ */
+export function attemptsBeyond(
+  budgetMs: number,
+  { attempts, decisions }: Pick<SendRecord, 'attempts' | 'decisions'>,
+  startOf: (attempt: Attempt) => number,
+): { start: number; from: number }[] {
+  const starts = attempts.map(startOf);
+  const told = decisions.map(({ at }) => starts.find((start) => start >= Date.parse(at)) ?? Infinity);
+  return starts
+    .map((start) => ({ start, from: Math.max(...[starts[0] ?? start, ...told].filter((at) => at <= start)) }))
+    .filter(({ start, from }) => start - from > budgetMs + SLACK_MS);
 }
 
 /** Rule 5: a send is what its attempts and the mailbox make it, and nothing better. */
