@@ -12,7 +12,7 @@ export interface ZuoraTrouble {
 export function zuoraTroubleIn(error: unknown): ZuoraTrouble | undefined {
   if (error instanceof ZuoraFailure) return { kind: error.kind, text: error.message, todo: todoOf[error.kind] };
   if (!(error instanceof NeverLeft)) return undefined;
-  return error.code === 'TOKEN_REFUSED'
+  return error.code === 'TOKEN_REFUSED' || error.code === 'CREDENTIALS_UNREADABLE'
     ? { kind: 'unauthorized', text: error.message, todo: todoOf.unauthorized }
     : { kind: 'unavailable', text: error.message, todo: todoOf.unavailable };
 }
@@ -20,7 +20,7 @@ export function zuoraTroubleIn(error: unknown): ZuoraTrouble | undefined {
 const todoOf: Readonly<Record<ZuoraFailure['kind'], string>> = {
   notFound: 'Check the key, and that ZUORA_BASE_URL and the credentials are those of its tenant',
   unauthorized:
-    'Check ZUORA_CLIENT_ID and ZUORA_CLIENT_SECRET, and that ZUORA_BASE_URL is the data center of their tenant',
+    'Check ZUORA_CLIENT_ID and ZUORA_CLIENT_SECRET, or the files that they are in, and that ZUORA_BASE_URL is the data center of their tenant',
   refused: "Check the permissions of the OAuth client's user, and whether ZUORA_MULTI_ENTITY fits the tenant",
   unavailable: 'Check ZUORA_BASE_URL and the network in between, or try again in a moment',
 };

@@ -1,16 +1,17 @@
 import { billRunIn, type BillRun } from './bill-run.js';
+import type { CredentialSource } from './credentials.js';
 import { listings, namesOf, type BillingDocument, type DocumentKind, type DocumentList } from './documents.js';
 import { invoicePageIn, maybeSince, type InvoiceCount } from './invoices.js';
 import { jsonIn } from './json.js';
 import { outcomeOf, withoutSecrets, type Answer, type Headers, type Outcome } from './outcome.js';
-import { tokenSource, type Credentials } from './token.js';
+import { tokenSource } from './token.js';
 import { NeverLeft, openTransport, type Transport } from './transport.js';
 import { keepable } from './words.js';
 
 export interface ZuoraSettings {
   /** As checked by {@link zuoraBaseUrl}. */
   readonly baseUrl: URL;
-  readonly credentials: Credentials;
+  readonly credentials: CredentialSource;
   /** `Zuora-Version`: the default makes errors carry real HTTP statuses; without one Zuora answers many as 200. */
   readonly version?: string;
   /** Connections to Zuora at once. Zuora's default limit is 40 calls for bill runs and 80 for Object Query. */
@@ -138,7 +139,7 @@ export function createZuora({
     scope: Scope,
     call: (headers: Record<string, string>) => Promise<Answer>,
   ): Promise<{ answer: Answer; outcome: Outcome }> {
-    const token = await tokens.token();
+    const { token, clientSecret } = await tokens.access();
     const received = await call({
       accept: 'application/json',
       authorization: `Bearer ${token}`,
@@ -146,7 +147,7 @@ export function createZuora({
       ...(scope.entityId === undefined ? {} : { 'zuora-entity-ids': scope.entityId }),
       ...(scope.orgIds === undefined || scope.orgIds.length === 0 ? {} : { 'zuora-org-ids': scope.orgIds.join(',') }),
     });
-    const answer = withoutSecrets(received, [token, credentials.clientSecret]);
+    const answer = withoutSecrets(received, [token, clientSecret]);
     const outcome = outcomeOf(answer, Date.now());
     if (outcome.tokenRejected) tokens.drop(token);
     return { answer, outcome };
@@ -177,7 +178,7 @@ export function createZuora({
 
   return {
     async authenticate() {
-      await tokens.token();
+      await tokens.access();
     },
 
     async probe(scope = {}) {

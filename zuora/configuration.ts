@@ -1,5 +1,7 @@
+import { accessSync, constants } from 'node:fs';
 import { z } from 'zod';
 import type { ZuoraSettings } from './client.js';
+import { credentialsFrom, type Secret } from './credentials.js';
 import { zuoraBaseUrl } from './host.js';
 
 /** Where Zuora is and how it is spoken to: what the worker and the command line know of it. */
@@ -16,34 +18,66 @@ export class ConfigurationError extends Error {
 
 const yesOrNo = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1');
 
-/** The `ZUORA_*` variables. */
-export const zuoraEnvironment = z
+const address = z
   .object({
     ZUORA_BASE_URL: z.string(),
     ZUORA_ALLOWED_HOSTS: z.string().default(''),
-    ZUORA_CLIENT_ID: z.string(),
-    ZUORA_CLIENT_SECRET: z.string(),
-    ZUORA_MULTI_ENTITY: yesOrNo.default(false),
-    ZUORA_VERSION: z
-      .string()
-      .regex(/^[\w.-]{1,20}$/, 'is no version of the Zuora API, such as 2025-08-12')
-      .optional(),
-    ZUORA_GZIP_REQUESTS: yesOrNo.default(false),
-    ZUORA_CONNECTIONS: z.coerce.number().int().min(1).max(200).default(16),
   })
-  .transform((env, context): ZuoraConfiguration => {
+  .transform((env, context) => {
     const hosts = env.ZUORA_ALLOWED_HOSTS.toLowerCase().split(/[\s,]+/);
-    let baseUrl: URL;
     try {
-      baseUrl = zuoraBaseUrl(env.ZUORA_BASE_URL, hosts);
+      return { baseUrl: zuoraBaseUrl(env.ZUORA_BASE_URL, hosts) };
     } catch (error) {
       context.addIssue({ code: 'custom', path: ['ZUORA_BASE_URL'], message: (error as Error).message });
       return z.NEVER;
     }
+  });
+
+const HALVES = ['ZUORA_CLIENT_ID', 'ZUORA_CLIENT_SECRET'] as const;
+
+/** Each half is given as it is, or by the path of a file that holds it. */
+const credentials = z.record(z.string(), z.string()).transform((env, context) => {
+  const [clientId, clientSecret] = HALVES.map((name) => {
+    const { [name]: value, [`${name}_FILE`]: path } = env;
+    const fault = faultOfSecret(name, value, path);
+    if (fault !== undefined) context.addIssue({ code: 'custom', ...fault });
+    return path === undefined ? { value: value ?? '' } : { path };
+  }) as [Secret, Secret];
+  return { credentials: credentialsFrom(clientId, clientSecret) };
+});
+
+function faultOfSecret(name: string, value?: string, path?: string): { path: string[]; message: string } | undefined {
+  const file = `${name}_FILE`;
+  if (value !== undefined && path !== undefined) return { path: [name], message: `and ${file} exclude each other` };
+  if (value === undefined && path === undefined) return { path: [name], message: `is missing, and so is ${file}` };
+  if (path === undefined) return undefined;
+  try {
+    accessSync(path, constants.R_OK);
+    return undefined;
+  } catch (error) {
+    return { path: [file], message: `names a file that cannot be read: ${(error as Error).message}` };
+  }
+}
+
+const settings = z.object({
+  ZUORA_MULTI_ENTITY: yesOrNo.default(false),
+  ZUORA_VERSION: z
+    .string()
+    .regex(/^[\w.-]{1,20}$/, 'is no version of the Zuora API, such as 2025-08-12')
+    .optional(),
+  ZUORA_GZIP_REQUESTS: yesOrNo.default(false),
+  ZUORA_CONNECTIONS: z.coerce.number().int().min(1).max(200).default(16),
+});
+
+/** The `ZUORA_*` variables. */
+export const zuoraEnvironment = address
+  .and(credentials)
+  .and(settings)
+  .transform(({ baseUrl, credentials, ...env }): ZuoraConfiguration => {
     return {
       zuora: {
         baseUrl,
-        credentials: { clientId: env.ZUORA_CLIENT_ID, clientSecret: env.ZUORA_CLIENT_SECRET },
+        credentials,
         connections: env.ZUORA_CONNECTIONS,
         gzipRequests: env.ZUORA_GZIP_REQUESTS,
         ...(env.ZUORA_VERSION === undefined ? {} : { version: env.ZUORA_VERSION }),

@@ -1,10 +1,12 @@
 import { z } from 'zod';
+import type { CredentialSource } from './credentials.js';
 import { jsonIn } from './json.js';
 import { outcomeOf, withoutSecrets } from './outcome.js';
 import { NeverLeft, type Transport } from './transport.js';
 
-export interface Credentials {
-  readonly clientId: string;
+/** A token, and the secret it was got with. */
+export interface Access {
+  readonly token: string;
   readonly clientSecret: string;
 }
 
@@ -15,7 +17,7 @@ export interface TokenSource {
    *
    * @throws {@link NeverLeft} when there is none to be had: without a token nothing else can be sent.
    */
-  token(): Promise<string>;
+  access(): Promise<Access>;
   /** Zuora did not take this token: the next caller gets a new one. */
   drop(token: string): void;
 }
@@ -30,27 +32,26 @@ const tokenAnswer = z.object({
   expires_in: z.coerce.number().positive(),
 });
 
-interface Held {
-  readonly token: string;
+interface Held extends Access {
   readonly renewAt: number;
 }
 
 export function tokenSource(
   transport: Transport,
   baseUrl: URL,
-  credentials: Credentials,
+  credentials: CredentialSource,
   deadlineMs: number,
 ): TokenSource {
   let held: Held | undefined;
   let pending: Promise<Held> | undefined;
 
   return {
-    async token() {
-      if (held !== undefined && Date.now() < held.renewAt) return held.token;
+    async access() {
+      if (held !== undefined && Date.now() < held.renewAt) return held;
       pending ??= fetchToken(transport, baseUrl, credentials, deadlineMs)
         .then((fetched) => (held = fetched))
         .finally(() => (pending = undefined));
-      return (await pending).token;
+      return pending;
     },
     drop(token) {
       if (held?.token === token) held = undefined;
@@ -61,9 +62,10 @@ export function tokenSource(
 async function fetchToken(
   transport: Transport,
   baseUrl: URL,
-  { clientId, clientSecret }: Credentials,
+  credentials: CredentialSource,
   deadlineMs: number,
 ): Promise<Held> {
+  const { clientId, clientSecret } = await credentials();
   const startedAt = Date.now();
   const answer = await transport.call({
     method: 'POST',
@@ -82,7 +84,7 @@ async function fetchToken(
       const lifetimeMs = parsed.data.expires_in * 1000;
       // A short-lived token is still used for half its life instead of being fetched for every call.
       const renewAt = startedAt + Math.max(lifetimeMs - RENEW_BEFORE_MS, lifetimeMs / 2);
-      return { token: parsed.data.access_token, renewAt };
+      return { token: parsed.data.access_token, clientSecret, renewAt };
     }
     // The body is not quoted: it may hold a token.
     throw new NeverLeft('no token: Zuora answered the token request with an unexpected body', 'TOKEN_UNREADABLE');

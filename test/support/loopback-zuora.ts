@@ -119,7 +119,7 @@ export function inTurn(...answers: readonly [Respond, ...Respond[]]): Respond {
 
 /** The client under test, closed when the test is over. */
 export function openZuora(baseUrl: URL, settings: Partial<ZuoraSettings> = {}): Zuora {
-  const zuora = createZuora({ baseUrl, credentials: CREDENTIALS, ...settings });
+  const zuora = createZuora({ baseUrl, credentials: () => Promise.resolve(CREDENTIALS), ...settings });
   onTestFinished(() => {
     void zuora.close();
   });

@@ -88,7 +88,10 @@ export async function openRig({
   }
   // Test files share a server, and a bill run may be found there by its ID: no two simulators give the same.
   const simulator = await startSimulator({ seed: randomInt(2 ** 31), emailDelayMs: 0, ...options });
-  const zuora = createZuora({ baseUrl: new URL(`${zuoraUrl ?? simulator.url}/`), credentials: SIMULATOR_CREDENTIALS });
+  const zuora = createZuora({
+    baseUrl: new URL(`${zuoraUrl ?? simulator.url}/`),
+    credentials: () => Promise.resolve(SIMULATOR_CREDENTIALS),
+  });
   const worker = await createBillRunWorker({
     connection: environment.nativeConnection,
     namespace,

@@ -52,6 +52,18 @@ describe('The configuration of a worker', () => {
     expect(faultsOf({ ...complete, ZUORA_BASE_URL: url })).toContain('ZUORA_BASE_URL');
   });
 
+  test('takes each half of the credentials once, from a variable or from a file that can be read', () => {
+    const { ZUORA_CLIENT_SECRET: _, ...rest } = complete;
+    expect(faultsOf(rest)).toContain('ZUORA_CLIENT_SECRET is missing, and so is ZUORA_CLIENT_SECRET_FILE');
+    const both = faultsOf({ ...complete, ZUORA_CLIENT_SECRET_FILE: import.meta.filename });
+    expect(both).toContain('ZUORA_CLIENT_SECRET and ZUORA_CLIENT_SECRET_FILE exclude each other');
+    expect(both).not.toContain('hunter2');
+    expect(faultsOf({ ...rest, ZUORA_CLIENT_SECRET_FILE: '/no/such/file' })).toMatch(
+      /ZUORA_CLIENT_SECRET_FILE names a file that cannot be read: ENOENT/,
+    );
+    expect(workerConfiguration({ ...rest, ZUORA_CLIENT_SECRET_FILE: import.meta.filename })).toBeDefined();
+  });
+
   test('takes a host that an operator allows', () => {
     const env = {
       ...complete,

@@ -366,7 +366,7 @@ describe('the normal course, against the simulator', () => {
     const { gzipRequests = false, version, ...simulated } = options;
     const tenant = await openTenant(simulated);
     const zuora = openZuora(new URL(`${tenant.url}/`), {
-      credentials: SIMULATOR_CREDENTIALS,
+      credentials: () => Promise.resolve(SIMULATOR_CREDENTIALS),
       gzipRequests,
       ...(version === undefined ? {} : { version }),
     });

@@ -50,7 +50,7 @@ describe('a page of invoices', () => {
 describe('the invoices of a bill run that show an email', () => {
   test('are counted over all pages, and only those of the bill run', async () => {
     const tenant = await openTenant({ emailDelayMs: 0 });
-    const zuora = openZuora(new URL(`${tenant.url}/`), { credentials: SIMULATOR_CREDENTIALS });
+    const zuora = openZuora(new URL(`${tenant.url}/`), { credentials: () => Promise.resolve(SIMULATOR_CREDENTIALS) });
     const since = Date.now();
     const { number } = await tenant.addBillRun({ status: 'Posted', invoices: 230, creditMemos: 3 });
     await tenant.addBillRun({ status: 'Posted', invoices: 10, creditMemos: 0 });

@@ -32,7 +32,11 @@ function tokens(expiresIn: unknown): Respond {
 describe('a token', () => {
   test('is asked for with a form, and with no token', async () => {
     const { baseUrl, tokenRequests } = await openLoopbackZuora();
-    await email(openZuora(baseUrl, { credentials: { clientId: 'id-1', clientSecret: 'a+b&c=d é%' } }));
+    await email(
+      openZuora(baseUrl, {
+        credentials: () => Promise.resolve({ clientId: 'id-1', clientSecret: 'a+b&c=d é%' }),
+      }),
+    );
 
     expect(tokenRequests).toHaveLength(1);
     expect(tokenRequests[0]).toMatchObject({ method: 'POST', path: '/oauth/token' });

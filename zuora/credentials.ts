@@ -1,0 +1,33 @@
+import { readFile } from 'node:fs/promises';
+import { NeverLeft } from './transport.js';
+
+export interface Credentials {
+  readonly clientId: string;
+  readonly clientSecret: string;
+}
+
+/**
+ * Where the credentials are; asked for each token, so that what was replaced there is taken up without a restart.
+ *
+ * @throws {@link NeverLeft} when they cannot be had
+ */
+export type CredentialSource = () => Promise<Credentials>;
+
+/** One half of the credentials: as it is, or in the file at a path. */
+export type Secret = { readonly value: string } | { readonly path: string };
+
+export function credentialsFrom(clientId: Secret, clientSecret: Secret): CredentialSource {
+  return async () => ({ clientId: await read(clientId), clientSecret: await read(clientSecret) });
+}
+
+async function read(secret: Secret): Promise<string> {
+  if ('value' in secret) return secret.value;
+  const text = await readFile(secret.path, 'utf8').catch((error: unknown) => {
+    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    throw new NeverLeft(`no token: the file ${secret.path} cannot be read (${code})`, 'CREDENTIALS_UNREADABLE');
+  });
+  // Editors and secret managers end a file with a newline.
+  const value = text.trim();
+  if (value === '') throw new NeverLeft(`no token: the file ${secret.path} is empty`, 'CREDENTIALS_UNREADABLE');
+  return value;
+}
