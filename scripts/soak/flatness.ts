@@ -69,7 +69,7 @@ export function trendOf(measure: Measure, samples: readonly Sample[], soaked: So
   const last = judged.at(-1);
   if (first === undefined || last === undefined || first === last) {
     const nothing = { start: null, end: null, growth: null, perHour: null, perThousandBillRuns: null };
-    return { ...known, ...nothing, verdict: 'missing' };
+    return { ...known, ...nothing, verdict: isTooShort(lengthMs) ? 'tooShort' : 'missing' };
   }
   const { slope, lineAt } = lineThrough(judged);
   const growth = lineAt(last.at) - lineAt(first.at);
