@@ -51,7 +51,9 @@ async function startAsPlanned(
   const emails = clientOf(parts, pipeline);
   const billRunKey = by === 'id' ? id : billRun;
   const request = { requestId, requestedBy: pipeline, reason: 'month end' };
-  const { workflowId } = await insist(ledger, () => emails.start({ billRunKey, resend, ...request, ...input }));
+  const { workflowId, result } = await insist(ledger, () => emails.start({ billRunKey, resend, ...request, ...input }));
+  // Served before, and said so: nothing was started, so no history can tell of it.
+  if (resend && result === 'alreadyEmailed') return;
   ledger.accepted.push({ billRun, kind: resend ? 'resend' : 'start', requestId, requestedBy: pipeline, workflowId });
 }
 
