@@ -3,13 +3,10 @@
  * connections fail and Zuora answers badly. In the end the seven rules are held against the mailbox, every event history
  * and every audit. The exit code is 0 only if none was broken.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
+import { newFolder, run, untilStopped, wholeNumber, workerFile } from './chaos/command.js';
 import { planOf } from './chaos/plan.js';
-import { chaos, seconds, type ChaosResult } from './chaos/run.js';
-import { untilToldToStop } from './processes.js';
+import { chaos, inLines, seconds, type ChaosResult } from './chaos/run.js';
 
 const EXAMPLES = `
 Examples:
@@ -50,17 +47,7 @@ const program = new Command('chaos')
   .allowExcessArguments(false)
   .exitOverride();
 
-try {
-  process.exitCode = await main(program.parse().opts<Flags>());
-} catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-  else {
-    console.error(error);
-    process.exitCode = 1;
-  }
-}
-// Connections that were cut may leave timers behind, and nothing is left to wait for but what a pipe has not taken yet.
-process.stdout.write('', () => process.exit());
+await run(() => main(program.parse().opts<Flags>()));
 
 async function main({
   billRuns,
@@ -76,71 +63,21 @@ async function main({
     console.log(JSON.stringify(plan, null, 2));
     return 0;
   }
-  const folder = keepIn ?? mkdtempSync(join(tmpdir(), 'bill-run-emails-chaos-'));
-  mkdirSync(folder, { recursive: true });
-  const stops: (() => Promise<unknown>)[] = [];
-  try {
-    const run = chaos(plan, {
-      folder,
-      workerMain: worker,
-      tell: (text) => {
-        if (json === undefined) console.log(text);
-      },
-      onStop: (stop) => stops.push(stop),
-    });
-    // Whatever becomes of it after it was stopped.
-    run.catch(() => undefined);
-    const done = await Promise.race([run, untilToldToStop()]);
-    if (done === undefined) return 130;
-    const { result, evidence } = done;
-    if (keepIn !== undefined) writeFileSync(join(folder, 'evidence.json'), JSON.stringify(evidence, null, 1));
-    console.log(json ? JSON.stringify(result) : summary(result));
-    return result.violations.length === 0 ? 0 : 1;
-  } finally {
-    for (const stop of stops.reverse()) await stop().catch(() => undefined);
-    if (keepIn === undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
-  }
+  const result = await untilStopped({ keepIn, json }, (surroundings) =>
+    chaos(plan, { ...surroundings, workerMain: worker }),
+  );
+  if (result === undefined) return 130;
+  console.log(json ? JSON.stringify(result) : summary(result));
+  return result.violations.length === 0 ? 0 : 1;
 }
 
 function summary(result: ChaosResult): string {
-  const { violations, killsBySignal, faultsByKind } = result;
-  const { SIGKILL, SIGTERM } = killsBySignal;
-  const { zuora, cuts, stalls, slowed } = faultsByKind;
-  const rules = violations.map(({ rule, billRun, what, evidence }) => {
-    return `  rule ${rule}: ${billRun}: ${what}\n    ${JSON.stringify(evidence).slice(0, 2_000)}`;
-  });
+  const { SIGKILL, SIGTERM } = result.killsBySignal;
   return [
     '',
     `Seed ${result.seed}, plan ${result.planHash}, ${result.billRuns} bill runs, ${seconds(result.durationMs)}`,
     `Kills           ${result.kills} (SIGKILL ${SIGKILL}, SIGTERM ${SIGTERM})`,
     `Server restarts ${result.serverRestarts}`,
-    `Faults          ${result.faults} (Zuora ${zuora}, cuts ${cuts}, stalls ${stalls}, slow connections ${slowed})`,
-    `Sends           ${result.sendsIntended} intended, ${result.sendsAccepted} accepted, ` +
-      `${result.unsettled} unsettled, ${result.superseded} superseded; ${result.attempts} attempts`,
-    `Emails          ${result.emails}, duplicates ${result.duplicates}`,
-    `Lost            ${result.lost}`,
-    `Violations      ${violations.length}`,
-    ...rules,
+    ...inLines(result),
   ].join('\n');
-}
-
-function workerFile(path: string): string {
-  if (!existsSync(path)) throw new InvalidArgumentError('There is no such file.');
-  return resolve(path);
-}
-
-/** The database of another run would mix its bill runs into ours. */
-function newFolder(path: string): string {
-  if (existsSync(path) && readdirSync(path).length > 0) throw new InvalidArgumentError('The folder is not empty.');
-  return resolve(path);
-}
-
-function wholeNumber(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const number = /^\d{1,10}$/.test(text) ? Number(text) : NaN;
-    if (!(number >= least && number <= most)) {
-      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
-    }
-    return number;
-  };
 }

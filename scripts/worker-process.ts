@@ -15,6 +15,8 @@ export interface WorkerProcessOptions {
   readonly logFile?: string;
   /** The main file of another build; default: that of dist/. */
   readonly main?: string;
+  /** For Node, before the main file. */
+  readonly nodeArgs?: readonly string[];
   readonly logLevel?: string;
 }
 
@@ -38,12 +40,13 @@ export async function startWorker(options: WorkerProcessOptions): Promise<Child>
 
 /** The same, and does not wait. Nothing of a real tenant that the shell knows reaches it. */
 export async function spawnWorker(options: WorkerProcessOptions): Promise<Child> {
-  const { main = join(projectRoot, 'dist', 'worker', 'main.js'), pollInterval, logLevel, logFile } = options;
+  const { main = join(projectRoot, 'dist', 'worker', 'main.js'), nodeArgs = [], pollInterval, logLevel } = options;
+  const { logFile } = options;
   const zuora = Object.keys(process.env).filter((name) => name.startsWith('ZUORA_'));
   return startChild({
     name: 'the worker',
     command: process.execPath,
-    args: ['--enable-source-maps', main],
+    args: ['--enable-source-maps', ...nodeArgs, main],
     env: {
       ...environmentFor(options.temporal),
       ...Object.fromEntries(zuora.map((name) => [name, undefined])),

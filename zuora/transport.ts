@@ -76,8 +76,7 @@ export function openTransport({ connections }: { connections: number }): Transpo
           headersTimeout: 0,
           bodyTimeout: 0,
         });
-        // undici heeds the signal only once it has a connection.
-        const response = await Promise.race([answer, aborted(signal)]);
+        const response = await unlessAborted(answer, signal);
         const received = { status: response.statusCode, headers: response.headers };
         try {
           return { kind: 'reply', ...received, body: await text(response.body, response.headers['content-encoding']) };
@@ -111,12 +110,23 @@ function beforeWriting(agent: Agent, callback: () => void): Dispatcher {
   });
 }
 
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    signal.addEventListener('abort', () => {
+/**
+ * undici heeds the signal only once it has a connection. Nobody must listen to it when the answer is there: a timer with a
+ * listener is kept until the deadline, and the answer with it.
+ */
+async function unlessAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  const listening = new AbortController();
+  const aborted = new Promise<never>((_resolve, reject) => {
+    const onAbort = (): void => {
       reject(signal.reason as Error);
-    });
+    };
+    signal.addEventListener('abort', onAbort, { signal: listening.signal });
   });
+  try {
+    return await Promise.race([answer, aborted]);
+  } finally {
+    listening.abort();
+  }
 }
 
 async function text(body: AsyncIterable<Uint8Array>, encoding: string | string[] | undefined): Promise<string> {

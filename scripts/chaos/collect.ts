@@ -1,6 +1,11 @@
 /** Lets the bill runs settle when the chaos is over, and hears the witnesses. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Client, WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
+import {
+  WorkflowNotFoundError,
+  type Client,
+  type WorkflowExecutionDescription,
+  type WorkflowHandle,
+} from '@temporalio/client';
 import { auditOf } from '../../client/audit.js';
 import { runIdsOf } from '../../client/history.js';
 import {
@@ -29,12 +34,14 @@ const LASTING: readonly EmailState[] = ['WaitingForPost', 'Delayed', 'NeedsAtten
  * Waits until every run has closed or rests. Held runs are released; a question is answered once with `retry`, which takes
  * no risk; a run that has not seen the post is told to look.
  *
+ * @param options.finish runs are told to finish where they rest, and are settled when they have closed
  * @returns the ids of the workflows that do not settle
  */
 export async function settle(
   workflowIds: readonly string[],
   { client }: Parts,
   tell: (left: number) => void,
+  { finish }: { readonly finish: boolean },
 ): Promise<readonly string[]> {
   const limit = Date.now() + SETTLE_LIMIT_MS;
   const retried = new Set<string>();
@@ -42,7 +49,9 @@ export async function settle(
   for (;;) {
     const open: string[] = [];
     await each(left, async (workflowId) => {
-      if (!(await isSettled(client.workflow.getHandle(workflowId), retried))) open.push(workflowId);
+      const settled = isSettled(client.workflow.getHandle(workflowId), retried, finish);
+      // One that closes before it hears us is looked at once more.
+      if (!(await settled.catch(orClosed))) open.push(workflowId);
     });
     left = open;
     tell(left.length);
@@ -51,7 +60,12 @@ export async function settle(
   }
 }
 
-async function isSettled(handle: WorkflowHandle, retried: Set<string>): Promise<boolean> {
+function orClosed(error: unknown): false {
+  if (error instanceof WorkflowNotFoundError) return false;
+  throw error;
+}
+
+async function isSettled(handle: WorkflowHandle, retried: Set<string>, finish: boolean): Promise<boolean> {
   const run = await handle.describe();
   if (run.status.name !== 'RUNNING') return true;
   const state = run.typedSearchAttributes.get(searchAttributes.emailState) as EmailState | undefined;
@@ -68,7 +82,11 @@ async function isSettled(handle: WorkflowHandle, retried: Set<string>): Promise<
     return false;
   }
   const posted = run.typedSearchAttributes.get(searchAttributes.billRunStatus) === 'Posted';
-  return state !== undefined && LASTING.includes(state) && !(state === 'WaitingForPost' && posted) && isAtRest(run);
+  const rests = state !== undefined && LASTING.includes(state) && !(state === 'WaitingForPost' && posted);
+  if (!finish) return rests && isAtRest(run);
+  // A cool-down that ends within the run has a send behind it.
+  if (rests && isAtRest(run) && state !== 'Delayed') await handle.signal('finish', note);
+  return false;
 }
 
 function isAtRest({ raw, status }: WorkflowExecutionDescription): boolean {

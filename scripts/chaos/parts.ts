@@ -1,4 +1,4 @@
-/** The real parts of a chaos run, and the blows that they take. */
+/** The real parts of a run under fire, and the blows that they take. */
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
@@ -8,7 +8,7 @@ import type { Child } from '../processes.js';
 import { controlOf, type Control } from '../simulator-control.js';
 import { billRunSearchAttributes, startTemporalServer, type TemporalServer } from '../temporal-server.js';
 import { spawnWorker, startWorker } from '../worker-process.js';
-import { LINKS, WORKERS, type Blow, type Plan } from './plan.js';
+import { linksOf, type Blow, type Plan } from './plan.js';
 import { openLink, type Link } from './proxy.js';
 
 export interface Parts {
@@ -40,11 +40,23 @@ const DRAIN_MS = 20_000;
 /** How long a client waits for an answer of Temporal's before it asks again. */
 const PATIENCE_MS = 5_000;
 
-/** @param onStop is given what has to be stopped, in the order in which it was started */
+export interface PartsOptions {
+  /** For the database and the logs. */
+  readonly folder: string;
+  readonly workers: number;
+  /** The main file of another build of the worker. */
+  readonly workerMain?: string | undefined;
+  /** For Node, before the worker's main file. */
+  readonly workerNodeArgs?: readonly string[];
+  /** Is given each worker process that starts, those that take the place of another included. */
+  readonly onWorker?: (worker: Child) => void;
+  /** Is given what has to be stopped, in the order in which it was started. */
+  readonly onStop: (stop: () => Promise<unknown>) => void;
+}
+
 export async function startParts(
   plan: Plan,
-  { folder, workerMain }: { folder: string; workerMain: string | undefined },
-  onStop: (stop: () => Promise<unknown>) => void,
+  { folder, workers: count, workerMain, workerNodeArgs = [], onWorker, onStop }: PartsOptions,
 ): Promise<Parts> {
   const struck: Struck = {
     kills: { SIGKILL: 0, SIGTERM: 0 },
@@ -69,7 +81,7 @@ export async function startParts(
   };
 
   const links = new Map<string, Link>();
-  for (const name of LINKS) {
+  for (const name of linksOf(count)) {
     const link = await openLink(name.endsWith('/zuora') ? new URL(simulator.url).host : address);
     links.set(name, link);
     onStop(() => link.close());
@@ -80,18 +92,21 @@ export async function startParts(
     return link;
   };
 
-  const workers = Array.from({ length: WORKERS }, (_, index) => {
+  const workers = Array.from({ length: count }, (_, index) => {
     const name = `worker-${index + 1}`;
-    return supervised((starts) =>
-      spawnWorker({
+    return supervised(async (starts) => {
+      const worker = await spawnWorker({
         temporal: { address: linkTo(`${name}/temporal`).address, namespace },
         simulatorUrl: `http://${linkTo(`${name}/zuora`).address}`,
         pollInterval: '500ms',
         logLevel: 'warn',
         logFile: join(folder, `${name}-${starts}.log`),
+        nodeArgs: workerNodeArgs,
         ...(workerMain === undefined ? {} : { main: workerMain }),
-      }),
-    );
+      });
+      onWorker?.(worker);
+      return worker;
+    });
   });
   // One that cannot start at all should say so now, with its last words.
   const proof = { temporal, simulatorUrl: simulator.url, ...(workerMain === undefined ? {} : { main: workerMain }) };

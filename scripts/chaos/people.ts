@@ -1,7 +1,7 @@
 /** Pipelines and operators: they ask until Temporal says that it has their word, as careful clients do. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
-import { BillRunEmailsError, type BillRunEmails } from '../../client/index.js';
+import { BillRunEmailsError, type BillRunEmails, type BillRunToStart } from '../../client/index.js';
 import { canonicalWorkflowId } from '../../workflows/contract.js';
 import type { AcceptedRequest } from './evidence.js';
 import type { Parts } from './parts.js';
@@ -51,11 +51,13 @@ async function startAsPlanned(
   const emails = clientOf(parts, pipeline);
   const billRunKey = by === 'id' ? id : billRun;
   const request = { requestId, requestedBy: pipeline, reason: 'month end' };
-  const { workflowId } = await insist(ledger, () => emails.start({ billRunKey, resend, ...request, ...input }));
+  const { workflowId, result } = await insist(ledger, () => emails.start({ billRunKey, resend, ...request, ...input }));
+  // Served before, and said so: nothing was started, so no history can tell of it.
+  if (resend && result === 'alreadyEmailed') return;
   ledger.accepted.push({ billRun, kind: resend ? 'resend' : 'start', requestId, requestedBy: pipeline, workflowId });
 }
 
-async function follow({ number, orders }: PlannedBillRun, parts: Parts, ledger: Ledger, at: At): Promise<void> {
+async function follow({ number, orders, input }: PlannedBillRun, parts: Parts, ledger: Ledger, at: At): Promise<void> {
   const emails = clientOf(parts, 'operators');
   const workflowId = canonicalWorkflowId(number);
   for (const order of orders) {
@@ -63,7 +65,9 @@ async function follow({ number, orders }: PlannedBillRun, parts: Parts, ledger: 
     for (let time = 1; time <= order.times; time++) {
       const { requestId = null } = order;
       const requestedBy = `operator-${time}`;
-      const taken = await insist(ledger, () => give(order, emails, number, requestedBy)).catch((error: unknown) => {
+      const taken = await insist(ledger, () =>
+        give(order, emails, { billRunKey: number, ...input }, requestedBy),
+      ).catch((error: unknown) => {
         // The run has closed, or its pipeline has not come yet: the operator is told, and nothing is promised.
         if (isTold(error)) return false;
         throw error;
@@ -75,14 +79,19 @@ async function follow({ number, orders }: PlannedBillRun, parts: Parts, ledger: 
 }
 
 /** @returns whether it was taken, as far as the answer tells */
-async function give(order: Order, emails: BillRunEmails, number: string, requestedBy: string): Promise<boolean> {
+async function give(
+  order: Order,
+  emails: BillRunEmails,
+  billRun: BillRunToStart,
+  requestedBy: string,
+): Promise<boolean> {
   const { what, requestId } = order;
   const note = { requestedBy, reason: 'wrong template' };
   const message = requestId === undefined ? note : { requestId, ...note };
-  const handle = emails.client.workflow.getHandle(canonicalWorkflowId(number));
+  const handle = emails.client.workflow.getHandle(canonicalWorkflowId(billRun.billRunKey));
   switch (what) {
     case 'resend':
-      await emails.requestResend({ billRunKey: number }, message);
+      await emails.requestResend(billRun, message);
       return true;
     case 'signal':
       await bounded(emails, () => handle.signal('resend', message));
@@ -94,13 +103,13 @@ async function give(order: Order, emails: BillRunEmails, number: string, request
       await bounded(emails, () => handle.signal('billRunPosted'));
       return false;
     case 'query':
-      await emails.status({ billRunKey: number });
+      await emails.status(billRun);
       return false;
     case 'retry':
     case 'hold':
     case 'release':
       // Never with `sendAnyway`: no risk is taken here.
-      await emails.signal({ billRunKey: number }, what, note);
+      await emails.signal(billRun, what, note);
       return false;
   }
 }

@@ -7,6 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { seededRandom, type Random } from '../../simulator/random.js';
+import type { EmailBillRunInput } from '../../workflows/contract.js';
 import { clearFaults, unknownFaults } from './email-faults.js';
 
 export interface Plan {
@@ -33,7 +34,11 @@ export interface PlannedBillRun {
   readonly emailedJustNow: boolean;
   /** Names of faults that its first email calls meet. */
   readonly faults: readonly string[];
-  readonly input: { readonly sendBudget?: string; readonly escalationWindow?: string };
+  /** How its runs are to go on, whoever starts them. */
+  readonly input: Pick<
+    EmailBillRunInput,
+    'sendBudget' | 'escalationWindow' | 'attentionWindow' | 'postDeadline' | 'coolDown'
+  >;
   readonly starts: readonly PlannedStart[];
   readonly orders: readonly Order[];
 }
@@ -62,10 +67,12 @@ type Pipeline = (typeof PIPELINES)[number];
 export const WORKERS = 2;
 
 /** The connections that a proxy of ours stands in. */
-export const LINKS = [
-  ...['worker-1/temporal', 'worker-1/zuora', 'worker-2/temporal', 'worker-2/zuora'],
-  ...['pipeline-1/temporal', 'pipeline-2/temporal', 'operators/temporal'],
-] as const;
+export function linksOf(workers: number): readonly string[] {
+  return [
+    ...Array.from({ length: workers }, (_, index) => [`worker-${index + 1}/temporal`, `worker-${index + 1}/zuora`]),
+    ...['pipeline-1/temporal', 'pipeline-2/temporal', 'operators/temporal'],
+  ].flat();
+}
 
 export type Blow =
   | { readonly at: number; readonly kind: 'kill'; readonly worker: number; readonly signal: 'SIGKILL' | 'SIGTERM' }
@@ -87,29 +94,33 @@ const LONG_STALL_MS = 36_000;
 export function planOf(seed: number, billRuns: number, { queries = false } = {}): Plan {
   const lengthMs = SHORTEST_MS + billRuns * MS_PER_BILL_RUN;
   // Streams of their own, so that more bill runs do not change what happens to the others.
-  const lives = Array.from({ length: billRuns }, (_, index) =>
-    plannedBillRun(index, lengthMs, queries, seededRandom(mixed(seed, index + 1))),
-  );
-  const rest = {
+  // The first ones are there at once, so that short plans are dense, too.
+  const times = { earliest: 0, latest: lengthMs * 0.65, lastOrder: lengthMs * 0.95 };
+  return hashed({
     seed,
     lengthMs,
-    billRuns: lives,
+    billRuns: Array.from({ length: billRuns }, (_, index) =>
+      plannedBillRun(index, times, streamOf(seed, index + 1), { queries }),
+    ),
     weather: WEATHER,
-    blows: blowsOf(lengthMs, seededRandom(mixed(seed, 0))),
-  };
+    blows: blowsOf(lengthMs, streamOf(seed, 0)),
+  });
+}
+
+export function hashed(rest: Omit<Plan, 'hash'>): Plan {
   return { ...rest, hash: createHash('sha256').update(JSON.stringify(rest)).digest('hex').slice(0, 16) };
 }
 
 /** Neighbouring seeds must not give related streams. */
-function mixed(seed: number, stream: number): number {
-  return createHash('sha256').update(`${seed}/${stream}`).digest().readUInt32LE();
+export function streamOf(seed: number, stream: number): Random {
+  return seededRandom(createHash('sha256').update(`${seed}/${stream}`).digest().readUInt32LE());
 }
 
 const EMAILS = { method: 'POST', path: '/v1/bill-runs/*/emails', times: 1_000_000 } as const;
 const READS = { method: 'GET', path: '/object-query/billing-runs/*', when: 'before', times: 1_000_000 } as const;
 const TOKENS = { method: 'POST', path: '/oauth/token', when: 'before', times: 1_000_000 } as const;
 
-const WEATHER: readonly object[] = [
+export const WEATHER: readonly object[] = [
   // Long enough that kills and cuts meet calls under way, before the effect and after it.
   { ...EMAILS, when: 'before', fault: 'stall', afterMs: 1_500, chance: 0.15 },
   { ...EMAILS, when: 'after', fault: 'stall', afterMs: 2_500, chance: 0.2 },
@@ -124,11 +135,22 @@ const WEATHER: readonly object[] = [
   { ...TOKENS, fault: 'respond', status: 503, chance: 0.1 },
 ];
 
-function plannedBillRun(index: number, lengthMs: number, queries: boolean, random: Random): PlannedBillRun {
+/** When a bill run may come, and until when operators may say something about it. */
+interface Times {
+  readonly earliest: number;
+  readonly latest: number;
+  readonly lastOrder: number;
+}
+
+export function plannedBillRun(
+  index: number,
+  { earliest, latest, lastOrder }: Times,
+  random: Random,
+  { queries }: { readonly queries: boolean },
+): PlannedBillRun {
   const { chance, between, one } = drawer(random);
   const name = String(index + 1).padStart(8, '0');
-  // The first ones are there at once, so that short plans are dense, too.
-  const at = Math.round(between(0, lengthMs * 0.65));
+  const at = Math.round(between(earliest, latest));
   // Nothing odd about most; one of the first three has an answer cut off, so that every plan holds unknown outcomes.
   const fate = chance(0.02) ? 'neverPosts' : chance(0.02) ? 'isCanceled' : 'posts';
   const postsAfterMs = Math.round(between(500, 6_000));
@@ -159,7 +181,7 @@ function plannedBillRun(index: number, lengthMs: number, queries: boolean, rando
       resend: startsWithResend,
       requestId: `nightly-${name}`,
     })),
-    orders: ordersFor(name, at + postsAfterMs, lengthMs, { chance, between, one, queries }),
+    orders: ordersFor(name, at + postsAfterMs, lastOrder, { chance, between, one, queries }),
   };
 }
 
@@ -176,10 +198,10 @@ function drawer(random: Random) {
 function ordersFor(
   name: string,
   postedAt: number,
-  lengthMs: number,
+  last: number,
   { chance, between, one, queries }: Drawer & { readonly queries: boolean },
 ): Order[] {
-  const moment = (): number => Math.round(between(postedAt - 3_000, Math.max(lengthMs * 0.95, postedAt)));
+  const moment = (): number => Math.round(between(postedAt - 3_000, Math.max(last, postedAt)));
   const orders: Order[] = [];
   const escalations = one([0, 0, 1, 1, 2, 3]);
   for (let count = 1; count <= escalations; count++) {
@@ -203,28 +225,17 @@ function ordersFor(
 }
 
 function blowsOf(lengthMs: number, random: Random): Blow[] {
-  const { chance, between, one } = drawer(random);
-  const blows: Blow[] = [];
-  // Within each stretch of the time, so that no plan goes without.
-  const spread = (everyMs: number, blow: (at: number, index: number) => Blow): void => {
-    const count = Math.max(1, Math.floor((lengthMs * 0.9) / everyMs));
-    const stretch = (lengthMs * 0.9) / count;
-    for (let index = 0; index < count; index++) {
-      blows.push(blow(Math.round(lengthMs * 0.05 + (index + random()) * stretch), index));
-    }
-  };
-  spread(7_000, (at, index) => ({
-    at,
-    kind: 'kill',
-    worker: 1 + Math.floor(random() * WORKERS),
-    signal: index % 3 === 1 ? 'SIGTERM' : 'SIGKILL',
-  }));
-  spread(40_000, (at) => ({ at, kind: 'restartTemporal', downMs: Math.round(between(200, 3_000)) }));
-  spread(1_500, (at) => {
-    const kind = one(['cut', 'cut', 'cut', 'stall', 'slow'] as const);
-    const long = kind === 'cut' ? (chance(0.6) ? 0 : 1_500) : kind === 'stall' && chance(0.15) ? 12_000 : 3_000;
-    return { at, kind, link: one(LINKS), ms: Math.round(between(0, long)) };
-  });
+  const { between } = drawer(random);
+  const blows: Blow[] = [
+    ...spread(lengthMs, 7_000, random, (at, index): Blow => {
+      const worker = 1 + Math.floor(random() * WORKERS);
+      return { at, kind: 'kill', worker, signal: index % 3 === 1 ? 'SIGTERM' : 'SIGKILL' };
+    }),
+    ...spread(lengthMs, 40_000, random, (at): Blow => {
+      return { at, kind: 'restartTemporal', downMs: Math.round(between(200, 3_000)) };
+    }),
+    ...connectionBlows(lengthMs, 1_500, random, { links: linksOf(WORKERS), longestStallMs: 12_000 }),
+  ];
   if (lengthMs > 3 * LONG_STALL_MS) {
     blows.push({
       at: Math.round(between(0.1, 0.5) * lengthMs),
@@ -234,4 +245,32 @@ function blowsOf(lengthMs: number, random: Random): Blow[] {
     });
   }
   return blows.sort((one, other) => one.at - other.at);
+}
+
+export function connectionBlows(
+  lengthMs: number,
+  everyMs: number,
+  random: Random,
+  { links, longestStallMs }: { readonly links: readonly string[]; readonly longestStallMs: number },
+): readonly Blow[] {
+  const { chance, between, one } = drawer(random);
+  return spread(lengthMs, everyMs, random, (at): Blow => {
+    const kind = one(['cut', 'cut', 'cut', 'stall', 'slow'] as const);
+    const long = kind === 'cut' ? (chance(0.6) ? 0 : 1_500) : kind === 'stall' && chance(0.15) ? longestStallMs : 3_000;
+    return { at, kind, link: one(links), ms: Math.round(between(0, long)) };
+  });
+}
+
+/** One within each stretch of the time, so that no plan goes without. */
+function spread(
+  lengthMs: number,
+  everyMs: number,
+  random: Random,
+  blow: (at: number, index: number) => Blow,
+): readonly Blow[] {
+  const count = Math.max(1, Math.floor((lengthMs * 0.9) / everyMs));
+  const stretch = (lengthMs * 0.9) / count;
+  return Array.from({ length: count }, (_, index) =>
+    blow(Math.round(lengthMs * 0.05 + (index + random()) * stretch), index),
+  );
 }

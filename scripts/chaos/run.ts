@@ -1,46 +1,40 @@
-/** One chaos run, from the parts to the judgement. */
+/** One chaos run, from the parts to the judgement, and what a soak has in common with it. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { judge, type Judgement } from './check.js';
 import { collect, settle } from './collect.js';
+import type { Surroundings } from './command.js';
 import { emailFaults } from './email-faults.js';
 import type { Evidence } from './evidence.js';
 import { startParts, type Parts, type Struck } from './parts.js';
 import { live, type At, type Ledger } from './people.js';
-import type { Plan } from './plan.js';
+import { WORKERS, type Plan } from './plan.js';
 
-export interface ChaosResult {
-  readonly seed: number;
-  readonly billRuns: number;
-  readonly planHash: string;
-  readonly durationMs: number;
-  readonly kills: number;
-  readonly serverRestarts: number;
+/** What Zuora, Temporal and the audits tell of a run when it is over. */
+export interface Aftermath extends Judgement {
   /** All faults that struck: those of Zuora, and of connections. */
   readonly faults: number;
   readonly faultsByKind: { readonly zuora: number } & Pick<Struck, 'cuts' | 'cutConnections' | 'stalls' | 'slowed'>;
-  readonly killsBySignal: Struck['kills'];
-  readonly workersGone: number;
   /** What pipelines and operators asked for and Temporal took, repetitions included. */
   readonly requestsAccepted: number;
   /** How often a client had to ask again, by what it was told. */
   readonly askedAgain: Readonly<Record<string, number>>;
   readonly emails: number;
   readonly attempts: number;
-  readonly sendsIntended: number;
-  readonly sendsAccepted: number;
-  readonly superseded: number;
-  readonly duplicates: number;
-  readonly lost: number;
-  readonly unsettled: number;
-  readonly violations: Judgement['violations'];
 }
 
-export interface ChaosOptions {
-  /** For the database and the logs. */
-  readonly folder: string;
+export interface ChaosResult extends Aftermath {
+  readonly seed: number;
+  readonly billRuns: number;
+  readonly planHash: string;
+  readonly durationMs: number;
+  readonly kills: number;
+  readonly serverRestarts: number;
+  readonly killsBySignal: Struck['kills'];
+  readonly workersGone: number;
+}
+
+export interface ChaosOptions extends Surroundings {
   readonly workerMain: string | undefined;
-  readonly tell: (text: string) => void;
-  readonly onStop: (stop: () => Promise<unknown>) => void;
 }
 
 export async function chaos(plan: Plan, options: ChaosOptions): Promise<{ result: ChaosResult; evidence: Evidence }> {
@@ -49,27 +43,15 @@ export async function chaos(plan: Plan, options: ChaosOptions): Promise<{ result
   tell(
     `Plan ${plan.hash}: ${plan.billRuns.length} bill runs and ${plan.blows.length} blows in ${seconds(plan.lengthMs)}`,
   );
-  const parts = await startParts(plan, options, options.onStop);
-  const ledger: Ledger = { accepted: [], askedAgain: new Map() };
-  const zuoraFaults = await rage(plan, parts, ledger, tell);
-
-  tell('The chaos is over: no more faults, all parts are up. Waiting until every run has settled');
-  await parts.calm();
-  const numbers = plan.billRuns.map(({ number }) => number);
-  const workflowIds = [...new Set(ledger.accepted.map(({ workflowId }) => workflowId))];
-  let told = workflowIds.length;
-  const open = await settle(workflowIds, parts, (left) => {
-    if (left > told * 0.7) return;
-    told = left;
-    tell(`${left} workflows to go`);
+  const parts = await startParts(plan, { ...options, workers: WORKERS });
+  const ledger = newLedger();
+  const zuoraFaults = await rage(plan, parts, ledger, tell, () => {
+    const { kills, serverRestarts, cuts } = parts.struck;
+    const killed = kills.SIGKILL + kills.SIGTERM;
+    return `${killed} workers killed, Temporal restarted ${serverRestarts} times, ${cuts} cuts`;
   });
-  if (open.length > 0) tell(`Not settled: ${open.join(', ')}`);
-
-  tell('Holding mailbox, request log, histories and audits against each other');
-  const evidence = await collect(numbers, parts, ledger);
-  const judgement = judge(evidence);
-  const { struck } = parts;
-  const { kills, serverRestarts, workersGone, cuts, cutConnections, stalls, slowed } = struck;
+  const { evidence, ...judged } = await aftermath(plan, parts, ledger, zuoraFaults, tell, { finish: false });
+  const { kills, serverRestarts, workersGone } = parts.struck;
   const result: ChaosResult = {
     seed: plan.seed,
     billRuns: plan.billRuns.length,
@@ -77,21 +59,62 @@ export async function chaos(plan: Plan, options: ChaosOptions): Promise<{ result
     durationMs: Date.now() - startedAt,
     kills: kills.SIGKILL + kills.SIGTERM,
     serverRestarts,
-    faults: zuoraFaults + cuts + stalls + slowed,
-    faultsByKind: { zuora: zuoraFaults, cuts, cutConnections, stalls, slowed },
     killsBySignal: kills,
     workersGone,
-    requestsAccepted: ledger.accepted.length,
-    askedAgain: Object.fromEntries(ledger.askedAgain),
-    emails: evidence.emails,
-    attempts: evidence.billRuns.flatMap(({ runs }) => runs.flatMap(({ attempts }) => attempts)).length,
-    ...judgement,
+    ...judged,
   };
   return { result, evidence };
 }
 
+export function newLedger(): Ledger {
+  return { accepted: [], askedAgain: new Map() };
+}
+
+/** What came of it: all is made whole, every run settles, and the witnesses are heard. */
+export async function aftermath(
+  plan: Plan,
+  parts: Parts,
+  ledger: Ledger,
+  zuoraFaults: number,
+  tell: (text: string) => void,
+  { finish }: { readonly finish: boolean },
+): Promise<Aftermath & { readonly evidence: Evidence }> {
+  tell('No more faults, all parts are up. Waiting until every run has settled');
+  await parts.calm();
+  const numbers = plan.billRuns.map(({ number }) => number);
+  const workflowIds = [...new Set(ledger.accepted.map(({ workflowId }) => workflowId))];
+  let told = workflowIds.length;
+  const say = (left: number): void => {
+    if (left > told * 0.7) return;
+    told = left;
+    tell(`${left} workflows to go`);
+  };
+  const open = await settle(workflowIds, parts, say, { finish });
+  if (open.length > 0) tell(`Not settled: ${open.join(', ')}`);
+
+  tell('Holding mailbox, request log, histories and audits against each other');
+  const evidence = await collect(numbers, parts, ledger);
+  const { cuts, cutConnections, stalls, slowed } = parts.struck;
+  return {
+    evidence,
+    faults: zuoraFaults + cuts + stalls + slowed,
+    faultsByKind: { zuora: zuoraFaults, cuts, cutConnections, stalls, slowed },
+    requestsAccepted: ledger.accepted.length,
+    askedAgain: Object.fromEntries(ledger.askedAgain),
+    emails: evidence.emails,
+    attempts: evidence.billRuns.flatMap(({ runs }) => runs.flatMap(({ attempts }) => attempts)).length,
+    ...judge(evidence),
+  };
+}
+
 /** Bill runs live as planned while the blows fall. Returns how many of Zuora's faults struck. */
-async function rage(plan: Plan, parts: Parts, ledger: Ledger, tell: ChaosOptions['tell']): Promise<number> {
+export async function rage(
+  plan: Plan,
+  parts: Parts,
+  ledger: Ledger,
+  tell: (text: string) => void,
+  howFar: () => string,
+): Promise<number> {
   const { control } = parts;
   for (const fault of plan.weather) await control('POST', '/faults', fault);
   for (const { number, faults } of plan.billRuns) {
@@ -109,12 +132,7 @@ async function rage(plan: Plan, parts: Parts, ledger: Ledger, tell: ChaosOptions
     if (wait > 0) await delay(wait);
   };
   const progress = setInterval(() => {
-    const { kills, serverRestarts, cuts } = parts.struck;
-    const killed = kills.SIGKILL + kills.SIGTERM;
-    tell(
-      `${seconds(Date.now() - began)}: ${ledger.accepted.length} requests taken; ` +
-        `${killed} workers killed, Temporal restarted ${serverRestarts} times, ${cuts} cuts`,
-    );
+    tell(`${seconds(Date.now() - began)}: ${ledger.accepted.length} requests taken; ${howFar()}`);
   }, 10_000);
   try {
     // One after the other, each at its time or as soon as the parts allow; connections do not wait for processes.
@@ -136,6 +154,23 @@ async function rage(plan: Plan, parts: Parts, ledger: Ledger, tell: ChaosOptions
   await control('DELETE', '/faults');
   const requests = await control<{ faults: readonly number[] }[]>('GET', '/requests');
   return requests.reduce((sum, { faults }) => sum + faults.length, 0);
+}
+
+/** For people: what happened, and every violation with its evidence. */
+export function inLines(result: Aftermath): readonly string[] {
+  const { zuora, cuts, stalls, slowed } = result.faultsByKind;
+  const rules = result.violations.map(({ rule, billRun, what, evidence }) => {
+    return `  rule ${rule}: ${billRun}: ${what}\n    ${JSON.stringify(evidence).slice(0, 2_000)}`;
+  });
+  return [
+    `Faults          ${result.faults} (Zuora ${zuora}, cuts ${cuts}, stalls ${stalls}, slow connections ${slowed})`,
+    `Sends           ${result.sendsIntended} intended, ${result.sendsAccepted} accepted, ` +
+      `${result.unsettled} unsettled, ${result.superseded} superseded; ${result.attempts} attempts`,
+    `Emails          ${result.emails}, duplicates ${result.duplicates}`,
+    `Lost            ${result.lost}`,
+    `Violations      ${result.violations.length}`,
+    ...rules,
+  ];
 }
 
 export function seconds(ms: number): string {

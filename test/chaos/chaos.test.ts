@@ -1,17 +1,17 @@
 /** The chaos script as people run it: short runs on real parts, with the shipped worker and with one that breaks a rule. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { ChaosResult } from '../../scripts/chaos/run.js';
 import { bundleWorkflows } from '../../scripts/bundle-workflows.js';
 import { projectRoot } from '../../scripts/project-root.js';
+import { processesIn, startScript, temporaryFolder } from './script.js';
 
 /** A bound for a machine that is busy with other tests; a run takes less than a minute alone. */
 const LONGEST_MS = 600_000;
 const SHORT = ['--bill-runs', '12', '--seed', '7'];
+
+const start = (args: readonly string[]) => startScript('chaos', args);
 
 test('the rules hold in a short chaos run, and nothing is left of it', { timeout: LONGEST_MS }, async () => {
   const run = start([...SHORT, '--json']);
@@ -87,38 +87,6 @@ test('--help shows examples', async () => {
   expect(code).toBe(0);
 });
 
-function start(args: readonly string[]) {
-  const folder = temporaryFolder();
-  const chaos = spawn(process.execPath, [join(projectRoot, 'dist', 'scripts', 'chaos.js'), ...args], {
-    // All that it starts has this in its environment, so that it can be found.
-    env: { ...process.env, TMPDIR: folder },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const output = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const) {
-    chaos[name].setEncoding('utf8').on('data', (text: string) => (output[name] += text));
-  }
-  const ended = once(chaos, 'close').then(([code]) => ({ code: code as number | null, ...output }));
-  onTestFinished(async () => {
-    chaos.kill();
-    await ended;
-  });
-  return { folder, ended, stdout: () => output.stdout, kill: (signal: NodeJS.Signals) => chaos.kill(signal) };
-}
-
-/** The processes that were started with this folder for temporary files; on Linux, where it can be seen. */
-function processesIn(folder: string): readonly string[] {
-  if (process.platform !== 'linux') return [];
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return pids.filter((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`TMPDIR=${folder}\0`);
-    } catch {
-      return false;
-    }
-  });
-}
-
 /** A copy of the build in which a rule is broken. Nothing in the product can do that. */
 async function patchedWorker(file: string, [right, wrong]: readonly [string, string]): Promise<string> {
   const copy = temporaryFolder();
@@ -135,12 +103,4 @@ async function patchedWorker(file: string, [right, wrong]: readonly [string, str
     outFile: join(copy, 'dist', 'workflow-bundle.js'),
   });
   return join(copy, 'dist', 'worker', 'main.js');
-}
-
-function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'bill-run-emails-chaos-test-'));
-  onTestFinished(() => {
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
-  });
-  return folder;
 }

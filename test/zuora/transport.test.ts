@@ -1,5 +1,7 @@
 import { createServer, Socket, type AddressInfo, type Server } from 'node:net';
 import tls from 'node:tls';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openTransport, type Call } from '../../zuora/transport.js';
@@ -370,4 +372,23 @@ test('closing waits for the calls under way', async () => {
   release[0]?.();
   expect(await answer).toMatchObject({ kind: 'reply', status: 200, body: ACCEPTED });
   await closed;
+});
+
+test('of a call that is over nothing stays in memory until its deadline', async () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const { baseUrl } = await openLoopbackZuora({ call: json(200, { success: true }) });
+  const call = client(baseUrl);
+  const headersOf = async (answer: ReturnType<typeof call>) => {
+    const answered = await answer;
+    if (answered.kind !== 'reply') throw new Error(`no reply: ${answered.kind}`);
+    return new WeakRef(answered.headers);
+  };
+  const headers = await headersOf(call('emails', { deadlineMs: 3_600_000 }));
+  // The next call on the connection takes the place of whatever the parser of HTTP remembers of this one.
+  await call('emails');
+  await vi.waitUntil(() => {
+    collectGarbage();
+    return headers.deref() === undefined;
+  }, 10_000);
 });

@@ -1,0 +1,83 @@
+/** What the commands have in common that try everything out under fire: their flags, their folder, and how they end. */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { CommanderError, InvalidArgumentError } from 'commander';
+import { untilToldToStop } from '../processes.js';
+
+/** What a run is given by the command that it belongs to. */
+export interface Surroundings {
+  /** For the database and the logs. */
+  readonly folder: string;
+  readonly tell: (text: string) => void;
+  readonly onStop: (stop: () => Promise<unknown>) => void;
+}
+
+/** @param main returns the exit code; what commander refuses ends with 2 */
+export async function run(main: () => Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await main();
+  } catch (error) {
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+    else {
+      console.error(error);
+      process.exitCode = 1;
+    }
+  }
+  // Connections that were cut may leave timers behind, and nothing is left to wait for but what a pipe has not taken yet.
+  process.stdout.write('', () => process.exit());
+}
+
+/**
+ * Stops all that was started, however it ends.
+ *
+ * @param keepIn the folder that is kept, with all evidence
+ * @returns nothing where it was told to stop
+ */
+export async function untilStopped<Result>(
+  { keepIn, json }: { readonly keepIn: string | undefined; readonly json: true | undefined },
+  begin: (surroundings: Surroundings) => Promise<{ readonly result: Result; readonly evidence: object }>,
+): Promise<Result | undefined> {
+  const folder = keepIn ?? mkdtempSync(join(tmpdir(), 'bill-run-emails-chaos-'));
+  mkdirSync(folder, { recursive: true });
+  const stops: (() => Promise<unknown>)[] = [];
+  try {
+    const begun = begin({
+      folder,
+      tell: (text) => {
+        if (json === undefined) console.log(text);
+      },
+      onStop: (stop) => stops.push(stop),
+    });
+    // Whatever becomes of it after it was stopped.
+    begun.catch(() => undefined);
+    const done = await Promise.race([begun, untilToldToStop()]);
+    if (done === undefined) return undefined;
+    if (keepIn !== undefined) writeFileSync(join(folder, 'evidence.json'), JSON.stringify(done.evidence, null, 1));
+    return done.result;
+  } finally {
+    for (const stop of stops.reverse()) await stop().catch(() => undefined);
+    if (keepIn === undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+export function workerFile(path: string): string {
+  if (!existsSync(path)) throw new InvalidArgumentError('There is no such file.');
+  return resolve(path);
+}
+
+/** The database of another run would mix its bill runs into ours. */
+export function newFolder(path: string): string {
+  if (existsSync(path) && readdirSync(path).length > 0) throw new InvalidArgumentError('The folder is not empty.');
+  return resolve(path);
+}
+
+export function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = /^\d{1,10}$/.test(text) ? Number(text) : NaN;
+    if (!(number >= least && number <= most)) {
+      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+    }
+    return number;
+  };
+}

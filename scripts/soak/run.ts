@@ -1,0 +1,169 @@
+/** One soak: a steady load under faults on one worker that nobody ends, and what the worker holds in the meantime. */
+import type { Surroundings } from '../chaos/command.js';
+import type { Evidence } from '../chaos/evidence.js';
+import { startParts } from '../chaos/parts.js';
+import { connectionBlows, hashed, linksOf, plannedBillRun, streamOf, WEATHER, type Plan } from '../chaos/plan.js';
+import { aftermath, inLines, newLedger, rage, seconds, type Aftermath } from '../chaos/run.js';
+import { MEASURES, SHORTEST_JUDGED_MINUTES, trendOf, warmUpOf, type Measure, type Trend } from './flatness.js';
+import { notMeasured, reporting, watch, type Sampled } from './watch.js';
+
+export interface SoakSize {
+  readonly seed: number;
+  readonly minutes: number;
+  readonly billRunsPerMinute: number;
+}
+
+export interface SoakResult extends SoakSize, Aftermath {
+  readonly planHash: string;
+  readonly billRuns: number;
+  readonly durationMs: number;
+  /** How often the worker ended, which it never should: what it holds begins anew then. */
+  readonly workersGone: number;
+  /** What is measured before counts for nothing. */
+  readonly warmUpMs: number;
+  readonly verdict: Trend['verdict'];
+  readonly measures: readonly Trend[];
+}
+
+/** So that every bill run comes and goes within a minute or so: a steady load keeps a steady number of runs open. */
+const WINDOWS = {
+  coolDown: '10 seconds',
+  attentionWindow: '20 seconds',
+  escalationWindow: '20 seconds',
+  // Above the 90 s that a lost read costs.
+  postDeadline: '3 minutes',
+} as const;
+/** From when a bill run comes to the last that an operator says. */
+const ORDERS_MS = 15_000;
+const BLOW_EVERY_MS = 10_000;
+const LONGEST_STALL_MS = 3_000;
+
+export function soakPlan({ seed, minutes, billRunsPerMinute }: SoakSize): Plan {
+  const lengthMs = minutes * 60_000;
+  const everyMs = 60_000 / billRunsPerMinute;
+  return hashed({
+    seed,
+    lengthMs,
+    billRuns: Array.from({ length: billRunsIn(minutes, billRunsPerMinute) }, (_, index) => {
+      const earliest = index * everyMs;
+      const latest = earliest + everyMs;
+      const times = { earliest, latest, lastOrder: latest + ORDERS_MS };
+      const planned = plannedBillRun(index, times, streamOf(seed, index + 1), { queries: false });
+      return { ...planned, input: { ...WINDOWS, ...planned.input } };
+    }),
+    weather: WEATHER,
+    // Nobody kills the worker or restarts Temporal: its connections fail, and Zuora does.
+    blows: connectionBlows(lengthMs, BLOW_EVERY_MS, streamOf(seed, 0), {
+      links: linksOf(1),
+      longestStallMs: LONGEST_STALL_MS,
+    }),
+  });
+}
+
+export function billRunsIn(minutes: number, billRunsPerMinute: number): number {
+  return Math.max(1, Math.round(minutes * billRunsPerMinute));
+}
+
+export async function soak(
+  size: SoakSize,
+  surroundings: Surroundings & { readonly workerMain: string | undefined },
+): Promise<{ result: SoakResult; evidence: Evidence & { readonly sampled: readonly Sampled[] } }> {
+  const { tell } = surroundings;
+  const startedAt = Date.now();
+  const plan = soakPlan(size);
+  const everyMs = Math.max(1_000, Math.round(plan.lengthMs / 200));
+  tell(`Plan ${plan.hash}: ${plan.billRuns.length} bill runs in ${size.minutes} minutes, measured every ${everyMs} ms`);
+  if (notMeasured.length > 0) tell(`Not measured, for want of Linux's /proc: ${notMeasured.join(', ')}`);
+  const sampled: Sampled[] = [];
+  const parts = await startParts(plan, {
+    ...surroundings,
+    workers: 1,
+    workerNodeArgs: reporting(everyMs),
+    onWorker: (worker) => {
+      watch(worker, everyMs, (each) => sampled.push(each));
+    },
+  });
+  const ledger = newLedger();
+  const beganAt = Date.now();
+  const faults = await rage(plan, parts, ledger, tell, () => inShort(sampled));
+  const { evidence, ...outcome } = await aftermath(plan, parts, ledger, faults, tell, { finish: true });
+
+  const measures = Object.keys(MEASURES) as Measure[];
+  const trends = measures
+    .filter((measure) => !notMeasured.includes(measure))
+    .map((measure) => trendOf(measure, seriesOf(measure, sampled, beganAt), { ...size, lengthMs: plan.lengthMs }));
+  const result: SoakResult = {
+    ...size,
+    planHash: plan.hash,
+    billRuns: plan.billRuns.length,
+    durationMs: Date.now() - startedAt,
+    workersGone: parts.struck.workersGone,
+    warmUpMs: warmUpOf(plan),
+    verdict: worstOf(trends),
+    measures: trends,
+    ...outcome,
+  };
+  return { result, evidence: { ...evidence, sampled } };
+}
+
+function seriesOf(measure: Measure, sampled: readonly Sampled[], beganAt: number) {
+  return sampled.flatMap(({ at, measures }) => {
+    const value = measures[measure];
+    return value === undefined ? [] : [{ at: at - beganAt, value }];
+  });
+}
+
+function worstOf(trends: readonly Trend[]): Trend['verdict'] {
+  const verdicts = trends.map(({ verdict }) => verdict);
+  return (['grows', 'missing', 'tooShort'] as const).find((verdict) => verdicts.includes(verdict)) ?? 'flat';
+}
+
+function inShort(sampled: readonly Sampled[]): string {
+  const newest = (measure: Measure): string => {
+    const bytes = sampled.findLast(({ measures }) => measures[measure] !== undefined)?.measures[measure];
+    return bytes === undefined ? 'not measured yet' : `${Math.round(bytes / 1_000_000)} MB`;
+  };
+  return `resident ${newest('resident memory')}, heap of the main thread ${newest('heap, main thread')}`;
+}
+
+/** Nothing grew, as far as it can be told, no rule was broken, and the worker was there all the time. */
+export function hasHeld({ verdict, workersGone, violations }: SoakResult): boolean {
+  return (verdict === 'flat' || verdict === 'tooShort') && workersGone === 0 && violations.length === 0;
+}
+
+const VERDICTS: Readonly<Record<Trend['verdict'], string>> = {
+  flat: 'flat: nothing grew beyond its limit',
+  grows: 'SOMETHING GROWS: see the measures marked so',
+  missing: 'NOT MEASURED: some measures have too few samples to tell',
+  tooShort: `too short to judge what grows: that takes ${SHORTEST_JUDGED_MINUTES} minutes`,
+};
+
+/** For people. */
+export function inWords(result: SoakResult): string {
+  const { seed, planHash, billRuns, durationMs, warmUpMs, measures, verdict, workersGone } = result;
+  const columns = ['', 'samples', 'start', 'end', 'growth', 'limit', 'per hour', 'per 1,000 bill runs', ''];
+  const rows = measures.map((trend) => [
+    trend.measure,
+    String(trend.samples),
+    ...[trend.start, trend.end, trend.growth, trend.limit, trend.perHour, trend.perThousandBillRuns].map((value) =>
+      value === null ? '-' : trend.unit === 'bytes' ? `${(value / 1_000_000).toFixed(2)} MB` : value.toFixed(1),
+    ),
+    trend.verdict,
+  ]);
+  const widths = columns.map((name, index) =>
+    Math.max(...[name, ...rows.map((row) => row[index] ?? '')].map(({ length }) => length)),
+  );
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, index) => (index === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[index] ?? 0)))
+      .join('  ');
+  return [
+    '',
+    `Seed ${seed}, plan ${planHash}, ${billRuns} bill runs, ${seconds(durationMs)}`,
+    `What the worker holds, on the line fitted to what was measured after a warm-up of ${seconds(warmUpMs)}:`,
+    ...[columns, ...rows].map(line),
+    `Verdict         ${VERDICTS[verdict]}`,
+    ...(workersGone === 0 ? [] : [`THE WORKER ENDED ${workersGone} times by itself: --evidence keeps its last words`]),
+    ...inLines(result),
+  ].join('\n');
+}
