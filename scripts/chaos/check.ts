@@ -454,7 +454,7 @@ function checkAudit({ runs, calls, audit, accepted }: BillRunEvidence, find: Fin
     if (!told) find(7, 'the audit misses a run', runId);
   }
   for (const { kind, requestId, requestedBy } of accepted) {
-    if (kind !== 'resend' || requestId === null) continue;
+    if (kind !== 'resend' || requestId === null || requestedBy === null) continue;
     const told = audit.entries.some((entry) => entry.requestedBy === requestedBy && entry.text.includes(requestId));
     if (!told) find(7, 'the audit does not tell who asked for a resend', { requestId, requestedBy });
   }

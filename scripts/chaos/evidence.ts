@@ -39,7 +39,8 @@ export interface AcceptedRequest {
   readonly kind: 'start' | 'resend';
   /** None of a signal that named none. */
   readonly requestId: string | null;
-  readonly requestedBy: string;
+  /** None where the answer was that it had been served before: then nothing tells of who asked this time. */
+  readonly requestedBy: string | null;
   readonly workflowId: string;
 }
 

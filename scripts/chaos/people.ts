@@ -52,9 +52,8 @@ async function startAsPlanned(
   const billRunKey = by === 'id' ? id : billRun;
   const request = { requestId, requestedBy: pipeline, reason: 'month end' };
   const { workflowId, result } = await insist(ledger, () => emails.start({ billRunKey, resend, ...request, ...input }));
-  // Served before, and said so: nothing was started, so no history can tell of it.
-  if (resend && result === 'alreadyEmailed') return;
-  ledger.accepted.push({ billRun, kind: resend ? 'resend' : 'start', requestId, requestedBy: pipeline, workflowId });
+  const requestedBy = result === 'alreadyEmailed' ? null : pipeline;
+  ledger.accepted.push({ billRun, kind: resend ? 'resend' : 'start', requestId, requestedBy, workflowId });
 }
 
 async function follow({ number, orders, input }: PlannedBillRun, parts: Parts, ledger: Ledger, at: At): Promise<void> {
