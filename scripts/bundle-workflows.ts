@@ -6,20 +6,23 @@ import { bundleWorkflowCode, DefaultLogger, type LogEntry } from '@temporalio/wo
 export interface WorkflowBundleFiles {
   /** Exports all workflows, and nothing else. TypeScript or its output. */
   readonly workflowsPath: string;
-  readonly payloadConverterPath: string;
+  /** Holds payload converter, failure converter and interceptors. */
+  readonly intakePath: string;
   readonly outFile: string;
 }
 
 /** Bundles workflow code for a worker, and says nothing unless it fails. The file is there whole or not at all. */
-export async function bundleWorkflows({
-  workflowsPath,
-  payloadConverterPath,
-  outFile,
-}: WorkflowBundleFiles): Promise<void> {
+export async function bundleWorkflows({ workflowsPath, intakePath, outFile }: WorkflowBundleFiles): Promise<void> {
   const log: string[] = [];
   const logger = new DefaultLogger('INFO', (entry: LogEntry) => log.push(entry.message));
   try {
-    const { code } = await bundleWorkflowCode({ workflowsPath, payloadConverterPath, logger });
+    const { code } = await bundleWorkflowCode({
+      workflowsPath,
+      payloadConverterPath: intakePath,
+      failureConverterPath: intakePath,
+      workflowInterceptorModules: [intakePath],
+      logger,
+    });
     mkdirSync(dirname(outFile), { recursive: true });
     const unfinished = `${outFile}.${process.pid}`;
     writeFileSync(unfinished, code);
@@ -34,7 +37,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const dist = dirname(import.meta.dirname);
   await bundleWorkflows({
     workflowsPath: join(dist, 'workflows', 'index.js'),
-    payloadConverterPath: join(dist, 'workflows', 'payload-converter.js'),
+    intakePath: join(dist, 'workflows', 'intake.js'),
     outFile: join(dist, 'workflow-bundle.js'),
   });
 }

@@ -54,6 +54,7 @@ import {
   type ResendMessage,
 } from './contract.js';
 import { detailsOf } from './details.js';
+import { SEVERAL_SIGNALS } from './intake.js';
 import { lostAttempt } from './lost-attempt.js';
 import * as messages from './messages.js';
 import * as runs from './run.js';
@@ -210,17 +211,23 @@ const signals = [
  * All handlers are synchronous, so none is ever unfinished when a run closes.
  */
 function listen(run: Run): void {
-  for (const [signal, receive, description] of signals) {
+  const receive = (name: string, argument: unknown): void => {
+    const [, known] = signals.find(([signal]) => signal.name === name) ?? [];
+    if (known === undefined) messages.receiveUnknown(run, name, clock(run));
+    else known(run, argument, clock(run));
+  };
+  for (const [signal, , description] of signals) {
     setHandler(
       signal,
       (argument?: unknown) => {
-        receive(run, argument, clock(run));
+        receive(signal.name, argument);
       },
       { description },
     );
   }
-  setDefaultSignalHandler((name) => {
-    messages.receiveUnknown(run, name, clock(run));
+  setDefaultSignalHandler((name, ...args) => {
+    if (name !== SEVERAL_SIGNALS) receive(name, args[0]);
+    else for (let at = 0; at < args.length; at += 2) receive(args[at] as string, args[at + 1]);
   });
   setHandler(
     requestResendUpdate,

@@ -21,12 +21,17 @@ export interface BillRun {
   readonly errorMessage?: string;
 }
 
+/** They become part of paths, workflow ids and search attributes. */
+const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/);
+/** Without what would end a worker (half a character) or a line. */
+const text = z.string().regex(/^[^\p{Control}\p{Surrogate}]{0,100}$/u);
+
 const record = z.object({
-  id: z.string().min(1).max(100),
-  billingRunNumber: z.string().min(1).max(100),
-  status: z.string().min(1).max(100),
+  id: name,
+  billingRunNumber: name,
+  status: text.min(1),
   autoEmail: z.boolean().nullish(),
-  lastEmailSentTime: z.string().max(100).nullish(),
+  lastEmailSentTime: text.nullish(),
   numberOfInvoices: z.int().nonnegative().nullish(),
   numberOfCreditMemos: z.int().nonnegative().nullish(),
   errorMessage: z.string().nullish(),

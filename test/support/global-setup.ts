@@ -34,7 +34,7 @@ export async function provideParts(project: TestProject, { ui }: { ui: boolean }
     startTemporalServer({ headless: !ui, searchAttributes: billRunSearchAttributes }),
     bundleWorkflows({
       workflowsPath: join(workflows, 'index.ts'),
-      payloadConverterPath: join(workflows, 'payload-converter.ts'),
+      intakePath: join(workflows, 'intake.ts'),
       outFile: workflowBundlePath,
     }),
   ]);
