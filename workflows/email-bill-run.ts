@@ -216,6 +216,11 @@ function listen(run: Run): void {
     if (known === undefined) messages.receiveUnknown(run, name, clock(run));
     else known(run, argument, clock(run));
   };
+  // First, for it takes what came before a worker did, in the order in which it came; a handler by name takes all of its name.
+  setDefaultSignalHandler((name, ...args) => {
+    if (name !== SEVERAL_SIGNALS) receive(name, args[0]);
+    else for (let at = 0; at < args.length; at += 2) receive(args[at] as string, args[at + 1]);
+  });
   for (const [signal, , description] of signals) {
     setHandler(
       signal,
@@ -225,10 +230,6 @@ function listen(run: Run): void {
       { description },
     );
   }
-  setDefaultSignalHandler((name, ...args) => {
-    if (name !== SEVERAL_SIGNALS) receive(name, args[0]);
-    else for (let at = 0; at < args.length; at += 2) receive(args[at] as string, args[at + 1]);
-  });
   setHandler(
     requestResendUpdate,
     (argument?: ResendMessage) => messages.requestResend(run, argument ?? {}, clock(run)),

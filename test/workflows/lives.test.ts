@@ -270,6 +270,31 @@ describe('Operators', () => {
     await rig.state(run, 'Emailed');
   });
 
+  test('what was said before a worker was there counts in the order in which it was said', async () => {
+    const { number } = await rig.billRun.create();
+    const taskQueue = `late-${randomUUID()}`;
+    const { workflowId } = rig.own(number);
+    const run = await rig.client.workflow.start('emailBillRun', {
+      workflowId,
+      taskQueue,
+      args: [{ billRunKey: number }],
+    });
+    for (const signal of ['hold', 'release', 'hold']) await run.signal(signal, { requestedBy: 'alice' });
+    const late = await openRig({ server: 'real', taskQueue, zuoraUrl: rig.simulatorUrl });
+    try {
+      await until(
+        () => rig.status(run),
+        ({ billRunStatus }) => billRunStatus === 'Posted',
+      );
+      expect(await rig.status(run)).toMatchObject({ state: 'Held', held: true, ignored: { count: 0 } });
+      await run.signal('release');
+      await rig.state(run, 'Emailed');
+      expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
+    } finally {
+      await late.close();
+    }
+  });
+
   test('finish before the post closes the run, sends nothing, and names the request that was not served', async () => {
     const { number } = await rig.billRun.create({ status: 'Completed' });
     const run = await rig.start({ billRunKey: number });
