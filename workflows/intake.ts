@@ -63,8 +63,8 @@ export const interceptors: WorkflowInterceptorsFactory = () => ({
 type Job = NonNullable<ActivateInput['activation']['jobs']>[number];
 type Payloads = readonly Payload[] | null | undefined;
 
-/** The longest valid message takes 8 kB, with every character of it escaped. */
-const LONGEST_ARGUMENT = 16 * 1024;
+/** In bytes. The longest valid one, a start with every character of its texts escaped, takes 20 kB. */
+export const LONGEST_ARGUMENT = 32 * 1024;
 
 /** Keeps what is never read from being decoded: megabytes of nested lists take a second, and a task has five. */
 function limit({

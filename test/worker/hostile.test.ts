@@ -364,7 +364,7 @@ describe('A run', { timeout }, () => {
       () => parts.emails.status({ billRunKey: target.number }),
       ({ ignored: { count } }) => count === 24,
     );
-    expect(ignored.last.at(-1)?.reason).toContain('it has over 16384 bytes');
+    expect(ignored.last.at(-1)?.reason).toContain('it has over 32768 bytes');
     expect(await taken(signal(target, 'resend', [raw('json/plain', `"${'x'.repeat(2_200_000)}"`)]))).toBe(false);
     await emailedOnce(target);
     await expectWorkerUnharmed();

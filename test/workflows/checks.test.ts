@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { checkInput, checkNote, checkResend, checkRetry } from '../../workflows/checks.js';
+import { LONGEST_ARGUMENT } from '../../workflows/intake.js';
 import { undecodableMark } from '../../workflows/undecodable.js';
 
 const KEY = 'BR-00000001';
@@ -143,6 +144,20 @@ describe('The input of emailBillRun', () => {
     expect(faultsOf(fields).join()).toContain('and 49990 more are no field of it');
     expect(faultsOf({ billRunKey: KEY, ['long'.repeat(100_000)]: 1 }).join().length).toBeLessThan(2_000);
   });
+});
+
+test('the longest valid argument is short enough to be read', () => {
+  const identifier = 'A'.repeat(100);
+  const duration = `${'0'.repeat(96)}1 ms`;
+  const longest = {
+    ...{ billRunKey: identifier, entityId: identifier, orgIds: Array(100).fill(identifier), resend: false },
+    // JSON writes these with six bytes each.
+    ...{ requestId: '\u0001'.repeat(100), requestedBy: '\u0001'.repeat(200), reason: '\u0001'.repeat(1_000) },
+    ...{ postDeadline: duration, sendBudget: duration, coolDown: duration },
+    ...{ attentionWindow: duration, escalationWindow: duration },
+  };
+  expect(checkInput(longest).faults).toBeUndefined();
+  expect(Buffer.byteLength(JSON.stringify(longest))).toBeLessThan(LONGEST_ARGUMENT);
 });
 
 describe('The messages', () => {
