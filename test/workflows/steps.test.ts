@@ -55,7 +55,7 @@ describe('A bill run that does not post', () => {
 describe('A look that fails for good', () => {
   test('after the post names what it leaves open', () => {
     const life = begin({ answers: [busy(HOUR)] });
-    recordFailedLook(life.run, 'BillRunNotFound', 'the bill run is gone');
+    recordFailedLook(life.run, 'NotPosted', 'the bill run is gone');
     life.resend({ requestId: 'T-1' });
     expect(steps.nextStep(life.run, life.now)).toEqual({
       kind: 'fail',
