@@ -18,7 +18,7 @@ function boundary(folder, { forbidden, message, paths = [] }) {
 }
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', '.temporal/', '.dev/', '.setup-*', 'coverage/'] },
+  { ignores: ['dist/', 'node_modules/', '.temporal/', '.dev/', '.setup-*', '.stryker-tmp/', 'coverage/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],

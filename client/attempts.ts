@@ -61,10 +61,15 @@ async function attemptsIn(events: readonly HistoryEvent[], converter: LoadedData
   return attempts;
 }
 
-function isAttempt(input: unknown): input is AttemptInput {
+/** Whether an activity was one of ours, which another application's of the same name is not. */
+export function isAttempt(input: unknown): input is AttemptInput {
   if (typeof input !== 'object' || input === null) return false;
   const { idempotencyKey, trackId, resend } = input as Partial<Record<keyof AttemptInput, unknown>>;
   return typeof idempotencyKey === 'string' && typeof trackId === 'string' && typeof resend === 'boolean';
+}
+
+export function isReceipt(result: unknown): result is Receipt {
+  return typeof result === 'object' && result !== null && 'called' in result;
 }
 
 async function endOf(

@@ -1,10 +1,10 @@
 /** Who sent what, when and why: read from event history alone, so it needs no worker, and tells of runs that are over. */
 import type { Client } from '@temporalio/client';
 import type { LoadedDataConverter } from '@temporalio/common';
-import type { AttemptInput, HandedOver, Receipt } from '../activities/types.js';
+import type { HandedOver } from '../activities/types.js';
 import { WORKFLOW_TYPE, type Attempt, type SendOutcome } from '../workflows/contract.js';
 import { hasUnknown, recordOf, takeUp } from '../workflows/send.js';
-import { attemptsByIntent, type HistoricAttempt } from './attempts.js';
+import { attemptsByIntent, isAttempt, isReceipt, type HistoricAttempt } from './attempts.js';
 import { firstOf, historiesOf, runIdsOf, timeOf, type HistoryEvent, type RunHistory } from './history.js';
 
 /** One thing that happened, as Temporal recorded it. */
@@ -89,8 +89,8 @@ export async function auditOf(client: Client, workflowId: string): Promise<Audit
   };
 }
 
-function byTime(one = '', other = ''): number {
-  return one < other ? -1 : one > other ? 1 : 0;
+function byTime(one: string | undefined, other: string | undefined): number {
+  return Date.parse(one ?? '') - Date.parse(other ?? '');
 }
 
 /** Runs of other ids for the bill run that this workflow id names. */
@@ -231,8 +231,9 @@ async function tellOfActivity(
   const attempt = event.activityTaskScheduledEventAttributes;
   if (attempt) {
     if (attempt.activityType?.name !== 'emailBillRunDocuments') return undefined;
-    const input = (await first(converter, attempt.input?.payloads)) as AttemptInput;
-    return { event: 'attempt', text: `attempt to email, resend=${input.resend}, key ${input.idempotencyKey}` };
+    const input = await first(converter, attempt.input?.payloads);
+    const what = isAttempt(input) ? `resend=${input.resend}, key ${input.idempotencyKey}` : `with ${json(input)}`;
+    return { event: 'attempt', text: `attempt to email, ${what}` };
   }
   const completed = event.activityTaskCompletedEventAttributes;
   const lost = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
@@ -245,15 +246,17 @@ async function tellOfActivity(
     }
     case 'handOver': {
       if (!completed) return undefined;
-      const handedOver = (await first(converter, completed.result?.payloads)) as readonly HandedOver[];
-      const requests = handedOver.map(({ requestId, result }) => `request ${requestId}: ${result}`);
+      const handedOver = await first(converter, completed.result?.payloads);
+      const requests = Array.isArray(handedOver)
+        ? (handedOver as readonly HandedOver[]).map(({ requestId, result }) => `request ${requestId}: ${result}`)
+        : [json(handedOver)];
       return { event: 'handover', text: `handed over to the bill run's own workflow: ${requests.join('; ')}` };
     }
     case 'emailBillRunDocuments': {
-      const input = (await first(converter, attemptOf.input?.payloads)) as AttemptInput;
+      const input = await first(converter, attemptOf.input?.payloads);
       const failure = lost?.failure;
       const text = completed
-        ? outcomeText((await first(converter, completed.result?.payloads)) as Receipt, input.trackId)
+        ? outcomeText(await first(converter, completed.result?.payloads), isAttempt(input) ? input.trackId : null)
         : `attempt ended without a receipt: ${failure?.cause?.message ?? failure?.message ?? 'no reason'}`;
       return { event: 'attemptEnded', identity: completed?.identity ?? '', text };
     }
@@ -262,7 +265,8 @@ async function tellOfActivity(
   }
 }
 
-function outcomeText(receipt: Receipt, trackId: string): string {
+function outcomeText(receipt: unknown, trackId: string | null): string {
+  if (!isReceipt(receipt)) return `ended with ${json(receipt)}`;
   if (!receipt.called) return `no call was made (${receipt.why})`;
   const { verdict, httpStatus, zuoraRequestId, echoedTrackId, reasons } = receipt;
   // Another track id than was sent: the reply was made for an earlier attempt, and nothing left again.

@@ -163,7 +163,7 @@ function codesOf(body: JsonObject): readonly { code: unknown; message: unknown }
   return all.map((each) => ({ code: each['code'], message: each['message'] }));
 }
 
-/** One category for each code; -1, which is none of Zuora's, for a code that is no number or is missing. */
+/** One category for each code that is there; -1, which is none of Zuora's, for a code that is no number. */
 function categoriesOf(body: JsonObject): readonly number[] {
   const categories = codesOf(body)
     .map(({ code }) => (typeof code === 'number' || typeof code === 'string' ? String(code) : ''))
