@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { NeverLeft } from './transport.js';
 
-export interface Credentials {
+interface Credentials {
   readonly clientId: string;
   readonly clientSecret: string;
 }

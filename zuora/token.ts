@@ -5,7 +5,7 @@ import { outcomeOf, withoutSecrets } from './outcome.js';
 import { NeverLeft, type Transport } from './transport.js';
 
 /** A token, and the secret it was got with. */
-export interface Access {
+interface Access {
   readonly token: string;
   readonly clientSecret: string;
 }
