@@ -253,7 +253,7 @@ describe('A start', { timeout }, () => {
       'details for people that cannot be read',
       { userMetadata: { summary: raw('carrier/pigeon', 'coo'), details: {} } },
     ],
-  ])('with %s is a start all the same', async ([what, more]) => {
+  ])('with %s is a start all the same', async ([, more]) => {
     const number = await billRun('Completed');
     const target = { number, run: parts.emails.client.workflow.getHandle(`email-bill-run/${number}`) };
     await startRaw(target.run.workflowId, [json({ billRunKey: number })], more);
@@ -262,7 +262,6 @@ describe('A start', { timeout }, () => {
       ({ state }) => state === 'WaitingForPost',
     );
     await emailedOnce(target);
-    expect(what).not.toBe('');
   });
 
   test.for(Object.entries(longPayloads))('with two megabytes (%s) fails as InvalidInput', async ([what, long]) => {
