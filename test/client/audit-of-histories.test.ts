@@ -531,6 +531,15 @@ describe('Runs', () => {
       ]);
     });
 
+    test('begin after the reset, not after a workflow task that failed later', async () => {
+      const later = made([...before, copiedUpToHere('old'), { workflowTaskFailedEventAttributes: {} }], {
+        runId: 'new',
+      });
+      Object.assign(later.events.at(-1)?.workflowTaskFailedEventAttributes ?? {}, { baseRunId: '' });
+      const { entries } = await audited(old, later);
+      expect(entries.filter(({ runId }) => runId === 'new').map(({ event }) => event)).toEqual(['reset']);
+    });
+
     test('leave gaps where Temporal recorded nothing', async () => {
       expect(await toldOf({ workflowTaskFailedEventAttributes: { baseRunId: 'old' } })).toEqual([
         ['reset', null, null, 'reset of run old: '],

@@ -5,6 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const files = [
   'test/workflows/rules.test.ts',
   'test/workflows/life.test.ts',
+  'test/workflows/send.test.ts',
   'test/workflows/steps.test.ts',
   'test/workflows/one-sender-rules.test.ts',
   'test/zuora/outcome.test.ts',
