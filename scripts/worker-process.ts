@@ -40,8 +40,8 @@ export async function startWorker(options: WorkerProcessOptions): Promise<Child>
 
 /** The same, and does not wait. Nothing of a real tenant that the shell knows reaches it. */
 export async function spawnWorker(options: WorkerProcessOptions): Promise<Child> {
-  const { main = join(projectRoot, 'dist', 'worker', 'main.js'), nodeArgs = [], pollInterval, logLevel } = options;
-  const { logFile } = options;
+  const { nodeArgs = [], pollInterval, logLevel, logFile } = options;
+  const { main = join(projectRoot, 'dist', 'worker', 'main.js') } = options;
   const zuora = Object.keys(process.env).filter((name) => name.startsWith('ZUORA_'));
   return startChild({
     name: 'the worker',

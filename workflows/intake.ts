@@ -106,15 +106,12 @@ const TOGETHER = 100;
 function withSignalsTogether(jobs: readonly Job[]): Job[] {
   if (jobs.filter(({ signalWorkflow }) => signalWorkflow != null).length < MANY_SIGNALS) return [...jobs];
   const fewer: Job[] = [];
-  let together = 0;
   for (const job of jobs) {
-    const into = fewer.at(-1)?.signalWorkflow;
+    const into = fewer.at(-1)?.signalWorkflow?.input;
     if (job.signalWorkflow == null) {
       fewer.push(job);
-      together = 0;
-    } else if (into?.input != null && together > 0 && together < TOGETHER) {
-      into.input.push(...nameAndArgument(job.signalWorkflow));
-      together += 1;
+    } else if (into != null && into.length < 2 * TOGETHER) {
+      into.push(...nameAndArgument(job.signalWorkflow));
     } else {
       // The job itself, because the SDK asks its class what kind it is.
       job.signalWorkflow = {
@@ -123,7 +120,6 @@ function withSignalsTogether(jobs: readonly Job[]): Job[] {
         input: nameAndArgument(job.signalWorkflow),
       };
       fewer.push(job);
-      together = 1;
     }
   }
   return fewer;

@@ -33,17 +33,15 @@ const address = z
     }
   });
 
-const HALVES = ['ZUORA_CLIENT_ID', 'ZUORA_CLIENT_SECRET'] as const;
-
 /** Each half is given as it is, or by the path of a file that holds it. */
 const credentials = z.record(z.string(), z.string()).transform((env, context) => {
-  const [clientId, clientSecret] = HALVES.map((name) => {
+  const half = (name: string): Secret => {
     const { [name]: value, [`${name}_FILE`]: path } = env;
     const fault = faultOfSecret(name, value, path);
     if (fault !== undefined) context.addIssue({ code: 'custom', ...fault });
     return path === undefined ? { value: value ?? '' } : { path };
-  }) as [Secret, Secret];
-  return { credentials: credentialsFrom(clientId, clientSecret) };
+  };
+  return { credentials: credentialsFrom(half('ZUORA_CLIENT_ID'), half('ZUORA_CLIENT_SECRET')) };
 });
 
 function faultOfSecret(name: string, value?: string, path?: string): { path: string[]; message: string } | undefined {
