@@ -1,6 +1,6 @@
 /** The bill runs that Temporal knows, by its visibility: no worker is needed, and it lags behind by a moment. */
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
-import { milliseconds } from '../workflows/checks.js';
+import { isIdentifier, milliseconds } from '../workflows/checks.js';
 import { EMAIL_STATES, WORKFLOW_TYPE, type EmailState } from '../workflows/contract.js';
 import { searchAttributes } from '../workflows/search-attributes.js';
 import { BillRunEmailsError } from './errors.js';
@@ -66,7 +66,7 @@ function queryOf({ states = [], olderThan, number, open = false, limit = 0 }: Li
   if (unknown.length > 0) faults.push(`no state: ${unknown.join(', ')}; there are ${EMAIL_STATES.join(', ')}`);
   const age = olderThan === undefined ? 0 : milliseconds(olderThan);
   if (!(age >= 0 && age <= now)) faults.push('olderThan must be a duration such as "90s", "12 hours" or "30d"');
-  if (number !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(number)) {
+  if (number !== undefined && !isIdentifier(number)) {
     faults.push('number must be the number of a bill run, such as BR-00000001, or how it begins');
   }
   if (!Number.isSafeInteger(limit) || limit < 0) faults.push('limit must be a whole number; 0 lists all');

@@ -126,9 +126,13 @@ function text(longest: number): Check {
 }
 
 /** Identifiers become part of URLs, headers and workflow ids: plain characters only. */
+export function isIdentifier(value: unknown): value is string {
+  return typeof value === 'string' && /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(value);
+}
+
 function identifier(what: string): Check {
   return (value) =>
-    typeof value === 'string' && /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(value)
+    isIdentifier(value)
       ? undefined
       : `${what}: 1 to 100 letters, digits, hyphens, dots and underscores, the first one a letter or digit`;
 }
