@@ -3,15 +3,15 @@
  * Zuora, and what left Zuora. The seven rules of sending are checked by holding them against each other.
  */
 import { expect } from 'vitest';
-import { attemptsBeyond, lookFaults } from '../../scripts/chaos/check.js';
 import type { EmailCall } from '../../scripts/chaos/evidence.js';
 import type { Told } from '../../scripts/chaos/history.js';
+import { attemptsBeyond, lookFaults, SLACK_MS } from '../../scripts/chaos/send-rules.js';
 import type { Settings } from '../../workflows/checks.js';
 import type { Attempt, EmailBillRunResult, RunStatus, SendRecord } from '../../workflows/contract.js';
 import { keyParts } from '../../workflows/keys.js';
-import { HOUR, MINUTE } from './life.js';
+import { HOUR } from './life.js';
 import { checkNumbers } from './records.js';
-import type { Email } from './rig.js';
+import { emailsPerDocument, type Email } from './rig.js';
 
 export interface Evidence extends Told {
   readonly settings: Settings;
@@ -28,9 +28,6 @@ export interface Evidence extends Told {
   /** On the time-skipping server a replay may tell a moment's other times than the run itself told. */
   readonly sameTimes: boolean;
 }
-
-/** What may lie between the clocks of a server, a worker and a simulator on one busy machine. */
-const SLACK_MS = MINUTE;
 
 /** The seven rules of sending, as far as they must hold at any time. */
 export function checkRules(evidence: Evidence): void {
@@ -105,7 +102,7 @@ function checkEmails(
   const own = emails.filter(isOwn);
   const risks = decisions.filter(({ decision }) => decision === 'sendAnyway').length;
   expect(
-    mostPerDocument(own),
+    emailsPerDocument(own).max,
     `rule 3: send ${ordinal} is emailed once, or a person took the risk`,
   ).toBeLessThanOrEqual(1 + risks);
   const success = attempts.some(({ verdict }) => verdict === 'accepted');
@@ -122,12 +119,6 @@ function checkEmails(
   if (outcome === 'unknown' && settledAt !== null && atRest) {
     expect(note, `rule 5: send ${ordinal} was closed as unknown in words`).not.toBeNull();
   }
-}
-
-function mostPerDocument(emails: readonly Email[]): number {
-  const counts = new Map<string, number>();
-  for (const { documentNumber } of emails) counts.set(documentNumber, (counts.get(documentNumber) ?? 0) + 1);
-  return Math.max(0, ...counts.values());
 }
 
 /** Rule 4 as Zuora sees it: by its clock, from the first to the last call under a key. */

@@ -1,9 +1,6 @@
 /** Each way through the life of a bill run, on the real server. */
-import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
-import { temporalBinaries } from '../../scripts/temporal-server.js';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { searchAttributes } from '../../workflows/search-attributes.js';
 import { emailsPerDocument, failureOf, openRig, until, type Rig } from '../support/rig.js';
 
@@ -451,23 +448,3 @@ describe('Bad input', () => {
     });
   });
 });
-
-describe('After a reset', () => {
-  test('Rule 6: a first send looks at the bill run anew, and is delayed by the emails it finds', async () => {
-    const { number } = await rig.billRun.create();
-    const run = await rig.start({ billRunKey: number });
-    await rig.state(run, 'Emailed');
-    await resetToStart(run.workflowId);
-    await rig.state(run, 'Delayed');
-    expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
-    expect(await rig.emailCalls(number)).toHaveLength(1);
-  });
-});
-
-/** Resets the newest run to its first workflow task, as an operator would. */
-async function resetToStart(workflowId: string): Promise<void> {
-  await promisify(execFile)(temporalBinaries().temporal, [
-    ...['workflow', 'reset', '--workflow-id', workflowId, '--event-id', '4', '--reason', 'a test'],
-    ...['--address', inject('temporalAddress')],
-  ]);
-}

@@ -139,3 +139,14 @@ test('After a reset, a resend of which no history tells waits for a person', asy
   ]);
   expect(emailsPerDocument(await rig.mailbox(number))).toEqual(twice);
 });
+
+test('Rule 6: after a reset, a first send looks at the bill run anew, and is delayed by the emails it finds', async () => {
+  const { number } = await rig.billRun.create();
+  const run = await rig.start({ billRunKey: number });
+  await rig.state(run, 'Emailed');
+  const { runId } = await run.describe();
+  await rig.reset(run.workflowId, runId, 4);
+  await rig.state(run, 'Delayed');
+  expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
+  expect(await rig.emailCalls(number)).toHaveLength(1);
+});

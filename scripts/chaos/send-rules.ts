@@ -1,0 +1,91 @@
+/**
+ * What one send must be whoever made it: rules that the record of a send, and the attempts in history, are held against. The
+ * checker of the chaos and the models of lives in test/ share them. Pure.
+ */
+import type { Settings } from '../../workflows/checks.js';
+import type { Attempt, SendRecord } from '../../workflows/contract.js';
+import { keyParts } from '../../workflows/keys.js';
+import type { ScheduledAttempt } from './history.js';
+
+const SECOND = 1_000;
+const HOUR = 3_600 * SECOND;
+/** Zuora forgets a key after 24 h; no attempt starts in the last of them. */
+export const KEY_LIFETIME_MS = 23 * HOUR;
+/** How old a look may be, by rule 6. */
+const FRESH_MS = 60 * SECOND;
+/** What may lie between the clocks of a server, a worker and a simulator on one busy machine. */
+export const SLACK_MS = 60 * SECOND;
+
+/**
+ * Rule 3: what is wrong with the numbers in a send's keys. They begin with 1, and grow only for a reason.
+ *
+ * @param startOf when an attempt began (epoch, ms), by the clock that decisions are dated by
+ */
+export function numberFaults(
+  { attempts, decisions }: Pick<SendRecord, 'attempts' | 'decisions'>,
+  startOf: (attempt: Attempt) => number,
+): string[] {
+  return attempts.flatMap((attempt, index) => {
+    const before = attempts[index - 1];
+    const last = before === undefined ? 1 : keyParts(before.idempotencyKey).number;
+    const grown = keyParts(attempt.idempotencyKey).number - last;
+    if (grown === 0) return [];
+    if (before === undefined) return ['the numbers in keys do not begin with 1'];
+    if (grown !== 1) return ['the number in the key does not grow by one'];
+    if (before.stored && before.verdict === 'notExecuted') return [];
+    const between = decisions.filter(
+      ({ at }) => Date.parse(at) >= startOf(before) && Date.parse(at) <= startOf(attempt),
+    );
+    const past = attempts.slice(0, index);
+    const firstUse = past.find(({ idempotencyKey: key }) => key === before.idempotencyKey) ?? before;
+    const forgotten = startOf(attempt) > startOf(firstUse) + KEY_LIFETIME_MS;
+    const usedUp = before.verdict === 'refused' || before.stored || forgotten;
+    const risked = between.some(({ decision }) => decision === 'sendAnyway');
+    return [
+      ...(between.length === 0 ? ['a fresh key that no person asked for'] : []),
+      ...(usedUp ? [] : ['a fresh key though the old one is of use']),
+      ...(risked || !isUnknown(past) ? [] : ['a fresh key after an unknown attempt, and nobody took the risk']),
+    ];
+  });
+}
+
+/** Some key is neither settled by a success or a stored reply, nor free of unknown attempts. */
+function isUnknown(attempts: readonly Attempt[]): boolean {
+  return attempts.some(({ idempotencyKey: key }) => {
+    const under = attempts.filter(({ idempotencyKey }) => idempotencyKey === key);
+    const settling = under.findLastIndex(({ stored, verdict }) => stored || verdict === 'accepted');
+    return under.slice(Math.max(settling, 0)).some(({ verdict }) => verdict === 'unknown');
+  });
+}
+
+/**
+ * Rule 4: the attempts that began after the budget had ended, which counts from the first attempt, or from the first after a
+ * person's word.
+ *
+ * @param startOf when an attempt began (epoch, ms), by the clock that decisions are dated by
+ * @returns when they began, and from when the budget counted (epoch, ms)
+ */
+export function attemptsBeyond(
+  budgetMs: number,
+  { attempts, decisions }: Pick<SendRecord, 'attempts' | 'decisions'>,
+  startOf: (attempt: Attempt) => number,
+): { start: number; from: number }[] {
+  const starts = attempts.map(startOf);
+  const told = decisions.map(({ at }) => starts.find((start) => start >= Date.parse(at)) ?? Infinity);
+  return starts
+    .map((start) => ({ start, from: Math.max(...[starts[0] ?? start, ...told].filter((at) => at <= start)) }))
+    .filter(({ start, from }) => start - from > budgetMs + SLACK_MS);
+}
+
+/** Rule 6, for the first attempt of a first send: what is wrong with the look before it. */
+export function lookFaults({ at, look }: ScheduledAttempt, { coolDownMs }: Pick<Settings, 'coolDownMs'>): string[] {
+  if (look === undefined) return ['there was no look before it'];
+  const { billRun, at: lookedAt } = look;
+  const sentAt = Math.min(Date.parse(billRun.lastEmailSentTime ?? '1970-01-01T00:00:00Z'), lookedAt);
+  return [
+    ...(at - lookedAt > FRESH_MS + SLACK_MS ? ['the look before it was not fresh'] : []),
+    ...(billRun.autoEmail === true ? ['Zuora emails by itself'] : []),
+    ...(billRun.numberOfInvoices === 0 && billRun.numberOfCreditMemos === 0 ? ['there is nothing to email'] : []),
+    ...(at < sentAt + coolDownMs ? ['the cool-down is not over'] : []),
+  ];
+}
