@@ -5,7 +5,9 @@ import { invoicePageIn, maybeSince, type InvoiceCount } from './invoices.js';
 import { jsonIn } from './json.js';
 import { outcomeOf, withoutSecrets, type Answer, type Headers, type Outcome } from './outcome.js';
 import { tokenSource } from './token.js';
-import { NeverLeft, openTransport, type Transport } from './transport.js';
+import { observed, type OnCall } from './observed.js';
+import { paced } from './pace.js';
+import { NeverLeft, openTransport } from './transport.js';
 import { keepable } from './words.js';
 
 export interface ZuoraSettings {
@@ -20,6 +22,8 @@ export interface ZuoraSettings {
   readonly gzipRequests?: boolean;
   /** How long a read, or a token, may take; an email call brings a deadline of its own. */
   readonly readDeadlineMs?: number;
+  /** Hears of every call, tokens included. */
+  readonly onCall?: OnCall;
 }
 
 /** Which entity or orgs a call is about: only where the tenant has Multi-entity or Multi-Org. */
@@ -116,6 +120,7 @@ export class ZuoraFailure extends Error {
   }
 }
 
+const BILL_RUNS = '/object-query/billing-runs';
 const DEFAULT_VERSION = '2025-08-12';
 const READ_DEADLINE_MS = 30_000;
 /** The most that Zuora gives at once, and how many of them are read to count invoices. */
@@ -131,8 +136,9 @@ export function createZuora({
   connections = 16,
   gzipRequests = false,
   readDeadlineMs = READ_DEADLINE_MS,
+  onCall = () => undefined,
 }: ZuoraSettings): Zuora {
-  const transport: Transport = openTransport({ connections });
+  const transport = paced(observed(openTransport({ connections }), onCall));
   const tokens = tokenSource(transport, baseUrl, credentials, readDeadlineMs);
 
   async function authorized(
@@ -156,13 +162,14 @@ export function createZuora({
   /** Reads something; a token may be withdrawn before it expires, and reading twice does no harm. */
   async function read<T>(
     what: string,
+    endpoint: string,
     url: URL,
     scope: Scope,
     found: (body: string, headers: Headers) => T | undefined,
   ): Promise<T> {
     const once = async (): Promise<T> => {
       const { answer, outcome } = await authorized(scope, (headers) =>
-        transport.call({ method: 'GET', url, headers, deadlineMs: readDeadlineMs }),
+        transport.call({ endpoint, method: 'GET', url, headers, deadlineMs: readDeadlineMs }),
       );
       const value = answer.kind === 'reply' && answer.status === 200 ? found(answer.body, answer.headers) : undefined;
       if (value === undefined) throw readFailure(what, answer, outcome);
@@ -185,11 +192,17 @@ export function createZuora({
       const url = new URL('object-query/billing-runs', baseUrl);
       url.searchParams.append('fields[]', 'id');
       url.searchParams.set('pageSize', '1');
-      return read('bill runs', url, scope, probeIn);
+      return read('bill runs', BILL_RUNS, url, scope, probeIn);
     },
 
     getBillRun: async (key, scope = {}) =>
-      read(`bill run ${key}`, new URL(`object-query/billing-runs/${segment(key)}`, baseUrl), scope, billRunIn),
+      read(
+        `bill run ${key}`,
+        `${BILL_RUNS}/{key}`,
+        new URL(`object-query/billing-runs/${segment(key)}`, baseUrl),
+        scope,
+        billRunIn,
+      ),
 
     async countEmailedInvoices(number, since, scope = {}) {
       const url = new URL('object-query/invoices', baseUrl);
@@ -198,7 +211,7 @@ export function createZuora({
       url.searchParams.set('pageSize', String(LARGEST_PAGE));
       const lastEmailed: (string | undefined)[] = [];
       for (let pages = 1; ; pages++) {
-        const page = await read(`invoices of bill run ${number}`, url, scope, invoicePageIn);
+        const page = await read(`invoices of bill run ${number}`, '/object-query/invoices', url, scope, invoicePageIn);
         lastEmailed.push(...page.lastEmailed);
         if (page.cursor === undefined || pages === MOST_PAGES) {
           const emailed = lastEmailed.filter((time) => maybeSince(time, since)).length;
@@ -214,7 +227,7 @@ export function createZuora({
       for (const [name, value] of parameters(number)) url.searchParams.append(name, value);
       const documents: BillingDocument[] = [];
       for (let pages = 1; ; pages++) {
-        const page = await read(`${namesOf[kind]} of bill run ${number}`, url, scope, pageIn);
+        const page = await read(`${namesOf[kind]} of bill run ${number}`, `/${path}`, url, scope, pageIn);
         documents.push(...page.documents);
         if (page.next === undefined || pages === MOST_LISTED_PAGES) {
           return { documents, complete: page.next === undefined };
@@ -231,6 +244,7 @@ export function createZuora({
         const leftMs = Math.floor(endsAt - performance.now());
         if (leftMs <= 0) throw new NeverLeft('the token took all the time there was', 'NO_TIME_LEFT');
         return transport.call({
+          endpoint: '/v1/bill-runs/{billRunKey}/emails',
           method: 'POST',
           url,
           headers: {

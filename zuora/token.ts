@@ -68,6 +68,7 @@ async function fetchToken(
   const { clientId, clientSecret } = await credentials();
   const startedAt = Date.now();
   const answer = await transport.call({
+    endpoint: '/oauth/token',
     method: 'POST',
     url: new URL('oauth/token', baseUrl),
     headers: { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' },

@@ -10,6 +10,8 @@ const LARGEST_ANSWER = 1024 * 1024;
 const CONNECT_TIMEOUT_MS = 10_000;
 
 export interface Call {
+  /** Which operation it is: the path, with the names of parameters in place of keys. */
+  readonly endpoint: string;
   readonly method: 'GET' | 'POST';
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;

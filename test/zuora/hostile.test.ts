@@ -154,7 +154,8 @@ function respondWith({ status, headers, body, length }: Answer): Respond {
 async function openHostile(): Promise<{
   readonly loopback: LoopbackZuora;
   readonly elsewhere: LoopbackZuora;
-  readonly zuora: Zuora;
+  /** A client of its own for each call: a 429 slows down whoever got it. */
+  readonly zuora: () => Zuora;
   readonly next: { call: Respond; token: Respond | null };
 }> {
   const next: { call: Respond; token: Respond | null } = { call: () => undefined, token: null };
@@ -168,7 +169,7 @@ async function openHostile(): Promise<{
     },
   });
   const elsewhere = await openLoopbackZuora();
-  return { loopback, elsewhere, next, zuora: openZuora(loopback.baseUrl, { readDeadlineMs: DEADLINE_MS }) };
+  return { loopback, elsewhere, next, zuora: () => openZuora(loopback.baseUrl, { readDeadlineMs: DEADLINE_MS }) };
 }
 
 /** What a call gave or threw; only what is foreseen may be thrown. */
@@ -217,7 +218,7 @@ test('a call to email is made once, and has a verdict', { timeout }, async () =>
     fc.asyncProperty(answers('verdict', elsewhere.baseUrl.href), async (answer) => {
       next.call = respondWith(answer);
       const before = loopback.calls.length;
-      const came = await cameOf(email(zuora, { deadlineMs: DEADLINE_MS }));
+      const came = await cameOf(email(zuora(), { deadlineMs: DEADLINE_MS }));
       calls += 1;
       expect(loopback.calls.length - before).toBeLessThanOrEqual(1);
       if (Object.hasOwn(came as object, 'verdict')) {
@@ -237,11 +238,11 @@ test('a read gives what was asked for, or says that it did not', { timeout }, as
   const { loopback, elsewhere, next, zuora } = await openHostile();
   type Read = readonly [name: string, wanted: Shape, read: () => Promise<unknown>];
   const reads: readonly Read[] = [
-    ['getBillRun', 'billRun', () => zuora.getBillRun('BR-1')],
-    ['countEmailedInvoices', 'page', () => zuora.countEmailedInvoices('BR-1', Date.now())],
-    ['listDocuments of invoices', 'page', () => zuora.listDocuments('invoice', 'BR-1')],
-    ['listDocuments of credit memos', 'page', () => zuora.listDocuments('creditMemo', 'BR-1')],
-    ['probe', 'page', () => zuora.probe()],
+    ['getBillRun', 'billRun', () => zuora().getBillRun('BR-1')],
+    ['countEmailedInvoices', 'page', () => zuora().countEmailedInvoices('BR-1', Date.now())],
+    ['listDocuments of invoices', 'page', () => zuora().listDocuments('invoice', 'BR-1')],
+    ['listDocuments of credit memos', 'page', () => zuora().listDocuments('creditMemo', 'BR-1')],
+    ['probe', 'page', () => zuora().probe()],
   ];
   for (const [name, wanted, read] of reads) {
     const pages = fc.array(answers(wanted, elsewhere.baseUrl.href), { minLength: 1, maxLength: 3 });

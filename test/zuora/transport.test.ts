@@ -29,6 +29,7 @@ function client(baseUrl: URL, { connections = 16 } = {}) {
   });
   return (path: string, call: Partial<Call> = {}) =>
     transport.call({
+      endpoint: '/emails',
       method: 'POST',
       url: new URL(path, baseUrl),
       headers: { 'content-type': 'application/json' },
@@ -156,7 +157,7 @@ describe('a call that failed before it could be written never left', () => {
     const transport = openTransport({ connections: 1 });
     await transport.close();
     const url = new URL('emails', baseUrl);
-    await neverLeft(transport.call({ method: 'POST', url, headers: {}, deadlineMs: 1000 }));
+    await neverLeft(transport.call({ endpoint: '/emails', method: 'POST', url, headers: {}, deadlineMs: 1000 }));
     expect(calls).toEqual([]);
   });
 });
@@ -366,7 +367,7 @@ test('closing waits for the calls under way', async () => {
   });
   const transport = openTransport({ connections: 1 });
   const url = new URL('emails', baseUrl);
-  const answer = transport.call({ method: 'POST', url, headers: {}, deadlineMs: 20_000 });
+  const answer = transport.call({ endpoint: '/emails', method: 'POST', url, headers: {}, deadlineMs: 20_000 });
   await arrived(1);
   const closed = transport.close();
   release[0]?.();
