@@ -13,9 +13,16 @@ export interface Polling {
   readonly longest: number;
   /** After an hour without a change. */
   readonly afterAnHour: number;
+  /** How many reads a minute there are at most, of all waiting bill runs together. The first read of a wait is beyond that. Absent: any number. */
+  readonly perMinute?: number;
 }
 
-export const DEFAULT_POLLING: Polling = { first: 10_000, longest: 60_000, afterAnHour: 15 * 60_000 };
+export const DEFAULT_POLLING: Required<Polling> = {
+  first: 10_000,
+  longest: 60_000,
+  afterAnHour: 15 * 60_000,
+  perMinute: 1_200,
+};
 
 /** A bill run may be seconds old, and not to be found yet. */
 const NOT_FOUND_FOR_MS = 2 * 60_000;
@@ -34,6 +41,7 @@ export function createWatchBillRun({
   multiEntity: boolean;
   polling?: Polling;
 }): Activities['watchBillRun'] {
+  const withinBudget = pollBudget(polling);
   return async (input) => {
     checkEntity(input, multiEntity);
     const { scheduledTimestampMs, currentAttemptScheduledTimestampMs } = activityInfo();
@@ -47,7 +55,7 @@ export function createWatchBillRun({
     throw ApplicationFailure.create({
       type: 'StatusUnchanged',
       message: keepable(`bill run ${billRun.number} is still ${billRun.status}`),
-      nextRetryDelay: jittered(pollInterval(elapsedMs, polling)),
+      nextRetryDelay: withinBudget(jittered(pollInterval(elapsedMs, polling)), Date.now()),
       category: ApplicationFailureCategory.BENIGN,
     });
   };
@@ -57,6 +65,23 @@ export function createWatchBillRun({
 export function pollInterval(elapsedMs: number, { first, longest, afterAnHour }: Polling): number {
   if (elapsedMs >= HOUR_MS) return afterAnHour;
   return Math.min(Math.max(elapsedMs / 5, first), longest);
+}
+
+/**
+ * Keeps reads within the budget: each has a turn of its own, as far from the one before as the budget asks. Thousands that wait
+ * are read in turn, however often each would like to be.
+ *
+ * @returns how long to wait: the interval, or until the next turn where that is later
+ */
+export function pollBudget({
+  perMinute = Infinity,
+}: Pick<Polling, 'perMinute'>): (intervalMs: number, now: number) => number {
+  const apartMs = 60_000 / perMinute;
+  let turn = 0;
+  return (intervalMs, now) => {
+    turn = Math.max(turn + apartMs, now);
+    return Math.max(intervalMs, Math.ceil(turn - now));
+  };
 }
 
 /** A tenth more or less, so that bill runs started together do not stay together. */

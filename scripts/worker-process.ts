@@ -18,6 +18,8 @@ export interface WorkerProcessOptions {
   /** For Node, before the main file. */
   readonly nodeArgs?: readonly string[];
   readonly logLevel?: string;
+  /** Further variables, such as those of its configuration. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** From the start of Node to the first poll takes about a second. */
@@ -40,7 +42,7 @@ export async function startWorker(options: WorkerProcessOptions): Promise<Child>
 
 /** The same, and does not wait. Nothing of a real tenant that the shell knows reaches it. */
 export async function spawnWorker(options: WorkerProcessOptions): Promise<Child> {
-  const { nodeArgs = [], pollInterval, logLevel, logFile } = options;
+  const { nodeArgs = [], pollInterval, logLevel, logFile, env } = options;
   const { main = join(projectRoot, 'dist', 'worker', 'main.js') } = options;
   const zuora = Object.keys(process.env).filter((name) => name.startsWith('ZUORA_'));
   return startChild({
@@ -55,6 +57,7 @@ export async function spawnWorker(options: WorkerProcessOptions): Promise<Child>
       ZUORA_CLIENT_SECRET: SIMULATOR_CREDENTIALS.clientSecret,
       ...(pollInterval === undefined ? {} : { BILL_RUN_POLL_INTERVAL: pollInterval }),
       ...(logLevel === undefined ? {} : { LOG_LEVEL: logLevel }),
+      ...env,
     },
     ...(logFile === undefined ? {} : { logFile }),
   });

@@ -1,5 +1,12 @@
 import { pino, type Logger } from 'pino';
-import { Runtime, type Logger as TemporalLogger, type LogLevel } from '@temporalio/worker';
+import {
+  Runtime,
+  type ActivityInterceptorsFactory,
+  type Logger as TemporalLogger,
+  type LogLevel,
+} from '@temporalio/worker';
+import type { SocketAddress } from './configuration.js';
+import { HISTOGRAM_BUCKETS } from './metrics.js';
 
 /** Names under which a secret might be logged by mistake, at the top of an entry or one below. */
 const SECRETS = ['authorization', 'clientSecret', 'client_secret', 'access_token', 'token', 'apiKey'];
@@ -10,13 +17,49 @@ export function createLogger(level: string): Logger {
   return pino({ level, redact: { paths, censor: '[redacted]' } }, pino.destination(2));
 }
 
-/** Makes the SDK log through ours. Once for each process, before any connection. */
-export function installTelemetry(logger: Logger): void {
+/**
+ * Makes the SDK log through ours, and serve metrics to Prometheus where it is told to. Once for each process, before any
+ * connection.
+ *
+ * @throws Error where the address for metrics cannot be had
+ */
+export function installTelemetry(logger: Logger, metricsAddress?: SocketAddress): void {
   Runtime.install({
     logger: temporalLogger(logger),
-    telemetryOptions: { logging: { filter: { core: 'WARN', other: 'WARN' }, forward: {} } },
+    telemetryOptions: {
+      logging: { filter: { core: 'WARN', other: 'WARN' }, forward: {} },
+      ...(metricsAddress === undefined ? {} : { metrics: { prometheus: prometheusAt(metricsAddress) } }),
+    },
   });
 }
+
+/** Names and units as Prometheus wants them, and as Temporal's own dashboards expect them. */
+function prometheusAt({ host, port }: SocketAddress) {
+  return {
+    bindAddress: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
+    countersTotalSuffix: true,
+    unitSuffix: true,
+    useSecondsForDurations: true,
+    histogramBucketOverrides: HISTOGRAM_BUCKETS,
+  };
+}
+
+/** Names the bill run in every line that is logged while an activity runs. */
+export const billRunInLogs: ActivityInterceptorsFactory = () => {
+  let billRun: unknown;
+  return {
+    inbound: {
+      execute(input, next) {
+        const [address] = input.args as [{ billRunKey?: string; input?: { billRunKey?: string } }?];
+        billRun = address?.billRunKey ?? address?.input?.billRunKey;
+        return next(input);
+      },
+    },
+    outbound: {
+      getLogAttributes: (input, next) => ({ ...next(input), billRun }),
+    },
+  };
+};
 
 function temporalLogger(logger: Logger): TemporalLogger {
   const at =

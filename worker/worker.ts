@@ -2,6 +2,8 @@ import { setFlagsFromString } from 'node:v8';
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import type { Activities } from '../activities/index.js';
 import { TASK_QUEUE } from '../workflows/contract.js';
+import type { Limits } from './configuration.js';
+import { billRunInLogs } from './telemetry.js';
 
 export interface WorkerSettings {
   readonly connection: NativeConnection;
@@ -10,6 +12,10 @@ export interface WorkerSettings {
   /** Path of the prebuilt bundle of workflow code. */
   readonly workflowBundlePath: string;
   readonly taskQueue?: string;
+  /** None unless given. */
+  readonly limits?: Limits;
+  /** The version of a worker deployment that this worker is: Temporal gives it work once that version is current. */
+  readonly version?: { readonly deploymentName: string; readonly buildId: string };
 }
 
 /**
@@ -21,6 +27,8 @@ export function createBillRunWorker({
   activities,
   workflowBundlePath,
   taskQueue = TASK_QUEUE,
+  limits,
+  version,
 }: WorkerSettings): Promise<Worker> {
   shortenStackTraces();
   return Worker.create({
@@ -29,6 +37,19 @@ export function createBillRunWorker({
     taskQueue,
     activities,
     workflowBundle: { codePath: workflowBundlePath },
+    interceptors: { activity: [billRunInLogs] },
+    ...(limits === undefined
+      ? {}
+      : {
+          maxConcurrentActivityTaskExecutions: limits.activitiesAtOnce,
+          ...(limits.activitiesPerSecond === undefined
+            ? {}
+            : { maxTaskQueueActivitiesPerSecond: limits.activitiesPerSecond }),
+        }),
+    // A run may be open for months: it goes on with the current version, not the one that it began on. docs/decisions/0014.
+    ...(version === undefined
+      ? {}
+      : { workerDeploymentOptions: { version, useWorkerVersioning: true, defaultVersioningBehavior: 'AUTO_UPGRADE' } }),
     // Above the deadline of an attempt (130 s): whoever stops a worker never cuts a send.
     shutdownGraceTime: '140 seconds',
   });

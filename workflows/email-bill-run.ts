@@ -64,6 +64,7 @@ import { emailsSince } from './send-step.js';
 import { abandonAttempt, beginAttempt, endAttempt, type Send } from './send.js';
 import { noteState, resultOf, sendsOf, statusOf } from './status.js';
 import { nextStep, settle, type Step } from './steps.js';
+import { tell } from './telemetry.js';
 import * as words from './words.js';
 
 const { watchBillRun } = proxyActivities<Activities>({
@@ -264,7 +265,7 @@ async function publishMessages(run: Run): Promise<never> {
   }
 }
 
-/** Shows the run to people: search attributes, where they changed, and the text in Temporal UI. */
+/** Shows the run: search attributes, where they changed, the text in Temporal UI, and what machines are told. */
 function publish(run: Run): void {
   const now = clock(run);
   const state = noteState(run, now);
@@ -280,6 +281,7 @@ function publish(run: Run): void {
   const changed = pairs.filter((pair) => pair !== undefined).filter(({ key, value }) => indexed.get(key) !== value);
   if (changed.length > 0) upsertSearchAttributes(changed);
   setCurrentDetails(detailsOf(run, now));
+  tell(run, state);
 }
 
 function addressOf({ settings }: Run): BillRunAddress {

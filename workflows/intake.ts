@@ -11,6 +11,7 @@ import {
   type PayloadConverter,
 } from '@temporalio/common';
 import type { ActivateInput, WorkflowInterceptorsFactory } from '@temporalio/workflow';
+import { billRunInLogs } from './telemetry.js';
 import { undecodableMark } from './undecodable.js';
 
 /** The SDK's, except that a payload which cannot be decoded becomes a mark. The checks of inputs and messages know it. */
@@ -58,6 +59,7 @@ export const interceptors: WorkflowInterceptorsFactory = () => ({
       },
     },
   ],
+  outbound: [billRunInLogs],
 });
 
 type Job = NonNullable<ActivateInput['activation']['jobs']>[number];

@@ -62,6 +62,17 @@ export interface Run {
   readonly ignored: { count: number; last: IgnoredMessage[] };
   /** The state that people read, and since when (epoch, ms). */
   stateSince: { readonly state: EmailState; readonly at: number } | null;
+  /** What machines were told so far. */
+  told?: Told;
+}
+
+export interface Told {
+  readonly state: EmailState;
+  /** How many attempts of this run, and how many settled sends. */
+  readonly attempts: number;
+  readonly settledSends: number;
+  /** When the bill run was first seen to be posted (epoch, ms). */
+  readonly postedAt: number | null;
 }
 
 export interface RepeatedRequests extends Pick<EarlierSend, 'attempts'> {

@@ -6,7 +6,7 @@ import { zuoraBaseUrl } from './host.js';
 
 /** Where Zuora is and how it is spoken to: what the worker and the command line know of it. */
 export interface ZuoraConfiguration {
-  readonly zuora: ZuoraSettings;
+  readonly zuora: ZuoraSettings & Required<Pick<ZuoraSettings, 'connections'>>;
   /** The tenant has Zuora Multi-entity: every call then says which entity it is about. */
   readonly multiEntity: boolean;
 }

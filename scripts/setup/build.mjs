@@ -22,6 +22,8 @@ export const build = {
     await run(root, 'The compiler', [compiler, '--project', 'tsconfig.build.json', '--outDir', dist]);
     swapIn(root, dist, join(root, 'dist'));
     await run(root, 'Bundling the workflows', [join('dist', 'scripts', 'bundle-workflows.js')]);
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    writeWhole(join(root, 'dist', 'build-id'), `${version}-${builtFrom.slice(0, 12)}\n`);
     writeWhole(join(root, STAMP), builtFrom);
   },
 };
