@@ -1,5 +1,5 @@
 /**
- * Secrets and customers' addresses, in a Zuora that says them wherever it can: in the worker's log, every history, the audit in
+ * Secrets and customers' addresses, in a Zuora that says them wherever it can: in the worker's log and metrics, every history, the audit in
  * each format, what people are told, and every error, there is none of them.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -14,6 +14,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { request } from 'undici';
 import { formatted } from '../../client/audit-formats.js';
 import type { Child } from '../../scripts/processes.js';
+import { freePort } from '../../scripts/temporal-server.js';
 import { startWorker } from '../../scripts/worker-process.js';
 import { SIMULATOR_CREDENTIALS } from '../../simulator/index.js';
 import { cliGiven } from '../support/command-line.js';
@@ -103,6 +104,8 @@ let emails: Parts['emails'];
 let zuora: Awaited<ReturnType<typeof openLeakyZuora>>;
 let worker: Child;
 let folder: string;
+let metricsAddress: string;
+let healthAddress: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'bill-run-emails-secrets-'));
   parts = await openParts();
@@ -110,7 +113,17 @@ beforeAll(async () => {
   zuora = await openLeakyZuora(parts.simulator.url);
   const { temporal } = parts;
   const logFile = join(folder, 'worker.log');
-  worker = await startWorker({ temporal, simulatorUrl: zuora.url, pollInterval: '100ms', logFile, logLevel: 'trace' });
+  metricsAddress = `127.0.0.1:${await freePort()}`;
+  healthAddress = `127.0.0.1:${await freePort()}`;
+  const env = { METRICS_ADDRESS: metricsAddress, HEALTH_ADDRESS: healthAddress };
+  worker = await startWorker({
+    temporal,
+    simulatorUrl: zuora.url,
+    pollInterval: '100ms',
+    logFile,
+    logLevel: 'trace',
+    env,
+  });
 });
 afterAll(async () => {
   await zuora.close();
@@ -159,6 +172,9 @@ test('no secret and no address gets anywhere', async () => {
   }
   await cli('doctor', '--json');
   await cli('preview', 'BR-NOT-THERE');
+  for (const url of [`http://${metricsAddress}/metrics`, `http://${healthAddress}/readyz`]) {
+    told[url] = await (await request(url)).body.text();
+  }
   await worker.stop(60_000);
   told['worker log'] = await readFile(join(folder, 'worker.log'), 'utf8');
 
