@@ -15,10 +15,12 @@ function faultsOf(env: NodeJS.ProcessEnv): string {
 
 describe('The configuration of a worker', () => {
   test('is complete with an address and credentials of Zuora', () => {
-    const { zuora, multiEntity, polling } = workerConfiguration(complete);
+    const { zuora, multiEntity, polling, limits, ...rest } = workerConfiguration(complete);
     expect(zuora.baseUrl.href).toBe('https://rest.zuora.com/');
     expect(multiEntity).toBe(false);
-    expect(polling).toEqual({ first: 10_000, longest: 60_000, afterAnHour: 900_000 });
+    expect(polling).toEqual({ first: 10_000, longest: 60_000, afterAnHour: 900_000, perMinute: 1_200 });
+    expect(limits, 'as many activities at once as connections, at any rate').toEqual({ activitiesAtOnce: 16 });
+    expect(rest, 'neither metrics nor health are served, and there is no version').toEqual({ logLevel: 'info' });
   });
 
   test('names all faults together, and no value of a secret', () => {
@@ -40,6 +42,44 @@ describe('The configuration of a worker', () => {
       expect(faults).toContain(name);
     }
     expect(faults).not.toContain('hunter2');
+  });
+
+  test('bounds what the workers ask of Zuora', () => {
+    const { polling, limits } = workerConfiguration({
+      ...complete,
+      ZUORA_CONNECTIONS: '4',
+      BILL_RUN_POLLS_PER_MINUTE: '4',
+      BILL_RUN_ACTIVITIES_PER_SECOND: '0.5',
+    });
+    expect(polling.perMinute).toBe(4);
+    expect(limits).toEqual({ activitiesAtOnce: 4, activitiesPerSecond: 0.5 });
+    for (const name of ['BILL_RUN_POLLS_PER_MINUTE', 'BILL_RUN_ACTIVITIES_PER_SECOND']) {
+      for (const value of ['0', '-1', 'many', 'Infinity']) {
+        expect(faultsOf({ ...complete, [name]: value })).toContain(name);
+      }
+    }
+  });
+
+  test('takes IP addresses with a port for metrics and health, and the names of a version', () => {
+    expect(
+      workerConfiguration({
+        ...complete,
+        METRICS_ADDRESS: '0.0.0.0:9464',
+        HEALTH_ADDRESS: '[::1]:8080',
+        TEMPORAL_DEPLOYMENT_NAME: 'bill-run-emails',
+        TEMPORAL_WORKER_BUILD_ID: '1.2.3-abc',
+      }),
+    ).toMatchObject({
+      metricsAddress: { host: '0.0.0.0', port: 9464 },
+      healthAddress: { host: '::1', port: 8080 },
+      deployment: { name: 'bill-run-emails', buildId: '1.2.3-abc' },
+    });
+    for (const address of ['9464', ':9464', 'localhost:9464', '0.0.0.0:99999', '::1:9464', '[0.0.0.0]:1', '0.0.0.0:']) {
+      expect(faultsOf({ ...complete, METRICS_ADDRESS: address })).toContain(
+        'METRICS_ADDRESS is no IP address with a port, such as 0.0.0.0:9464',
+      );
+    }
+    expect(faultsOf({ ...complete, TEMPORAL_DEPLOYMENT_NAME: 'a.b' })).toContain('TEMPORAL_DEPLOYMENT_NAME');
   });
 
   test.for([

@@ -131,7 +131,10 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-test('no secret and no address gets anywhere', async () => {
+/** Some thirty commands, each a process. */
+const timeout = 300_000;
+
+test('no secret and no address gets anywhere', { timeout }, async () => {
   const told: Record<string, string> = {};
   const env = {
     TEMPORAL_ADDRESS: parts.temporal.address,
