@@ -1,12 +1,15 @@
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { DEFAULT_POLLING, type Polling } from '../activities/watch-bill-run.js';
+import { isTaskQueue, TASK_QUEUE_FAULT } from '../client/task-queue.js';
+import { TASK_QUEUE } from '../workflows/contract.js';
 import { readEnvironment, zuoraEnvironment, type ZuoraConfiguration } from '../zuora/configuration.js';
 
-/** What a worker needs to know beside Temporal's own `TEMPORAL_*` variables, which the SDK's envconfig reads. */
+/** What a worker needs to know beside Temporal's own `TEMPORAL_*` variables, which `client/connection.ts` reads. */
 export interface WorkerConfiguration extends ZuoraConfiguration {
   readonly polling: Polling;
   readonly logLevel: string;
+  readonly taskQueue: string;
 }
 
 const workerEnvironment = z
@@ -16,6 +19,7 @@ const workerEnvironment = z
       .transform((text) => ms(text as StringValue))
       .pipe(z.number('is no duration, such as "10s"').min(100).max(3_600_000))
       .optional(),
+    BILL_RUN_TASK_QUEUE: z.string().refine(isTaskQueue, TASK_QUEUE_FAULT).default(TASK_QUEUE),
     LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
   })
   .transform((env) => {
@@ -27,6 +31,7 @@ const workerEnvironment = z
         afterAnHour: Math.max(first, DEFAULT_POLLING.afterAnHour),
       },
       logLevel: env.LOG_LEVEL,
+      taskQueue: env.BILL_RUN_TASK_QUEUE,
     };
   });
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 import { fileURLToPath } from 'node:url';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { NativeConnection } from '@temporalio/worker';
 import { createActivities } from '../activities/index.js';
+import { connectionSettings } from '../client/connection.js';
+import { BillRunEmailsError, EXIT, exitCodeOf } from '../client/errors.js';
 import { createZuora } from '../zuora/client.js';
 import { ConfigurationError } from '../zuora/configuration.js';
 import { workerConfiguration } from './configuration.js';
+import { connectWorker, refusedWhileRunning } from './connection.js';
 import { assertSearchAttributes, SearchAttributesMissing } from './search-attributes.js';
 import { createLogger, installTelemetry } from './telemetry.js';
 import { createBillRunWorker } from './worker.js';
@@ -14,18 +15,13 @@ const WORKFLOW_BUNDLE = fileURLToPath(new URL('../workflow-bundle.js', import.me
 
 /** Runs until SIGTERM or SIGINT, then drains: attempts under way end before the process does. */
 async function main(): Promise<void> {
-  const { zuora: zuoraSettings, multiEntity, polling, logLevel } = workerConfiguration(process.env);
+  const { zuora: zuoraSettings, multiEntity, polling, logLevel, taskQueue } = workerConfiguration(process.env);
+  const settings = connectionSettings();
+  const { namespace } = settings;
   const logger = createLogger(logLevel);
   installTelemetry(logger);
 
-  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
-  const connection = await NativeConnection.connect(connectionOptions).catch((error: unknown) => {
-    const address = connectionOptions.address ?? 'localhost:7233';
-    throw new ConfigurationError(
-      `Temporal cannot be reached at ${address}; is it there, and are the TEMPORAL_* variables right?`,
-      { cause: error },
-    );
-  });
+  const connection = await connectWorker(settings);
   const zuora = createZuora(zuoraSettings);
   try {
     await assertSearchAttributes(connection, namespace);
@@ -34,12 +30,12 @@ async function main(): Promise<void> {
       namespace,
       activities: createActivities({ zuora, multiEntity, polling }),
       workflowBundlePath: WORKFLOW_BUNDLE,
+      taskQueue,
     });
-    logger.info(
-      { namespace, taskQueue: worker.options.taskQueue, zuora: zuoraSettings.baseUrl.host },
-      'worker is ready',
-    );
-    await worker.run();
+    logger.info({ namespace, taskQueue, zuora: zuoraSettings.baseUrl.host }, 'worker is ready');
+    await worker.run().catch((error: unknown) => {
+      throw refusedWhileRunning(error) ?? error;
+    });
     logger.info('worker has drained');
   } finally {
     await zuora.close();
@@ -47,10 +43,17 @@ async function main(): Promise<void> {
   }
 }
 
+/** The same as the command line's: 2 for what stands in the environment, 6 for a Temporal that is not reached or not set up. */
+function exitCodeFor(error: unknown): number {
+  if (error instanceof BillRunEmailsError) return exitCodeOf[error.type];
+  if (error instanceof SearchAttributesMissing) return EXIT.temporal;
+  return error instanceof ConfigurationError ? EXIT.invalid : EXIT.unexpected;
+}
+
 main().catch((error: unknown) => {
   // What an operator can mend is a sentence; anything else needs its stack.
-  const mendable = error instanceof ConfigurationError || error instanceof SearchAttributesMissing;
-  console.error(mendable ? error.message : error);
+  const code = exitCodeFor(error);
+  console.error(code !== EXIT.unexpected && error instanceof Error ? error.message : error);
   // The SDK's runtime may keep the process alive, and nothing is left to wait for.
-  process.exit(mendable ? 2 : 1);
+  process.exit(code);
 });
