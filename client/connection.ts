@@ -112,10 +112,14 @@ function checkCertificates({ serverRootCACertificate: authority, clientCertPair:
   }
 }
 
+/** How the SDK's worker words an answer: what the gRPC code means, and what the server said. */
+const ANSWER = /^Failed to call GetSystemInfo: code: '(.*?)', message: "(.*)"/;
+
 /** What Temporal answered to the first question. */
 function refusalIn(error: unknown): string {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  if (!isGrpcServiceError(cause)) return firstLineOf(cause);
-  const todo = failedAs(cause, 'refused') ? `; is ${CREDENTIALS} right?` : '';
-  return `${cause.details}${todo}`;
+  const [, code = '', words] = ANSWER.exec(firstLineOf(cause)) ?? [];
+  const refused = failedAs(cause, 'refused') || /credentials|permission/.test(code);
+  const said = isGrpcServiceError(cause) ? cause.details : (words ?? firstLineOf(cause));
+  return refused ? `${said}; is ${CREDENTIALS} right?` : said;
 }
