@@ -66,7 +66,7 @@ export interface DoorOptions {
   readonly apiKey?: string;
 }
 
-export interface SeenCall {
+interface SeenCall {
   readonly path: string;
   readonly authorization: string | undefined;
   /** The name in the certificate that the caller showed. */
