@@ -1,8 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { NativeConnection } from '@temporalio/worker';
 import { CONNECT_LIMIT_MS, notReached, type ConnectionSettings } from '../client/connection.js';
-import { BillRunEmailsError, firstLineOf } from '../client/errors.js';
-import { CREDENTIALS } from '../client/grpc.js';
 
 /** @throws BillRunEmailsError `TemporalUnavailable`, which says why */
 export async function connectWorker(settings: ConnectionSettings): Promise<NativeConnection> {
@@ -21,12 +19,4 @@ export async function connectWorker(settings: ConnectionSettings): Promise<Nativ
 async function limit(signal: AbortSignal): Promise<never> {
   await delay(CONNECT_LIMIT_MS, undefined, { signal });
   throw new Error(`no answer within ${CONNECT_LIMIT_MS / 1000} s`);
-}
-
-/** Where a key was revoked or has expired, the SDK's worker ends, by an error that only its text tells from others. */
-export function refusedWhileRunning(error: unknown): BillRunEmailsError | undefined {
-  const said = error instanceof Error ? error.message : '';
-  if (!/Unauthenticated|PermissionDenied/.test(said)) return undefined;
-  const message = `Temporal does not take this worker any more: ${firstLineOf(error)}; is ${CREDENTIALS} still right?`;
-  return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
 }

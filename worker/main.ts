@@ -6,7 +6,7 @@ import { BillRunEmailsError, EXIT, exitCodeOf } from '../client/errors.js';
 import { createZuora } from '../zuora/client.js';
 import { ConfigurationError } from '../zuora/configuration.js';
 import { workerConfiguration } from './configuration.js';
-import { connectWorker, refusedWhileRunning } from './connection.js';
+import { connectWorker } from './connection.js';
 import { assertSearchAttributes, SearchAttributesMissing } from './search-attributes.js';
 import { createLogger, installTelemetry } from './telemetry.js';
 import { createBillRunWorker } from './worker.js';
@@ -33,9 +33,7 @@ async function main(): Promise<void> {
       taskQueue,
     });
     logger.info({ namespace, taskQueue, zuora: zuoraSettings.baseUrl.host }, 'worker is ready');
-    await worker.run().catch((error: unknown) => {
-      throw refusedWhileRunning(error) ?? error;
-    });
+    await worker.run();
     logger.info('worker has drained');
   } finally {
     await zuora.close();

@@ -160,7 +160,9 @@ function pass(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, own: Clie
     stream.respond(answered, endStream ? { endStream } : { waitForTrailers: true });
     if (!endStream) request.pipe(stream);
   });
-  request.on('trailers', (received) => (trailers = received));
+  request.on('trailers', (received: IncomingHttpHeaders) => {
+    trailers = received;
+  });
   stream.on('wantTrailers', () => {
     stream.sendTrailers(trailers);
   });
