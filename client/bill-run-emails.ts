@@ -32,7 +32,7 @@ import { quoted } from '../workflows/words.js';
 import type { Audit } from './audit.js';
 import { connect } from './connection.js';
 import { BillRunEmailsError, valid } from './errors.js';
-import { failedAs } from './grpc.js';
+import { CREDENTIALS, failedAs } from './grpc.js';
 import {
   alreadyEmailed,
   outcomeIn,
@@ -44,6 +44,7 @@ import {
   type Seen,
 } from './resend-outcome.js';
 import type { ListedRun, ListFilter } from './list.js';
+import { isTaskQueue, TASK_QUEUE_FAULT, taskQueueIn } from './task-queue.js';
 
 export interface StartResult {
   readonly workflowId: string;
@@ -128,13 +129,16 @@ export class BillRunEmails {
   readonly #deadlineMs: number;
 
   constructor(client: Client, { taskQueue = TASK_QUEUE, deadlineMs = DEADLINE_MS }: BillRunEmailsOptions = {}) {
+    if (!isTaskQueue(taskQueue)) throw new BillRunEmailsError('InvalidInput', `taskQueue ${TASK_QUEUE_FAULT}`);
     this.client = client;
     this.#taskQueue = taskQueue;
     this.#deadlineMs = deadlineMs;
   }
 
-  static async connect(options?: BillRunEmailsOptions): Promise<BillRunEmails> {
-    return new BillRunEmails(new Client(await connect()), options);
+  /** As the environment says: `TEMPORAL_*`, and `BILL_RUN_TASK_QUEUE` for the task queue. */
+  static async connect(options: BillRunEmailsOptions = {}): Promise<BillRunEmails> {
+    const { taskQueue = taskQueueIn(process.env) } = options;
+    return new BillRunEmails(new Client(await connect()), { ...options, taskQueue });
   }
 
   async close(): Promise<void> {
@@ -153,7 +157,7 @@ export class BillRunEmails {
       const started = await this.#startRun(workflowId, input, 'REJECT_DUPLICATE');
       if (started !== undefined) return started;
 
-      const last = await this.client.workflow.getHandle(workflowId).describe();
+      const last = await this.#describe(workflowId);
       const found = { workflowId, runId: last.runId };
       if (last.status.name === 'RUNNING' || last.status.name === 'PAUSED') {
         if (settings.resend) await this.#handToRunning(workflowId, settings);
@@ -186,6 +190,9 @@ export class BillRunEmails {
     valid(checkInput(input));
     const workflowId = await this.#workflowId(billRun);
     return this.#call(workflowId, async () => {
+      await this.#describe(workflowId).catch((error: unknown) => {
+        if (!(error instanceof WorkflowNotFoundError)) throw error;
+      });
       const { signaledRunId: runId } = await this.client.workflow.signalWithStart(WORKFLOW_TYPE, {
         ...this.#startOptions(workflowId, input),
         workflowIdReusePolicy: 'ALLOW_DUPLICATE',
@@ -207,7 +214,7 @@ export class BillRunEmails {
       return await this.#call(
         workflowId,
         async () => {
-          const { runId } = await this.client.workflow.getHandle(workflowId).describe();
+          const { runId } = await this.#describe(workflowId);
           const send = servedIn(await seen(this.client, workflowId), requestId);
           return send === null ? null : { workflowId, runId, requestId, ...alreadyEmailed(send) };
         },
@@ -256,6 +263,7 @@ export class BillRunEmails {
     valid(checkOf[signal](message));
     const workflowId = await this.#workflowId(name);
     return this.#call(workflowId, async () => {
+      await this.#describe(workflowId);
       await this.client.workflow.getHandle(workflowId).signal(signal, message);
       return { workflowId };
     });
@@ -313,10 +321,10 @@ export class BillRunEmails {
     return this.#call(workflowId, () => this.client.workflow.getHandle(workflowId).query(sendsQuery));
   }
 
-  /** The bill runs that Temporal knows, open ones first, and the newest first; without a worker. */
+  /** The bill runs that Temporal knows on our task queue, open ones first, and the newest first; without a worker. */
   async *list(filter: ListFilter = {}): AsyncGenerator<ListedRun, void, undefined> {
     const { listRuns } = await import('./list.js');
-    yield* listRuns(this.client, filter, (ask) => this.#call('the list of bill runs', ask));
+    yield* listRuns(this.client, this.#taskQueue, filter, (ask) => this.#call('the list of bill runs', ask));
   }
 
   /** Who sent what, when and why, from event history: it needs no worker, and works for closed runs as well. */
@@ -343,6 +351,19 @@ export class BillRunEmails {
       }
       return workflowId;
     });
+  }
+
+  /**
+   * The last run, which must be ours: bill runs of two tenants may have the same number, and no answer about the other one is
+   * true of this one. docs/decisions/0013.
+   */
+  async #describe(workflowId: string): Promise<WorkflowExecutionDescription> {
+    const last = await this.client.workflow.getHandle(workflowId).describe();
+    if (last.taskQueue === this.#taskQueue) return last;
+    const message =
+      `${workflowId} runs on task queue ${last.taskQueue}, and not on ${this.#taskQueue}: for another tenant? Each Zuora tenant ` +
+      `needs a Temporal namespace of its own; BILL_RUN_TASK_QUEUE names the task queue`;
+    throw new BillRunEmailsError('InvalidInput', message);
   }
 
   async #startRun(
@@ -427,6 +448,10 @@ function inWords(error: unknown, workflowId: string): unknown {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
   if (isGrpcServiceError(cause) && cause.details.includes('invalid search attribute')) {
     const message = `Temporal cannot be asked for ${workflowId}: ${cause.details}. Run: bill-run-emails setup`;
+    return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
+  }
+  if (isGrpcServiceError(cause) && failedAs(cause, 'refused')) {
+    const message = `Temporal refuses what was asked for ${workflowId}: ${cause.details}. Is ${CREDENTIALS} right, and may it do that?`;
     return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
   }
   if (isGrpcServiceError(cause) && failedAs(cause, 'unavailable')) {

@@ -91,13 +91,3 @@ async function within<T>(deadlineMs: number, ask: () => Promise<T>): Promise<T> 
     clearTimeout(timer);
   }
 }
-
-/**
- * The first line of what an error says. The parser of Temporal's configuration files goes on with the
- * lines around a fault, which may hold a key.
- */
-export function firstLineOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown reason';
-  const [line = ''] = error.message.split('\n');
-  return line;
-}

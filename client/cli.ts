@@ -29,7 +29,8 @@ Exit codes:
   6  Temporal cannot be reached or does not take us
   7  Zuora cannot be reached or does not take us
 
-Temporal is found by the TEMPORAL_* environment variables (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, …).
+Temporal is found by the TEMPORAL_* environment variables (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, …),
+bill runs by BILL_RUN_TASK_QUEUE (bill-run-emails).
 Runbook: docs/runbook.md`;
 
 const ZUORA_IS_FOUND =

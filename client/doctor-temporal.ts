@@ -1,16 +1,18 @@
 import { createRequire } from 'node:module';
 import { isGrpcServiceError, type Connection } from '@temporalio/client';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { missingSearchAttributes, searchAttributes } from '../workflows/search-attributes.js';
-import { Checkup, firstLineOf, NOTHING, type Check, type Done } from './checkup.js';
+import { Checkup, NOTHING, type Check, type Done } from './checkup.js';
 import { aheadOfWorker, clockFinding } from './clocks.js';
-import { connect } from './connection.js';
-import { failedAs } from './grpc.js';
+import { connect, connectionSettings } from './connection.js';
+import { firstLineOf } from './errors.js';
+import { CREDENTIALS, failedAs } from './grpc.js';
 import { indexedTypes } from './setup.js';
+import { taskQueueIn } from './task-queue.js';
 
 interface Connected {
   readonly connection: Connection;
   readonly namespace: string;
+  readonly taskQueue: string;
 }
 
 /** Workers ask for tasks once a minute or more often. */
@@ -21,36 +23,36 @@ const TASK_QUEUE_TYPE: Readonly<Record<WorkerKind, number>> = { workflow: 1, act
 type WorkerKind = 'workflow' | 'activity';
 
 export async function temporalChecks({
-  taskQueue,
+  taskQueue: wanted,
   deadlineMs,
 }: {
-  readonly taskQueue: string;
+  readonly taskQueue: string | undefined;
   readonly deadlineMs: number;
 }): Promise<readonly Check[]> {
   const checkup = new Checkup(deadlineMs);
   const configured = await checkup.check('temporalConfiguration', NOTHING, explainConfiguration, () => {
-    const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
-    const { address = 'localhost:7233', tls, apiKey } = connectionOptions;
-    const secured = [tls ? 'TLS' : 'no TLS', apiKey === undefined ? 'no API key' : 'an API key'].join(', ');
-    return { result: 'ok', text: `${address}, namespace ${namespace}, ${secured}`, found: address };
+    const { address, namespace, options } = connectionSettings();
+    const taskQueue = wanted ?? taskQueueIn(process.env);
+    const secured = [options.tls ? 'TLS' : 'no TLS', options.apiKey === undefined ? 'no API key' : 'an API key'];
+    const text = `${address}, namespace ${namespace}, ${secured.join(', ')}`;
+    const found = { address, taskQueue };
+    return options.apiKey !== undefined && !options.tls
+      ? { result: 'warning', text, todo: 'Use TLS: whoever is on the way reads the API key', found }
+      : { result: 'ok', text, found };
   });
-  const connected = await checkup.check('temporal', configured, explainConnection, async (address) => {
+  const connected = await checkup.check('temporal', configured, explainConnection, async ({ address, taskQueue }) => {
     const opened = await connect();
-    return { result: 'ok', text: `reached at ${address}`, found: opened };
+    return { result: 'ok', text: `reached at ${address}`, found: { ...opened, taskQueue } };
   });
   try {
-    await ask(checkup, connected, { taskQueue, deadlineMs });
+    await ask(checkup, connected, deadlineMs);
   } finally {
     if ('found' in connected) await connected.found.connection.close();
   }
   return checkup.checks;
 }
 
-async function ask(
-  checkup: Checkup,
-  connected: Done<Connected>,
-  { taskQueue, deadlineMs }: { readonly taskQueue: string; readonly deadlineMs: number },
-): Promise<void> {
+async function ask(checkup: Checkup, connected: Done<Connected>, deadlineMs: number): Promise<void> {
   /** A check whose calls end when its time is over. */
   const bounded =
     <Given extends Connected, Found>(find: (given: Given) => Promise<Found>) =>
@@ -60,21 +62,20 @@ async function ask(
   await checkup.check('temporalVersion', connected, explain, bounded(versions));
   const namespace = await checkup.check('namespace', connected, explainNamespace, bounded(registered));
   await checkup.check('searchAttributes', namespace, explain, bounded(searchAttributesIn));
-  const workers = (type: WorkerKind) => bounded((given: Connected) => workersOn(given, taskQueue, type));
+  const workers = (type: WorkerKind) => bounded((given: Connected) => workersOn(given, type));
   const workflows = await checkup.check('workflowWorkers', namespace, explain, workers('workflow'));
   const activities = await checkup.check('activityWorkers', namespace, explain, workers('activity'));
   await checkup.check('temporalClock', 'found' in workflows ? workflows : activities, explain, clockOf);
 }
 
 function explainConfiguration(error: unknown): { text: string; todo: string } {
-  const todo = "Mend the TEMPORAL_* variables, or the file that TEMPORAL_CONFIG_FILE or Temporal's own default names";
+  const todo = "Mend the variable, or the file that TEMPORAL_CONFIG_FILE or Temporal's own default names";
   return { text: firstLineOf(error), todo };
 }
 
 function explainConnection(error: unknown): { text: string; todo: string } {
-  const cause = error instanceof Error && error.cause !== undefined ? ` (${firstLineOf(error.cause)})` : '';
   const todo = 'Check TEMPORAL_ADDRESS, TEMPORAL_TLS_* and TEMPORAL_API_KEY, and that the server runs';
-  return { text: `${firstLineOf(error)}${cause}`, todo };
+  return { text: firstLineOf(error), todo };
 }
 
 function explainNamespace(error: unknown): { text: string; todo: string } {
@@ -84,7 +85,9 @@ function explainNamespace(error: unknown): { text: string; todo: string } {
 }
 
 function explain(error: unknown): { text: string; todo: string } {
-  const todo = 'Check that the credentials may read this namespace, or try again in a moment';
+  const todo = failedAs(error, 'refused')
+    ? `Check ${CREDENTIALS}, and that it may read this namespace`
+    : 'Check that the credentials may read this namespace, or try again in a moment';
   return { text: isGrpcServiceError(error) ? error.details : firstLineOf(error), todo };
 }
 
@@ -125,7 +128,7 @@ async function searchAttributesIn({ connection, namespace }: Connected) {
 }
 
 /** @returns when a worker last asked for such tasks (epoch, ms, by Temporal's clock) */
-async function workersOn({ connection, namespace }: Connected, taskQueue: string, type: WorkerKind) {
+async function workersOn({ connection, namespace, taskQueue }: Connected, type: WorkerKind) {
   const request = { namespace, taskQueue: { name: taskQueue }, taskQueueType: TASK_QUEUE_TYPE[type] };
   // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the SDK's client does not export the enum
   const { pollers } = await connection.workflowService.describeTaskQueue(request);
@@ -137,7 +140,7 @@ async function workersOn({ connection, namespace }: Connected, taskQueue: string
     .sort((one, other) => other.at - one.at);
   const [last] = asked;
   if (last === undefined) {
-    const todo = `Start a worker: npm run worker, with the same TEMPORAL_* variables`;
+    const todo = 'Start a worker: npm run worker, with the same TEMPORAL_* variables and BILL_RUN_TASK_QUEUE';
     return { result: 'error', text: `no worker takes ${type} tasks of ${taskQueue}`, todo } as const;
   }
   const count = new Set(asked.map(({ identity }) => identity)).size;

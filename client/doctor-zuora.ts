@@ -1,7 +1,8 @@
 import { createZuora, type Probe, type Zuora } from '../zuora/client.js';
 import { zuoraConfiguration } from '../zuora/configuration.js';
-import { Checkup, firstLineOf, NOTHING, type Check, type Done } from './checkup.js';
+import { Checkup, NOTHING, type Check, type Done } from './checkup.js';
 import { aheadOfAnswer, clockFinding } from './clocks.js';
+import { firstLineOf } from './errors.js';
 import { zuoraTroubleIn } from './zuora-failures.js';
 
 export async function zuoraChecks({

@@ -1,5 +1,4 @@
 /** Checks all that must be right before a bill run can be emailed. It changes nothing. */
-import { TASK_QUEUE } from '../workflows/contract.js';
 import { CHECK_NAMES, type Check, type CheckName } from './checkup.js';
 import { temporalChecks } from './doctor-temporal.js';
 import { zuoraChecks } from './doctor-zuora.js';
@@ -8,7 +7,7 @@ import { EXIT } from './errors.js';
 export interface DoctorOptions {
   /** The entity to read in; only where the tenant has Zuora Multi-entity. */
   readonly entityId?: string;
-  /** Default: `bill-run-emails`. */
+  /** Default: that of `BILL_RUN_TASK_QUEUE`, or `bill-run-emails`. */
   readonly taskQueue?: string;
   /** The longest that one check may take, in milliseconds. Default: 10 s. */
   readonly deadlineMs?: number;
@@ -23,10 +22,10 @@ export interface Diagnosis {
 
 const DEADLINE_MS = 10_000;
 
-/** Checks Temporal and Zuora as the environment (`TEMPORAL_*`, `ZUORA_*`) names them. Never throws for what it finds. */
+/** Checks Temporal and Zuora as the environment (`TEMPORAL_*`, `BILL_RUN_TASK_QUEUE`, `ZUORA_*`) names them. Never throws for what it finds. */
 export async function diagnose({
   entityId,
-  taskQueue = TASK_QUEUE,
+  taskQueue,
   deadlineMs = DEADLINE_MS,
 }: DoctorOptions = {}): Promise<Diagnosis> {
   const checked = await Promise.all([

@@ -66,3 +66,13 @@ export function failureIn(error: unknown): Failure {
 export function exitCodeOfFailure({ type }: Failure): number {
   return type === 'Unexpected' ? EXIT.unexpected : exitCodeOf[type];
 }
+
+/**
+ * The first line of what an error says. The parser of Temporal's configuration files goes on with the
+ * lines around a fault, which may hold a key.
+ */
+export function firstLineOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown reason';
+  const [line = ''] = error.message.split('\n');
+  return line;
+}

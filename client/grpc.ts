@@ -4,6 +4,8 @@ import { isGrpcServiceError } from '@temporalio/client';
 const CODES = {
   notFound: [5],
   alreadyExists: [6],
+  /** Temporal, or what stands before it, does not take us, or not for that. */
+  refused: [7, 16],
   /** The server has no such method. */
   unimplemented: [12],
   /**
@@ -12,6 +14,9 @@ const CODES = {
    */
   unavailable: [1, 4, 7, 9, 14, 16],
 } as const satisfies Record<string, readonly number[]>;
+
+/** What may be wrong where a call is refused. */
+export const CREDENTIALS = 'the API key (TEMPORAL_API_KEY) or the client certificate';
 
 /** Whether a call to one of Temporal's services failed so. */
 export function failedAs(error: unknown, how: keyof typeof CODES): boolean {

@@ -109,8 +109,8 @@ export function environmentFor(
     ...Object.fromEntries(others.map((name) => [name, undefined])),
     TEMPORAL_ADDRESS: server.address,
     TEMPORAL_NAMESPACE: server.namespace,
-    // The SDK takes a file that is not there for an empty one, and stumbles over an empty one.
-    TEMPORAL_CONFIG_FILE: join(projectRoot, '.temporal', 'no-such-file.toml'),
+    // Not that of whoever runs this.
+    TEMPORAL_CONFIG_FILE: join(projectRoot, 'scripts', 'temporal.toml'),
   };
 }
 

@@ -2,13 +2,16 @@ import { isIP } from 'node:net';
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { DEFAULT_POLLING, type Polling } from '../activities/watch-bill-run.js';
+import { isTaskQueue, TASK_QUEUE_FAULT } from '../client/task-queue.js';
+import { TASK_QUEUE } from '../workflows/contract.js';
 import { readEnvironment, zuoraEnvironment, type ZuoraConfiguration } from '../zuora/configuration.js';
 
-/** What a worker needs to know beside Temporal's own `TEMPORAL_*` variables, which the SDK's envconfig reads. */
+/** What a worker needs to know beside Temporal's own `TEMPORAL_*` variables, which `client/connection.ts` reads. */
 export interface WorkerConfiguration extends ZuoraConfiguration {
   readonly polling: Polling;
   readonly limits: Limits;
   readonly logLevel: string;
+  readonly taskQueue: string;
   /** Where metrics are served for Prometheus, and health; nowhere, where it is absent. */
   readonly metricsAddress?: SocketAddress;
   readonly healthAddress?: SocketAddress;
@@ -51,6 +54,7 @@ const workerEnvironment = z
       .transform((text) => ms(text as StringValue))
       .pipe(z.number('is no duration, such as "10s"').min(100).max(3_600_000))
       .optional(),
+    BILL_RUN_TASK_QUEUE: z.string().refine(isTaskQueue, TASK_QUEUE_FAULT).default(TASK_QUEUE),
     BILL_RUN_POLLS_PER_MINUTE: z.coerce.number().min(0.1).max(50_000).default(DEFAULT_POLLING.perMinute),
     BILL_RUN_ACTIVITIES_PER_SECOND: z.coerce.number().min(0.1).max(1_000).optional(),
     LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
@@ -79,6 +83,7 @@ const workerEnvironment = z
       },
       rate: activitiesPerSecond === undefined ? {} : { activitiesPerSecond },
       logLevel: env.LOG_LEVEL,
+      taskQueue: env.BILL_RUN_TASK_QUEUE,
       ...(metricsAddress === undefined ? {} : { metricsAddress }),
       ...(healthAddress === undefined ? {} : { healthAddress }),
       ...(name === undefined ? {} : { deployment: { name, ...(buildId === undefined ? {} : { buildId }) } }),

@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { NativeConnection } from '@temporalio/worker';
 import { createActivities } from '../activities/index.js';
+import { connectionSettings } from '../client/connection.js';
+import { BillRunEmailsError, EXIT, exitCodeOf } from '../client/errors.js';
 import { createZuora } from '../zuora/client.js';
 import { ConfigurationError } from '../zuora/configuration.js';
 import { workerConfiguration } from './configuration.js';
+import { connectWorker } from './connection.js';
 import { serveHealth } from './health.js';
 import { countOpenRuns, zuoraMetrics } from './metrics.js';
 import { assertSearchAttributes, SearchAttributesMissing } from './search-attributes.js';
@@ -19,22 +20,16 @@ const BUILD_ID = fileURLToPath(new URL('../build-id', import.meta.url));
 
 /** Runs until SIGTERM or SIGINT, then drains: attempts under way end before the process does. */
 async function main(): Promise<void> {
-  const { zuora: zuoraSettings, multiEntity, polling, ...settings } = workerConfiguration(process.env);
-  const { limits, deployment, metricsAddress, healthAddress } = settings;
-  const logger = createLogger(settings.logLevel);
+  const { zuora: zuoraSettings, multiEntity, polling, limits, taskQueue, ...rest } = workerConfiguration(process.env);
+  const { logLevel, metricsAddress, healthAddress, deployment } = rest;
+  const settings = connectionSettings();
+  const { namespace } = settings;
+  const logger = createLogger(logLevel);
   installTelemetry(logger, metricsAddress);
 
-  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
-  const connection = await NativeConnection.connect(connectionOptions).catch((error: unknown) => {
-    const address = connectionOptions.address ?? 'localhost:7233';
-    throw new ConfigurationError(
-      `Temporal cannot be reached at ${address}; is it there, and are the TEMPORAL_* variables right?`,
-      { cause: error },
-    );
-  });
+  const connection = await connectWorker(settings);
   const zuora = createZuora({ ...zuoraSettings, onCall: zuoraMetrics() });
   const buildId = deployment?.buildId ?? readFileSync(BUILD_ID, 'utf8').trim();
-  const version = deployment === undefined ? {} : { version: { deploymentName: deployment.name, buildId } };
   try {
     await assertSearchAttributes(connection, namespace);
     const worker = await createBillRunWorker({
@@ -42,18 +37,14 @@ async function main(): Promise<void> {
       namespace,
       activities: createActivities({ zuora, multiEntity, polling }),
       workflowBundlePath: WORKFLOW_BUNDLE,
+      taskQueue,
       limits,
-      ...version,
+      ...(deployment === undefined ? {} : { version: { deploymentName: deployment.name, buildId } }),
     });
-    const health =
-      healthAddress === undefined
-        ? undefined
-        : await serveHealth(healthAddress, { worker, connection, namespace, zuora });
-    const stopCounting = metricsAddress === undefined ? undefined : countOpenRuns(connection, namespace, logger);
-    logger.info(
-      { namespace, taskQueue: worker.options.taskQueue, buildId, ...version, zuora: zuoraSettings.baseUrl.host },
-      'worker is ready',
-    );
+    const health = healthAddress && (await serveHealth(healthAddress, { worker, connection, namespace, zuora }));
+    const stopCounting = metricsAddress && countOpenRuns(connection, namespace, logger);
+    const about = { namespace, taskQueue, deployment: deployment?.name, buildId, zuora: zuoraSettings.baseUrl.host };
+    logger.info(about, 'worker is ready');
     await worker.run();
     stopCounting?.();
     await health?.close();
@@ -64,10 +55,17 @@ async function main(): Promise<void> {
   }
 }
 
+/** The same as the command line's: 2 for what stands in the environment, 6 for a Temporal that is not reached or not set up. */
+function exitCodeFor(error: unknown): number {
+  if (error instanceof BillRunEmailsError) return exitCodeOf[error.type];
+  if (error instanceof SearchAttributesMissing) return EXIT.temporal;
+  return error instanceof ConfigurationError ? EXIT.invalid : EXIT.unexpected;
+}
+
 main().catch((error: unknown) => {
   // What an operator can mend is a sentence; anything else needs its stack.
-  const mendable = error instanceof ConfigurationError || error instanceof SearchAttributesMissing;
-  console.error(mendable ? error.message : error);
+  const code = exitCodeFor(error);
+  console.error(code !== EXIT.unexpected && error instanceof Error ? error.message : error);
   // The SDK's runtime may keep the process alive, and nothing is left to wait for.
-  process.exit(mendable ? 2 : 1);
+  process.exit(code);
 });

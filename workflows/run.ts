@@ -66,7 +66,7 @@ export interface Run {
   told?: Told;
 }
 
-export interface Told {
+interface Told {
   readonly state: EmailState;
   /** How many attempts of this run, and how many settled sends. */
   readonly attempts: number;

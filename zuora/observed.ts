@@ -2,7 +2,7 @@ import type { Answer } from './outcome.js';
 import { NeverLeft, type Transport } from './transport.js';
 
 /** One call to Zuora, for those who count and time them. Nothing in it names a bill run or a customer. */
-export interface ObservedCall {
+interface ObservedCall {
   /** The path of the operation, with the names of parameters in place of keys. */
   readonly endpoint: string;
   /** Zuora's HTTP status; `none` where no answer came, `neverLeft` where the call provably did not leave. */

@@ -20,7 +20,10 @@ describe('The configuration of a worker', () => {
     expect(multiEntity).toBe(false);
     expect(polling).toEqual({ first: 10_000, longest: 60_000, afterAnHour: 900_000, perMinute: 1_200 });
     expect(limits, 'as many activities at once as connections, at any rate').toEqual({ activitiesAtOnce: 16 });
-    expect(rest, 'neither metrics nor health are served, and there is no version').toEqual({ logLevel: 'info' });
+    expect(rest, 'neither metrics nor health are served, and there is no version').toEqual({
+      logLevel: 'info',
+      taskQueue: 'bill-run-emails',
+    });
   });
 
   test('names all faults together, and no value of a secret', () => {
@@ -80,6 +83,11 @@ describe('The configuration of a worker', () => {
       );
     }
     expect(faultsOf({ ...complete, TEMPORAL_DEPLOYMENT_NAME: 'a.b' })).toContain('TEMPORAL_DEPLOYMENT_NAME');
+  });
+
+  test('takes another task queue', () => {
+    expect(workerConfiguration({ ...complete, BILL_RUN_TASK_QUEUE: 'sandbox' }).taskQueue).toBe('sandbox');
+    expect(faultsOf({ ...complete, BILL_RUN_TASK_QUEUE: "it's" })).toContain('BILL_RUN_TASK_QUEUE');
   });
 
   test.for([
