@@ -12,6 +12,9 @@ export interface WorkerSettings {
   readonly taskQueue?: string;
 }
 
+/** What supervises a worker must wait for longer. */
+export const SHUTDOWN_GRACE_SECONDS = 140;
+
 /**
  * A worker for bill runs, ready to run. The namespace must have the search attributes; `assertSearchAttributes` tells.
  */
@@ -30,7 +33,7 @@ export function createBillRunWorker({
     activities,
     workflowBundle: { codePath: workflowBundlePath },
     // Above the deadline of an attempt (130 s): whoever stops a worker never cuts a send.
-    shutdownGraceTime: '140 seconds',
+    shutdownGraceTime: `${SHUTDOWN_GRACE_SECONDS} seconds`,
   });
 }
 
