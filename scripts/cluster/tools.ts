@@ -73,7 +73,7 @@ async function temporalPrograms(tell: (text: string) => void): Promise<string> {
   }
   const packages = ['cmd/server', 'cmd/tools/sql'].map((path) => `${SERVER_MODULE}/${path}@${SERVER_VERSION}`);
   tell(`Building Temporal's server: go install ${packages.join(' ')}. Once, and it takes 5 to 12 minutes on two cores`);
-  const unfinished = `${folder}.${process.pid}`;
+  const unfinished = `${folder}.unfinished`;
   mkdirSync(unfinished, { recursive: true });
   try {
     await runToEnd({ name: 'go install', command: 'go', args: ['install', ...packages], env: { GOBIN: unfinished } });
