@@ -4,6 +4,7 @@
  * and every audit. The exit code is 0 only if none was broken.
  */
 import { Command } from 'commander';
+import { clusterWithNamespace } from './cluster/cluster.js';
 import { newFolder, run, untilStopped, wholeNumber, workerFile } from './chaos/command.js';
 import { planOf } from './chaos/plan.js';
 import { chaos, inLines, seconds, type ChaosResult } from './chaos/run.js';
@@ -26,6 +27,7 @@ interface Flags {
   readonly worker?: string;
   readonly evidence?: string;
   readonly queries?: true;
+  readonly cluster?: true;
   readonly plan?: true;
   readonly json?: true;
 }
@@ -41,6 +43,7 @@ const program = new Command('chaos')
     newFolder,
   )
   .option('--queries', 'operators also query runs: brings out a defect of the SDK, see scripts/chaos/plan.ts')
+  .option('--cluster', "on Temporal's server and PostgreSQL, not on the development server; see docs/cluster.md")
   .option('--plan', 'print the plan as JSON, and do nothing')
   .option('--json', 'print one JSON object, and no progress')
   .addHelpText('after', EXAMPLES)
@@ -55,6 +58,7 @@ async function main({
   worker,
   evidence: keepIn,
   queries,
+  cluster,
   plan: onlyPlan,
   json,
 }: Flags): Promise<number> {
@@ -63,9 +67,10 @@ async function main({
     console.log(JSON.stringify(plan, null, 2));
     return 0;
   }
-  const result = await untilStopped({ keepIn, json }, (surroundings) =>
-    chaos(plan, { ...surroundings, workerMain: worker }),
-  );
+  const result = await untilStopped({ keepIn, json }, async (surroundings) => {
+    const temporal = cluster ? await clusterWithNamespace('default', surroundings) : undefined;
+    return chaos(plan, { ...surroundings, workerMain: worker, temporal });
+  });
   if (result === undefined) return 130;
   console.log(json ? JSON.stringify(result) : summary(result));
   return result.violations.length === 0 ? 0 : 1;

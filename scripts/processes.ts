@@ -12,8 +12,17 @@ export interface ChildOptions {
   readonly args: readonly string[];
   /** On top of this process's environment; `undefined` takes a variable away. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Default: ours. */
+  readonly cwd?: string;
+  /** Somebody else, which only root can ask for. */
+  readonly account?: Account | undefined;
   /** All its output, anew for each start. */
   readonly logFile?: string;
+}
+
+export interface Account {
+  readonly uid: number;
+  readonly gid: number;
 }
 
 interface ChildEnd {
@@ -51,6 +60,8 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   const child = spawn(options.command, options.args, {
     detached: true,
     env: { ...process.env, ...options.env },
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...options.account,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   await once(child, 'spawn');
@@ -93,6 +104,26 @@ export async function startChild(options: ChildOptions): Promise<Child> {
       return end;
     },
   };
+}
+
+/**
+ * Runs a process to its end.
+ *
+ * @throws an error with its last words unless it ends with 0
+ */
+export async function runToEnd(options: ChildOptions): Promise<void> {
+  const child = await startChild(options);
+  const { code, signal } = await child.ended;
+  if (code === 0) return;
+  throw new Error(
+    `${options.name} ended with ${signal ?? `exit code ${code ?? 'unknown'}`}:\n${child.lastLines.join('\n')}`,
+  );
+}
+
+/** For `ChildOptions.env`: takes away all of our environment but where programs, a home and temporary files are. */
+export function bareEnvironment(): Readonly<Record<string, undefined>> {
+  const others = Object.keys(process.env).filter((name) => !['PATH', 'HOME', 'TMPDIR'].includes(name));
+  return Object.fromEntries(others.map((name) => [name, undefined]));
 }
 
 /**

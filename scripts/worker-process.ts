@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { SIMULATOR_CREDENTIALS } from '../simulator/index.js';
 import { TASK_QUEUE } from '../workflows/contract.js';
-import { startChild, type Child } from './processes.js';
+import { startChild, type Child, type ChildOptions } from './processes.js';
 import { projectRoot } from './project-root.js';
 import { environmentFor, type TemporalServer } from './temporal-server.js';
 
@@ -17,6 +17,8 @@ export interface WorkerProcessOptions {
   readonly main?: string;
   /** For Node, before the main file. */
   readonly nodeArgs?: readonly string[];
+  /** The whole command, instead of Node with a main file, and where and as whom it runs. */
+  readonly command?: Pick<ChildOptions, 'command' | 'args' | 'cwd' | 'account' | 'env'>;
   readonly logLevel?: string;
   /** Further variables, such as those of its configuration. */
   readonly env?: Readonly<Record<string, string>>;
@@ -42,14 +44,16 @@ export async function startWorker(options: WorkerProcessOptions): Promise<Child>
 
 /** The same, and does not wait. Nothing of a real tenant that the shell knows reaches it. */
 export async function spawnWorker(options: WorkerProcessOptions): Promise<Child> {
-  const { nodeArgs = [], pollInterval, logLevel, logFile, env } = options;
+  const { command, nodeArgs = [], pollInterval, logLevel, logFile, env } = options;
   const { main = join(projectRoot, 'dist', 'worker', 'main.js') } = options;
   const zuora = Object.keys(process.env).filter((name) => name.startsWith('ZUORA_'));
   return startChild({
     name: 'the worker',
     command: process.execPath,
     args: ['--enable-source-maps', ...nodeArgs, main],
+    ...command,
     env: {
+      ...command?.env,
       ...environmentFor(options.temporal),
       ...Object.fromEntries(zuora.map((name) => [name, undefined])),
       ZUORA_BASE_URL: options.simulatorUrl,

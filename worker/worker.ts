@@ -18,6 +18,9 @@ export interface WorkerSettings {
   readonly version?: { readonly deploymentName: string; readonly buildId: string };
 }
 
+/** What supervises a worker must wait for longer. */
+export const SHUTDOWN_GRACE_SECONDS = 140;
+
 /**
  * A worker for bill runs, ready to run. The namespace must have the search attributes; `assertSearchAttributes` tells.
  */
@@ -51,7 +54,7 @@ export function createBillRunWorker({
       ? {}
       : { workerDeploymentOptions: { version, useWorkerVersioning: true, defaultVersioningBehavior: 'AUTO_UPGRADE' } }),
     // Above the deadline of an attempt (130 s): whoever stops a worker never cuts a send.
-    shutdownGraceTime: '140 seconds',
+    shutdownGraceTime: `${SHUTDOWN_GRACE_SECONDS} seconds`,
   });
 }
 

@@ -40,12 +40,19 @@ const DRAIN_MS = 20_000;
 /** How long a client waits for an answer of Temporal's before it asks again. */
 const PATIENCE_MS = 5_000;
 
+/** Temporal that can be killed, and started again where it was. */
+export interface RestartableTemporal extends Pick<TemporalServer, 'address' | 'namespace' | 'kill'> {
+  start(): Promise<void>;
+}
+
 export interface PartsOptions {
   /** For the database and the logs. */
   readonly folder: string;
   readonly workers: number;
   /** The main file of another build of the worker. */
   readonly workerMain?: string | undefined;
+  /** Default: Temporal's development server. */
+  readonly temporal?: RestartableTemporal | undefined;
   /** For Node, before the worker's main file. */
   readonly workerNodeArgs?: readonly string[];
   /** Is given each worker process that starts, those that take the place of another included. */
@@ -56,7 +63,7 @@ export interface PartsOptions {
 
 export async function startParts(
   plan: Plan,
-  { folder, workers: count, workerMain, workerNodeArgs = [], onWorker, onStop }: PartsOptions,
+  { folder, workers: count, workerMain, temporal: given, workerNodeArgs = [], onWorker, onStop }: PartsOptions,
 ): Promise<Parts> {
   const struck: Struck = {
     kills: { SIGKILL: 0, SIGTERM: 0 },
@@ -66,7 +73,7 @@ export async function startParts(
   const simulator = await startSimulator({ seed: plan.seed, emailDelayMs: 20_000 });
   onStop(() => simulator.close());
 
-  let temporal = await startServer(folder);
+  const temporal = given ?? (await developmentServer(folder));
   const { address, namespace } = temporal;
   let restarting: Promise<void> = Promise.resolve();
   onStop(async () => {
@@ -76,7 +83,7 @@ export async function startParts(
   const restart = async (downMs: number): Promise<void> => {
     await temporal.kill();
     await delay(downMs);
-    temporal = await startServer(folder, Number(address.split(':')[1]));
+    await temporal.start();
     struck.serverRestarts += 1;
   };
 
@@ -159,6 +166,19 @@ export async function startParts(
     async calm() {
       await restarting;
       for (const link of links.values()) link.heal();
+    },
+  };
+}
+
+async function developmentServer(folder: string): Promise<RestartableTemporal> {
+  let current = await startServer(folder);
+  const { address, namespace } = current;
+  return {
+    address,
+    namespace,
+    kill: () => current.kill(),
+    async start() {
+      current = await startServer(folder, Number(address.split(':')[1]));
     },
   };
 }

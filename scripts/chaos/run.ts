@@ -5,7 +5,7 @@ import { collect, settle } from './collect.js';
 import type { Surroundings } from './command.js';
 import { emailFaults } from './email-faults.js';
 import type { Evidence } from './evidence.js';
-import { startParts, type Parts, type Struck } from './parts.js';
+import { startParts, type Parts, type RestartableTemporal, type Struck } from './parts.js';
 import { live, type At, type Ledger } from './people.js';
 import { WORKERS, type Plan } from './plan.js';
 
@@ -35,6 +35,7 @@ export interface ChaosResult extends Aftermath {
 
 export interface ChaosOptions extends Surroundings {
   readonly workerMain: string | undefined;
+  readonly temporal?: RestartableTemporal | undefined;
 }
 
 export async function chaos(plan: Plan, options: ChaosOptions): Promise<{ result: ChaosResult; evidence: Evidence }> {

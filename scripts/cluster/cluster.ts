@@ -1,0 +1,191 @@
+/**
+ * Temporal's server on PostgreSQL, each service in processes of its own: frontend, two of history, matching, and the one for
+ * Temporal's own workflows. All of it listens on the loopback interface only.
+ */
+import { randomInt } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Connection } from '@temporalio/client';
+import { setup } from '../../client/setup.js';
+import { bareEnvironment, runToEnd, startChild, type Child } from '../processes.js';
+import { assertPortIsFree, PortTakenError } from '../temporal-server.js';
+import { HOST, startPostgres, type Postgres } from './postgres.js';
+import { clusterTools, type ClusterTools } from './tools.js';
+
+export interface Cluster {
+  /** `host:port` of the frontend. */
+  readonly address: string;
+  /** Starts all that does not run, on the ports that it had before, and waits until Temporal serves. */
+  start(): Promise<void>;
+  /** Ends all of Temporal as a crash does, or one process of it. PostgreSQL goes on. */
+  kill(name?: ProcessName): Promise<void>;
+}
+
+const PROCESSES = ['frontend', 'history-1', 'history-2', 'matching', 'worker'] as const;
+type ProcessName = (typeof PROCESSES)[number];
+
+/** As many as a small production cluster might have; the number is fixed for ever when the database is made. */
+const HISTORY_SHARDS = 512;
+const START_LIMIT_MS = 90_000;
+const LOOK_AGAIN_MS = 500;
+const SERVING = 1;
+const FRONTEND_SERVICE = 'temporal.api.workflowservice.v1.WorkflowService';
+/** For one question whether it serves. */
+const PATIENCE_MS = 2_000;
+
+interface Surroundings {
+  /** For the logs. */
+  readonly folder: string;
+  readonly tell: (text: string) => void;
+  /** Is given what has to be stopped, in the order in which it was started. */
+  readonly onStop: (stop: () => Promise<unknown>) => void;
+}
+
+/** @throws ToolMissing when a program is not there */
+export async function startCluster({ folder, tell, onStop }: Surroundings): Promise<Cluster> {
+  const tools = await clusterTools(tell);
+  const postgres = await startPostgres(tools, folder);
+  onStop(() => postgres.stop());
+  await setUpSchemas(tools, postgres);
+  const dynamicConfig = join(folder, 'dynamic-config.yaml');
+  // It would ask the vendor's site for news of releases. All else is as the server has it.
+  writeFileSync(dynamicConfig, 'frontend.enableServerVersionCheck:\n  - value: false\n');
+
+  const ports = await portsOfAll();
+  const address = `${HOST}:${ports.FRONTEND_GRPC_PORT}`;
+  const running = new Map<ProcessName, Child>();
+  const start = async (name: ProcessName): Promise<void> => {
+    const child = await startChild({
+      name: `Temporal's ${name}`,
+      command: tools.server,
+      args: ['--allow-no-auth', 'start', '--service', name.replace(/-\d$/, '')],
+      env: { ...bareEnvironment(), ...configuration(postgres, dynamicConfig), ...ports, ...portsOf(name, ports) },
+      logFile: join(folder, `temporal-${name}.log`),
+    });
+    running.set(name, child);
+    void child.ended.then(() => {
+      if (running.get(name) === child) running.delete(name);
+    });
+  };
+  const cluster: Cluster = {
+    address,
+    async start() {
+      const limit = Date.now() + START_LIMIT_MS;
+      do {
+        if (Date.now() > limit)
+          throw new Error(`Temporal does not serve after ${START_LIMIT_MS / 1_000} s; its logs say why`);
+        // Again, as supervisors do: where several find an empty database, the slower ones fail to write what the first one did.
+        for (const name of PROCESSES) if (!running.has(name)) await start(name);
+        await delay(LOOK_AGAIN_MS);
+      } while (!(await serves(address)) || running.size < PROCESSES.length);
+    },
+    async kill(name) {
+      const named = name === undefined ? PROCESSES : [name];
+      await Promise.all(named.flatMap((each) => running.get(each)?.stop(0) ?? []));
+    },
+  };
+  onStop(() => cluster.kill());
+  await cluster.start();
+  return cluster;
+}
+
+/** The same, with a namespace for bill runs. */
+export async function clusterWithNamespace(
+  namespace: string,
+  surroundings: Surroundings,
+): Promise<Cluster & { readonly namespace: string }> {
+  const cluster = await startCluster(surroundings);
+  const connection = await Connection.connect({ address: cluster.address });
+  try {
+    await setup(connection, namespace, { createNamespace: {} });
+  } finally {
+    await connection.close();
+  }
+  return { ...cluster, namespace };
+}
+
+/** The server's own template of a configuration reads these. */
+function configuration({ port, user, password }: Postgres, dynamicConfig: string): Record<string, string> {
+  return {
+    DB: 'postgres12',
+    POSTGRES_SEEDS: HOST,
+    DB_PORT: String(port),
+    POSTGRES_USER: user,
+    POSTGRES_PWD: password,
+    NUM_HISTORY_SHARDS: String(HISTORY_SHARDS),
+    BIND_ON_IP: HOST,
+    DYNAMIC_CONFIG_FILE_PATH: dynamicConfig,
+    LOG_LEVEL: 'warn',
+  };
+}
+
+async function setUpSchemas({ schemaTool }: ClusterTools, { port, user, password }: Postgres): Promise<void> {
+  const env = {
+    ...bareEnvironment(),
+    ...{ SQL_PLUGIN: 'postgres12', SQL_HOST: HOST, SQL_PORT: String(port), SQL_USER: user, SQL_PASSWORD: password },
+  };
+  for (const [database, schema] of [
+    ['temporal', 'postgresql/v12/temporal'],
+    ['temporal_visibility', 'postgresql/v12/visibility'],
+  ] as const) {
+    for (const args of [['create'], ['setup-schema', '--version', '0.0'], ['update-schema', '--schema-name', schema]]) {
+      await runToEnd({ name: args[0] ?? '', command: schemaTool, args: ['--database', database, ...args], env });
+    }
+  }
+}
+
+type Ports = Readonly<Record<string, string>>;
+
+async function portsOfAll(): Promise<Ports & { readonly FRONTEND_GRPC_PORT: string }> {
+  const names = ['FRONTEND', 'HISTORY', 'HISTORY_2', 'MATCHING', 'WORKER'].flatMap((service) => [
+    `${service}_GRPC_PORT`,
+    `${service}_MEMBERSHIP_PORT`,
+  ]);
+  const ports = new Map<string, string>();
+  const taken = new Set<number>();
+  for (const name of [...names, 'FRONTEND_HTTP_PORT']) {
+    const port = await freeLowPort(taken);
+    taken.add(port);
+    ports.set(name, String(port));
+  }
+  return { FRONTEND_GRPC_PORT: '', ...Object.fromEntries(ports) };
+}
+
+/** The schema of PostgreSQL keeps a member's port as a smallint: it ends at 32,767. */
+async function freeLowPort(taken: ReadonlySet<number>): Promise<number> {
+  for (;;) {
+    const port = randomInt(20_000, 32_768);
+    if (taken.has(port)) continue;
+    try {
+      await assertPortIsFree(port);
+      return port;
+    } catch (error) {
+      if (!(error instanceof PortTakenError)) throw error;
+    }
+  }
+}
+
+/** What distinguishes a second process of a service. */
+function portsOf(name: ProcessName, ports: Ports): Ports {
+  if (name !== 'history-2') return {};
+  return {
+    HISTORY_GRPC_PORT: ports['HISTORY_2_GRPC_PORT'] ?? '',
+    HISTORY_MEMBERSHIP_PORT: ports['HISTORY_2_MEMBERSHIP_PORT'] ?? '',
+  };
+}
+
+async function serves(address: string): Promise<boolean> {
+  const connection = Connection.lazy({ address });
+  try {
+    const { status } = await connection.withDeadline(Date.now() + PATIENCE_MS, () =>
+      connection.healthService.check({ service: FRONTEND_SERVICE }),
+    );
+    return (status as number) === SERVING;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return false;
+    throw error;
+  } finally {
+    await connection.close();
+  }
+}

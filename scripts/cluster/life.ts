@@ -1,0 +1,260 @@
+/** The whole life of several bill runs on a cluster, with two workers of which one is killed amid a send. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { Client, Connection } from '@temporalio/client';
+import { BillRunEmails, BillRunEmailsError, type Audit, type RunStatus, type SendRecord } from '../../client/index.js';
+import { SIMULATOR_CREDENTIALS, startSimulator } from '../../simulator/index.js';
+import { canonicalWorkflowId } from '../../workflows/contract.js';
+import type { Child } from '../processes.js';
+import { projectRoot } from '../project-root.js';
+import { controlOf, type Control } from '../simulator-control.js';
+import { environmentFor, type TemporalServer } from '../temporal-server.js';
+import { startWorker } from '../worker-process.js';
+import type { Cluster } from './cluster.js';
+
+export interface LifeResult {
+  readonly billRuns: number;
+  readonly documents: number;
+  readonly sends: number;
+  readonly attempts: number;
+  /** Attempts that the killed worker took with it. */
+  readonly attemptsLost: number;
+  /** How many emails a document got: the least and the most. Two sends, so both must be 2. */
+  readonly emailsPerDocument: { readonly min: number; readonly max: number };
+  /** From the kill until the last bill run was emailed. */
+  readonly recoveryMs: number;
+  readonly historyEvents: number;
+  /** From the first start to the last closed run. */
+  readonly durationMs: number;
+  /** What does not hold, in words; empty when all is well. */
+  readonly faults: readonly string[];
+}
+
+export interface LifeOptions {
+  readonly billRuns: number;
+  readonly folder: string;
+  readonly tell: (text: string) => void;
+  readonly onStop: (stop: () => Promise<unknown>) => void;
+}
+
+export const NAMESPACE = 'bill-runs';
+/** Of so many bill runs one has the answer to its first call cut off; the other first calls are answered late. */
+const CUT_EVERY = 3;
+/** Long enough to kill a worker meanwhile, on a slow machine too. */
+const LATE_MS = 20_000;
+const POSTS_AFTER_MS = 5_000;
+/** A lost worker costs 30 s, and the pauses between attempts begin with 5 s: what takes longer is stuck. */
+const STUCK_AFTER_MS = 240_000;
+
+export async function live(
+  cluster: Cluster,
+  options: LifeOptions,
+): Promise<{ readonly result: LifeResult; readonly evidence: readonly Audit[] }> {
+  const { billRuns, folder, tell, onStop } = options;
+  const temporal = { address: cluster.address, namespace: NAMESPACE };
+  tell('Setting up the namespace and its search attributes: bill-run-emails setup --create-namespace');
+  tell(indented(await cli(temporal, {}, 'setup', '--create-namespace', '--retention', '30d')));
+
+  const simulator = await startSimulator({ emailDelayMs: 500 });
+  onStop(() => simulator.close());
+  const control = controlOf(simulator.url);
+  const workers: Child[] = [];
+  for (const name of ['worker-1', 'worker-2']) {
+    const logFile = join(folder, `${name}.log`);
+    const worker = await startWorker({ temporal, simulatorUrl: simulator.url, pollInterval: '1s', logFile });
+    workers.push(worker);
+    onStop(() => worker.stop());
+  }
+  const connection = await Connection.connect({ address: temporal.address });
+  const client = new Client({ connection, namespace: NAMESPACE, identity: 'pipeline' });
+  const emails = new BillRunEmails(client);
+  onStop(() => emails.close());
+  tell(`Temporal ${temporal.address}, namespace ${NAMESPACE}; simulated Zuora ${simulator.url}; two workers`);
+
+  const startedAt = Date.now();
+  const numbers = await startBillRuns(billRuns, emails, control);
+  tell(
+    `${billRuns} bill runs are started, half of them before they post; of every third one the answer is cut off, the others are answered late`,
+  );
+  const workerIdentity = await attemptUnderWay(client, numbers);
+  const lost = workers.find(({ pid }) => workerIdentity.startsWith(`${pid}@`));
+  if (lost === undefined) throw new Error(`${workerIdentity} is none of our workers`);
+  await lost.stop(0);
+  await cluster.kill('history-2');
+  const killedAt = Date.now();
+  tell(`Worker ${lost.pid} and one of two history processes are killed while that worker's calls are under way`);
+  await each(numbers, (number) => untilSent(emails, number, 1));
+  const recoveryMs = Date.now() - killedAt;
+  tell(`All are emailed, by the other worker: the last ${seconds(recoveryMs)} after the kill`);
+  await cluster.start();
+
+  const request = { requestId: 'TICKET-1', requestedBy: 'alice', reason: 'wrong template' };
+  await each(numbers, (billRunKey) =>
+    untilFound(`${billRunKey} takes no resend`, () => emails.requestResend({ billRunKey }, request)),
+  );
+  await each(numbers, (number) => untilSent(emails, number, 2));
+  tell('An operator escalated all of them, and every document went out again');
+
+  const zuora = {
+    ZUORA_BASE_URL: simulator.url,
+    ZUORA_CLIENT_ID: SIMULATOR_CREDENTIALS.clientId,
+    ZUORA_CLIENT_SECRET: SIMULATOR_CREDENTIALS.clientSecret,
+  };
+  tell(`bill-run-emails doctor:\n${indented(await cli(temporal, zuora, 'doctor'))}`);
+  const faults: string[] = [];
+  const listed = (await cli(temporal, {}, 'list', '--state', 'Emailed', '--limit', '0', '--json')).split('\n');
+  if (listed.length !== billRuns) faults.push(`list shows ${listed.length} emailed bill runs`);
+
+  await each(numbers, (billRunKey) => emails.signal({ billRunKey }, 'finish', { requestedBy: 'alice' }));
+  await each(numbers, (number) => client.workflow.getHandle(canonicalWorkflowId(number)).result());
+  const durationMs = Date.now() - startedAt;
+  const replayed = await run(temporal, 'worker/replay.js', {}, '--query', "WorkflowType = 'emailBillRun'");
+  tell(`Replay of all histories: ${replayed}`);
+
+  const audits = await Promise.all(numbers.map((billRunKey) => emails.audit({ billRunKey })));
+  for (const [index, audit] of audits.entries()) faults.push(...auditFaults(numbers[index] ?? '', audit));
+  const counts = await emailCounts(control);
+  const perDocument = [...counts.values()];
+  const emailsPerDocument = { min: Math.min(...perDocument), max: Math.max(...perDocument) };
+  if (emailsPerDocument.min !== 2 || emailsPerDocument.max !== 2) {
+    faults.push(`documents got between ${emailsPerDocument.min} and ${emailsPerDocument.max} emails instead of 2`);
+  }
+  const attempts = audits.flatMap(({ sends }) => sends.flatMap((send) => send.attempts));
+  const attemptsLost = attempts.filter(({ reasons }) => reasons.some(({ code }) => code === 'WORKER_LOST')).length;
+  if (attemptsLost === 0) faults.push('the killed worker took no attempt with it');
+  const lengths = await Promise.all(
+    numbers.map(
+      async (number) => (await client.workflow.getHandle(canonicalWorkflowId(number)).describe()).historyLength,
+    ),
+  );
+  const result: LifeResult = {
+    billRuns,
+    documents: counts.size,
+    sends: audits.reduce((sum, { sends }) => sum + sends.length, 0),
+    attempts: attempts.length,
+    attemptsLost,
+    emailsPerDocument,
+    recoveryMs,
+    historyEvents: lengths.reduce((sum, length) => sum + length, 0),
+    durationMs,
+    faults,
+  };
+  return { result, evidence: audits };
+}
+
+/** By number, half of them before they post, and each of them twice, as a pipeline that repeats itself. */
+async function startBillRuns(count: number, emails: BillRunEmails, control: Control): Promise<readonly string[]> {
+  const numbers: string[] = [];
+  for (let index = 0; index < count; index++) {
+    const posted = index % 2 === 0 ? { status: 'Posted' } : { status: 'Completed', postsAfterMs: POSTS_AFTER_MS };
+    const { number } = await control<{ number: string }>('POST', '/bill-runs', {
+      invoices: 3,
+      creditMemos: 1,
+      ...posted,
+    });
+    const fault = { method: 'POST', path: `/v1/bill-runs/${number}/emails`, when: 'after' };
+    await control('POST', '/faults', {
+      ...fault,
+      ...(isCut(index) ? { fault: 'reset' } : { fault: 'stall', afterMs: LATE_MS }),
+    });
+    numbers.push(number);
+  }
+  for (const billRunKey of [...numbers, ...numbers]) {
+    await emails.start({ billRunKey, requestedBy: 'nightly-billing', reason: 'month end' });
+  }
+  return numbers;
+}
+
+function isCut(index: number): boolean {
+  return index % CUT_EVERY === 1;
+}
+
+/** @returns the identity of a worker whose call to email documents has no answer yet */
+async function attemptUnderWay(client: Client, numbers: readonly string[]): Promise<string> {
+  // Every second bill run is posted from the start.
+  const late = numbers.filter((_, index) => index % 2 === 0 && !isCut(index));
+  const holders = await each(late, async (number) => {
+    const handle = client.workflow.getHandle(canonicalWorkflowId(number));
+    return untilFound(`${number} is not being emailed`, async () => {
+      const { raw } = await handle.describe();
+      const pending = raw.pendingActivities?.find(({ activityType }) => activityType?.name === 'emailBillRunDocuments');
+      return pending?.lastWorkerIdentity === '' ? undefined : (pending?.lastWorkerIdentity ?? undefined);
+    });
+  });
+  return holders[0] ?? '';
+}
+
+function untilSent(emails: BillRunEmails, billRunKey: string, count: number): Promise<true> {
+  let last: { readonly status: RunStatus; readonly sends: readonly SendRecord[] } | undefined;
+  return untilFound(`${billRunKey} is not sent ${count} times`, async () => {
+    last = { status: await emails.status({ billRunKey }), sends: await emails.sends({ billRunKey }) };
+    const accepted = last.sends.filter(({ outcome }) => outcome === 'accepted').length;
+    return last.status.state === 'Emailed' && accepted === count ? true : undefined;
+  });
+}
+
+function auditFaults(number: string, { sends, incomplete }: Audit): string[] {
+  return [
+    ...incomplete.map((text) => `the audit of ${number} is not complete: ${text}`),
+    ...sends.flatMap(({ attempts }, index) => {
+      const keys = new Set(attempts.map(({ idempotencyKey }) => idempotencyKey)).size;
+      return keys === 1 ? [] : [`send ${index + 1} of ${number} has ${keys} idempotency keys`];
+    }),
+  ];
+}
+
+/** Emails by document, once all have left: Zuora sends after it answered, so its clock is moved on. */
+async function emailCounts(control: Control): Promise<ReadonlyMap<string, number>> {
+  await control('POST', '/clock', { advanceMs: 3_600_000 });
+  const counts = new Map<string, number>();
+  for (const { documentNumber } of await control<{ documentNumber: string }[]>('GET', '/mailbox')) {
+    counts.set(documentNumber, (counts.get(documentNumber) ?? 0) + 1);
+  }
+  return counts;
+}
+
+type Environment = Readonly<Record<string, string>>;
+
+const cli = (temporal: Pick<TemporalServer, 'address' | 'namespace'>, env: Environment, ...args: string[]) =>
+  run(temporal, 'client/cli.js', env, ...args);
+
+/** @returns what it printed; it fails unless it ends with 0 */
+async function run(
+  temporal: Pick<TemporalServer, 'address' | 'namespace'>,
+  file: string,
+  env: Environment,
+  ...args: string[]
+): Promise<string> {
+  const options = { env: { ...process.env, ...environmentFor(temporal), ...env } };
+  const { stdout } = await promisify(execFile)(process.execPath, [join(projectRoot, 'dist', file), ...args], options);
+  return stdout.trimEnd();
+}
+
+function each<Of, Result>(items: readonly Of[], act: (item: Of) => Promise<Result>): Promise<Result[]> {
+  return Promise.all(items.map(act));
+}
+
+async function untilFound<Result>(what: string, look: () => Promise<Result | undefined>): Promise<Result> {
+  const stuckAt = Date.now() + STUCK_AFTER_MS;
+  for (;;) {
+    const found = await look().catch(unlessAway);
+    if (found !== undefined) return found;
+    if (Date.now() > stuckAt) throw new Error(`${what} after ${seconds(STUCK_AFTER_MS)}`);
+    await delay(250);
+  }
+}
+
+/** While the shards of a killed history process move to the other one, calls run into their deadline: then ask again. */
+function unlessAway(error: unknown): undefined {
+  if (!(error instanceof BillRunEmailsError && error.type === 'TemporalUnavailable')) throw error;
+}
+
+export function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
+}
+
+function indented(text: string): string {
+  return text.replace(/^/gm, '   ');
+}

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+/** What installs all packages twice, and therefore is no part of `npm test`. */
+export default defineConfig({
+  test: {
+    include: ['test/deploy/*.deploy.ts'],
+    pool: 'forks',
+    // Generous: these bound a hang on a slow machine, no test measures time with them.
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
+  },
+});
