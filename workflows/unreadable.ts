@@ -1,0 +1,70 @@
+/**
+ * What a run does with encrypted payloads that its worker cannot read. Those that anybody may send are ignored like all that
+ * cannot be decoded; for what the run itself has brought about, the workflow task fails until a worker with the key takes it.
+ * docs/decisions/0012.
+ */
+import type { Payload } from '@temporalio/common';
+import { patched, type ActivateInput } from '@temporalio/workflow';
+import { isEncrypted, isNotAuthentic, waitsForKey, whyUnreadable } from './encrypted.js';
+
+export type Job = NonNullable<ActivateInput['activation']['jobs']>[number];
+type Signal = NonNullable<Job['signalWorkflow']>;
+type Start = NonNullable<Job['initializeWorkflow']>;
+type ToMark = (why: string) => Payload;
+
+/**
+ * One for each run: it counts its signals.
+ *
+ * @param toMark makes what stands in the place of a payload that is ignored
+ * @throws Error where the task has to wait for a worker with the key
+ */
+export function unreadablePayloads(toMark: ToMark): (jobs: readonly Job[], isReplaying: boolean) => void {
+  let signals = 0;
+  return (jobs, isReplaying) => {
+    for (const { initializeWorkflow: start, signalWorkflow: signal, doUpdate: update, resolveActivity } of jobs) {
+      if (start != null) checkStart(start, toMark);
+      if (signal != null) checkSignal(signal, ++signals, isReplaying, toMark);
+      // One that was accepted before is part of the run's history.
+      if (update != null && update.runValidator !== true) need(update.input);
+      if (update != null) update.input = marked(update.input, toMark);
+      if (resolveActivity != null) need(payloadsIn(resolveActivity));
+    }
+  };
+}
+
+function checkStart(start: Start, toMark: ToMark): void {
+  const { continuedFromExecutionRunId: predecessor, arguments: args } = start;
+  // A key that is there and does not fit is no reason to wait: nobody will ever read it.
+  const needed = (args ?? []).filter((each) => Boolean(predecessor) || !isNotAuthentic(each));
+  need(needed);
+  start.arguments = marked(args, toMark);
+}
+
+/**
+ * A signal that is ignored for want of a key leaves a marker in history. So it stays ignored when the run is replayed by a worker
+ * that has the key; and one that was followed is never ignored by a worker that has lost the key.
+ */
+function checkSignal(signal: Signal, index: number, isReplaying: boolean, toMark: ToMark): void {
+  const ignored = `unreadable-signal-${index}`;
+  const first = signal.input?.slice(0, 1) ?? [];
+  const isReadable = !first.some(isEncrypted);
+  if (isReadable && !isReplaying) return;
+  if (patched(ignored)) signal.input = isReadable ? [toMark('unreadable when it came')] : marked(first, toMark);
+  else need(first);
+}
+
+function marked(payloads: readonly Payload[] | null | undefined, toMark: ToMark): Payload[] {
+  return (payloads ?? []).map((payload) => (isEncrypted(payload) ? toMark(whyUnreadable(payload)) : payload));
+}
+
+function need(payloads: readonly Payload[] | null | undefined): void {
+  const unreadable = payloads?.find(isEncrypted);
+  if (unreadable !== undefined) throw new Error(waitsForKey(unreadable));
+}
+
+/** All payloads of a message of Temporal's, however deep: a failure has causes, and each of them details. */
+function payloadsIn(message: unknown): Payload[] {
+  if (typeof message !== 'object' || message === null || ArrayBuffer.isView(message)) return [];
+  if ('metadata' in message && 'data' in message) return [message as Payload];
+  return Object.values(message).flatMap(payloadsIn);
+}
