@@ -28,6 +28,7 @@ import {
   type RunStatus,
   type SendRecord,
 } from '../workflows/contract.js';
+import { PayloadUnreadable } from '../encryption/converters.js';
 import { quoted } from '../workflows/words.js';
 import type { Audit } from './audit.js';
 import { connect } from './connection.js';
@@ -410,6 +411,9 @@ export class BillRunEmails {
 
 function inWords(error: unknown, workflowId: string): unknown {
   if (error instanceof BillRunEmailsError) return error;
+  if (error instanceof PayloadUnreadable) {
+    return new BillRunEmailsError('InvalidConfiguration', `${workflowId}: ${error.message}`, { cause: error });
+  }
   if (error instanceof WorkflowNotFoundError) {
     const message =
       `Temporal has no workflow ${workflowId} for that: none was started in this namespace, or the last one has closed ` +

@@ -1,13 +1,27 @@
 import { Connection } from '@temporalio/client';
+import type { LoadedDataConverter } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { clientDataConverter } from '../encryption/data-converter.js';
 import { BillRunEmailsError } from './errors.js';
 
-/** Connects as the `TEMPORAL_*` variables and the profiles of the SDK's envconfig say. */
-export async function connect(): Promise<{ connection: Connection; namespace: string }> {
+/** What Temporal's `Client` is made of. */
+export interface Connected {
+  readonly connection: Connection;
+  readonly namespace: string;
+  readonly dataConverter: LoadedDataConverter;
+}
+
+/** Connects as the `TEMPORAL_*` variables and the profiles of the SDK's envconfig say, with the keys of payload encryption. */
+export async function connect(): Promise<Connected> {
   const { connectionOptions, namespace = 'default' } = configuration();
+  const dataConverter = await clientDataConverter(process.env).catch((error: unknown) => {
+    const said = error instanceof Error ? error.message : String(error);
+    throw new BillRunEmailsError('InvalidConfiguration', said, { cause: error });
+  });
   const address = connectionOptions.address ?? 'localhost:7233';
   try {
-    return { connection: await Connection.connect({ connectTimeout: '5 seconds', ...connectionOptions }), namespace };
+    const connection = await Connection.connect({ connectTimeout: '5 seconds', ...connectionOptions });
+    return { connection, namespace, dataConverter };
   } catch (error) {
     throw new BillRunEmailsError(
       'TemporalUnavailable',

@@ -1,6 +1,8 @@
 import { createRequire } from 'node:module';
 import { isGrpcServiceError, type Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { clientDataConverter } from '../encryption/data-converter.js';
+import { ConfigurationError } from '../zuora/configuration.js';
 import { missingSearchAttributes, searchAttributes } from '../workflows/search-attributes.js';
 import { Checkup, firstLineOf, NOTHING, type Check, type Done } from './checkup.js';
 import { aheadOfWorker, clockFinding } from './clocks.js';
@@ -28,11 +30,13 @@ export async function temporalChecks({
   readonly deadlineMs: number;
 }): Promise<readonly Check[]> {
   const checkup = new Checkup(deadlineMs);
-  const configured = await checkup.check('temporalConfiguration', NOTHING, explainConfiguration, () => {
+  const configured = await checkup.check('temporalConfiguration', NOTHING, explainConfiguration, async () => {
     const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
     const { address = 'localhost:7233', tls, apiKey } = connectionOptions;
+    const { payloadCodecs } = await clientDataConverter(process.env);
+    const encrypts = payloadCodecs.length > 0 ? ', payloads encrypted' : '';
     const secured = [tls ? 'TLS' : 'no TLS', apiKey === undefined ? 'no API key' : 'an API key'].join(', ');
-    return { result: 'ok', text: `${address}, namespace ${namespace}, ${secured}`, found: address };
+    return { result: 'ok', text: `${address}, namespace ${namespace}, ${secured}${encrypts}`, found: address };
   });
   const connected = await checkup.check('temporal', configured, explainConnection, async (address) => {
     const opened = await connect();
@@ -67,6 +71,7 @@ async function ask(
 }
 
 function explainConfiguration(error: unknown): { text: string; todo: string } {
+  if (error instanceof ConfigurationError) return { text: error.message, todo: 'Mend them where the worker runs, too' };
   const todo = "Mend the TEMPORAL_* variables, or the file that TEMPORAL_CONFIG_FILE or Temporal's own default names";
   return { text: firstLineOf(error), todo };
 }

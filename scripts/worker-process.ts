@@ -18,6 +18,8 @@ export interface WorkerProcessOptions {
   /** For Node, before the main file. */
   readonly nodeArgs?: readonly string[];
   readonly logLevel?: string;
+  /** Further variables, such as PAYLOAD_ENCRYPTION_KEYS. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** From the start of Node to the first poll takes about a second. */
@@ -55,6 +57,7 @@ export async function spawnWorker(options: WorkerProcessOptions): Promise<Child>
       ZUORA_CLIENT_SECRET: SIMULATOR_CREDENTIALS.clientSecret,
       ...(pollInterval === undefined ? {} : { BILL_RUN_POLL_INTERVAL: pollInterval }),
       ...(logLevel === undefined ? {} : { LOG_LEVEL: logLevel }),
+      ...options.env,
     },
     ...(logFile === undefined ? {} : { logFile }),
   });

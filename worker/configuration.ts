@@ -1,10 +1,11 @@
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { DEFAULT_POLLING, type Polling } from '../activities/watch-bill-run.js';
+import { encryptionEnvironment, type EncryptionConfiguration } from '../encryption/keys.js';
 import { readEnvironment, zuoraEnvironment, type ZuoraConfiguration } from '../zuora/configuration.js';
 
 /** What a worker needs to know beside Temporal's own `TEMPORAL_*` variables, which the SDK's envconfig reads. */
-export interface WorkerConfiguration extends ZuoraConfiguration {
+export interface WorkerConfiguration extends ZuoraConfiguration, EncryptionConfiguration {
   readonly polling: Polling;
   readonly logLevel: string;
 }
@@ -36,6 +37,6 @@ const workerEnvironment = z
  * @throws ConfigurationError that names all faults together; no value of a secret is in it
  */
 export function workerConfiguration(env: NodeJS.ProcessEnv): WorkerConfiguration {
-  const environment = zuoraEnvironment.and(workerEnvironment);
+  const environment = zuoraEnvironment.and(workerEnvironment).and(encryptionEnvironment);
   return readEnvironment(environment, env, "the worker's environment is not as it must be");
 }

@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import { fileURLToPath } from 'node:url';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
 import { createActivities } from '../activities/index.js';
@@ -8,13 +7,11 @@ import { ConfigurationError } from '../zuora/configuration.js';
 import { workerConfiguration } from './configuration.js';
 import { assertSearchAttributes, SearchAttributesMissing } from './search-attributes.js';
 import { createLogger, installTelemetry } from './telemetry.js';
-import { createBillRunWorker } from './worker.js';
-
-const WORKFLOW_BUNDLE = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
+import { createBillRunWorker, shippedBundle } from './worker.js';
 
 /** Runs until SIGTERM or SIGINT, then drains: attempts under way end before the process does. */
 async function main(): Promise<void> {
-  const { zuora: zuoraSettings, multiEntity, polling, logLevel } = workerConfiguration(process.env);
+  const { zuora: zuoraSettings, multiEntity, polling, logLevel, encryption } = workerConfiguration(process.env);
   const logger = createLogger(logLevel);
   installTelemetry(logger);
 
@@ -33,7 +30,8 @@ async function main(): Promise<void> {
       connection,
       namespace,
       activities: createActivities({ zuora, multiEntity, polling }),
-      workflowBundlePath: WORKFLOW_BUNDLE,
+      workflowBundlePath: shippedBundle(encryption),
+      encryption,
     });
     logger.info(
       { namespace, taskQueue: worker.options.taskQueue, zuora: zuoraSettings.baseUrl.host },
