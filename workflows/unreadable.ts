@@ -21,9 +21,18 @@ type ToMark = (why: string) => Payload;
 export function unreadablePayloads(toMark: ToMark): (jobs: readonly Job[], isReplaying: boolean) => void {
   let signals = 0;
   return (jobs, isReplaying) => {
-    for (const { initializeWorkflow: start, signalWorkflow: signal, doUpdate: update, resolveActivity } of jobs) {
+    const first = signals + 1;
+    const sent = jobs.flatMap(({ signalWorkflow }) => signalWorkflow ?? []);
+    signals += sent.length;
+    if (!isReplaying)
+      for (const block of blocksIn(
+        sent.map((signal) => !isReadable(signal)),
+        first,
+      ))
+        patched(block);
+    for (const [at, signal] of sent.entries()) checkSignal(signal, first + at, isReplaying, toMark);
+    for (const { initializeWorkflow: start, doUpdate: update, resolveActivity } of jobs) {
       if (start != null) checkStart(start, toMark);
-      if (signal != null) checkSignal(signal, ++signals, isReplaying, toMark);
       // One that was accepted before is part of the run's history.
       if (update != null && update.runValidator !== true) need(update.input);
       if (update != null) update.input = marked(update.input, toMark);
@@ -45,12 +54,36 @@ function checkStart(start: Start, toMark: ToMark): void {
  * that has the key; and one that was followed is never ignored by a worker that has lost the key.
  */
 function checkSignal(signal: Signal, index: number, isReplaying: boolean, toMark: ToMark): void {
-  const ignored = `unreadable-signal-${index}`;
-  const first = signal.input?.slice(0, 1) ?? [];
-  const isReadable = !first.some(isEncrypted);
-  if (isReadable && !isReplaying) return;
-  if (patched(ignored)) signal.input = isReadable ? [toMark('unreadable when it came')] : marked(first, toMark);
-  else need(first);
+  if (!isReplaying) {
+    signal.input = marked(signal.input?.slice(0, 1), toMark);
+  } else if (SIZES.some((size) => patched(blockOf(index, size)))) {
+    signal.input = isReadable(signal) ? [toMark('unreadable when it came')] : marked(signal.input?.slice(0, 1), toMark);
+  } else {
+    need(signal.input?.slice(0, 1));
+  }
+}
+
+function isReadable({ input }: Signal): boolean {
+  return input?.[0] == null || !isEncrypted(input[0]);
+}
+
+/** Markers stand for blocks of signals: ten thousand in one task would be too much. A run takes no more signals than that. */
+const SIZES = Array.from({ length: 14 }, (_, power) => 2 ** power);
+
+/** The block of a size in which a signal is. */
+function blockOf(index: number, size: number): string {
+  return `unreadable-signals-${index - (index % size)}-${size}`;
+}
+
+/** The largest blocks that hold nothing but unreadable signals. */
+function* blocksIn(unreadable: readonly boolean[], first: number): Generator<string> {
+  for (let at = 0; at < unreadable.length;) {
+    const fits = (size: number): boolean =>
+      (first + at) % size === 0 && at + size <= unreadable.length && unreadable.slice(at, at + size).every(Boolean);
+    const size = SIZES.findLast(fits);
+    if (size !== undefined) yield blockOf(first + at, size);
+    at += size ?? 1;
+  }
 }
 
 function marked(payloads: readonly Payload[] | null | undefined, toMark: ToMark): Payload[] {
