@@ -47,7 +47,10 @@ export default tseslint.config(
     },
   },
   boundary('workflows', {
-    forbidden: ['undici', '**/zuora/**', '**/activities/**', '**/worker/**', '**/client/**', '**/simulator/**'],
+    forbidden: [
+      ...['undici', '**/zuora/**', '**/activities/**', '**/worker/**', '**/client/**', '**/encryption/**'],
+      '**/simulator/**',
+    ],
     message: 'Workflow code is deterministic: it knows only the types of activities.',
     paths: nodeBuiltins.map((name) => ({ name, message: 'Workflow code runs in a sandbox without Node built-ins.' })),
   }),
@@ -58,6 +61,7 @@ export default tseslint.config(
       '**/activities/**',
       '**/worker/**',
       '**/client/**',
+      '**/encryption/**',
       '**/simulator/**',
     ],
     message: 'zuora/ knows nothing of Temporal.',
@@ -70,8 +74,20 @@ export default tseslint.config(
     forbidden: ['@temporalio/worker', '**/worker/**', '**/activities/**', '**/simulator/**'],
     message: 'client/ never loads the worker.',
   }),
+  boundary('encryption', {
+    forbidden: ['@temporalio/worker', '**/worker/**', '**/activities/**', '**/client/**', '**/simulator/**'],
+    message: 'encryption/ is for worker, client and codec server: it loads none of them.',
+  }),
   boundary('simulator', {
-    forbidden: ['@temporalio/*', '**/workflows/**', '**/activities/**', '**/worker/**', '**/client/**', '**/zuora/**'],
+    forbidden: [
+      '@temporalio/*',
+      '**/workflows/**',
+      '**/activities/**',
+      '**/worker/**',
+      '**/client/**',
+      '**/encryption/**',
+      '**/zuora/**',
+    ],
     message: 'The simulator stands alone: code shared with the product would share its mistakes.',
   }),
 );

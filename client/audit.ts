@@ -1,7 +1,9 @@
 /** Who sent what, when and why: read from event history alone, so it needs no worker, and tells of runs that are over. */
 import type { Client } from '@temporalio/client';
 import type { LoadedDataConverter } from '@temporalio/common';
+import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { HandedOver } from '../activities/types.js';
+import { PayloadUnreadable } from '../encryption/converters.js';
 import { WORKFLOW_TYPE, type Attempt, type SendOutcome } from '../workflows/contract.js';
 import { hasUnknown, recordOf, takeUp } from '../workflows/send.js';
 import { attemptsByIntent, isAttempt, isReceipt, type HistoricAttempt } from './attempts.js';
@@ -208,7 +210,7 @@ async function tell(
   if (canceled) return { event: 'cancelRequested', identity: canceled.identity ?? '', text: 'cancellation asked for' };
   const state = event.upsertWorkflowSearchAttributesEventAttributes?.searchAttributes?.indexedFields?.['EmailState'];
   if (state) return { event: 'state', text: plain(await first(converter, [state])) };
-  return (await tellOfActivity(event, scheduled, converter)) ?? tellOfEnd(event);
+  return (await tellOfActivity(event, scheduled, converter)) ?? tellOfEnd(event, converter);
 }
 
 function tellOfMessage(
@@ -231,7 +233,7 @@ async function tellOfActivity(
   const attempt = event.activityTaskScheduledEventAttributes;
   if (attempt) {
     if (attempt.activityType?.name !== 'emailBillRunDocuments') return undefined;
-    const input = await first(converter, attempt.input?.payloads);
+    const input = await own(converter, attempt.input?.payloads);
     const what = isAttempt(input) ? `resend=${input.resend}, key ${input.idempotencyKey}` : `with ${json(input)}`;
     return { event: 'attempt', text: `attempt to email, ${what}` };
   }
@@ -241,23 +243,24 @@ async function tellOfActivity(
   switch (attemptOf?.activityType?.name) {
     case 'watchBillRun': {
       if (!completed) return undefined;
-      const billRun = (await first(converter, completed.result?.payloads)) as { number?: string; status?: string };
+      const billRun = (await own(converter, completed.result?.payloads)) as { number?: string; status?: string };
       return { event: 'status', text: `bill run ${billRun.number ?? '?'} is ${billRun.status ?? '?'}` };
     }
     case 'handOver': {
       if (!completed) return undefined;
-      const handedOver = await first(converter, completed.result?.payloads);
+      const handedOver = await own(converter, completed.result?.payloads);
       const requests = Array.isArray(handedOver)
         ? (handedOver as readonly HandedOver[]).map(({ requestId, result }) => `request ${requestId}: ${result}`)
         : [json(handedOver)];
       return { event: 'handover', text: `handed over to the bill run's own workflow: ${requests.join('; ')}` };
     }
     case 'emailBillRunDocuments': {
-      const input = await first(converter, attemptOf.input?.payloads);
-      const failure = lost?.failure;
+      const input = await own(converter, attemptOf.input?.payloads);
+      const failure = await decodeOptionalFailureToOptionalError(converter, lost?.failure);
+      const cause = failure?.cause instanceof Error ? failure.cause : failure;
       const text = completed
-        ? outcomeText(await first(converter, completed.result?.payloads), isAttempt(input) ? input.trackId : null)
-        : `attempt ended without a receipt: ${failure?.cause?.message ?? failure?.message ?? 'no reason'}`;
+        ? outcomeText(await own(converter, completed.result?.payloads), isAttempt(input) ? input.trackId : null)
+        : `attempt ended without a receipt: ${cause?.message ?? 'no reason'}`;
       return { event: 'attemptEnded', identity: completed?.identity ?? '', text };
     }
     default:
@@ -279,14 +282,17 @@ function outcomeText(receipt: unknown, trackId: string | null): string {
   ].join(', ');
 }
 
-function tellOfEnd(event: HistoryEvent): Told | undefined {
+async function tellOfEnd(event: HistoryEvent, converter: LoadedDataConverter): Promise<Told | undefined> {
   const reset = event.workflowTaskFailedEventAttributes;
   if (reset?.baseRunId) {
     const { identity, baseRunId, failure } = reset;
     return { event: 'reset', identity: identity ?? '', text: `reset of run ${baseRunId}: ${failure?.message ?? ''}` };
   }
   const failed = event.workflowExecutionFailedEventAttributes;
-  if (failed) return { event: 'closed', text: `failed: ${failed.failure?.message ?? 'no reason'}` };
+  if (failed) {
+    const failure = await decodeOptionalFailureToOptionalError(converter, failed.failure);
+    return { event: 'closed', text: `failed: ${failure?.message ?? 'no reason'}` };
+  }
   const terminated = event.workflowExecutionTerminatedEventAttributes;
   if (terminated) {
     const text = `terminated${terminated.reason ? `: ${terminated.reason}` : ''}`;
@@ -299,8 +305,19 @@ function tellOfEnd(event: HistoryEvent): Told | undefined {
   return undefined;
 }
 
+/** What anybody may have sent. */
 async function first(...encoded: Parameters<typeof firstOf>): Promise<unknown> {
-  return firstOf(...encoded).catch(() => '(cannot be decoded)');
+  return firstOf(...encoded).catch((error: unknown) =>
+    error instanceof PayloadUnreadable ? `(${error.message})` : '(cannot be decoded)',
+  );
+}
+
+/** What our activities take and give: without the key of it, there is no audit. */
+async function own(...encoded: Parameters<typeof firstOf>): Promise<unknown> {
+  return firstOf(...encoded).catch((error: unknown) => {
+    if (error instanceof PayloadUnreadable) throw error;
+    return '(cannot be decoded)';
+  });
 }
 
 function claim(argument: unknown): { requestedBy?: string } {

@@ -28,6 +28,7 @@ import {
   type RunStatus,
   type SendRecord,
 } from '../workflows/contract.js';
+import { PayloadUnreadable } from '../encryption/converters.js';
 import { quoted } from '../workflows/words.js';
 import type { Audit } from './audit.js';
 import { connect } from './connection.js';
@@ -263,7 +264,6 @@ export class BillRunEmails {
     valid(checkOf[signal](message));
     const workflowId = await this.#workflowId(name);
     return this.#call(workflowId, async () => {
-      await this.#describe(workflowId);
       await this.client.workflow.getHandle(workflowId).signal(signal, message);
       return { workflowId };
     });
@@ -321,10 +321,10 @@ export class BillRunEmails {
     return this.#call(workflowId, () => this.client.workflow.getHandle(workflowId).query(sendsQuery));
   }
 
-  /** The bill runs that Temporal knows on our task queue, open ones first, and the newest first; without a worker. */
+  /** The bill runs that Temporal knows, open ones first, and the newest first; without a worker. */
   async *list(filter: ListFilter = {}): AsyncGenerator<ListedRun, void, undefined> {
     const { listRuns } = await import('./list.js');
-    yield* listRuns(this.client, this.#taskQueue, filter, (ask) => this.#call('the list of bill runs', ask));
+    yield* listRuns(this.client, filter, (ask) => this.#call('the list of bill runs', ask));
   }
 
   /** Who sent what, when and why, from event history: it needs no worker, and works for closed runs as well. */
@@ -354,8 +354,8 @@ export class BillRunEmails {
   }
 
   /**
-   * The last run, which must be ours: bill runs of two tenants may have the same number, and no answer about the other one is
-   * true of this one. docs/decisions/0013.
+   * The last run, which must be ours: bill runs of two tenants may have the same number, and what was or is sent for the other one
+   * was not sent for this one. docs/decisions/0013.
    */
   async #describe(workflowId: string): Promise<WorkflowExecutionDescription> {
     const last = await this.client.workflow.getHandle(workflowId).describe();
@@ -431,6 +431,9 @@ export class BillRunEmails {
 
 function inWords(error: unknown, workflowId: string): unknown {
   if (error instanceof BillRunEmailsError) return error;
+  if (error instanceof PayloadUnreadable) {
+    return new BillRunEmailsError('InvalidConfiguration', `${workflowId}: ${error.message}`, { cause: error });
+  }
   if (error instanceof WorkflowNotFoundError) {
     const message =
       `Temporal has no workflow ${workflowId} for that: none was started in this namespace, or the last one has closed ` +

@@ -30,7 +30,7 @@ Exit codes:
   7  Zuora cannot be reached or does not take us
 
 Temporal is found by the TEMPORAL_* environment variables (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, …),
-bill runs by BILL_RUN_TASK_QUEUE (bill-run-emails).
+and bill runs are started on the task queue BILL_RUN_TASK_QUEUE (bill-run-emails).
 Runbook: docs/runbook.md`;
 
 const ZUORA_IS_FOUND =

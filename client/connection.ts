@@ -2,8 +2,10 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { Connection, isGrpcServiceError } from '@temporalio/client';
+import type { LoadedDataConverter } from '@temporalio/common';
 import type { TLSConfig } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { loadClientConfigProfile, toClientOptions, type ClientConnectConfig } from '@temporalio/envconfig';
+import { clientDataConverter } from '../encryption/data-converter.js';
 import { BillRunEmailsError, firstLineOf } from './errors.js';
 import { CREDENTIALS, failedAs } from './grpc.js';
 
@@ -15,15 +17,27 @@ export interface ConnectionSettings {
   readonly options: ClientConnectConfig['connectionOptions'] & { readonly address: string };
 }
 
+/** What Temporal's `Client` is made of. */
+export interface Connected {
+  readonly connection: Connection;
+  readonly namespace: string;
+  readonly dataConverter: LoadedDataConverter;
+}
+
 /** For network, TLS and the first question. The SDK bounds none of them for a worker. */
 export const CONNECT_LIMIT_MS = 5_000;
 
-/** Connects as the `TEMPORAL_*` variables and the profiles of the SDK's envconfig say. */
-export async function connect(): Promise<{ connection: Connection; namespace: string }> {
+/** Connects as the `TEMPORAL_*` variables and the profiles of the SDK's envconfig say, with the keys of payload encryption. */
+export async function connect(): Promise<Connected> {
   const settings = connectionSettings();
   const { namespace, options } = settings;
+  const dataConverter = await clientDataConverter(process.env).catch((error: unknown) => {
+    const said = error instanceof Error ? error.message : String(error);
+    throw new BillRunEmailsError('InvalidConfiguration', said, { cause: error });
+  });
   try {
-    return { connection: await Connection.connect({ connectTimeout: CONNECT_LIMIT_MS, ...options }), namespace };
+    const connection = await Connection.connect({ connectTimeout: CONNECT_LIMIT_MS, ...options });
+    return { connection, namespace, dataConverter };
   } catch (error) {
     throw await notReached(settings, error);
   }

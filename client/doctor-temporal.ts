@@ -1,5 +1,7 @@
 import { createRequire } from 'node:module';
 import { isGrpcServiceError, type Connection } from '@temporalio/client';
+import { clientDataConverter } from '../encryption/data-converter.js';
+import { ConfigurationError } from '../zuora/configuration.js';
 import { missingSearchAttributes, searchAttributes } from '../workflows/search-attributes.js';
 import { Checkup, NOTHING, type Check, type Done } from './checkup.js';
 import { aheadOfWorker, clockFinding } from './clocks.js';
@@ -30,11 +32,13 @@ export async function temporalChecks({
   readonly deadlineMs: number;
 }): Promise<readonly Check[]> {
   const checkup = new Checkup(deadlineMs);
-  const configured = await checkup.check('temporalConfiguration', NOTHING, explainConfiguration, () => {
+  const configured = await checkup.check('temporalConfiguration', NOTHING, explainConfiguration, async () => {
     const { address, namespace, options } = connectionSettings();
     const taskQueue = wanted ?? taskQueueIn(process.env);
+    const { payloadCodecs } = await clientDataConverter(process.env);
     const secured = [options.tls ? 'TLS' : 'no TLS', options.apiKey === undefined ? 'no API key' : 'an API key'];
-    const text = `${address}, namespace ${namespace}, ${secured.join(', ')}`;
+    const encrypts = payloadCodecs.length > 0 ? ['payloads encrypted'] : [];
+    const text = `${address}, namespace ${namespace}, ${[...secured, ...encrypts].join(', ')}`;
     const found = { address, taskQueue };
     return options.apiKey !== undefined && !options.tls
       ? { result: 'warning', text, todo: 'Use TLS: whoever is on the way reads the API key', found }
@@ -69,6 +73,7 @@ async function ask(checkup: Checkup, connected: Done<Connected>, deadlineMs: num
 }
 
 function explainConfiguration(error: unknown): { text: string; todo: string } {
+  if (error instanceof ConfigurationError) return { text: error.message, todo: 'Mend them where the worker runs, too' };
   const todo = "Mend the variable, or the file that TEMPORAL_CONFIG_FILE or Temporal's own default names";
   return { text: firstLineOf(error), todo };
 }

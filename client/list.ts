@@ -45,12 +45,11 @@ const MOST_PER_PAGE = 1000;
  */
 export async function* listRuns(
   client: Client,
-  taskQueue: string,
   filter: ListFilter,
   call: <T>(ask: () => Promise<T>) => Promise<T>,
 ): AsyncGenerator<ListedRun, void, undefined> {
   const { limit = 0 } = filter;
-  const query = `TaskQueue = '${taskQueue}' AND ${queryOf(filter, Date.now())}`;
+  const query = queryOf(filter, Date.now());
   const pageSize = limit === 0 ? MOST_PER_PAGE : Math.min(limit, MOST_PER_PAGE);
   const runs = client.workflow.list({ query, pageSize })[Symbol.asyncIterator]();
   for (let listed = 0; limit === 0 || listed < limit; listed += 1) {

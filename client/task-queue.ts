@@ -1,10 +1,10 @@
 import { TASK_QUEUE } from '../workflows/contract.js';
 import { BillRunEmailsError } from './errors.js';
 
-/** Printable ASCII without spaces, and without the quote of Temporal's list filter. */
-const NAME = /^[!-&(-~]{1,200}$/;
+/** Printable ASCII without spaces. */
+const NAME = /^[!-~]{1,200}$/;
 
-export const TASK_QUEUE_FAULT = 'must be 1 to 200 printable ASCII characters without spaces and quotes';
+export const TASK_QUEUE_FAULT = 'must be 1 to 200 printable ASCII characters without spaces';
 
 export function isTaskQueue(name: string): boolean {
   return NAME.test(name);

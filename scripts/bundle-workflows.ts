@@ -35,9 +35,14 @@ export async function bundleWorkflows({ workflowsPath, intakePath, outFile }: Wo
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const dist = dirname(import.meta.dirname);
-  await bundleWorkflows({
-    workflowsPath: join(dist, 'workflows', 'index.js'),
-    intakePath: join(dist, 'workflows', 'intake.js'),
-    outFile: join(dist, 'workflow-bundle.js'),
-  });
+  for (const [intake, bundle] of [
+    ['intake.js', 'workflow-bundle.js'],
+    ['intake-encrypted.js', 'workflow-bundle-encrypted.js'],
+  ] as const) {
+    await bundleWorkflows({
+      workflowsPath: join(dist, 'workflows', 'index.js'),
+      intakePath: join(dist, 'workflows', intake),
+      outFile: join(dist, bundle),
+    });
+  }
 }

@@ -4,10 +4,11 @@ import { z } from 'zod';
 import { DEFAULT_POLLING, type Polling } from '../activities/watch-bill-run.js';
 import { isTaskQueue, TASK_QUEUE_FAULT } from '../client/task-queue.js';
 import { TASK_QUEUE } from '../workflows/contract.js';
+import { encryptionEnvironment, type EncryptionConfiguration } from '../encryption/keys.js';
 import { readEnvironment, zuoraEnvironment, type ZuoraConfiguration } from '../zuora/configuration.js';
 
 /** What a worker needs to know beside Temporal's own `TEMPORAL_*` variables, which `client/connection.ts` reads. */
-export interface WorkerConfiguration extends ZuoraConfiguration {
+export interface WorkerConfiguration extends ZuoraConfiguration, EncryptionConfiguration {
   readonly polling: Polling;
   readonly limits: Limits;
   readonly logLevel: string;
@@ -92,6 +93,7 @@ const workerEnvironment = z
 
 const configuration = zuoraEnvironment
   .and(workerEnvironment)
+  .and(encryptionEnvironment)
   .transform(({ rate, ...settings }): WorkerConfiguration => {
     // More at once would only wait for a connection.
     return { ...settings, limits: { ...rate, activitiesAtOnce: settings.zuora.connections } };

@@ -12,16 +12,15 @@ import { serveHealth } from './health.js';
 import { countOpenRuns, zuoraMetrics } from './metrics.js';
 import { assertSearchAttributes, SearchAttributesMissing } from './search-attributes.js';
 import { createLogger, installTelemetry } from './telemetry.js';
-import { createBillRunWorker } from './worker.js';
+import { createBillRunWorker, shippedBundle } from './worker.js';
 
-const WORKFLOW_BUNDLE = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
 /** What the build was made of: another build has another one. */
 const BUILD_ID = fileURLToPath(new URL('../build-id', import.meta.url));
 
 /** Runs until SIGTERM or SIGINT, then drains: attempts under way end before the process does. */
 async function main(): Promise<void> {
   const { zuora: zuoraSettings, multiEntity, polling, limits, taskQueue, ...rest } = workerConfiguration(process.env);
-  const { logLevel, metricsAddress, healthAddress, deployment } = rest;
+  const { logLevel, metricsAddress, healthAddress, deployment, encryption } = rest;
   const settings = connectionSettings();
   const { namespace } = settings;
   const logger = createLogger(logLevel);
@@ -36,7 +35,8 @@ async function main(): Promise<void> {
       connection,
       namespace,
       activities: createActivities({ zuora, multiEntity, polling }),
-      workflowBundlePath: WORKFLOW_BUNDLE,
+      workflowBundlePath: shippedBundle(encryption),
+      encryption,
       taskQueue,
       limits,
       ...(deployment === undefined ? {} : { version: { deploymentName: deployment.name, buildId } }),

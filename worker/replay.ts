@@ -1,23 +1,23 @@
 #!/usr/bin/env node
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { Client, type HistoryAndWorkflowId } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { Command, CommanderError } from 'commander';
 import { connect } from '../client/connection.js';
+import { workerDataConverter } from '../encryption/data-converter.js';
+import { encryptionKeys } from '../encryption/keys.js';
 import { BillRunEmailsError, EXIT, exitCodeOfFailure, failureIn } from '../client/errors.js';
 import { WORKFLOW_TYPE } from '../workflows/contract.js';
 import { createLogger, installTelemetry } from './telemetry.js';
-import { shortenStackTraces } from './worker.js';
+import { shippedBundle, shortenStackTraces } from './worker.js';
 
-const WORKFLOW_BUNDLE = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
 const OPEN_RUNS = `WorkflowType = '${WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'`;
 /** For each question to Temporal. A history may have megabytes. */
 const DEADLINE_MS = 60_000;
 
 interface Flags {
   readonly query: string;
-  readonly bundle: string;
+  readonly bundle?: string;
   readonly json?: true;
 }
 
@@ -30,7 +30,7 @@ interface Unreplayed {
 const program = new Command('replay')
   .description('Replays the histories of live runs on this version of the workflow code; a gate before a deployment.')
   .option('--query <query>', "which runs, in Temporal's list filter", OPEN_RUNS)
-  .option('--bundle <file>', 'the bundle of workflow code to replay on', WORKFLOW_BUNDLE)
+  .option('--bundle <file>', 'the bundle of workflow code to replay on; default: the one that workers run')
   .option('--json', 'one JSON object on stdout: {query, replayed, failed: [{workflowId, runId, error}]}')
   .addHelpText(
     'after',
@@ -40,23 +40,31 @@ Examples:
   npm run replay -- --query "WorkflowType = '${WORKFLOW_TYPE}' AND StartTime > '2026-03-01T00:00:00Z'" --json
 
 Exit codes: 0 all runs replay; 1 some do not, and would stand still on this version; 2 usage; 6 Temporal is not reached.
-Temporal is found by the TEMPORAL_* environment variables.`,
+Temporal is found by the TEMPORAL_* environment variables; PAYLOAD_ENCRYPTION_KEYS has the keys that the workers have.`,
   )
   .exitOverride();
 
 /** @returns the exit code */
 async function main(): Promise<number> {
-  const { query, bundle, json } = program.parse().opts<Flags>();
-  if (!existsSync(bundle)) throw new BillRunEmailsError('InvalidInput', `there is no bundle ${bundle}`);
+  const { query, json, ...flags } = program.parse().opts<Flags>();
+  if (flags.bundle !== undefined && !existsSync(flags.bundle)) {
+    throw new BillRunEmailsError('InvalidInput', `there is no bundle ${flags.bundle}`);
+  }
   // What the SDK says of a run that does not replay is in the result as well.
   installTelemetry(createLogger('silent'));
   shortenStackTraces();
-  const { connection, namespace } = await connect();
-  const client = new Client({ connection, namespace });
+  const connected = await connect();
+  const client = new Client(connected);
+  // They are as they must be: the client has them as well.
+  const encryption = encryptionKeys(process.env);
+  const { bundle = shippedBundle(encryption) } = flags;
   const failed: Unreplayed[] = [];
   let replayed = 0;
   try {
-    const options = { workflowBundle: { codePath: bundle } };
+    const options = {
+      workflowBundle: { codePath: bundle },
+      ...(encryption === undefined ? {} : { dataConverter: workerDataConverter(encryption) }),
+    };
     for await (const { workflowId, runId, error } of Worker.runReplayHistories(options, liveHistories(client, query))) {
       replayed += 1;
       if (error === undefined) continue;
@@ -64,7 +72,7 @@ async function main(): Promise<number> {
       if (json !== true) console.log(`${workflowId} (run ${runId}) does not replay: ${error.message}`);
     }
   } finally {
-    await connection.close();
+    await connected.connection.close();
   }
   console.log(
     json === true

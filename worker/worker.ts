@@ -1,6 +1,9 @@
+import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import type { Activities } from '../activities/index.js';
+import { workerDataConverter } from '../encryption/data-converter.js';
+import type { EncryptionKeys } from '../encryption/keys.js';
 import { TASK_QUEUE } from '../workflows/contract.js';
 import type { Limits } from './configuration.js';
 import { billRunInLogs } from './telemetry.js';
@@ -9,8 +12,10 @@ export interface WorkerSettings {
   readonly connection: NativeConnection;
   readonly namespace: string;
   readonly activities: Activities;
-  /** Path of the prebuilt bundle of workflow code. */
+  /** Path of the prebuilt bundle of workflow code; with keys, the one that encodes failures. */
   readonly workflowBundlePath: string;
+  /** Absent: nothing is encrypted. */
+  readonly encryption?: EncryptionKeys | undefined;
   readonly taskQueue?: string;
   /** None unless given. */
   readonly limits?: Limits;
@@ -21,6 +26,12 @@ export interface WorkerSettings {
 /** What supervises a worker must wait for longer. */
 export const SHUTDOWN_GRACE_SECONDS = 140;
 
+/** The workflow code that the build has made, for workers with and without keys. */
+export function shippedBundle(encryption: EncryptionKeys | undefined): string {
+  const name = encryption === undefined ? 'workflow-bundle.js' : 'workflow-bundle-encrypted.js';
+  return fileURLToPath(new URL(`../${name}`, import.meta.url));
+}
+
 /**
  * A worker for bill runs, ready to run. The namespace must have the search attributes; `assertSearchAttributes` tells.
  */
@@ -29,6 +40,7 @@ export function createBillRunWorker({
   namespace,
   activities,
   workflowBundlePath,
+  encryption,
   taskQueue = TASK_QUEUE,
   limits,
   version,
@@ -53,6 +65,7 @@ export function createBillRunWorker({
     ...(version === undefined
       ? {}
       : { workerDeploymentOptions: { version, useWorkerVersioning: true, defaultVersioningBehavior: 'AUTO_UPGRADE' } }),
+    ...(encryption === undefined ? {} : { dataConverter: workerDataConverter(encryption) }),
     // Above the deadline of an attempt (130 s): whoever stops a worker never cuts a send.
     shutdownGraceTime: `${SHUTDOWN_GRACE_SECONDS} seconds`,
   });

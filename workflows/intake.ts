@@ -10,9 +10,10 @@ import {
   type Payload,
   type PayloadConverter,
 } from '@temporalio/common';
-import type { ActivateInput, WorkflowInterceptorsFactory } from '@temporalio/workflow';
+import type { WorkflowInterceptorsFactory } from '@temporalio/workflow';
 import { billRunInLogs } from './telemetry.js';
 import { undecodableMark } from './undecodable.js';
+import { unreadablePayloads, type Job } from './unreadable.js';
 
 /** The SDK's, except that a payload which cannot be decoded becomes a mark. The checks of inputs and messages know it. */
 export const payloadConverter: PayloadConverter = {
@@ -36,33 +37,39 @@ function nestsWithin(levels: number, value: unknown): boolean {
   return levels > 0 && Object.values(value).every((each) => nestsWithin(levels - 1, each));
 }
 
-const defaultFailureConverter = new DefaultFailureConverter();
+export const failureConverter = tolerant(new DefaultFailureConverter());
 
-/** The SDK's, except that a failure which lacks what its kind must have is one without a kind. A start may bring one. */
-export const failureConverter: FailureConverter = {
-  errorToFailure: (...error) => defaultFailureConverter.errorToFailure(...error),
-  failureToError(failure, ...how) {
-    try {
-      return defaultFailureConverter.failureToError(failure, ...how);
-    } catch {
-      return defaultFailureConverter.failureToError({ message: 'a failure that cannot be read' }, ...how);
-    }
-  },
+/** A failure which lacks what its kind must have is one without a kind. A start may bring one. */
+export function tolerant(converter: FailureConverter): FailureConverter {
+  return {
+    errorToFailure: (...error) => converter.errorToFailure(...error),
+    failureToError(failure, ...how) {
+      try {
+        return converter.failureToError(failure, ...how);
+      } catch {
+        return converter.failureToError({ message: 'a failure that cannot be read' }, ...how);
+      }
+    },
+  };
+}
+
+export const interceptors: WorkflowInterceptorsFactory = () => {
+  const checkEncrypted = unreadablePayloads((why) => payloadConverter.toPayload(undecodableMark(why)));
+  return {
+    internals: [
+      {
+        activate({ activation, ...rest }, next) {
+          const jobs = activation.jobs ?? [];
+          checkEncrypted(jobs, activation.isReplaying ?? false);
+          for (const job of jobs) limit(job);
+          next({ activation: { ...activation, jobs: withSignalsTogether(jobs) }, ...rest });
+        },
+      },
+    ],
+    outbound: [billRunInLogs],
+  };
 };
 
-export const interceptors: WorkflowInterceptorsFactory = () => ({
-  internals: [
-    {
-      activate({ activation, ...rest }, next) {
-        for (const job of activation.jobs ?? []) limit(job);
-        next({ activation: { ...activation, jobs: withSignalsTogether(activation.jobs ?? []) }, ...rest });
-      },
-    },
-  ],
-  outbound: [billRunInLogs],
-});
-
-type Job = NonNullable<ActivateInput['activation']['jobs']>[number];
 type Payloads = readonly Payload[] | null | undefined;
 
 /** In bytes. The longest valid one, a start with every character of its texts escaped, takes 20 kB. */

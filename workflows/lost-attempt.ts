@@ -1,6 +1,7 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure, TimeoutType } from '@temporalio/common';
 import type { LostAttempt } from '../activities/types.js';
 import type { Reason } from './contract.js';
+import { PAYLOAD_UNREADABLE } from './encrypted.js';
 import * as words from './words.js';
 
 /** What is known of an attempt whose activity gave no receipt; `neverTaken` where no worker began it. */
@@ -14,6 +15,9 @@ export function lostAttempt(error: unknown): LostAttempt | 'neverTaken' {
   if (cause instanceof ApplicationFailure && cause.type === 'NeverLeft') {
     const [reason] = (cause.details ?? []) as Reason[];
     return { verdict: 'notExecuted', reasons: reason === undefined ? [] : [reason] };
+  }
+  if (cause instanceof ApplicationFailure && cause.type === PAYLOAD_UNREADABLE) {
+    return { verdict: 'notExecuted', reasons: [{ code: 'PAYLOAD_UNREADABLE', message: cause.message }] };
   }
   return { verdict: 'unknown', reasons: [{ code: 'ATTEMPT_FAILED', message: 'the attempt failed without a receipt' }] };
 }

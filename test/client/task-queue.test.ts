@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { BillRunEmails, diagnose } from '../../client/index.js';
 import { cliGiven, json } from '../support/command-line.js';
-import { openRig, until, type Rig } from '../support/rig.js';
+import { openRig, type Rig } from '../support/rig.js';
 
 let ours: Rig;
 let theirs: Rig;
@@ -33,7 +33,7 @@ async function sameNumber(status: string): Promise<string> {
 }
 
 describe('A bill run on the task queue of another tenant', () => {
-  test('is neither joined nor told anything', async () => {
+  test('is neither joined nor escalated', async () => {
     const billRunKey = await sameNumber('Completed');
     await theirs.start({ billRunKey });
     const name = { billRunKey };
@@ -41,8 +41,6 @@ describe('A bill run on the task queue of another tenant', () => {
       () => ours.emails.start(name),
       () => ours.emails.start({ ...name, resend: true }, { again: true }),
       () => ours.emails.requestResend(name),
-      () => ours.emails.signal(name, 'hold'),
-      () => ours.emails.signalAndSee(name, 'finish'),
     ]) {
       await expect(asked()).rejects.toMatchObject(refused());
     }
@@ -68,21 +66,6 @@ describe('A bill run on the task queue of another tenant', () => {
     const guest = await ours.start({ billRunKey: id });
     await expect(guest.result()).rejects.toMatchObject({ cause: refused() });
   });
-
-  test('is not listed, so that nobody holds or releases it with all of ours', async () => {
-    const billRunKey = await sameNumber('Completed');
-    await theirs.start({ billRunKey });
-    const listed = async (emails: BillRunEmails): Promise<string[]> => {
-      const ids: string[] = [];
-      for await (const { workflowId } of emails.list({ number: billRunKey })) ids.push(workflowId);
-      return ids;
-    };
-    await until(
-      () => listed(theirs.emails),
-      (ids) => ids.length === 1,
-    );
-    expect(await listed(ours.emails)).toEqual([]);
-  });
 });
 
 describe('BILL_RUN_TASK_QUEUE', () => {
@@ -92,7 +75,7 @@ describe('BILL_RUN_TASK_QUEUE', () => {
     await json(cliGiven({ env }, 'start', number, '--json'));
     const run = ours.client.workflow.getHandle(`email-bill-run/${number}`);
     expect(await run.describe()).toMatchObject({ taskQueue: ours.taskQueue });
-    const elsewhere = await cliGiven({}, 'hold', number);
+    const elsewhere = await cliGiven({}, 'resend', number);
     expect(elsewhere).toMatchObject({ code: 2, stderr: expect.stringContaining(ours.taskQueue) as string });
 
     vi.stubEnv('TEMPORAL_ADDRESS', inject('temporalAddress'));
@@ -106,7 +89,7 @@ describe('BILL_RUN_TASK_QUEUE', () => {
     await run.result();
   });
 
-  test.for(['with space', "o'hara", 'x'.repeat(201), 'ü'])('is refused where it is no name: %s', async (name) => {
+  test.for(['with space', 'x'.repeat(201), 'ü'])('is refused where it is no name: %s', async (name) => {
     const env = { BILL_RUN_TASK_QUEUE: name };
     const rule = 'must be 1 to 200 printable ASCII characters';
     const words = expect.stringContaining(rule) as string;

@@ -45,6 +45,17 @@ export async function openTemporalUi(url: string) {
       await page.getByRole('menuitem', { name }).filter({ visible: true }).click();
     },
 
+    /** Tells this browser where the codec server is, and to show it what it has signed in with. */
+    async useCodecServer(codecServerUrl: string): Promise<void> {
+      await page.getByTestId('data-encoder-status').click();
+      const dialog = page.locator('dialog#data-encoder-settings');
+      await dialog.getByTestId('use-local-endpoint-input').check();
+      await dialog.getByRole('textbox').fill(codecServerUrl);
+      await dialog.getByText('Include cross-origin credentials').click();
+      await dialog.getByTestId('confirm-modal-button').click();
+      await dialog.waitFor({ state: 'hidden' });
+    },
+
     async run(workflowId: string): Promise<void> {
       await page.goto(`${workflows}/${encodeURIComponent(workflowId)}`);
       await page.getByRole('heading', { name: workflowId }).waitFor();

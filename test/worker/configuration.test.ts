@@ -87,7 +87,7 @@ describe('The configuration of a worker', () => {
 
   test('takes another task queue', () => {
     expect(workerConfiguration({ ...complete, BILL_RUN_TASK_QUEUE: 'sandbox' }).taskQueue).toBe('sandbox');
-    expect(faultsOf({ ...complete, BILL_RUN_TASK_QUEUE: "it's" })).toContain('BILL_RUN_TASK_QUEUE');
+    expect(faultsOf({ ...complete, BILL_RUN_TASK_QUEUE: 'a b' })).toContain('BILL_RUN_TASK_QUEUE');
   });
 
   test.for([
