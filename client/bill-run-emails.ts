@@ -359,7 +359,7 @@ export class BillRunEmails {
    */
   async #describe(workflowId: string): Promise<WorkflowExecutionDescription> {
     const last = await this.client.workflow.getHandle(workflowId).describe();
-    if (last.taskQueue === this.#taskQueue) return last;
+    if (last.taskQueue === this.#taskQueue || last.type !== WORKFLOW_TYPE) return last;
     const message =
       `${workflowId} runs on task queue ${last.taskQueue}, and not on ${this.#taskQueue}: for another tenant? Each Zuora tenant ` +
       `needs a Temporal namespace of its own; BILL_RUN_TASK_QUEUE names the task queue`;

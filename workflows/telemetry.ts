@@ -5,23 +5,6 @@ import type { Run } from './run.js';
 import { searchAttributes } from './search-attributes.js';
 import type { Send } from './send.js';
 
-const attemptCount = metricMeter.createCounter(
-  'bill_run_emails_attempts',
-  undefined,
-  'Calls to email the documents of a bill run, by what became of them.',
-);
-const sendCount = metricMeter.createCounter(
-  'bill_run_emails_sends',
-  undefined,
-  'Sends that were settled, by how they ended.',
-);
-const postedToAccepted = metricMeter.createHistogram(
-  'bill_run_emails_posted_to_accepted',
-  'float',
-  's',
-  'From the look that saw a bill run posted to the acceptance of its first send, in seconds.',
-);
-
 /** Tells what is new, and remembers it. */
 export function tell(run: Run, state: EmailState): void {
   const { told, billRun } = run;
@@ -43,16 +26,31 @@ function attemptsOfThisRun({ attempts, resend }: Send): readonly AttemptOfSend[]
 }
 
 function tellAttempt({ resend, reasons, ...attempt }: AttemptOfSend): void {
-  attemptCount.add(1, { verdict: attempt.verdict, resend });
+  metricMeter
+    .createCounter(
+      'bill_run_emails_attempts',
+      undefined,
+      'Calls to email the documents of a bill run, by what became of them.',
+    )
+    .add(1, { verdict: attempt.verdict, resend });
   // Zuora's own words stay in history.
   log.info(`attempt ended: ${attempt.verdict}`, { resend, ...attempt, reasonCodes: reasons.map(({ code }) => code) });
 }
 
 function tellSend({ ordinal, resend, outcome, attempts, settledAt }: Send, postedAt: number | null): void {
-  sendCount.add(1, { outcome, resend });
+  metricMeter
+    .createCounter('bill_run_emails_sends', undefined, 'Sends that were settled, by how they ended.')
+    .add(1, { outcome, resend });
   log.info(`send settled: ${outcome}`, { ordinal, resend, outcome, attempts: attempts.length });
   if (outcome !== 'accepted' || ordinal !== 1 || resend || postedAt === null || settledAt === null) return;
-  postedToAccepted.record(Math.max(0, Date.parse(settledAt) - postedAt) / 1000);
+  metricMeter
+    .createHistogram(
+      'bill_run_emails_posted_to_accepted',
+      'float',
+      'seconds',
+      'From the look that saw a bill run posted to the acceptance of its first send, in seconds.',
+    )
+    .record(Math.max(0, Date.parse(settledAt) - postedAt) / 1000);
 }
 
 /** Names the bill run in every line: by number, or, until that is known, by what the workflow id says. */
