@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { NativeConnection, Worker } from '@temporalio/worker';
 import { fastify } from 'fastify';
 import type { Zuora } from '../zuora/client.js';
+import { ConfigurationError } from '../zuora/configuration.js';
 import type { SocketAddress } from './configuration.js';
 
 /** For each check; whoever probes should wait longer. */
@@ -19,7 +20,7 @@ export interface Checked {
  * Serves `/healthz` and `/readyz`: 200 or 503, with `{ok, checks: {name: 'ok' or why not}}`. A worker that drains is healthy but
  * not ready; one that cannot reach Temporal, or gets no token from Zuora, is healthy too, because a restart would not help.
  *
- * @throws Error where the address cannot be had
+ * @throws ConfigurationError where the address cannot be had
  */
 export async function serveHealth(
   { host, port }: SocketAddress,
@@ -42,7 +43,9 @@ export async function serveHealth(
     const readiness = answer({ worker: aliveness(checked), poller: polling(checked), temporal, zuora });
     return reply.code(readiness.ok ? 200 : 503).send(readiness);
   });
-  await server.listen({ host, port });
+  await server.listen({ host, port }).catch((error: unknown) => {
+    throw new ConfigurationError(`HEALTH_ADDRESS cannot be had: ${String(error)}`, { cause: error });
+  });
   return { close: () => server.close() };
 }
 

@@ -29,30 +29,27 @@ async function main(): Promise<void> {
   const connection = await connectWorker(settings);
   const zuora = createZuora({ ...zuoraSettings, onCall: zuoraMetrics() });
   const buildId = deployment?.buildId ?? readFileSync(BUILD_ID, 'utf8').trim();
-  try {
-    await assertSearchAttributes(connection, namespace);
-    const worker = await createBillRunWorker({
-      connection,
-      namespace,
-      activities: createActivities({ zuora, multiEntity, polling }),
-      workflowBundlePath: shippedBundle(encryption),
-      encryption,
-      taskQueue,
-      limits,
-      ...(deployment === undefined ? {} : { version: { deploymentName: deployment.name, buildId } }),
-    });
-    const health = healthAddress && (await serveHealth(healthAddress, { worker, connection, namespace, zuora }));
-    const stopCounting = metricsAddress && countOpenRuns(connection, namespace, logger);
-    const about = { namespace, taskQueue, deployment: deployment?.name, buildId, zuora: zuoraSettings.baseUrl.host };
-    logger.info(about, 'worker is ready');
-    await worker.run();
-    stopCounting?.();
-    await health?.close();
-    logger.info('worker has drained');
-  } finally {
-    await zuora.close();
-    await connection.close();
-  }
+  await assertSearchAttributes(connection, namespace);
+  const worker = await createBillRunWorker({
+    connection,
+    namespace,
+    activities: createActivities({ zuora, multiEntity, polling }),
+    workflowBundlePath: shippedBundle(encryption),
+    encryption,
+    taskQueue,
+    limits,
+    ...(deployment === undefined ? {} : { version: { deploymentName: deployment.name, buildId } }),
+  });
+  const health = healthAddress && (await serveHealth(healthAddress, { worker, connection, namespace, zuora }));
+  const stopCounting = metricsAddress && countOpenRuns(connection, namespace, logger);
+  const about = { namespace, taskQueue, deployment: deployment?.name, buildId, zuora: zuoraSettings.baseUrl.host };
+  logger.info(about, 'worker is ready');
+  await worker.run();
+  stopCounting?.();
+  await health?.close();
+  await zuora.close();
+  await connection.close();
+  logger.info('worker has drained');
 }
 
 /** The same as the command line's: 2 for what stands in the environment, 6 for a Temporal that is not reached or not set up. */

@@ -5,6 +5,7 @@ import {
   type Logger as TemporalLogger,
   type LogLevel,
 } from '@temporalio/worker';
+import { ConfigurationError } from '../zuora/configuration.js';
 import type { SocketAddress } from './configuration.js';
 import { HISTOGRAM_BUCKETS } from './metrics.js';
 
@@ -21,16 +22,22 @@ export function createLogger(level: string): Logger {
  * Makes the SDK log through ours, and serve metrics to Prometheus where it is told to. Once for each process, before any
  * connection.
  *
- * @throws Error where the address for metrics cannot be had
+ * @throws ConfigurationError where the address for metrics cannot be had
  */
 export function installTelemetry(logger: Logger, metricsAddress?: SocketAddress): void {
-  Runtime.install({
+  const options = {
     logger: temporalLogger(logger),
     telemetryOptions: {
       logging: { filter: { core: 'WARN', other: 'WARN' }, forward: {} },
       ...(metricsAddress === undefined ? {} : { metrics: { prometheus: prometheusAt(metricsAddress) } }),
     },
-  });
+  } as const;
+  try {
+    Runtime.install(options);
+  } catch (error) {
+    if (metricsAddress === undefined) throw error;
+    throw new ConfigurationError(`METRICS_ADDRESS cannot be had: ${String(error)}`, { cause: error });
+  }
 }
 
 /** Names and units as Prometheus wants them, and as Temporal's own dashboards expect them. */

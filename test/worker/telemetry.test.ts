@@ -9,7 +9,7 @@ import { parse } from 'yaml';
 import { projectRoot } from '../../scripts/project-root.js';
 import type { Child } from '../../scripts/processes.js';
 import { freePort } from '../../scripts/temporal-server.js';
-import { startWorker } from '../../scripts/worker-process.js';
+import { spawnWorker, startWorker } from '../../scripts/worker-process.js';
 import { TASK_QUEUE } from '../../workflows/contract.js';
 import { openParts, type Parts } from '../support/parts.js';
 import { until } from '../support/rig.js';
@@ -191,6 +191,18 @@ test('A worker is ready while it polls, reaches Temporal and has a token; on SIG
   });
   expect(await health('/healthz')).toMatchObject({ code: 200, ok: true });
   expect(await stopping).toMatchObject({ code: 0 });
+});
+
+test.for(['METRICS_ADDRESS', 'HEALTH_ADDRESS'])('A worker whose %s is taken ends, and says so', async (name) => {
+  const taken = parts.temporal.address;
+  const worker = await spawnWorker({
+    temporal: parts.temporal,
+    simulatorUrl: parts.simulator.url,
+    env: { [name]: taken },
+  });
+  const { code } = await worker.ended;
+  expect(code).toBe(2);
+  expect(worker.lastLines.join('\n')).toMatch(new RegExp(`^${name} cannot be had: .*in use`, 'm'));
 });
 
 test('A worker without a token, or without Temporal, is not ready, says why, and lives on', async () => {
