@@ -55,7 +55,7 @@ export function createWatchBillRun({
     throw ApplicationFailure.create({
       type: 'StatusUnchanged',
       message: keepable(`bill run ${billRun.number} is still ${billRun.status}`),
-      nextRetryDelay: withinBudget(jittered(pollInterval(elapsedMs, polling)), Date.now()),
+      nextRetryDelay: withinBudget(jittered(pollInterval(elapsedMs, polling)), performance.now()),
       category: ApplicationFailureCategory.BENIGN,
     });
   };
@@ -68,7 +68,7 @@ export function pollInterval(elapsedMs: number, { first, longest, afterAnHour }:
 }
 
 /**
- * Keeps reads within the budget: each has a turn of its own, as far from the one before as the budget asks. Thousands that wait
+ * Keeps reads within the budget, by a clock that nobody sets: each has a turn of its own, as far from the one before as the budget asks. Thousands that wait
  * are read in turn, however often each would like to be.
  *
  * @returns how long to wait: the interval, or until the next turn where that is later

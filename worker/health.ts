@@ -8,6 +8,8 @@ import type { SocketAddress } from './configuration.js';
 
 /** For each check; whoever probes should wait longer. */
 const DEADLINE_MS = 5_000;
+/** A refused login is not tried again for every probe: too many of them may lock a client out. */
+const REFUSED_FOR_MS = 30_000;
 
 export interface Checked {
   readonly worker: Pick<Worker, 'getStatus'>;
@@ -35,10 +37,17 @@ export async function serveHealth(
     const health = answer({ worker: aliveness(checked) });
     return reply.code(health.ok ? 200 : 503).send(health);
   });
+  let refused = { zuora: 'ok', until: 0 };
+  const tokenCheck = async (): Promise<string> => {
+    if (performance.now() < refused.until) return refused.zuora;
+    const zuora = await cameOf('Zuora gives no token', checked.zuora.authenticate());
+    if (zuora !== 'ok') refused = { zuora, until: performance.now() + REFUSED_FOR_MS };
+    return zuora;
+  };
   server.get('/readyz', async (_request, reply) => {
     const [temporal, zuora] = await Promise.all([
       cameOf('Temporal does not answer', reachTemporal(checked)),
-      cameOf('Zuora gives no token', checked.zuora.authenticate()),
+      tokenCheck(),
     ]);
     const readiness = answer({ worker: aliveness(checked), poller: polling(checked), temporal, zuora });
     return reply.code(readiness.ok ? 200 : 503).send(readiness);

@@ -72,7 +72,7 @@ export function countOpenRuns(connection: NativeConnection, namespace: string, l
       const { count } = await connection.withDeadline(Date.now() + COUNT_DEADLINE_MS, () =>
         connection.workflowService.countWorkflowExecutions({ namespace, query }),
       );
-      gauge.set(Number(count), { email_state: state });
+      gauge.set(Number(count), { namespace, email_state: state });
     }
   };
   const tell = (): void => {

@@ -55,12 +55,19 @@ export function settle(run: Run, now: number): void {
     return;
   }
   if (!isPosted(run) || isGuest(run)) return;
-  if (current !== undefined && isSuperseded(run, current, now)) {
-    closeSend(current, 'superseded', now, words.supersededBy(current.ordinal + 1, hasUnknown(current)));
-  }
-  beginSends(run, now);
+  supersede(run, now);
+  // A send that is taken up from an earlier run may be overtaken already, by what came in the meantime.
+  do beginSends(run, now);
+  while (supersede(run, now));
   const send = openSendOf(run);
   if (send !== undefined) noteQuestion(run, send, now);
+}
+
+function supersede(run: Run, now: number): boolean {
+  const current = openSendOf(run);
+  if (current === undefined || !isSuperseded(run, current, now)) return false;
+  closeSend(current, 'superseded', now, words.supersededBy(current.ordinal + 1, hasUnknown(current)));
+  return true;
 }
 
 function beginSends(run: Run, now: number): void {

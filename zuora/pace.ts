@@ -19,7 +19,7 @@ interface Slow {
 
 /**
  * Slows down over Zuora's limits: after an answer of 429, one call leaves in each pause, until one is answered otherwise. Calls
- * that would wait beyond their deadline never leave.
+ * that would wait for half of their time never leave.
  */
 export function paced(transport: Transport): Transport {
   let begun = 0;
@@ -28,19 +28,21 @@ export function paced(transport: Transport): Transport {
   /** @returns the time left for the call, in milliseconds */
   async function turn({ deadlineMs, url }: Call): Promise<number> {
     const endsAt = performance.now() + deadlineMs;
+    // A call that left with little time would be cut off by us, and its outcome unknown.
+    const leavesBy = endsAt - deadlineMs / 2;
     while (slow !== undefined) {
       const now = performance.now();
+      if (Math.max(now, slow.nextAt) >= leavesBy) {
+        const message = `the call to ${url.hostname} did not leave: Zuora answers that a limit is reached`;
+        throw new NeverLeft(message, 'RATE_LIMITED');
+      }
       if (now >= slow.nextAt) {
         slow.nextAt = now + slow.pauseMs;
         break;
       }
-      if (slow.nextAt >= endsAt) {
-        const message = `the call to ${url.hostname} did not leave: Zuora answers that a limit is reached`;
-        throw new NeverLeft(message, 'RATE_LIMITED', slow.pauseMs);
-      }
       await Promise.race([delay(slow.nextAt - now), slow.over]);
     }
-    return Math.ceil(endsAt - performance.now());
+    return Math.max(1, Math.ceil(endsAt - performance.now()));
   }
 
   function slowDown(pauseMs: number): void {

@@ -1,9 +1,12 @@
 /** deploy/kubernetes.yaml against the image and the worker that it runs. No cluster is asked. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { projectRoot } from '../../scripts/project-root.js';
+import { connectionSettings } from '../../client/connection.js';
+import { workerConfiguration } from '../../worker/configuration.js';
 import { SHUTDOWN_GRACE_SECONDS } from '../../worker/worker.js';
 import { instructions } from './image.js';
 
@@ -64,7 +67,6 @@ const { spec } = of('Deployment') as unknown as Deployment;
 const pod = spec.template.spec;
 const [container] = pod.containers;
 const { data } = of('ConfigMap') as unknown as { readonly data: Readonly<Record<string, string>> };
-
 function of(kind: string): Manifested {
   const found = objects.find((object) => object.kind === kind);
   return found ?? expect.unreachable(`there is no ${kind}`);
@@ -97,6 +99,19 @@ test("probes and metrics are asked for where the worker's configuration offers t
     { path: '/healthz', port: 'health' },
     { path: '/readyz', port: 'health' },
   ]);
+});
+
+test('the worker takes its environment, given the files that it must have', () => {
+  const mounted = mkdtempSync(join(tmpdir(), 'bill-run-emails-secrets-'));
+  for (const file of ['client-id', 'client-secret']) writeFileSync(join(mounted, file), `the ${file}`);
+  const files = container.env.map(({ name, value = '' }) => [name, join(mounted, basename(value))]);
+  const environment = { ...data, ...Object.fromEntries(files) } as Record<string, string>;
+  expect(connectionSettings(environment)).toMatchObject({
+    address: data['TEMPORAL_ADDRESS'],
+    namespace: data['TEMPORAL_NAMESPACE'],
+  });
+  expect(workerConfiguration(environment)).toMatchObject({ zuora: { baseUrl: new URL(data['ZUORA_BASE_URL'] ?? '') } });
+  rmSync(mounted, { recursive: true });
 });
 
 test('a worker that drains is not killed: it gets more time than it takes', () => {

@@ -115,7 +115,7 @@ describe('A question', () => {
 });
 
 describe('Requests', () => {
-  const earlier = (came: 'accepted' | 'unknown') => ({
+  const earlier = (came: 'accepted' | 'unknown' | 'refused') => ({
     requestIds: ['T-1'],
     attempts: [
       {
@@ -148,6 +148,14 @@ describe('Requests', () => {
     life.pass(2 * HOUR);
     expect(life.keys).toEqual(['resend/T-2/1', 'resend/T-2/1', 'resend/T-1/1']);
     expect(life.sends.map(({ ordinal }) => ordinal)).toEqual([1, 2]);
+  });
+
+  test('that an earlier run was refused are overtaken at once by a resend that came meanwhile', () => {
+    const life = new Life({ input: { resend: true, requestId: 'T-1' } });
+    life.earlier = [earlier('refused')];
+    life.resend({ requestId: 'T-2' });
+    expect(life.keys).toEqual(['resend/T-2/1']);
+    expect(life.sends.map(({ outcome }) => outcome)).toEqual(['superseded', 'accepted']);
   });
 
   test('that an earlier run served are ignored as what they are', () => {
