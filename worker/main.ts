@@ -17,12 +17,19 @@ import { createBillRunWorker, shippedBundle } from './worker.js';
 /** What the build was made of: another build has another one. */
 const BUILD_ID = fileURLToPath(new URL('../build-id', import.meta.url));
 
+/**
+ * How long a worker that drains still takes what Temporal is handing to it, where the server does not end its polls: a poll that is
+ * cut with a task on its way loses the task until its time-out. A variable of the SDK's core, without an option.
+ */
+const LAST_TASKS_MS = '1000';
+
 /** Runs until SIGTERM or SIGINT, then drains: attempts under way end before the process does. */
 async function main(): Promise<void> {
   const { zuora: zuoraSettings, multiEntity, polling, limits, taskQueue, ...rest } = workerConfiguration(process.env);
   const { logLevel, metricsAddress, healthAddress, deployment, encryption } = rest;
   const settings = connectionSettings();
   const { namespace } = settings;
+  process.env['TEMPORAL_POLL_SHUTDOWN_INTERRUPT_WAIT_MS'] ??= LAST_TASKS_MS;
   const logger = createLogger(logLevel);
   installTelemetry(logger, metricsAddress);
 
