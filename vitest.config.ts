@@ -7,8 +7,9 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     globalSetup: ['test/support/global-setup.ts'],
-    // Generous: these bound a hang on a slow machine, no test measures time with them.
-    testTimeout: 120_000,
+    // Generous: these bound a hang on a slow machine, no test measures time with them. A task that gets lost on its way to a worker is
+    // repeated by Temporal after 90 s.
+    testTimeout: 240_000,
     hookTimeout: 120_000,
   },
 });

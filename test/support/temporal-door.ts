@@ -153,18 +153,22 @@ function refuse(stream: ServerHttp2Stream): void {
 function pass(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, own: ClientHttp2Session): void {
   const { ':scheme': _scheme, ':authority': _authority, authorization: _authorization, ...passed } = headers;
   const request = own.request(passed);
-  let trailers: IncomingHttpHeaders = {};
+  // Without its trailers an answer counts as none. Of a call that breaks off there are none.
+  const trailers = new Promise<IncomingHttpHeaders>((resolve) => {
+    request.on('trailers', resolve).on('close', () => {
+      resolve({});
+    });
+  });
   request.on('response', (answered, flags) => {
     if (stream.destroyed) return;
     const endStream = (flags & END_STREAM) !== 0;
     stream.respond(answered, endStream ? { endStream } : { waitForTrailers: true });
     if (!endStream) request.pipe(stream);
   });
-  request.on('trailers', (received: IncomingHttpHeaders) => {
-    trailers = received;
-  });
   stream.on('wantTrailers', () => {
-    stream.sendTrailers(trailers);
+    void trailers.then((received) => {
+      if (!stream.destroyed) stream.sendTrailers(received);
+    });
   });
   stream.pipe(request);
   // A call that one side gives up is given up on the other as well.
