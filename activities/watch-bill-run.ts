@@ -13,7 +13,10 @@ export interface Polling {
   readonly longest: number;
   /** After an hour without a change. */
   readonly afterAnHour: number;
-  /** How many reads a minute there are at most, of all waiting bill runs together. The first read of a wait is beyond that. Absent: any number. */
+  /**
+   * How many reads a minute there are at most, of all waiting bill runs together. The first read of a wait is beyond that.
+   * Absent: any number.
+   */
   readonly perMinute?: number;
 }
 
@@ -68,8 +71,8 @@ export function pollInterval(elapsedMs: number, { first, longest, afterAnHour }:
 }
 
 /**
- * Keeps reads within the budget, by a clock that nobody sets: each has a turn of its own, as far from the one before as the budget asks. Thousands that wait
- * are read in turn, however often each would like to be.
+ * Keeps reads within the budget, by a clock that nobody sets: each has a turn of its own, as far from the one before as the
+ * budget asks. Thousands that wait are read in turn, however often each would like to be.
  *
  * @returns how long to wait: the interval, or until the next turn where that is later
  */

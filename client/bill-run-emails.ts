@@ -1,9 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import {
   Client,
-  isGrpcServiceError,
-  NamespaceNotFoundError,
-  QueryNotRegisteredError,
   QueryRejectedError,
   WorkflowClient,
   WorkflowExecutionAlreadyStartedError,
@@ -28,12 +25,10 @@ import {
   type RunStatus,
   type SendRecord,
 } from '../workflows/contract.js';
-import { PayloadUnreadable } from '../encryption/converters.js';
 import { quoted } from '../workflows/words.js';
 import type { Audit } from './audit.js';
 import { connect } from './connection.js';
 import { BillRunEmailsError, valid } from './errors.js';
-import { CREDENTIALS, failedAs } from './grpc.js';
 import {
   alreadyEmailed,
   outcomeIn,
@@ -46,6 +41,7 @@ import {
 } from './resend-outcome.js';
 import type { ListedRun, ListFilter } from './list.js';
 import { isTaskQueue, TASK_QUEUE_FAULT, taskQueueIn } from './task-queue.js';
+import { temporalFailure } from './temporal-failures.js';
 
 export interface StartResult {
   readonly workflowId: string;
@@ -424,42 +420,7 @@ export class BillRunEmails {
     try {
       return await this.client.withDeadline(Date.now() + Math.min(longestMs, this.#deadlineMs), ask);
     } catch (error) {
-      throw inWords(error, workflowId);
+      throw temporalFailure(error, workflowId);
     }
   }
-}
-
-function inWords(error: unknown, workflowId: string): unknown {
-  if (error instanceof BillRunEmailsError) return error;
-  if (error instanceof PayloadUnreadable) {
-    return new BillRunEmailsError('InvalidConfiguration', `${workflowId}: ${error.message}`, { cause: error });
-  }
-  if (error instanceof WorkflowNotFoundError) {
-    const message =
-      `Temporal has no workflow ${workflowId} for that: none was started in this namespace, or the last one has closed ` +
-      `(its audit tells)`;
-    return new BillRunEmailsError('NotFound', message, { cause: error });
-  }
-  if (error instanceof QueryNotRegisteredError || error instanceof QueryRejectedError) {
-    const message = `${workflowId} cannot be asked: it failed before it could answer; its audit tells why`;
-    return new BillRunEmailsError('NotFound', message, { cause: error });
-  }
-  if (error instanceof NamespaceNotFoundError) {
-    const message = `Temporal has no namespace ${error.namespace}; TEMPORAL_NAMESPACE names it, setup can register it`;
-    return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
-  }
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  if (isGrpcServiceError(cause) && cause.details.includes('invalid search attribute')) {
-    const message = `Temporal cannot be asked for ${workflowId}: ${cause.details}. Run: bill-run-emails setup`;
-    return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
-  }
-  if (isGrpcServiceError(cause) && failedAs(cause, 'refused')) {
-    const message = `Temporal refuses what was asked for ${workflowId}: ${cause.details}. Is ${CREDENTIALS} right, and may it do that?`;
-    return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
-  }
-  if (isGrpcServiceError(cause) && failedAs(cause, 'unavailable')) {
-    const message = `Temporal does not answer for ${workflowId}: ${cause.details}. Is it there, and does a worker run?`;
-    return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
-  }
-  return error;
 }

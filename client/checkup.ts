@@ -1,4 +1,5 @@
 /** How `doctor` checks one thing after another: every check is bounded, none stops the others, and what builds on a failed one is skipped. */
+import { within } from './within.js';
 
 /** In the order in which they are told. */
 export const CHECK_NAMES = [
@@ -72,22 +73,5 @@ export class Checkup {
     const { result, text } = finding;
     this.checks.push({ name, result, text, ...('todo' in finding ? { todo: finding.todo } : {}) });
     return 'found' in finding ? { found: finding.found } : { lacks: name };
-  }
-}
-
-/** Nothing came of a check in time. */
-class NoAnswer extends Error {}
-
-async function within<T>(deadlineMs: number, ask: () => Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(new NoAnswer(`no answer within ${deadlineMs / 1000} s`));
-    }, deadlineMs);
-  });
-  try {
-    return await Promise.race([ask(), deadline]);
-  } finally {
-    clearTimeout(timer);
   }
 }

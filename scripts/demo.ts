@@ -10,7 +10,7 @@ import * as tables from '../client/tables.js';
 import { startSimulator } from '../simulator/index.js';
 import type { RunStatus, SendRecord } from '../workflows/contract.js';
 import { untilToldToStop } from './processes.js';
-import { controlOf, type Control } from './simulator-control.js';
+import { controlOf, emailsByDocument, type Control } from './simulator-control.js';
 import { billRunSearchAttributes, startTemporalServer } from './temporal-server.js';
 import { startWorker } from './worker-process.js';
 
@@ -181,12 +181,8 @@ async function watchUntil(
   }
 }
 
-/** Emails by document, once all have left: Zuora sends after it answered, so its clock is moved on. */
 async function emailCounts(control: Control): Promise<ReadonlyMap<string, number>> {
-  await control('POST', '/clock', { advanceMs: 3_600_000 });
-  const mailbox = await control<{ documentNumber: string }[]>('GET', `/mailbox?billRun=${BILL_RUN}`);
-  const counts = new Map<string, number>();
-  for (const { documentNumber } of mailbox) counts.set(documentNumber, (counts.get(documentNumber) ?? 0) + 1);
+  const counts = await emailsByDocument(control, BILL_RUN);
   if (counts.size !== DOCUMENTS) throw new Error(`${counts.size} of ${DOCUMENTS} documents were emailed`);
   return counts;
 }

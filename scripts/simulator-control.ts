@@ -1,4 +1,5 @@
 import { request } from 'undici';
+import { SIMULATOR_CREDENTIALS } from '../simulator/index.js';
 
 export type Control = <Answer>(
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
@@ -17,4 +18,24 @@ export function controlOf(simulatorUrl: string): Control {
     if (answer.statusCode >= 400) throw new Error(`${method} /simulator${path}: ${text}`);
     return (text === '' ? undefined : JSON.parse(text)) as Answer;
   };
+}
+
+/** By which a worker or a command line reaches a simulator. */
+export function simulatorEnvironment(simulatorUrl: string) {
+  return {
+    ZUORA_BASE_URL: simulatorUrl,
+    ZUORA_CLIENT_ID: SIMULATOR_CREDENTIALS.clientId,
+    ZUORA_CLIENT_SECRET: SIMULATOR_CREDENTIALS.clientSecret,
+  };
+}
+
+/** Emails by document, of one bill run or all, once all have left: Zuora sends after it answered, so its clock is moved on. */
+export async function emailsByDocument(control: Control, billRun?: string): Promise<ReadonlyMap<string, number>> {
+  await control('POST', '/clock', { advanceMs: 3_600_000 });
+  const mailbox = billRun === undefined ? '/mailbox' : `/mailbox?billRun=${billRun}`;
+  const counts = new Map<string, number>();
+  for (const { documentNumber } of await control<{ documentNumber: string }[]>('GET', mailbox)) {
+    counts.set(documentNumber, (counts.get(documentNumber) ?? 0) + 1);
+  }
+  return counts;
 }

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
-import { SIMULATOR_CREDENTIALS } from '../simulator/index.js';
 import { TASK_QUEUE } from '../workflows/contract.js';
 import { startChild, type Child, type ChildOptions } from './processes.js';
 import { projectRoot } from './project-root.js';
+import { simulatorEnvironment } from './simulator-control.js';
 import { environmentFor, type TemporalServer } from './temporal-server.js';
 
 export interface WorkerProcessOptions {
@@ -56,9 +56,7 @@ export async function spawnWorker(options: WorkerProcessOptions): Promise<Child>
       ...command?.env,
       ...environmentFor(options.temporal),
       ...Object.fromEntries(zuora.map((name) => [name, undefined])),
-      ZUORA_BASE_URL: options.simulatorUrl,
-      ZUORA_CLIENT_ID: SIMULATOR_CREDENTIALS.clientId,
-      ZUORA_CLIENT_SECRET: SIMULATOR_CREDENTIALS.clientSecret,
+      ...simulatorEnvironment(options.simulatorUrl),
       ...(pollInterval === undefined ? {} : { BILL_RUN_POLL_INTERVAL: pollInterval }),
       ...(logLevel === undefined ? {} : { LOG_LEVEL: logLevel }),
       ...env,

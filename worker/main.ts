@@ -10,7 +10,7 @@ import { workerConfiguration } from './configuration.js';
 import { connectWorker } from './connection.js';
 import { serveHealth } from './health.js';
 import { countOpenRuns, zuoraMetrics } from './metrics.js';
-import { assertSearchAttributes, SearchAttributesMissing } from './search-attributes.js';
+import { assertSearchAttributes } from './search-attributes.js';
 import { createLogger, installTelemetry } from './telemetry.js';
 import { createBillRunWorker, shippedBundle } from './worker.js';
 
@@ -62,7 +62,6 @@ async function main(): Promise<void> {
 /** The same as the command line's: 2 for what stands in the environment, 6 for a Temporal that is not reached or not set up. */
 function exitCodeFor(error: unknown): number {
   if (error instanceof BillRunEmailsError) return exitCodeOf[error.type];
-  if (error instanceof SearchAttributesMissing) return EXIT.temporal;
   return error instanceof ConfigurationError ? EXIT.invalid : EXIT.unexpected;
 }
 

@@ -24,12 +24,8 @@ export function unreadablePayloads(toMark: ToMark): (jobs: readonly Job[], isRep
     const first = signals + 1;
     const sent = jobs.flatMap(({ signalWorkflow }) => signalWorkflow ?? []);
     signals += sent.length;
-    if (!isReplaying)
-      for (const block of blocksIn(
-        sent.map((signal) => !isReadable(signal)),
-        first,
-      ))
-        patched(block);
+    const unreadable = sent.map((signal) => !isReadable(signal));
+    if (!isReplaying) for (const block of blocksIn(unreadable, first)) patched(block);
     for (const [at, signal] of sent.entries()) checkSignal(signal, first + at, isReplaying, toMark);
     for (const { initializeWorkflow: start, doUpdate: update, resolveActivity } of jobs) {
       if (start != null) checkStart(start, toMark);

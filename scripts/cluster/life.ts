@@ -5,11 +5,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { BillRunEmails, BillRunEmailsError, type Audit, type RunStatus, type SendRecord } from '../../client/index.js';
-import { SIMULATOR_CREDENTIALS, startSimulator } from '../../simulator/index.js';
+import { startSimulator } from '../../simulator/index.js';
 import { canonicalWorkflowId } from '../../workflows/contract.js';
 import type { Child } from '../processes.js';
 import { projectRoot } from '../project-root.js';
-import { controlOf, type Control } from '../simulator-control.js';
+import { controlOf, emailsByDocument, simulatorEnvironment, type Control } from '../simulator-control.js';
 import { environmentFor, type TemporalServer } from '../temporal-server.js';
 import { startWorker } from '../worker-process.js';
 import type { Cluster } from './cluster.js';
@@ -97,11 +97,7 @@ export async function live(
   await each(numbers, (number) => untilSent(emails, number, 2));
   tell('An operator escalated all of them, and every document went out again');
 
-  const zuora = {
-    ZUORA_BASE_URL: simulator.url,
-    ZUORA_CLIENT_ID: SIMULATOR_CREDENTIALS.clientId,
-    ZUORA_CLIENT_SECRET: SIMULATOR_CREDENTIALS.clientSecret,
-  };
+  const zuora = simulatorEnvironment(simulator.url);
   tell(`bill-run-emails doctor:\n${indented(await cli(temporal, zuora, 'doctor'))}`);
   const faults: string[] = [];
   const listed = (await cli(temporal, {}, 'list', '--state', 'Emailed', '--limit', '0', '--json')).split('\n');
@@ -115,7 +111,7 @@ export async function live(
 
   const audits = await Promise.all(numbers.map((billRunKey) => emails.audit({ billRunKey })));
   for (const [index, audit] of audits.entries()) faults.push(...auditFaults(numbers[index] ?? '', audit));
-  const counts = await emailCounts(control);
+  const counts = await emailsByDocument(control);
   const perDocument = [...counts.values()];
   const emailsPerDocument = { min: Math.min(...perDocument), max: Math.max(...perDocument) };
   if (emailsPerDocument.min !== 2 || emailsPerDocument.max !== 2) {
@@ -203,16 +199,6 @@ function auditFaults(number: string, { sends, incomplete }: Audit): string[] {
       return keys === 1 ? [] : [`send ${index + 1} of ${number} has ${keys} idempotency keys`];
     }),
   ];
-}
-
-/** Emails by document, once all have left: Zuora sends after it answered, so its clock is moved on. */
-async function emailCounts(control: Control): Promise<ReadonlyMap<string, number>> {
-  await control('POST', '/clock', { advanceMs: 3_600_000 });
-  const counts = new Map<string, number>();
-  for (const { documentNumber } of await control<{ documentNumber: string }[]>('GET', '/mailbox')) {
-    counts.set(documentNumber, (counts.get(documentNumber) ?? 0) + 1);
-  }
-  return counts;
 }
 
 type Environment = Readonly<Record<string, string>>;

@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { projectRoot } from '../../scripts/project-root.js';
+import { simulatorEnvironment } from '../../scripts/simulator-control.js';
 import { temporalBinaries } from '../../scripts/temporal-server.js';
 import { TASK_QUEUE, type RunStatus, type SendRecord } from '../../workflows/contract.js';
 import type { Audit, Diagnosis } from '../../client/index.js';
-import { SIMULATOR_CREDENTIALS } from '../../simulator/index.js';
 import { cli, json, run, type Ended } from '../support/command-line.js';
 import { emailsPerDocument, openRig, until, type Rig } from '../support/rig.js';
 
@@ -136,11 +136,7 @@ describe('bill-run-emails', () => {
   });
 
   test('doctor finds nothing wrong where a worker runs', async () => {
-    const zuora = {
-      ZUORA_BASE_URL: rig.simulatorUrl,
-      ZUORA_CLIENT_ID: SIMULATOR_CREDENTIALS.clientId,
-      ZUORA_CLIENT_SECRET: SIMULATOR_CREDENTIALS.clientSecret,
-    };
+    const zuora = simulatorEnvironment(rig.simulatorUrl);
     const command = [join(projectRoot, 'dist', 'client', 'cli.js'), 'doctor', '--json'];
     const { checks } = await json<Diagnosis>(run(process.execPath, command, zuora));
     expect(checks.filter(({ result }) => result !== 'ok')).toEqual([]);

@@ -13,6 +13,7 @@ import { indexedTypes } from '../../client/setup.js';
 import { exitCodeOfDiagnosis } from '../../client/doctor.js';
 import { doctorTable } from '../../client/doctor-table.js';
 import { projectRoot } from '../../scripts/project-root.js';
+import { simulatorEnvironment } from '../../scripts/simulator-control.js';
 import { SIMULATOR_CREDENTIALS } from '../../simulator/index.js';
 import { json, openLoopbackZuora, stall } from '../support/loopback-zuora.js';
 import { openRig, until, type Rig } from '../support/rig.js';
@@ -26,9 +27,7 @@ afterAll(() => rig.close());
 beforeEach(() => {
   environment({
     TEMPORAL_ADDRESS: inject('temporalAddress'),
-    ZUORA_BASE_URL: rig.simulatorUrl,
-    ZUORA_CLIENT_ID: SIMULATOR_CREDENTIALS.clientId,
-    ZUORA_CLIENT_SECRET: SIMULATOR_CREDENTIALS.clientSecret,
+    ...simulatorEnvironment(rig.simulatorUrl),
   });
 });
 afterEach(async () => {

@@ -7,8 +7,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test,
 import { BillRunEmails, type Diagnosis } from '../../client/index.js';
 import { startChild, type Child } from '../../scripts/processes.js';
 import { projectRoot } from '../../scripts/project-root.js';
+import { simulatorEnvironment } from '../../scripts/simulator-control.js';
 import { environmentFor } from '../../scripts/temporal-server.js';
-import { SIMULATOR_CREDENTIALS } from '../../simulator/index.js';
 import { cliGiven, json, type Ended } from '../support/command-line.js';
 import { openParts, type Parts } from '../support/parts.js';
 import { until } from '../support/rig.js';
@@ -75,9 +75,7 @@ function write(name: string, text: string): string {
 
 const environment = (address: string, env: Environment): Environment => ({
   ...environmentFor({ address, namespace: parts.temporal.namespace }),
-  ZUORA_BASE_URL: parts.simulator.url,
-  ZUORA_CLIENT_ID: SIMULATOR_CREDENTIALS.clientId,
-  ZUORA_CLIENT_SECRET: SIMULATOR_CREDENTIALS.clientSecret,
+  ...simulatorEnvironment(parts.simulator.url),
   BILL_RUN_POLL_INTERVAL: '100ms',
   ...env,
 });
