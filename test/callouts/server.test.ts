@@ -63,6 +63,10 @@ test('a callout starts a bill run that has no run yet, by its ID as Zuora tells 
   const { server } = await open();
   const { id, number } = await rig.billRun.create({ status: 'Posted' });
   expect(await (await callout(server, { body: { billRunId: id } })).json()).toEqual({ result: 'started' });
+  await until(
+    () => rig.mailbox(number),
+    ({ length }) => length === 2,
+  );
   await rig.state(rig.own(number), 'Emailed');
   await rig.own(number).signal('finish');
   await rig.own(number).result();

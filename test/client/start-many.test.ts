@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { BillRunEmails } from '../../client/index.js';
+import { TASK_QUEUE } from '../../workflows/contract.js';
 import { cli, cliGiven, jsonLines } from '../support/command-line.js';
 import { emailsPerDocument, openRig, type Rig } from '../support/rig.js';
 
 let rig: Rig;
 let folder: string;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real' });
+  rig = await openRig({ server: 'real', taskQueue: TASK_QUEUE });
   folder = mkdtempSync(join(tmpdir(), 'bill-run-emails-files-'));
 });
 afterEach(() => rig.afterTest());
