@@ -9,6 +9,7 @@ import {
 } from '@temporalio/client';
 import { checkInput, checkNote, checkResend, checkRetry, type Checked } from '../workflows/checks.js';
 import {
+  billRunPostedSignal,
   canonicalWorkflowId,
   isBillRunId,
   resendSignal,
@@ -28,6 +29,7 @@ import {
 import { quoted } from '../workflows/words.js';
 import type { Audit } from './audit.js';
 import { connect } from './connection.js';
+import { STARTS_AT_ONCE, tryEach, type Tried } from './each.js';
 import { BillRunEmailsError, valid } from './errors.js';
 import {
   alreadyEmailed,
@@ -57,6 +59,9 @@ export interface StartResult {
   /** Of the run that was joined, as Temporal shows it; absent where it shows none yet. */
   readonly state?: EmailState;
 }
+
+/** How one of many was started, or why it was not. */
+export type StartedOne = { readonly input: EmailBillRunInput } & Tried<StartResult>;
 
 export interface ResendResult {
   readonly workflowId: string;
@@ -176,6 +181,18 @@ export class BillRunEmails {
   }
 
   /**
+   * Starts many, `concurrency` (25) at once, and answers in their order. One that is refused does not keep the others from it; where
+   * Temporal does not answer for so many in a row, the rest is not tried, and says so. Safe to repeat as a whole.
+   */
+  async *startMany(
+    inputs: Iterable<EmailBillRunInput>,
+    { again = false, concurrency = STARTS_AT_ONCE }: { again?: boolean; concurrency?: number } = {},
+  ): AsyncGenerator<StartedOne, void, undefined> {
+    const start = (input: EmailBillRunInput): Promise<StartResult> => this.start(input, { again });
+    for await (const { item: input, tried } of tryEach(inputs, start, concurrency)) yield { input, ...tried };
+  }
+
+  /**
    * Has all documents of a bill run emailed, also those emailed before: by the run at work, or else by a new one.
    * Repeating the same `requestId` does not repeat the emails, for as long as Temporal keeps the histories of earlier runs.
    */
@@ -199,6 +216,27 @@ export class BillRunEmails {
       });
       return { workflowId, runId, requestId };
     });
+  }
+
+  /**
+   * Tells that a bill run has posted: its run looks at once, instead of with its next poll. A bill run without a run gets one, as
+   * by `start`. Safe to repeat.
+   *
+   * @param options.start false: only a run at work is told
+   * @throws BillRunEmailsError `NotFound` where none is at work, and none is to be started
+   */
+  async billRunPosted(input: BillRunToStart, { start = true }: { start?: boolean } = {}): Promise<StartResult> {
+    const hint = async (): Promise<StartResult> => {
+      const workflowId = await this.#workflowId(input);
+      return this.#call(workflowId, async () => {
+        const { runId } = await this.#describe(workflowId);
+        await this.client.workflow.getHandle(workflowId).signal(billRunPostedSignal);
+        return { workflowId, runId, result: 'joined' };
+      });
+    };
+    if (!start) return hint();
+    const started = await this.start(input);
+    return started.result === 'joined' ? hint() : started;
   }
 
   /**

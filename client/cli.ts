@@ -2,19 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import type { AuditFormat } from './audit-formats.js';
-import type { StartResult } from './bill-run-emails.js';
-import {
-  connected,
-  examples,
-  onBillRun,
-  optional,
-  print,
-  type CommonOptions,
-  type NoteOptions,
-} from './cli/command.js';
+import { connected, examples, onBillRun, optional, print, type CommonOptions } from './cli/command.js';
 import { addList } from './cli/list.js';
 import { addSignals, addStatus } from './cli/operators.js';
 import { addResend } from './cli/resend.js';
+import { addStart } from './cli/start.js';
 import { BillRunEmailsError, EXIT, exitCodeOfFailure, failureIn, type Failure } from './errors.js';
 import * as tables from './tables.js';
 
@@ -43,27 +35,7 @@ function createProgram(): Command {
     .addHelpText('after', EXIT_CODES)
     .exitOverride();
 
-  onBillRun(program, 'start', 'email a bill run once it is posted; joins a run that is at it already')
-    .option('--resend', 'email all documents, also those emailed before')
-    .option('--request-id <id>', 'names the request; repeating it asks once, also when earlier runs have closed')
-    .addOption(new Option('--org <id...>', 'Zuora Multi-Org only: the orgs'))
-    .option('--requested-by <who>', 'who asks')
-    .option('--reason <why>', 'why')
-    .option('--post-deadline <duration>', 'how long to wait for the post (30 days)')
-    .option('--send-budget <duration>', 'how long to attempt a send without a person (12 hours, at most 20)')
-    .option('--cool-down <duration>', "how long after Zuora's last emails a first send waits (24 hours)")
-    .option('--attention-window <duration>', 'how long a question to a person stays open (7 days)')
-    .option('--escalation-window <duration>', 'how long the run stays open after a send (7 days)')
-    .option('--again', 'start anew after a cancel or a terminate')
-    .addHelpText('after', examples('start BR-00000001', 'start BR-00000001 --requested-by nightly-billing --json'))
-    .action(async (key: string, options: CommonOptions & StartOptions) => {
-      const { json, entity, again = false, org, ...rest } = options;
-      const input = { billRunKey: key, ...optional('entityId', entity), ...optional('orgIds', org), ...rest };
-      const started = await connected((emails) => emails.start(input, { again }));
-      print(json, started, tables.started(started));
-      process.exitCode = exitCodesOfStart[started.result];
-    });
-
+  addStart(program);
   addStatus(program);
   addList(program);
 
@@ -176,26 +148,11 @@ async function writeAudit(file: string, text: string): Promise<void> {
   }
 }
 
-interface StartOptions extends NoteOptions {
-  readonly again?: boolean;
-  readonly resend?: boolean;
-  readonly requestId?: string;
-  readonly org?: string[];
-}
-
 /** From the manifest above dist/. */
 function versionOf(): string {
   const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   return (manifest as { version: string }).version;
 }
-
-const exitCodesOfStart: Readonly<Record<StartResult['result'], number>> = {
-  started: EXIT.done,
-  joined: EXIT.done,
-  alreadyEmailed: EXIT.done,
-  canceled: EXIT.notEmailed,
-  terminated: EXIT.notEmailed,
-};
 
 async function main(args: readonly string[]): Promise<void> {
   // Whoever reads us may stop reading: `hold --all --yes | head`. What was asked for is done all the same.

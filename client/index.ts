@@ -11,10 +11,11 @@ export type {
   OperatorSignal,
   ResendResult,
   RunName,
+  StartedOne,
   StartResult,
 } from './bill-run-emails.js';
 export { BillRunEmailsError } from './errors.js';
-export type { ErrorType } from './errors.js';
+export type { ErrorType, Failure } from './errors.js';
 export type { ListedRun, ListFilter } from './list.js';
 export type { ResendOutcome } from './resend-outcome.js';
 export type { Audit, AuditedSend, AuditEntry } from './audit.js';

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { secretIn } from '../services/secret.js';
 import { ConfigurationError, readEnvironment } from '../zuora/configuration.js';
 import { encryptionEnvironment, type EncryptionKeys } from './keys.js';
 
@@ -12,9 +12,6 @@ export interface CodecServerConfiguration {
   /** Where Temporal UI is served from, such as `https://temporal.example.com`. No page of another origin may call. */
   readonly origins: readonly string[];
 }
-
-/** A token that is guessed opens everything, and nobody types it often. */
-const SHORTEST_TOKEN = 16;
 
 const codecServerEnvironment = z
   .object({
@@ -38,33 +35,13 @@ const codecServerEnvironment = z
     return {
       host: env.CODEC_SERVER_ADDRESS.slice(0, at).replace(/^\[|\]$/g, ''),
       port: Number(env.CODEC_SERVER_ADDRESS.slice(at + 1)),
-      token: tokenIn(env, fault),
+      token: secretIn(env, 'CODEC_SERVER_TOKEN', fault),
       origins,
     };
   });
 
 function isOrigin(text: string): boolean {
   return URL.canParse(text) && new URL(text).origin === text;
-}
-
-function tokenIn(
-  { CODEC_SERVER_TOKEN: value, CODEC_SERVER_TOKEN_FILE: path }: Partial<Record<string, string>>,
-  fault: (name: string, message: string) => void,
-): string {
-  const name = path === undefined ? 'CODEC_SERVER_TOKEN' : 'CODEC_SERVER_TOKEN_FILE';
-  if (value !== undefined && path !== undefined) fault(name, 'and CODEC_SERVER_TOKEN exclude each other');
-  if (value === undefined && path === undefined) fault(name, 'is missing, and so is CODEC_SERVER_TOKEN_FILE');
-  let token = value ?? '';
-  try {
-    if (path !== undefined) token = readFileSync(path, 'utf8').trim();
-  } catch (error) {
-    fault(name, `names a file that cannot be read: ${(error as Error).message}`);
-    return '';
-  }
-  if ((value ?? path) !== undefined && token.length < SHORTEST_TOKEN) {
-    fault(name, `gives a token of less than ${SHORTEST_TOKEN} characters; make one with: openssl rand -hex 32`);
-  }
-  return token;
 }
 
 /** @throws ConfigurationError that names all faults together; no key and no token is in it */

@@ -2,13 +2,14 @@
  * The codec server: Temporal UI and the `temporal` command have it decrypt what they show, and encrypt what they send. It
  * keeps nothing, and logs nothing of what it is asked.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { Payload } from '@temporalio/common';
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { encryptionCodec } from './codec.js';
 import type { CodecServerConfiguration } from './configuration.js';
+import { urlOf } from '../services/address.js';
+import { signedIn } from '../services/sign-in.js';
 import { NOT_AUTHENTIC } from '../workflows/encrypted.js';
 
 export interface CodecServer {
@@ -39,7 +40,9 @@ export async function startCodecServer(configuration: CodecServerConfiguration):
   const codec = encryptionCodec(encryption);
   const server = fastify({ bodyLimit: LARGEST_BODY });
   server.addHook('onRequest', crossOrigin(configuration.origins));
-  server.addHook('onRequest', signedIn(configuration.token));
+  const realm = 'codec server of bill-run-emails';
+  const message = 'Sign in with the token of this codec server, as Bearer or as the password of Basic.';
+  server.addHook('onRequest', signedIn({ realm, secret: configuration.token, message }));
 
   server.get('/', (_, reply) => reply.type('text/html; charset=utf-8').header('cache-control', 'no-store').send(PAGE));
   for (const what of ['encode', 'decode'] as const) {
@@ -53,7 +56,7 @@ export async function startCodecServer(configuration: CodecServerConfiguration):
   await server.listen({ host, port });
   const { port: listening } = server.server.address() as AddressInfo;
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${listening}`,
+    url: urlOf({ host, port: listening }),
     close: () => server.close(),
   };
 }
@@ -80,28 +83,6 @@ function crossOrigin(origins: readonly string[]) {
       })
       .send();
   };
-}
-
-/** By `Authorization: Bearer TOKEN`, or with the token as the password of Basic, whatever the user's name. */
-function signedIn(token: string) {
-  const wanted = digest(token);
-  return async ({ headers: { authorization = '' } }: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    const [, scheme = '', credentials = ''] = /^(\w+) +(\S+)$/.exec(authorization) ?? [];
-    const password = Buffer.from(credentials, 'base64')
-      .toString()
-      .replace(/^[^:]*:/, '');
-    const given = scheme.toLowerCase() === 'basic' ? password : scheme.toLowerCase() === 'bearer' ? credentials : '';
-    // Digests have one length, so that the time of the comparison tells nothing.
-    if (timingSafeEqual(digest(given), wanted)) return;
-    await reply
-      .code(401)
-      .header('www-authenticate', 'Basic realm="codec server of bill-run-emails", charset="UTF-8"')
-      .send({ message: 'Sign in with the token of this codec server, as Bearer or as the password of Basic.' });
-  };
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }
 
 function fromJson({ payloads }: PayloadsInJson): Payload[] {

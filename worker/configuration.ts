@@ -1,10 +1,10 @@
-import { isIP } from 'node:net';
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { DEFAULT_POLLING, type Polling } from '../activities/watch-bill-run.js';
 import { isTaskQueue, TASK_QUEUE_FAULT } from '../client/task-queue.js';
 import { TASK_QUEUE } from '../workflows/contract.js';
 import { encryptionEnvironment, type EncryptionConfiguration } from '../encryption/keys.js';
+import { socketAddress, type SocketAddress } from '../services/address.js';
 import { readEnvironment, zuoraEnvironment, type ZuoraConfiguration } from '../zuora/configuration.js';
 
 /** What a worker needs to know beside Temporal's own `TEMPORAL_*` variables, which `client/connection.ts` reads. */
@@ -31,23 +31,6 @@ export interface Limits {
   readonly activitiesAtOnce: number;
 }
 
-export interface SocketAddress {
-  readonly host: string;
-  readonly port: number;
-}
-
-const socketAddress = z
-  .string()
-  .transform((text) => {
-    const [, ipv6, other = '', port = ''] = /^(?:\[(.*)\]|(.*)):(\d{1,5})$/.exec(text) ?? [];
-    const host = ipv6 ?? other;
-    return isIP(host) === (ipv6 === undefined ? 4 : 6) && Number(port) < 65_536 ? { host, port: Number(port) } : null;
-  })
-  .pipe(
-    z.object({ host: z.string(), port: z.number() }, { error: 'is no IP address with a port, such as 0.0.0.0:9464' }),
-  )
-  .optional();
-
 const workerEnvironment = z
   .object({
     BILL_RUN_POLL_INTERVAL: z
@@ -59,8 +42,8 @@ const workerEnvironment = z
     BILL_RUN_POLLS_PER_MINUTE: z.coerce.number().min(0.1).max(50_000).default(DEFAULT_POLLING.perMinute),
     BILL_RUN_ACTIVITIES_PER_SECOND: z.coerce.number().min(0.1).max(1_000).optional(),
     LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
-    METRICS_ADDRESS: socketAddress,
-    HEALTH_ADDRESS: socketAddress,
+    METRICS_ADDRESS: socketAddress.optional(),
+    HEALTH_ADDRESS: socketAddress.optional(),
     TEMPORAL_DEPLOYMENT_NAME: z
       .string()
       .regex(/^[\w-]{1,100}$/, 'is no name of letters, digits, - and _')

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { createActivities } from '../activities/index.js';
 import { connectionSettings } from '../client/connection.js';
 import { BillRunEmailsError, EXIT, exitCodeOf } from '../client/errors.js';
+import { createLogger } from '../services/logger.js';
 import { createZuora } from '../zuora/client.js';
 import { ConfigurationError } from '../zuora/configuration.js';
 import { workerConfiguration } from './configuration.js';
@@ -11,7 +12,7 @@ import { connectWorker } from './connection.js';
 import { serveHealth } from './health.js';
 import { countOpenRuns, zuoraMetrics } from './metrics.js';
 import { assertSearchAttributes } from './search-attributes.js';
-import { createLogger, installTelemetry } from './telemetry.js';
+import { installTelemetry } from './telemetry.js';
 import { createBillRunWorker, shippedBundle } from './worker.js';
 
 /** What the build was made of: another build has another one. */

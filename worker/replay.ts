@@ -8,7 +8,8 @@ import { workerDataConverter } from '../encryption/data-converter.js';
 import { encryptionKeys } from '../encryption/keys.js';
 import { BillRunEmailsError, EXIT, exitCodeOfFailure, failureIn } from '../client/errors.js';
 import { WORKFLOW_TYPE } from '../workflows/contract.js';
-import { createLogger, installTelemetry } from './telemetry.js';
+import { createLogger } from '../services/logger.js';
+import { installTelemetry } from './telemetry.js';
 import { shippedBundle, shortenStackTraces } from './worker.js';
 
 const OPEN_RUNS = `WorkflowType = '${WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'`;

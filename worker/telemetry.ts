@@ -1,4 +1,4 @@
-import { pino, type Logger } from 'pino';
+import type { Logger } from 'pino';
 import {
   Runtime,
   type ActivityInterceptorsFactory,
@@ -6,17 +6,8 @@ import {
   type LogLevel,
 } from '@temporalio/worker';
 import { ConfigurationError } from '../zuora/configuration.js';
-import type { SocketAddress } from './configuration.js';
+import type { SocketAddress } from '../services/address.js';
 import { HISTOGRAM_BUCKETS } from './metrics.js';
-
-/** Names under which a secret might be logged by mistake, at the top of an entry or one below. */
-const SECRETS = ['authorization', 'clientSecret', 'client_secret', 'access_token', 'token', 'apiKey'];
-
-/** One JSON line for each entry, on stderr: stdout is for what a command was asked for. */
-export function createLogger(level: string): Logger {
-  const paths = SECRETS.flatMap((name) => [name, `*.${name}`]);
-  return pino({ level, redact: { paths, censor: '[redacted]' } }, pino.destination(2));
-}
 
 /**
  * Makes the SDK log through ours, and serve metrics to Prometheus where it is told to. Once for each process, before any

@@ -3,15 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
-import { BillRunEmailsError, failureIn, type Failure } from '../errors.js';
-import { inOrder } from './in-order.js';
+import { AT_ONCE, tryEach, type Tried } from '../each.js';
+import { BillRunEmailsError, EXIT } from '../errors.js';
 
 export interface BillRunsOptions {
   readonly file?: string | undefined;
 }
-
-/** How many bill runs are asked or told at once. */
-const AT_ONCE = 10;
 
 /** From so many on, a person at a terminal is told how far it is. */
 const MANY = 25;
@@ -29,7 +26,7 @@ export function onBillRuns(program: Command, name: string, description: string):
 /** The bill runs that are named, each once. All are checked before anything is done about one. */
 export async function billRunsNamed(args: readonly string[], { file }: BillRunsOptions): Promise<readonly string[]> {
   if (file !== undefined && args.length > 0) throw mistake('name bill runs as arguments or by --file, not both');
-  const keys = [...new Set(file === undefined ? args : keysIn(await contentsOf(file)))];
+  const keys = [...new Set(file === undefined ? args : await keysIn(file))];
   const { checkInput } = await import('../../workflows/checks.js');
   const wrong = keys.filter((billRunKey) => checkInput({ billRunKey }).faults !== undefined);
   if (wrong.length > 0) {
@@ -40,14 +37,12 @@ export async function billRunsNamed(args: readonly string[], { file }: BillRunsO
   return keys;
 }
 
-function keysIn(contents: string): readonly string[] {
-  return contents
-    .split('\n')
-    .map((line) => line.replace(/#.*/, '').trim())
-    .filter((key) => key !== '');
+async function keysIn(file: string): Promise<readonly string[]> {
+  const { keyLines } = await import('../bill-run-file.js');
+  return keyLines(await contentsOf(file)).map(({ input }) => input.billRunKey);
 }
 
-async function contentsOf(file: string): Promise<string> {
+export async function contentsOf(file: string): Promise<string> {
   try {
     return file === '-' ? await text(process.stdin) : await readFile(file, 'utf8');
   } catch (error) {
@@ -60,11 +55,8 @@ export function mistake(message: string): BillRunEmailsError {
   return new BillRunEmailsError('InvalidInput', message);
 }
 
-export type Tried<R> = { readonly ok: true; readonly value: R } | { readonly ok: false; readonly error: Failure };
-
 /**
- * Does the same for each, so many at once. A failure of one does not keep the others from it, but a Temporal that is away
- * does: each would take as long as a call may take.
+ * Does the same for each, as `tryEach` does, and shows on a terminal how far it is.
  *
  * @param done what has been done to those that the progress counts: asked, told
  * @param options.silent `tell` prints nothing
@@ -74,7 +66,7 @@ export async function forEach<T, R>(
   ask: (item: T) => Promise<R>,
   tell: (item: T, tried: Tried<R>) => void,
   done: string,
-  { silent = false }: { silent?: boolean } = {},
+  { silent = false, atOnce = AT_ONCE }: { silent?: boolean; atOnce?: number } = {},
 ): Promise<void> {
   // Where each is told on the same terminal, those lines are the progress.
   const shown = process.stderr.isTTY && (silent || !process.stdout.isTTY) && items.length >= MANY;
@@ -83,21 +75,11 @@ export async function forEach<T, R>(
     if (shown) process.stderr.write(`\r\x1b[K${text}`);
   };
   let count = 0;
-  let awayInARow = 0;
-  const each = async (item: T): Promise<{ item: T; tried: Tried<R> }> => {
-    if (awayInARow >= AT_ONCE) return { item, tried: { ok: false, error: notTried } };
-    try {
-      return { item, tried: { ok: true, value: await ask(item) } };
-    } catch (error) {
-      return { item, tried: { ok: false, error: failureIn(error) } };
-    }
-  };
   try {
     show(`${done} 0 of ${items.length}`);
-    for await (const { item, tried } of inOrder(items, AT_ONCE, each)) {
+    for await (const { item, tried } of tryEach(items, ask, atOnce)) {
       tell(item, tried);
       count += 1;
-      awayInARow = !tried.ok && tried.error.type === 'TemporalUnavailable' ? awayInARow + 1 : 0;
       show(`${done} ${count} of ${items.length}`);
     }
   } finally {
@@ -105,10 +87,10 @@ export async function forEach<T, R>(
   }
 }
 
-const notTried: Failure = {
-  type: 'TemporalUnavailable',
-  message: `not tried, for Temporal did not answer for the ${AT_ONCE} before`,
-};
+/** The exit code for several bill runs is the highest of theirs. */
+export function noteExitCode(code: number): void {
+  process.exitCode = Math.max(Number(process.exitCode ?? EXIT.done), code);
+}
 
 /** Whether somebody can be asked here. */
 export function canAsk(): boolean {

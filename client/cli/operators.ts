@@ -1,6 +1,7 @@
 /** What operators ask and decide, of one bill run or of many: `status`, `retry`, `hold`, `release`, `finish`. */
 import type { Command } from 'commander';
 import type { EmailState } from '../../workflows/contract.js';
+import type { Tried } from '../each.js';
 import type { BillRunEmails, KnownStatus, OperatorSignal, RunName } from '../bill-run-emails.js';
 import { EXIT, exitCodeOfFailure } from '../errors.js';
 import type { ListedRun } from '../list.js';
@@ -11,9 +12,9 @@ import {
   confirmed,
   forEach,
   mistake,
+  noteExitCode,
   onBillRuns,
   type BillRunsOptions,
-  type Tried,
 } from './bill-runs.js';
 import { painted } from './colours.js';
 import { connected, examples, print, wholeNumber, type CommonOptions, type NoteOptions } from './command.js';
@@ -202,11 +203,6 @@ async function tellEach<Name extends RunName>(
     'told',
   );
   if (json !== true) console.log(`${signal}: told ${runs.length - failed} of ${runs.length}.`);
-}
-
-/** The exit code for several bill runs is the highest of theirs. */
-function noteExitCode(code: number): void {
-  process.exitCode = Math.max(Number(process.exitCode ?? EXIT.done), code);
 }
 
 /** A run that was stopped, or failed, waits for nobody. */

@@ -1,7 +1,8 @@
 /** A Temporal that does not answer, as the command line and the library meet it. */
 import type { Client } from '@temporalio/client';
 import { expect, test } from 'vitest';
-import { forEach, type Tried } from '../../client/cli/bill-runs.js';
+import { forEach } from '../../client/cli/bill-runs.js';
+import type { Tried } from '../../client/each.js';
 import { BillRunEmails, BillRunEmailsError } from '../../client/index.js';
 import { seen } from '../../client/resend-outcome.js';
 

@@ -160,7 +160,7 @@ describe('A codec server', () => {
     };
     expect(() => codecServerConfiguration(wrong)).toThrow(/CODEC_SERVER_ADDRESS is no host:port/);
     expect(() => codecServerConfiguration({ ...wrong, CODEC_SERVER_ADDRESS: '[::1]:8888' })).toThrow(
-      /CODEC_SERVER_ORIGINS has what is no origin(.|\n)*CODEC_SERVER_TOKEN gives a token of less than 16 characters/,
+      /CODEC_SERVER_ORIGINS has what is no origin(.|\n)*CODEC_SERVER_TOKEN gives less than 16 characters/,
     );
     expect(() => codecServerConfiguration({ CODEC_SERVER_TOKEN: TOKEN })).toThrow(/PAYLOAD_ENCRYPTION_KEYS is missing/);
     expect(() => codecServerConfiguration(keysInEnvironment(one))).toThrow(/CODEC_SERVER_TOKEN is missing/);

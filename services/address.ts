@@ -1,0 +1,24 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+
+/** Where a server listens. */
+export interface SocketAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** An environment variable such as `0.0.0.0:9464` or `[::1]:9464`. */
+export const socketAddress = z
+  .string()
+  .transform((text) => {
+    const [, ipv6, other = '', port = ''] = /^(?:\[(.*)\]|(.*)):(\d{1,5})$/.exec(text) ?? [];
+    const host = ipv6 ?? other;
+    return isIP(host) === (ipv6 === undefined ? 4 : 6) && Number(port) < 65_536 ? { host, port: Number(port) } : null;
+  })
+  .pipe(
+    z.object({ host: z.string(), port: z.number() }, { error: 'is no IP address with a port, such as 0.0.0.0:9464' }),
+  );
+
+export function urlOf({ host, port }: SocketAddress): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
