@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { randomInt, randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
-import type { ClientPlugin, ConnectionPlugin, WorkflowFailedError, WorkflowHandle } from '@temporalio/client';
+import type { WorkflowFailedError, WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { expect, inject } from 'vitest';
@@ -64,18 +64,6 @@ const POLLING: Polling = { first: 100, longest: 100, afterAnHour: 100 };
 
 const bundle = { codePath: inject('workflowBundlePath') };
 
-/**
- * The time-skipping server closes a connection that pings it as often as the SDK's client does (every 30 s). A call on its way to
- * lock or unlock time is then repeated, and may count twice: time is never skipped again.
- */
-const rarePings: ClientPlugin & ConnectionPlugin = {
-  name: 'rare-pings',
-  configureConnection: (options) => ({
-    ...options,
-    channelArgs: { ...options.channelArgs, 'grpc.keepalive_time_ms': 3_600_000 },
-  }),
-};
-
 export async function openRig({
   server,
   namespace = 'default',
@@ -91,7 +79,6 @@ export async function openRig({
       ? await TestWorkflowEnvironment.createFromExistingServer({ address: inject('temporalAddress'), namespace })
       : await TestWorkflowEnvironment.createTimeSkipping({
           server: { executable: { type: 'existing-path', path: inject('testServerPath') } },
-          plugins: [rarePings],
         });
   if (server === 'timeSkipping') {
     await environment.connection.operatorService.addSearchAttributes({
