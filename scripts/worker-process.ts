@@ -12,6 +12,8 @@ export interface WorkerProcessOptions {
   readonly simulatorUrl: string;
   /** How often it looks at a bill run that is not posted yet; default as in production. */
   readonly pollInterval?: string;
+  /** Default: that of the contract. */
+  readonly taskQueue?: string;
   readonly logFile?: string;
   /** The main file of another build; default: that of dist/. */
   readonly main?: string;
@@ -32,7 +34,8 @@ export async function startWorker(options: WorkerProcessOptions): Promise<Child>
   const worker = await spawnWorker(options);
   const connection = Connection.lazy({ address: options.temporal.address });
   try {
-    await Promise.race([untilItPolls(connection, options.temporal.namespace, worker), failIfItEnds(worker)]);
+    const { taskQueue = TASK_QUEUE, temporal } = options;
+    await Promise.race([untilItPolls(connection, temporal.namespace, taskQueue, worker), failIfItEnds(worker)]);
     return worker;
   } catch (error) {
     await worker.stop(0);
@@ -44,7 +47,7 @@ export async function startWorker(options: WorkerProcessOptions): Promise<Child>
 
 /** The same, and does not wait. Nothing of a real tenant that the shell knows reaches it. */
 export async function spawnWorker(options: WorkerProcessOptions): Promise<Child> {
-  const { command, nodeArgs = [], pollInterval, logLevel, logFile, env } = options;
+  const { command, nodeArgs = [], pollInterval, taskQueue, logLevel, logFile, env } = options;
   const { main = join(projectRoot, 'dist', 'worker', 'main.js') } = options;
   const zuora = Object.keys(process.env).filter((name) => name.startsWith('ZUORA_'));
   return startChild({
@@ -58,6 +61,7 @@ export async function spawnWorker(options: WorkerProcessOptions): Promise<Child>
       ...Object.fromEntries(zuora.map((name) => [name, undefined])),
       ...simulatorEnvironment(options.simulatorUrl),
       ...(pollInterval === undefined ? {} : { BILL_RUN_POLL_INTERVAL: pollInterval }),
+      ...(taskQueue === undefined ? {} : { BILL_RUN_TASK_QUEUE: taskQueue }),
       ...(logLevel === undefined ? {} : { LOG_LEVEL: logLevel }),
       ...env,
     },
@@ -65,17 +69,22 @@ export async function spawnWorker(options: WorkerProcessOptions): Promise<Child>
   });
 }
 
-async function untilItPolls(connection: Connection, namespace: string, worker: Child): Promise<void> {
+async function untilItPolls(
+  connection: Connection,
+  namespace: string,
+  taskQueue: string,
+  worker: Child,
+): Promise<void> {
   const deadline = Date.now() + READY_LIMIT_MS;
   for (;;) {
     const { pollers } = await connection.workflowService.describeTaskQueue({
       namespace,
-      taskQueue: { name: TASK_QUEUE },
+      taskQueue: { name: taskQueue },
     });
     // The SDK's identity begins with the process id; the server also remembers workers that ended.
     if (pollers.some(({ identity }) => identity?.startsWith(`${worker.pid}@`))) return;
     if (Date.now() > deadline) throw new Error(`The worker does not ask for work:\n${worker.lastLines.join('\n')}`);
-    await delay(50);
+    await delay(10);
   }
 }
 

@@ -28,15 +28,15 @@ const newBillRunSchema = z
     autoEmail: z.boolean().optional(),
     noEmailForZeroAmountInvoice: z.boolean().optional(),
     postsAfterMs: z.number().int().nonnegative().optional(),
+    /** It is Posted for the read after so many. */
+    postsAfterReads: z.number().int().positive().optional(),
   })
   .superRefine((wanted, context) => {
-    const ahead = ON_THE_WAY_TO_POSTED.findIndex((status) => status === wanted.status);
-    if (wanted.postsAfterMs !== undefined && (ahead === -1 || wanted.status === 'Posted')) {
-      context.addIssue({
-        code: 'custom',
-        path: ['postsAfterMs'],
-        message: `needs a status on the way to Posted, which ${wanted.status} is not`,
-      });
+    const onTheWay = ON_THE_WAY_TO_POSTED.some((status) => status === wanted.status) && wanted.status !== 'Posted';
+    for (const name of ['postsAfterMs', 'postsAfterReads'] as const) {
+      if (wanted[name] === undefined || onTheWay) continue;
+      const message = `needs a status on the way to Posted, which ${wanted.status} is not`;
+      context.addIssue({ code: 'custom', path: [name], message });
     }
   });
 
@@ -103,6 +103,7 @@ export function controlRoutes(simulation: Simulation) {
         },
       });
       if (wanted.postsAfterMs !== undefined) tenant.postBy(billRun.record.id, wanted.postsAfterMs);
+      if (wanted.postsAfterReads !== undefined) tenant.postAfterReads(billRun.record.id, wanted.postsAfterReads);
       return reply.code(201).send(shownBillRun(tenant.find(billRun.record.id) ?? billRun));
     });
     server.get('/bill-runs', () => tenant.billRuns().map(shownBillRun));

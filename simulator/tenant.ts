@@ -59,6 +59,8 @@ export class Tenant {
   readonly #idsOfNumber = new Map<string, readonly string[]>();
   /** Steps of a bill run that are still to come; a status set from outside calls them off. */
   readonly #comingSteps = new Map<string, (() => void)[]>();
+  /** How many reads are still to come before a bill run posts; likewise. */
+  readonly #readsToPosted = new Map<string, number>();
   readonly #mailbox: SentEmail[] = [];
   readonly #userId: string;
   #billRunsSoFar = 0;
@@ -158,6 +160,18 @@ export class Tenant {
       });
     });
     this.#clock.runDue();
+  }
+
+  postAfterReads(id: string, reads: number): void {
+    this.#readsToPosted.set(id, reads);
+  }
+
+  /** Object Query has shown it. */
+  wasRead(id: string): void {
+    const reads = this.#readsToPosted.get(id);
+    if (reads === undefined) return;
+    if (reads > 1) this.#readsToPosted.set(id, reads - 1);
+    else this.change(id, { status: 'Posted' });
   }
 
   process(id: string): void {
@@ -357,6 +371,7 @@ export class Tenant {
   }
 
   #callOff(id: string): void {
+    this.#readsToPosted.delete(id);
     for (const callOff of this.#comingSteps.get(id) ?? []) callOff();
     this.#comingSteps.delete(id);
   }

@@ -99,7 +99,9 @@ export function emailBillRun({ tenant, settings }: Simulation, operation: Operat
 
 export function queryBillingRun({ tenant }: Simulation, operation: Operation) {
   const billRun = known(tenant.find(keyOf(operation), operation.entityId), operation);
-  return present({ ...billRun.record }, BILLING_RUNS, operation.request.query);
+  const shown = present({ ...billRun.record }, BILLING_RUNS, operation.request.query);
+  tenant.wasRead(billRun.record.id);
+  return shown;
 }
 
 export function queryBillingRuns({ tenant }: Simulation, operation: Operation) {

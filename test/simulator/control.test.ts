@@ -33,6 +33,19 @@ describe('POST /simulator/bill-runs', () => {
     expect(await tenant.statusOf(atOnce)).toBe('Posted');
   });
 
+  it('with postsAfterReads posts for the read after so many, unless a status is set before', async () => {
+    const tenant = await openTenant();
+    const statuses = async (number: string) => {
+      const read = async () => (await tenant.call('GET', `/object-query/billing-runs/${number}`)).body;
+      return [await read(), await read(), await read()].map((body) => (body as { status: string }).status);
+    };
+    const { number } = await tenant.addBillRun({ postsAfterReads: 2 });
+    expect(await statuses(number)).toEqual(['Completed', 'Completed', 'Posted']);
+    const { number: canceled } = await tenant.addBillRun({ postsAfterReads: 2 });
+    await tenant.control('PATCH', `/bill-runs/${canceled}`, { status: 'Canceled' });
+    expect(await statuses(canceled)).toEqual(['Canceled', 'Canceled', 'Canceled']);
+  });
+
   it('of a number that is taken is a 409', async () => {
     const tenant = await openTenant();
     await tenant.addBillRun({ number: 'BR-00000002' });
@@ -118,6 +131,7 @@ describe('the control interface', () => {
     ['POST', '/bill-runs', { invoices: -1 }, 'invoices'],
     ['POST', '/bill-runs', { number: 'a/b' }, 'number'],
     ['POST', '/bill-runs', { status: 'Canceled', postsAfterMs: 5 }, 'postsAfterMs'],
+    ['POST', '/bill-runs', { status: 'Posted', postsAfterReads: 5 }, 'postsAfterReads'],
     ['POST', '/bill-runs', { entityId: 'e1' }, 'entityId'],
     ['POST', '/bill-runs', { colour: 'red' }, 'colour'],
     ['POST', '/bill-runs', '{"number":', 'JSON'],

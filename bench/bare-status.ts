@@ -1,0 +1,8 @@
+/** The least that a script needs for what `bill-run-emails status` tells: it connects and asks. */
+import { Client, Connection } from '@temporalio/client';
+
+const [workflowId = ''] = process.argv.slice(2);
+const connection = await Connection.connect({ address: process.env['TEMPORAL_ADDRESS'] ?? '' });
+const status: unknown = await new Client({ connection }).workflow.getHandle(workflowId).query('status');
+console.log(JSON.stringify(status));
+await connection.close();

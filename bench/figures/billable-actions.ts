@@ -1,0 +1,48 @@
+import type { HistoryEvent } from '../../client/history.js';
+import { bare, billRuns, ours, withWorkers, type Parts, type Variant } from '../parts.js';
+import { eventsOf } from './history.js';
+
+/**
+ * What Temporal Cloud bills for a run as actions (docs.temporal.io/cloud/actions, 2026-11): its start, each timer, signal, update
+ * and upsert of search attributes, and each attempt of an activity. Queries and heartbeats count as well, and are in no history:
+ * ours sends a heartbeat every 10 s while a call to Zuora is open, and no query.
+ */
+export function actionsIn(events: readonly HistoryEvent[]): number {
+  return events.reduce(
+    (sum, event) =>
+      sum +
+      // Attempts that failed are in no history; the last one names its number.
+      (event.activityTaskStartedEventAttributes?.attempt ?? 0) +
+      Number(
+        event.workflowExecutionStartedEventAttributes != null ||
+          event.timerStartedEventAttributes != null ||
+          event.workflowExecutionSignaledEventAttributes != null ||
+          event.workflowExecutionUpdateAcceptedEventAttributes != null ||
+          event.upsertWorkflowSearchAttributesEventAttributes != null ||
+          event.markerRecordedEventAttributes != null,
+      ),
+    0,
+  );
+}
+
+/** `billableActions`: of a bill run that is posted, and of one that posts after 20 polls; `history` has those of long waits. */
+export function billableActions(parts: Parts) {
+  const posted = { status: 'Posted' };
+  const polled = { status: 'Completed', postsAfterReads: 20 };
+  return withWorkers(parts, { floor: true, pollInterval: '100ms' }, async () => {
+    const actionsOf = async (variant: Variant, wanted: object): Promise<number> => {
+      const [number = ''] = await billRuns(parts, 1, wanted);
+      const run = await variant.start(number);
+      await run.result();
+      return actionsIn(await eventsOf(run));
+    };
+    const own = ours(parts);
+    return {
+      posted: { ours: await actionsOf(own, posted), floor: await actionsOf(bare(parts, 'floor'), posted) },
+      after20Polls: {
+        ours: await actionsOf(own, polled),
+        pollLoop: await actionsOf(bare(parts, 'pollLoop', 100), polled),
+      },
+    };
+  });
+}

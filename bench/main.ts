@@ -1,0 +1,116 @@
+/**
+ * Measures the application on real parts. Each figure is a ratio or a distribution within one run: the machine is noisy, and
+ * yours is another one. docs/performance.md has the figures, and what was done about them.
+ */
+import { createRequire } from 'node:module';
+import { cpus, totalmem } from 'node:os';
+import { Command, InvalidArgumentError } from 'commander';
+import { newFolder, run, untilStopped } from '../scripts/chaos/command.js';
+import { billableActions } from './figures/billable-actions.js';
+import { history } from './figures/history.js';
+import { cli, start } from './figures/processes.js';
+import { latency, pollLoop, throughput } from './figures/rates.js';
+import { reaction } from './figures/reaction.js';
+import { waiting } from './figures/waiting.js';
+import { openParts, type Parts } from './parts.js';
+import { inWords } from './table.js';
+
+/** In the order in which they are measured: what needs a quiet server comes before what fills it. */
+const figures = {
+  start,
+  cli,
+  latency,
+  reaction,
+  throughput,
+  pollLoop,
+  billableActions,
+  history,
+  waiting,
+} as const;
+type Figure = keyof typeof figures;
+const names = Object.keys(figures) as Figure[];
+
+export type Measured = { readonly [Name in Figure]?: Awaited<ReturnType<(typeof figures)[Name]>> };
+
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryGb: number;
+  readonly node: string;
+  readonly temporalServer: string;
+  readonly sdk: string;
+}
+
+const EXAMPLES = `
+Figures:
+  throughput       bill runs completed in a second, over a bare workflow of the same two calls
+  latency          the same two, one at a time
+  pollLoop         over a workflow with a timer and a poll activity, on bill runs that post after 20 polls
+  reaction         from the signal billRunPosted to the call that emails
+  history          what is left of a run that waited 10 minutes, 1 day and 30 days
+  waiting          memory of a worker, and reads of Zuora, with 100, 1,000 and 10,000 bill runs that wait
+  start            from the start of a worker process to its first poll
+  cli              the command line over Node by itself, and over a bare script
+  billableActions  what Temporal Cloud would bill for a bill run
+
+Examples:
+  npm run bench                                 about twelve minutes; leave the machine alone in the meantime
+  npm run bench -- --json > bench.json
+  npm run bench -- --only throughput,latency
+  npm run bench -- --quick                      whether it works, in a minute or two: such figures say nothing
+
+Exit codes: 0 measured, 1 it failed, 2 wrong usage, 130 stopped.`;
+
+interface Flags {
+  readonly only: readonly Figure[];
+  readonly quick?: boolean;
+  readonly evidence?: string;
+  readonly json?: true;
+}
+
+const program = new Command('bench')
+  .description('Measures the application against the least that its work can take, and against what is usual.')
+  .option('--only <figures>', 'some of them, separated by commas', figuresIn, names)
+  .option('--quick', 'a few of everything: only whether it works')
+  .option('--evidence <folder>', 'keep the logs in this new folder; default: nothing is kept', newFolder)
+  .option('--json', 'print one JSON object, and no progress')
+  .addHelpText('after', EXAMPLES)
+  .allowExcessArguments(false)
+  .exitOverride();
+
+await run(() => main(program.parse().opts<Flags>()));
+
+async function main({ only, quick = false, evidence: keepIn, json }: Flags): Promise<number> {
+  const measured = await untilStopped({ keepIn, json }, async (surroundings) => {
+    const parts = await openParts(surroundings, quick);
+    const machine = await machineOf(parts);
+    const result: Record<string, unknown> = {};
+    for (const name of names.filter((each) => only.includes(each))) {
+      surroundings.tell(`${name} …`);
+      result[name] = await figures[name](parts);
+    }
+    return { result: { machine, quick, ...(result as Measured) }, evidence: result };
+  });
+  if (measured === undefined) return 130;
+  console.log(json ? JSON.stringify(measured) : inWords(measured));
+  return 0;
+}
+
+async function machineOf({ client }: Parts): Promise<Machine> {
+  const { serverVersion } = await client.workflowService.getSystemInfo({});
+  return {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: cpus().length,
+    memoryGb: Math.round(totalmem() / 2 ** 30),
+    node: process.versions.node,
+    temporalServer: serverVersion,
+    sdk: (createRequire(import.meta.url)('@temporalio/client/package.json') as { version: string }).version,
+  };
+}
+
+function figuresIn(text: string): readonly Figure[] {
+  const wanted = text.split(',').map((name) => name.trim());
+  const unknown = wanted.filter((name) => !names.includes(name as Figure));
+  if (unknown.length === 0) return wanted as Figure[];
+  throw new InvalidArgumentError(`There is no figure ${unknown.join(', ')}; there are ${names.join(', ')}.`);
+}

@@ -1,0 +1,143 @@
+/** The real parts that are measured, each in a process of its own. */
+import { join } from 'node:path';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { BillRunEmails } from '../client/index.js';
+import type { Surroundings } from '../scripts/chaos/command.js';
+import { projectRoot } from '../scripts/project-root.js';
+import { startChild, type Child } from '../scripts/processes.js';
+import { controlOf, type Control } from '../scripts/simulator-control.js';
+import { billRunSearchAttributes, startTemporalServer, type TemporalServer } from '../scripts/temporal-server.js';
+import { startWorker, type WorkerProcessOptions } from '../scripts/worker-process.js';
+
+export interface Parts extends Surroundings {
+  readonly temporal: TemporalServer;
+  readonly simulatorUrl: string;
+  readonly control: Control;
+  readonly client: Client;
+  readonly emails: BillRunEmails;
+  /** Sizes are a twentieth: to see that it works. */
+  readonly quick: boolean;
+}
+
+/** One way of emailing a bill run. */
+export interface Variant {
+  readonly name: 'ours' | 'floor' | 'pollLoop';
+  start(billRunKey: string): Promise<WorkflowHandle>;
+}
+
+const FLOOR_TASK_QUEUE = 'floor';
+
+/** Temporal's development server in memory, and the simulator. */
+export async function openParts(surroundings: Surroundings, quick: boolean): Promise<Parts> {
+  const { folder, onStop } = surroundings;
+  const temporal = await startTemporalServer({
+    headless: true,
+    searchAttributes: billRunSearchAttributes,
+    // By default timers and retries may be a second late, and bill runs that are polled every 100 ms would wait for that.
+    dynamicConfig: { 'history.timerProcessorMaxTimeShift': '10ms' },
+    logFile: join(folder, 'temporal.log'),
+  });
+  onStop(() => temporal.stop());
+  const simulator = await startChild({
+    name: 'the simulator',
+    command: process.execPath,
+    args: [join(projectRoot, 'dist', 'simulator', 'main.js'), '--port', '0'],
+  });
+  onStop(() => simulator.stop());
+  const simulatorUrl = await urlIn(simulator);
+  const connection = await Connection.connect({ address: temporal.address });
+  onStop(() => connection.close());
+  const client = new Client({ connection });
+  const emails = new BillRunEmails(client);
+  return { ...surroundings, temporal, simulatorUrl, control: controlOf(simulatorUrl), client, emails, quick };
+}
+
+async function urlIn(simulator: Child): Promise<string> {
+  const url = new Promise<string>((resolve) => {
+    simulator.onLine((line) => {
+      const [found] = /http:\S+/.exec(line) ?? [];
+      if (found !== undefined) resolve(found);
+    });
+  });
+  const ended = simulator.ended.then(() => {
+    throw new Error(`the simulator ended:\n${simulator.lastLines.join('\n')}`);
+  });
+  return Promise.race([url, ended]);
+}
+
+/** Our worker as it is shipped, and the floor's with the same settings; they end with the figure. */
+export async function withWorkers<T>(
+  parts: Parts,
+  { floor, ...options }: Partial<WorkerProcessOptions> & { readonly floor: boolean },
+  measure: (ours: Child) => Promise<T>,
+): Promise<T> {
+  const { temporal, simulatorUrl } = parts;
+  const common = { temporal, simulatorUrl, logLevel: 'warn', ...options };
+  const ours = await startWorker(common);
+  const main = join(import.meta.dirname, 'floor', 'worker.js');
+  const other = floor ? await startWorker({ ...common, main, taskQueue: FLOOR_TASK_QUEUE }) : undefined;
+  try {
+    return await measure(ours);
+  } finally {
+    await Promise.all([ours.stop(), other?.stop()]);
+  }
+}
+
+/** As pipelines start it; it ends when it has emailed. */
+export function ours({ client, emails }: Parts): Variant {
+  return {
+    name: 'ours',
+    async start(billRunKey) {
+      const { workflowId, runId } = await emails.start({ billRunKey, escalationWindow: '0s' });
+      return client.workflow.getHandle(workflowId, runId);
+    },
+  };
+}
+
+export function bare({ client }: Parts, name: 'floor' | 'pollLoop', firstMs?: number): Variant {
+  return {
+    name,
+    start: (billRunKey) =>
+      client.workflow.start(name, {
+        workflowId: `${name}/${billRunKey}`,
+        taskQueue: FLOOR_TASK_QUEUE,
+        args: [billRunKey, ...(firstMs === undefined ? [] : [firstMs])],
+      }),
+  };
+}
+
+/** Numbers of new bill runs in the simulator. */
+export async function billRuns({ control }: Parts, count: number, wanted: object): Promise<readonly string[]> {
+  const numbers: string[] = [];
+  await atOnce(20, Array.from({ length: count }), async () => {
+    numbers.push((await control<{ number: string }>('POST', '/bill-runs', wanted)).number);
+  });
+  return numbers;
+}
+
+/** A closed loop: so many are under way at any time, and the next one begins when one ends. */
+export async function atOnce<T>(concurrency: number, items: readonly T[], work: (item: T) => Promise<void>) {
+  const left = items[Symbol.iterator]();
+  await Promise.all(
+    Array.from({ length: concurrency }, async () => {
+      for (const item of left) await work(item);
+    }),
+  );
+}
+
+/** Milliseconds until it is done. */
+export async function timed(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await work();
+  return performance.now() - startedAt;
+}
+
+/** Milliseconds until a process has ended, and ended well. */
+export function timedProcess(args: readonly string[], env: Readonly<Record<string, string | undefined>> = {}) {
+  return timed(async () => {
+    const child = await startChild({ name: args.join(' '), command: process.execPath, args, env });
+    const { code } = await child.ended;
+    if (code !== 0)
+      throw new Error(`node ${args.join(' ')} ended with ${code ?? 'a signal'}:\n${child.lastLines.join('\n')}`);
+  });
+}
