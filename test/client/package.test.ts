@@ -94,7 +94,7 @@ const NAMES = '{ BillRunEmails, BillRunEmailsError, type StartResult }';
 const IMPORT = `import ${NAMES} from 'bill-run-emails/client';`;
 
 test.each([
-  // The SDK's own types do without those of ms, which has none for these kinds of modules.
+  // The SDK's types need those of ms, which it hides from these kinds of modules.
   {
     module: 'nodenext',
     args: ['--skipLibCheck', 'false'],
