@@ -49,6 +49,6 @@ function stamp(root) {
 
 function sourcesIn(root, folder) {
   return readdirSync(join(root, folder), { recursive: true })
-    .filter((path) => path.endsWith('.ts'))
+    .filter((path) => /\.c?ts$/.test(path))
     .map((path) => join(folder, path));
 }

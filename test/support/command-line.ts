@@ -22,7 +22,8 @@ export function run(command: string, args: readonly string[], env: NodeJS.Proces
     const child = execFile(command, args, { env: environment, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : error === null ? 0 : 1, stdout, stderr });
     });
-    child.stdin?.end(stdin);
+    // Who reads none of it may be gone before.
+    child.stdin?.on('error', () => undefined).end(stdin);
   });
 }
 

@@ -1,0 +1,120 @@
+"""Has a bill run emailed with Temporal's SDK for Python (pip install temporalio):
+
+    python3 examples/pipeline.py BR-00000001                     starts or joins its run, and waits until it was emailed
+    python3 examples/pipeline.py BR-00000001 --resend TICKET-1   emails all documents again, once for each request id
+
+Temporal is found by the TEMPORAL_* variables. Exit codes: 0 emailed, 4 waits for a person, 5 ended without emailing.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowQueryRejectedError
+from temporalio.common import QueryRejectCondition, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.envconfig import ClientConfig
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+TASK_QUEUE = os.environ.get("BILL_RUN_TASK_QUEUE") or "bill-run-emails"
+REQUESTED_BY = "nightly-billing"
+PAUSE_SECONDS = 1
+EXIT_CODES = {"Emailed": 0, "Held": 4, "NeedsAttention": 4, "Skipped": 5, "NotPosted": 5, "Finished": 5, "Canceled": 5}
+
+
+def workflow_id(number):
+    """The one workflow id by which everybody finds the run of a bill run."""
+    return f"email-bill-run/{number}"
+
+
+async def start(client, number):
+    """Answers started, joined, alreadyEmailed, canceled or terminated. Safe to repeat."""
+    # Starts nothing where there is a run with this id, at work or closed.
+    if await start_run(client, number, WorkflowIDReusePolicy.REJECT_DUPLICATE):
+        return "started"
+    last = await client.get_workflow_handle(workflow_id(number)).describe()
+    if last.status == WorkflowExecutionStatus.CANCELED:
+        return "canceled"
+    if last.status == WorkflowExecutionStatus.TERMINATED:
+        return "terminated"
+    if last.status == WorkflowExecutionStatus.COMPLETED:
+        result = await client.get_workflow_handle(workflow_id(number), run_id=last.run_id).result()
+        if result["state"] == "Emailed":
+            return "alreadyEmailed"
+    elif last.close_time is None:
+        return "joined"
+    started = await start_run(client, number, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+    # Where somebody else was faster, that run is joined.
+    return "started" if started else await start(client, number)
+
+
+async def start_run(client, number, reuse_policy):
+    try:
+        await client.start_workflow(
+            "emailBillRun",
+            {"billRunKey": number, "requestedBy": REQUESTED_BY},
+            id=workflow_id(number),
+            task_queue=TASK_QUEUE,
+            id_reuse_policy=reuse_policy,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            static_summary=f"email bill run {number}",
+        )
+        return True
+    except WorkflowAlreadyStartedError:
+        return False
+
+
+async def emailed(client, number):
+    """Waits until it was emailed, or that needs a person; the exit code says which."""
+    handle = client.get_workflow_handle(workflow_id(number))
+    while True:
+        try:
+            status = await handle.query("status", reject_condition=QueryRejectCondition.NOT_COMPLETED_CLEANLY)
+        except WorkflowQueryRejectedError as rejected:
+            # What it said last is not how it ended.
+            print(f"{number}: {rejected.status.name}")
+            return 5
+        if status["state"] in EXIT_CODES:
+            print(f"{number}: {status['state']}")
+            return EXIT_CODES[status["state"]]
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def resend(client, number, request_id):
+    """The run at work gets the signal; where there is none, a new one finds the request in its input as well, and takes it once."""
+    request = {"requestId": request_id, "requestedBy": REQUESTED_BY}
+    await client.start_workflow(
+        "emailBillRun",
+        {"billRunKey": number, "resend": True, **request},
+        id=workflow_id(number),
+        task_queue=TASK_QUEUE,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        start_signal="resend",
+        start_signal_args=[request],
+        static_summary=f"email bill run {number} (resend)",
+    )
+
+
+async def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("number")
+    parser.add_argument("--resend", metavar="REQUEST_ID")
+    args = parser.parse_args()
+
+    client = await Client.connect(**ClientConfig.load_client_connect_config())
+    if args.resend is not None:
+        await resend(client, args.number, args.resend)
+        print(f"{args.number}: asked for")
+        return 0
+    result = await start(client, args.number)
+    print(f"{args.number}: {result}")
+    if result == "alreadyEmailed":
+        return 0
+    return 5 if result in ("canceled", "terminated") else await emailed(client, args.number)
+
+
+if __name__ == "__main__":
+    exit_code = asyncio.run(main())
+    sys.stdout.flush()
+    # An ordinary end now and then aborts: the SDK's threads outlive the interpreter (temporalio/sdk-python issue 300).
+    os._exit(exit_code)

@@ -1,0 +1,138 @@
+/** Each example has bill runs emailed as the library does. */
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { projectRoot } from '../../scripts/project-root.js';
+import { temporalBinaries } from '../../scripts/temporal-server.js';
+import { run, type Ended } from '../support/command-line.js';
+import { pythonPackage } from '../support/python.js';
+import { emailsPerDocument, openRig, until, type Rig } from '../support/rig.js';
+
+const PYTHON_SDK = '1.35.0';
+/** That SDK takes seconds to install and to import. */
+const PATIENCE_MS = 300_000;
+
+let rig: Rig;
+let bin: string;
+let env: NodeJS.ProcessEnv;
+beforeAll(async () => {
+  rig = await openRig({ server: 'real' });
+  // On PATH by its own name, wherever set-up has found it.
+  bin = await mkdtemp(join(tmpdir(), 'bill-run-emails-examples-'));
+  await symlink(temporalBinaries().temporal, join(bin, 'temporal'));
+  env = {
+    PATH: `${bin}${delimiter}${process.env['PATH'] ?? ''}`,
+    BILL_RUN_TASK_QUEUE: rig.taskQueue,
+    ...(await pythonPackage('temporalio', PYTHON_SDK)),
+  };
+}, PATIENCE_MS);
+afterEach(() => rig.afterTest());
+afterAll(async () => {
+  await rig.close();
+  await rm(bin, { recursive: true });
+});
+
+const example = (command: string, name: string, ...args: string[]): Promise<Ended> =>
+  run(command, [join(projectRoot, 'examples', name), ...args], env);
+const sh = (...args: string[]): Promise<Ended> => example('sh', 'pipeline.sh', ...args);
+const python = (...args: string[]): Promise<Ended> => example('python3', 'pipeline.py', ...args);
+
+/** Starts a bill run and waits for its emails: the exit code, and the words for both. */
+const pipelines: Readonly<Record<string, (number: string) => Promise<Ended>>> = {
+  'pipeline.mjs': (number) => example(process.execPath, 'pipeline.mjs', number),
+  'pipeline.sh': async (number) => {
+    const started = await sh('start', number);
+    if (started.code !== 0 || started.stdout === 'alreadyEmailed\n') return started;
+    const waited = await sh('wait', number);
+    return { ...waited, stdout: started.stdout + waited.stdout };
+  },
+  'pipeline.py': (number) => python(number),
+};
+
+/** Without the number that each line begins with, and what a person is told behind the state. */
+const wordsOf = ({ code, stdout, stderr }: Ended) => ({
+  code,
+  words: stdout.split('\n').flatMap((line) => /^(?:BR-\w+: )?(\w+)/.exec(line)?.[1] ?? []),
+  ...(code === 1 ? { stderr } : {}),
+});
+
+describe.each(Object.entries(pipelines))('examples/%s', (_, email) => {
+  test('starts a bill run and waits until it is emailed, joins it, and leaves it alone when it was', async () => {
+    const { number } = await rig.billRun.create();
+    const own = rig.own(number);
+    expect(wordsOf(await email(number))).toEqual({ code: 0, words: ['started', 'Emailed'] });
+    expect(wordsOf(await email(number))).toEqual({ code: 0, words: ['joined', 'Emailed'] });
+    await own.signal('finish');
+    await rig.result(own);
+    expect(wordsOf(await email(number))).toEqual({ code: 0, words: ['alreadyEmailed'] });
+    expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
+  });
+
+  test('tells that a person is asked, and starts anew where that ended without emails', async () => {
+    const { number } = await rig.billRun.create();
+    const own = rig.own(number);
+    await rig.fault({
+      ...{ path: `/v1/bill-runs/${number}/emails`, fault: 'respond', status: 400 },
+      body: { success: false, reasons: [{ code: 58730020, message: 'no' }] },
+    });
+    expect(wordsOf(await email(number))).toEqual({ code: 4, words: ['started', 'NeedsAttention'] });
+    await own.signal('finish');
+    expect(await rig.result(own)).toMatchObject({ state: 'Finished' });
+    expect(wordsOf(await email(number))).toEqual({ code: 0, words: ['started', 'Emailed'] });
+  });
+
+  test('ends its wait when the run is terminated, and does not start it again', async () => {
+    const { number } = await rig.billRun.create({ status: 'Completed' });
+    const own = rig.own(number);
+    const waiting = email(number);
+    await until(
+      () => own.describe().catch(() => null),
+      (described) => described !== null,
+    );
+    await rig.state(own, 'WaitingForPost');
+    await own.terminate();
+    expect(await waiting).toMatchObject({ code: 5 });
+    expect(wordsOf(await email(number))).toEqual({ code: 5, words: ['terminated'] });
+  });
+});
+
+test.each([
+  ['pipeline.sh', (number: string, id: string) => sh('resend', number, id)],
+  ['pipeline.py', (number: string, id: string) => python(number, '--resend', id)],
+])('examples/%s has all documents emailed again, once for each request id', async (_, resend) => {
+  const { number } = await rig.billRun.create();
+  const own = rig.own(number);
+  const accepted = (count: number) =>
+    until(
+      () => rig.sends(own),
+      (sends) => sends.filter(({ outcome }) => outcome === 'accepted').length === count,
+    );
+  // Where no run is at work, it starts one.
+  expect(await resend(number, 'T-1')).toMatchObject({ code: 0 });
+  await accepted(1);
+  expect(await resend(number, 'T-2')).toMatchObject({ code: 0 });
+  await accepted(2);
+  expect(await resend(number, 'T-2')).toMatchObject({ code: 0 });
+  await own.signal('finish');
+  await rig.result(own);
+  expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 2, max: 2 });
+});
+
+test('examples/pipeline.sh tells a run that its bill run has posted', async () => {
+  const { number } = await rig.billRun.create({ status: 'Completed' });
+  const own = rig.own(number);
+  expect(wordsOf(await sh('start', number))).toEqual({ code: 0, words: ['started'] });
+  expect(await sh('posted', number)).toMatchObject({ code: 0 });
+  await rig.billRun.change(number, { status: 'Posted' });
+  expect(wordsOf(await sh('wait', number))).toEqual({ code: 0, words: ['Emailed'] });
+  const { events } = await own.fetchHistory();
+  const signals = events?.flatMap(({ workflowExecutionSignaledEventAttributes: signal }) => signal?.signalName ?? []);
+  expect(signals).toEqual(['billRunPosted']);
+});
+
+test('examples/pipeline.sh takes no number or request that would not be itself in JSON', async () => {
+  for (const args of [['start'], ['start', 'BR-"1'], ['resend', 'BR-1'], ['resend', 'BR-1', 'a b'], ['stop', 'BR-1']]) {
+    expect(await sh(...args)).toMatchObject({ code: 2, stdout: '' });
+  }
+});
