@@ -7,6 +7,7 @@ import {
   WorkflowNotFoundError,
   type WorkflowExecutionDescription,
 } from '@temporalio/client';
+import { TypedSearchAttributes } from '@temporalio/common';
 import { checkInput, checkNote, checkResend, checkRetry, type Checked } from '../workflows/checks.js';
 import {
   billRunPostedSignal,
@@ -26,6 +27,7 @@ import {
   type RunStatus,
   type SendRecord,
 } from '../workflows/contract.js';
+import { searchAttributes } from '../workflows/search-attributes.js';
 import { quoted } from '../workflows/words.js';
 import type { Audit } from './audit.js';
 import { connect } from './connection.js';
@@ -427,6 +429,7 @@ export class BillRunEmails {
       workflowId,
       taskQueue: this.#taskQueue,
       args: [input] as [EmailBillRunInput],
+      typedSearchAttributes: asStarted(billRunKey),
       staticSummary: `email bill run ${billRunKey}${resend ? ' (resend)' : ''}`,
       staticDetails: `Emails ${which} of bill run ${quoted(billRunKey)} once it is posted${asked}.${because}`,
     };
@@ -461,4 +464,14 @@ export class BillRunEmails {
       throw temporalFailure(error, workflowId);
     }
   }
+}
+
+/** What the run would say of itself at first: so it need not, and is found before a worker takes it. */
+function asStarted(billRunKey: string): TypedSearchAttributes {
+  const { billRunNumber, emailState, emailSends } = searchAttributes;
+  return new TypedSearchAttributes([
+    { key: emailState, value: 'WaitingForPost' },
+    { key: emailSends, value: 0 },
+    ...(isBillRunId(billRunKey) ? [] : [{ key: billRunNumber, value: billRunKey }]),
+  ]);
 }

@@ -107,11 +107,13 @@ const { countEmailedInvoices } = proxyActivities<Activities>({
  * @throws ApplicationFailure `InvalidInput`, `NotPosted` or `Unsettled`
  */
 export async function emailBillRun(input: EmailBillRunInput, carried?: Run): Promise<EmailBillRunResult> {
-  const { workflowId, firstExecutionRunId, continuedFromExecutionRunId } = workflowInfo();
+  const { workflowId, firstExecutionRunId: firstRunId, continuedFromExecutionRunId } = workflowInfo();
+  // What our library says of a run that it starts, and did not say with 0.1.0: those runs have a timer in their histories.
+  const firstReadEnds = workflowInfo().typedSearchAttributes.get(searchAttributes.emailState) !== undefined;
   const run =
     carried !== undefined && continuedFromExecutionRunId !== undefined
       ? carried
-      : runs.openRun(settingsOf(input), { workflowId, firstRunId: firstExecutionRunId, now: Date.now() });
+      : runs.openRun(settingsOf(input), { workflowId, firstRunId, now: Date.now(), firstReadEnds });
 
   listen(run);
   CancellationScope.current().cancelRequested.catch(() => {
@@ -169,9 +171,10 @@ function clock({ timerFiredAt }: Run): number {
   return Math.max(Date.now(), timerFiredAt ?? 0);
 }
 
-/** Waits, at most until then. */
+/** Waits, at most until then, which may be never. */
 async function waitUntil(run: Run, until: number, summary: string, isOver: () => boolean): Promise<void> {
-  if (!(await condition(isOver, until - clock(run), { summary }))) run.timerFiredAt = until;
+  if (until === Infinity) await condition(isOver);
+  else if (!(await condition(isOver, until - clock(run), { summary }))) run.timerFiredAt = until;
 }
 
 function settingsOf(input: unknown): Settings {
@@ -301,10 +304,11 @@ function mustMoveOn({ canceled, finish }: Run): boolean {
 /** Watches the bill run until its status changes. A hint looks at once; a closing run stops. Both do no harm to a read. */
 async function watch(run: Run, { lastSeenStatus, until }: Extract<Step, { kind: 'watch' }>): Promise<void> {
   runs.followHint(run, clock(run));
+  const endsItself = lastSeenStatus === undefined && run.firstReadEnds === true;
   await interruptible(
     run,
-    () => look(run, lastSeenStatus),
-    () => interruption(run, until),
+    () => look(run, lastSeenStatus, endsItself ? until : undefined),
+    () => interruption(run, endsItself ? Infinity : until),
   );
 }
 
@@ -323,21 +327,27 @@ async function interruptible(
 }
 
 async function interruption(run: Run, until: number): Promise<void> {
-  await waitUntil(run, until, 'deadline for posting', () => run.hinted || mustMoveOn(run));
+  const interrupted = (): boolean => run.hinted || mustMoveOn(run);
+  await waitUntil(run, until, 'deadline for posting', interrupted);
   const lookAt = runs.hintDueAt(run);
   if (run.hinted && clock(run) < lookAt) {
     await waitUntil(run, lookAt, 'a hint came; look again in a moment', () => mustMoveOn(run));
   }
 }
 
-/** Reads the bill run: at once, or, where a status was seen before, when it is another one. */
-async function look(run: Run, lastSeenStatus?: string): Promise<void> {
+/**
+ * Reads the bill run: at once, or, where a status was seen before, when it is another one.
+ *
+ * @param until when a read that does not succeed is given up (epoch, ms)
+ */
+async function look(run: Run, lastSeenStatus?: string, until?: number): Promise<void> {
   const summary = words.summary(
     lastSeenStatus === undefined ? 'look at the bill run' : `wait while it is ${lastSeenStatus}`,
   );
   const input = { ...addressOf(run), ...(lastSeenStatus === undefined ? {} : { lastSeenStatus }) };
   try {
-    runs.recordLook(run, await watchBillRun.executeWithOptions({ summary }, [input]), clock(run));
+    const options = { summary, ...(until === undefined ? {} : { scheduleToCloseTimeout: until - clock(run) }) };
+    runs.recordLook(run, await watchBillRun.executeWithOptions(options, [input]), clock(run));
   } catch (error) {
     const cause = error instanceof ActivityFailure ? error.cause : error;
     // An interruption or a time-out of a read means no more than: look again.
@@ -416,6 +426,5 @@ async function attempt(run: Run, send: Send): Promise<void> {
 async function change(run: Run, until: number, waitingFor: string): Promise<void> {
   const { revision } = run;
   const changed = (): boolean => run.revision !== revision || mustMoveOn(run);
-  if (until === Infinity) await condition(changed);
-  else await waitUntil(run, until, words.summary(waitingFor), changed);
+  await waitUntil(run, until, words.summary(waitingFor), changed);
 }

@@ -23,6 +23,11 @@ export interface Run {
   /** Of the first run in a chain of runs that continue as new, as is its start (epoch, ms). */
   readonly firstRunId: string;
   readonly startedAt: number;
+  /**
+   * The first read ends by itself when the time for posting is over, without a timer beside it. Absent in runs that began with 0.1.0,
+   * and in those that something else than our library started.
+   */
+  readonly firstReadEnds?: true;
   /** What the last timer that fired was set to (epoch, ms). */
   timerFiredAt?: number;
 
@@ -81,13 +86,19 @@ export interface RepeatedRequests extends Pick<EarlierSend, 'attempts'> {
 
 export function openRun(
   settings: Settings,
-  { workflowId, firstRunId, now }: { workflowId: string; firstRunId: string; now: number },
+  {
+    workflowId,
+    firstRunId,
+    now,
+    firstReadEnds = false,
+  }: { workflowId: string; firstRunId: string; now: number; firstReadEnds?: boolean },
 ): Run {
   const run: Run = {
     settings,
     workflowId,
     firstRunId,
     startedAt: now,
+    ...(firstReadEnds ? { firstReadEnds } : {}),
     billRun: null,
     lookedAt: 0,
     lookWanted: false,

@@ -42,6 +42,27 @@ describe('Waiting for the post', () => {
     expect(await rig.emailCalls(number)).toEqual([]);
   });
 
+  test('a bill run that cannot be read until its deadline fails as NotPosted, with the reason, and needs no timer', async () => {
+    const { number } = await rig.billRun.create({ status: 'Posted' });
+    await rig.fault({
+      method: 'GET',
+      path: '/object-query/billing-runs/*',
+      fault: 'respond',
+      status: 503,
+      times: 10_000,
+    });
+    const run = await rig.start({ billRunKey: number, postDeadline: '3 hours' });
+    const { type, message } = await failureOf(run);
+    expect(type).toBe('NotPosted');
+    expect(message).toContain('503');
+    const { startTime, closeTime } = await run.describe();
+    const minutes = (Number(closeTime) - Number(startTime)) / 60_000;
+    // The next read would have been too late.
+    expect(minutes).toBeGreaterThan(175);
+    expect(minutes).toBeLessThanOrEqual(180);
+    expect((await run.fetchHistory()).events?.some((event) => event.timerStartedEventAttributes != null)).toBe(false);
+  });
+
   test('a bill run that Zuora does not know is looked for during two minutes, and then fails as NotPosted', async () => {
     const run = await rig.start({ billRunKey: 'BR-09999999' });
     const { type, message } = await failureOf(run);
