@@ -24,6 +24,9 @@ const LARGEST_BODY = 16 * 1024;
 /** For a callout to arrive; some kilobytes take no second. */
 const ARRIVES_WITHIN_MS = 10_000;
 
+/** For what is being taken when the service stops. Then connections are cut on which nobody says anything, or too slowly. */
+const ENDS_WITHIN_MS = 10_000;
+
 /** Zuora repeats a callout that failed up to five times, a day apart at most. */
 const REMEMBERED = { max: 10_000, ttl: 5 * 24 * 3_600_000 };
 
@@ -60,13 +63,24 @@ export async function startCalloutServer(
 
   // Anybody can be refused: each kind is told once a minute, so that nobody fills the log.
   const refusals = new LRUCache<number, true>({ max: 100, ttl: 60_000 });
-  server.addHook('onResponse', async ({ headers }, { statusCode: status }) => {
+  server.addHook('onResponse', ({ headers }, { statusCode: status }, done) => {
     // Zuora comes without credentials first, and waits for the challenge.
     const usual = status < 400 || (status === 401 && headers.authorization === undefined);
-    if (usual || status === 503 || refusals.has(status)) return;
-    refusals.set(status, true);
-    logger.warn({ status }, 'callout refused');
-    await Promise.resolve();
+    if (!usual && status !== 503 && !refusals.has(status)) {
+      refusals.set(status, true);
+      logger.warn({ status }, 'callout refused');
+    }
+    done();
+  });
+  let closing = false;
+  server.addHook('preClose', (done) => {
+    closing = true;
+    done();
+  });
+  // Else a connection that has its last answer would be kept for the next callout, and the process with it.
+  server.addHook('onSend', (_request, reply, _payload, done) => {
+    if (closing) reply.header('connection', 'close');
+    done();
   });
   server.setErrorHandler(({ statusCode = 503, message }: FastifyError, _, reply) =>
     statusCode < 500 ? reply.code(statusCode).send({ message }) : reply.code(503).send({ message: NOT_TAKEN }),
@@ -123,7 +137,13 @@ export async function startCalloutServer(
   const { port } = server.server.address() as AddressInfo;
   return {
     url: urlOf({ host: address.host, port }),
-    close: () => server.close(),
+    close: async () => {
+      const cut = setTimeout(() => {
+        server.server.closeAllConnections();
+      }, ENDS_WITHIN_MS);
+      await server.close();
+      clearTimeout(cut);
+    },
   };
 }
 
