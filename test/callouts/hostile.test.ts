@@ -61,7 +61,11 @@ const sent = fc.record({
     ...['application/json', 'application/json', 'application/x-www-form-urlencoded', 'text/plain', 'text/xml'],
     ...['application/json; charset=utf-16', 'multipart/form-data; boundary=x', 'x', ''],
   ),
-  query: fc.oneof(fc.constant(''), form),
+  // Node answers longer heads by 431 itself.
+  query: fc.oneof(
+    fc.constant(''),
+    form.filter(({ length }) => length < 12_000),
+  ),
   notification: hostileText.filter((text) => /^[\x20-\x7e]{0,200}$/.test(text)),
   signedIn: fc.constantFrom(true, true, true, false),
 });
