@@ -53,6 +53,7 @@ export async function startCalloutServer(
 ): Promise<CalloutServer> {
   // Without the logger: at its lowest level, the framework writes whole packets, with the password in them.
   const server = fastify({ bodyLimit: LARGEST_BODY, requestTimeout: ARRIVES_WITHIN_MS });
+  server.removeContentTypeParser('text/plain');
   await server.register(formBody);
   await server.register(rateLimit, {
     global: false,

@@ -135,7 +135,7 @@ test.each<[string, Callout, number]>([
   ['two bill runs in a form', { body: 'billRunId=BR-1&billRunId=BR-2', type: FORM }, 400],
   ['a bill run by two names that differ', { body: { billRunId: 'BR-1', billRunNumber: 'BR-2' } }, 400],
   ['a form without a bill run', { body: '%zz=%zz&&==', type: FORM }, 400],
-  ['a text', { body: 'BR-1', type: 'text/plain' }, 400],
+  ['a text', { body: 'BR-1', type: 'text/plain' }, 415],
   ['nothing, called JSON', { body: '' }, 400],
   ['a prototype', { body: '{"__proto__":{"billRunId":"BR-1"}}' }, 400],
   ['a type that is none', { body: 'BR-1', type: 'nothing' }, 415],
