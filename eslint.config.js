@@ -51,7 +51,7 @@ export default tseslint.config(
   boundary('workflows', {
     forbidden: [
       ...['undici', '**/zuora/**', '**/activities/**', '**/worker/**', '**/client/**', '**/encryption/**'],
-      '**/simulator/**',
+      ...['**/services/**', '**/callouts/**', '**/simulator/**'],
     ],
     message: 'Workflow code is deterministic: it knows only the types of activities.',
     paths: nodeBuiltins.map((name) => ({ name, message: 'Workflow code runs in a sandbox without Node built-ins.' })),
@@ -64,21 +64,36 @@ export default tseslint.config(
       '**/worker/**',
       '**/client/**',
       '**/encryption/**',
+      '**/callouts/**',
       '**/simulator/**',
     ],
     message: 'zuora/ knows nothing of Temporal.',
   }),
   boundary('activities', {
-    forbidden: ['**/worker/**', '**/simulator/**'],
+    forbidden: ['**/worker/**', '**/callouts/**', '**/simulator/**'],
     message: 'Activities stand on zuora/, on the library in client/, and on the contract in workflows/.',
   }),
   boundary('client', {
-    forbidden: ['@temporalio/worker', '**/worker/**', '**/activities/**', '**/simulator/**'],
-    message: 'client/ never loads the worker.',
+    forbidden: ['@temporalio/worker', '**/worker/**', '**/activities/**', '**/callouts/**', '**/simulator/**'],
+    message: 'client/ never loads the worker, nor the callout service.',
   }),
   boundary('encryption', {
-    forbidden: ['@temporalio/worker', '**/worker/**', '**/activities/**', '**/client/**', '**/simulator/**'],
+    forbidden: [
+      ...['@temporalio/worker', '**/worker/**', '**/activities/**', '**/client/**', '**/callouts/**'],
+      '**/simulator/**',
+    ],
     message: 'encryption/ is for worker, client and codec server: it loads none of them.',
+  }),
+  boundary('callouts', {
+    forbidden: ['@temporalio/*', '**/worker/**', '**/activities/**', '**/encryption/**', '**/simulator/**'],
+    message: 'callouts/ stands on the library in client/, on services/, and on the contract in workflows/.',
+  }),
+  boundary('services', {
+    forbidden: [
+      ...['@temporalio/*', '**/workflows/**', '**/activities/**', '**/zuora/**', '**/worker/**', '**/client/**'],
+      ...['**/encryption/**', '**/callouts/**', '**/simulator/**'],
+    ],
+    message: 'services/ is what the servers and the worker share: it loads none of them.',
   }),
   boundary('simulator', {
     forbidden: [
@@ -87,8 +102,7 @@ export default tseslint.config(
       '**/activities/**',
       '**/worker/**',
       '**/client/**',
-      '**/encryption/**',
-      '**/zuora/**',
+      ...['**/encryption/**', '**/services/**', '**/callouts/**', '**/zuora/**'],
     ],
     message: 'The simulator stands alone: code shared with the product would share its mistakes.',
   }),

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { isTaskQueue, TASK_QUEUE_FAULT } from '../client/task-queue.js';
 import { socketAddress, type SocketAddress } from '../services/address.js';
-import { secretIn } from '../services/secret.js';
+import { logLevel } from '../services/logger.js';
+import { shownSecret } from '../services/secret.js';
 import { TASK_QUEUE } from '../workflows/contract.js';
 import { readEnvironment, yesOrNo } from '../zuora/configuration.js';
 
@@ -21,21 +22,17 @@ const environment = z
   .object({
     CALLOUT_ADDRESS: socketAddress.default({ host: '127.0.0.1', port: 8090 }),
     CALLOUT_USERNAME: z.string().regex(/^[^:]{1,100}$/, 'is no name of 1 to 100 characters without a colon'),
-    CALLOUT_PASSWORD: z.string().optional(),
-    CALLOUT_PASSWORD_FILE: z.string().optional(),
     CALLOUT_STARTS: yesOrNo.default(true),
     CALLOUTS_PER_MINUTE: z.coerce.number().int().min(1).max(100_000).default(600),
     BILL_RUN_TASK_QUEUE: z.string().refine(isTaskQueue, TASK_QUEUE_FAULT).default(TASK_QUEUE),
-    LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
+    LOG_LEVEL: logLevel,
   })
-  .transform((env, context): CalloutConfiguration => {
-    const fault = (name: string, message: string): void => {
-      context.addIssue({ code: 'custom', path: [name], message });
-    };
+  .and(shownSecret('CALLOUT_PASSWORD'))
+  .transform(({ secret: password, ...env }): CalloutConfiguration => {
     return {
       address: env.CALLOUT_ADDRESS,
       user: env.CALLOUT_USERNAME,
-      password: secretIn(env, 'CALLOUT_PASSWORD', fault),
+      password,
       starts: env.CALLOUT_STARTS,
       perMinute: env.CALLOUTS_PER_MINUTE,
       taskQueue: env.BILL_RUN_TASK_QUEUE,

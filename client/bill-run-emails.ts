@@ -31,7 +31,7 @@ import { searchAttributes } from '../workflows/search-attributes.js';
 import { quoted } from '../workflows/words.js';
 import type { Audit } from './audit.js';
 import { connect } from './connection.js';
-import { STARTS_AT_ONCE, tryEach, type Tried } from './each.js';
+import { inTurns, STARTS_AT_ONCE, tryEach, type Tried } from './each.js';
 import { BillRunEmailsError, valid } from './errors.js';
 import {
   alreadyEmailed,
@@ -184,13 +184,16 @@ export class BillRunEmails {
 
   /**
    * Starts many, `concurrency` (25) at once, and answers in their order. One that is refused does not keep the others from it; where
-   * Temporal does not answer for so many in a row, the rest is not tried, and says so. Safe to repeat as a whole.
+   * Temporal does not answer for so many in a row, the rest is not tried, and says so. One that is there twice is joined. Safe to repeat as a whole.
    */
   async *startMany(
     inputs: Iterable<EmailBillRunInput>,
     { again = false, concurrency = STARTS_AT_ONCE }: { again?: boolean; concurrency?: number } = {},
   ): AsyncGenerator<StartedOne, void, undefined> {
-    const start = (input: EmailBillRunInput): Promise<StartResult> => this.start(input, { again });
+    const start = inTurns(
+      (input: EmailBillRunInput) => this.start(input, { again }),
+      ({ billRunKey }) => billRunKey,
+    );
     for await (const { item: input, tried } of tryEach(inputs, start, concurrency)) yield { input, ...tried };
   }
 

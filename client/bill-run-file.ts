@@ -1,5 +1,6 @@
 /** Files of bill runs to start: CSV, JSON lines, or a key on each line. */
 import { parse } from 'csv-parse/sync';
+import { inputFields } from '../workflows/checks.js';
 import { BillRunEmailsError } from './errors.js';
 
 /** One line of a file. `input` is not checked yet; a line that says nothing sensible has a `fault` instead. */
@@ -26,6 +27,8 @@ export function linesOf(contents: string): readonly FileLine[] {
   const text = contents.replace(/^\uFEFF/, '');
   const [first = ''] = text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#'));
   if (first.startsWith('{')) return jsonLines(text);
+  if (first.startsWith('['))
+    throw refused('the file is one JSON list; write JSON lines instead, an object on each line');
   const delimiter = /[,;\t]/.exec(first)?.[0];
   return delimiter === undefined && !/^"?billRunKey"?\s*$/.test(first) ? keyLines(text) : csvLines(text, delimiter);
 }
@@ -54,6 +57,24 @@ function jsonLines(text: string): readonly FileLine[] {
     });
 }
 
+/** Where a column is wrong, it is in every line. */
+function faultOfColumns(columns: readonly string[]): string | undefined {
+  const known = inputFields();
+  const named = (names: readonly string[]): string =>
+    JSON.stringify(names.slice(0, 20)).slice(1, 400).replace(/]$/, '');
+  if (!columns.includes('billRunKey')) {
+    return `the first line of a CSV file names its columns, and one is billRunKey; there are: ${named(columns)}`;
+  }
+  const unknown = columns.filter((name) => !known.includes(name));
+  if (unknown.length > 0) return `the file has unknown columns: ${named(unknown)}; known are ${known.join(', ')}`;
+  const twice = columns.filter((name, index) => columns.indexOf(name) < index);
+  return twice.length > 0 ? `the file has columns twice: ${named(twice)}` : undefined;
+}
+
+function refused(message: string, options?: ErrorOptions): BillRunEmailsError {
+  return new BillRunEmailsError('InvalidInput', `${message}; nothing was started`, options);
+}
+
 interface CsvRecord {
   readonly record: readonly string[];
   readonly info: { readonly lines: number };
@@ -62,10 +83,8 @@ interface CsvRecord {
 function csvLines(text: string, delimiter = ','): readonly FileLine[] {
   const [header, ...records] = csvRecords(text, delimiter);
   const columns = header?.record ?? [];
-  if (!columns.includes('billRunKey')) {
-    const message = `the first line of a CSV file names its columns, and one is billRunKey; there are: ${columns.slice(0, 20).join(', ')}`;
-    throw new BillRunEmailsError('InvalidInput', message.slice(0, 500));
-  }
+  const fault = faultOfColumns(columns);
+  if (fault !== undefined) throw refused(fault);
   return records.map(({ record, info: { lines: line } }) => {
     if (record.length > columns.length)
       return { line, fault: `it has ${record.length} cells for ${columns.length} columns` };
@@ -82,12 +101,14 @@ function csvRecords(text: string, delimiter: string): readonly CsvRecord[] {
       info: true,
       trim: true,
       skip_empty_lines: true,
+      // Spreadsheets leave rows of nothing but commas.
+      skip_records_with_empty_values: true,
       relax_column_count: true,
       comment: '#',
     };
     return parse(text, { ...options, comment_no_infix: true }) as unknown as readonly CsvRecord[];
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error);
-    throw new BillRunEmailsError('InvalidInput', `the file is no CSV: ${said}`, { cause: error });
+    throw refused(`the file is no CSV: ${said}`, { cause: error });
   }
 }

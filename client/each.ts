@@ -36,6 +36,34 @@ export async function* tryEach<T, R>(
   }
 }
 
+/**
+ * Asks about two of the same key one after the other, in their order, so that it is the later one that joins.
+ *
+ * @param keyOf null: one of its own
+ */
+export function inTurns<T, R>(
+  ask: (item: T) => Promise<R>,
+  keyOf: (item: T) => string | null,
+): (item: T) => Promise<R> {
+  const underWay = new Map<string, Promise<unknown>>();
+  return async (item) => {
+    const key = keyOf(item);
+    if (key === null) return ask(item);
+    const before = underWay.get(key);
+    const answer = before === undefined ? ask(item) : before.then(() => ask(item));
+    const settled = answer.then(
+      () => undefined,
+      () => undefined,
+    );
+    underWay.set(key, settled);
+    try {
+      return await answer;
+    } finally {
+      if (underWay.get(key) === settled) underWay.delete(key);
+    }
+  };
+}
+
 /** `ask` must not throw. */
 async function* inOrder<T, R>(
   items: Iterable<T>,

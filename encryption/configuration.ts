@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { secretIn } from '../services/secret.js';
+import { shownSecret } from '../services/secret.js';
 import { ConfigurationError, readEnvironment } from '../zuora/configuration.js';
 import { encryptionEnvironment, type EncryptionKeys } from './keys.js';
 
@@ -19,8 +19,6 @@ const codecServerEnvironment = z
       .string()
       .regex(/^(\[[\da-fA-F:.]+\]|[\w.-]+):\d{1,5}$/, 'is no host:port, such as 127.0.0.1:8888')
       .default('127.0.0.1:8888'),
-    CODEC_SERVER_TOKEN: z.string().optional(),
-    CODEC_SERVER_TOKEN_FILE: z.string().optional(),
     CODEC_SERVER_ORIGINS: z.string().default(''),
   })
   .transform((env, context) => {
@@ -35,7 +33,6 @@ const codecServerEnvironment = z
     return {
       host: env.CODEC_SERVER_ADDRESS.slice(0, at).replace(/^\[|\]$/g, ''),
       port: Number(env.CODEC_SERVER_ADDRESS.slice(at + 1)),
-      token: secretIn(env, 'CODEC_SERVER_TOKEN', fault),
       origins,
     };
   });
@@ -47,8 +44,9 @@ function isOrigin(text: string): boolean {
 /** @throws ConfigurationError that names all faults together; no key and no token is in it */
 export function codecServerConfiguration(env: NodeJS.ProcessEnv): CodecServerConfiguration {
   const complaint = "the codec server's environment is not as it must be";
-  const { encryption, ...server } = readEnvironment(encryptionEnvironment.and(codecServerEnvironment), env, complaint);
-  if (encryption !== undefined) return { encryption, ...server };
+  const schema = encryptionEnvironment.and(codecServerEnvironment).and(shownSecret('CODEC_SERVER_TOKEN'));
+  const { encryption, secret: token, ...server } = readEnvironment(schema, env, complaint);
+  if (encryption !== undefined) return { encryption, token, ...server };
   throw new ConfigurationError(
     `${complaint}:\n  PAYLOAD_ENCRYPTION_KEYS is missing, and so is PAYLOAD_ENCRYPTION_KEYS_FILE`,
   );

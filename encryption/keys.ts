@@ -1,6 +1,6 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { readSecret, secretOf, type Fault } from '../services/secret.js';
 import { readEnvironment } from '../zuora/configuration.js';
 
 /** The keys of payload encryption. A `KeyObject` shows nothing of itself in logs and errors. */
@@ -27,19 +27,18 @@ const HOW_TO_MAKE_ONE = 'make one with: openssl rand -base64 32';
 export const encryptionEnvironment = z
   .object({ [VARIABLE]: z.string().optional(), [FILE]: z.string().optional() })
   .transform((env, context): EncryptionConfiguration => {
-    const fault = (name: string, message: string): typeof z.NEVER => {
+    const fault: Fault = (name, message) => {
       context.addIssue({ code: 'custom', path: [name], message });
-      return z.NEVER;
     };
-    const { [VARIABLE]: list, [FILE]: path } = env;
-    if (list !== undefined && path !== undefined) return fault(VARIABLE, `and ${FILE} exclude each other`);
-    if (list === undefined && path === undefined) return {};
+    const secret = secretOf(env, VARIABLE, fault);
+    const list = secret && readSecret(secret, VARIABLE, fault);
+    if (secret === undefined || list === undefined) return {};
     try {
-      return { encryption: keysIn(list ?? readFileSync(path ?? '', 'utf8')) };
+      return { encryption: keysIn(list) };
     } catch (error) {
-      const { message } = error as Error;
-      if (error instanceof KeyFault) return fault(path === undefined ? VARIABLE : FILE, message);
-      return fault(FILE, `names a file that cannot be read: ${message}`);
+      if (!(error instanceof KeyFault)) throw error;
+      fault('path' in secret ? FILE : VARIABLE, error.message);
+      return z.NEVER;
     }
   });
 

@@ -19,6 +19,11 @@ export const socketAddress = z
     z.object({ host: z.string(), port: z.number() }, { error: 'is no IP address with a port, such as 0.0.0.0:9464' }),
   );
 
-export function urlOf({ host, port }: SocketAddress): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+/** As URLs and other programs write it. */
+export function hostAndPort({ host, port }: SocketAddress): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+export function urlOf(address: SocketAddress): string {
+  return `http://${hostAndPort(address)}`;
 }

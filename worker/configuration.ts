@@ -5,6 +5,7 @@ import { isTaskQueue, TASK_QUEUE_FAULT } from '../client/task-queue.js';
 import { TASK_QUEUE } from '../workflows/contract.js';
 import { encryptionEnvironment, type EncryptionConfiguration } from '../encryption/keys.js';
 import { socketAddress, type SocketAddress } from '../services/address.js';
+import { logLevel } from '../services/logger.js';
 import { readEnvironment, zuoraEnvironment, type ZuoraConfiguration } from '../zuora/configuration.js';
 
 /** What a worker needs to know beside Temporal's own `TEMPORAL_*` variables, which `client/connection.ts` reads. */
@@ -41,7 +42,7 @@ const workerEnvironment = z
     BILL_RUN_TASK_QUEUE: z.string().refine(isTaskQueue, TASK_QUEUE_FAULT).default(TASK_QUEUE),
     BILL_RUN_POLLS_PER_MINUTE: z.coerce.number().min(0.1).max(50_000).default(DEFAULT_POLLING.perMinute),
     BILL_RUN_ACTIVITIES_PER_SECOND: z.coerce.number().min(0.1).max(1_000).optional(),
-    LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
+    LOG_LEVEL: logLevel,
     METRICS_ADDRESS: socketAddress.optional(),
     HEALTH_ADDRESS: socketAddress.optional(),
     TEMPORAL_DEPLOYMENT_NAME: z

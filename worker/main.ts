@@ -3,10 +3,9 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createActivities } from '../activities/index.js';
 import { connectionSettings } from '../client/connection.js';
-import { BillRunEmailsError, EXIT, exitCodeOf } from '../client/errors.js';
+import { endFor } from '../client/process-failure.js';
 import { createLogger } from '../services/logger.js';
 import { createZuora } from '../zuora/client.js';
-import { ConfigurationError } from '../zuora/configuration.js';
 import { workerConfiguration } from './configuration.js';
 import { connectWorker } from './connection.js';
 import { serveHealth } from './health.js';
@@ -60,16 +59,4 @@ async function main(): Promise<void> {
   logger.info('worker has drained');
 }
 
-/** The same as the command line's: 2 for what stands in the environment, 6 for a Temporal that is not reached or not set up. */
-function exitCodeFor(error: unknown): number {
-  if (error instanceof BillRunEmailsError) return exitCodeOf[error.type];
-  return error instanceof ConfigurationError ? EXIT.invalid : EXIT.unexpected;
-}
-
-main().catch((error: unknown) => {
-  // What an operator can mend is a sentence; anything else needs its stack.
-  const code = exitCodeFor(error);
-  console.error(code !== EXIT.unexpected && error instanceof Error ? error.message : error);
-  // The SDK's runtime may keep the process alive, and nothing is left to wait for.
-  process.exit(code);
-});
+main().catch(endFor);

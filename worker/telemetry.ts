@@ -6,7 +6,7 @@ import {
   type LogLevel,
 } from '@temporalio/worker';
 import { ConfigurationError } from '../zuora/configuration.js';
-import type { SocketAddress } from '../services/address.js';
+import { hostAndPort, type SocketAddress } from '../services/address.js';
 import { HISTOGRAM_BUCKETS } from './metrics.js';
 
 /**
@@ -32,9 +32,9 @@ export function installTelemetry(logger: Logger, metricsAddress?: SocketAddress)
 }
 
 /** Names and units as Prometheus wants them, and as Temporal's own dashboards expect them. */
-function prometheusAt({ host, port }: SocketAddress) {
+function prometheusAt(address: SocketAddress) {
   return {
-    bindAddress: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
+    bindAddress: hostAndPort(address),
     countersTotalSuffix: true,
     unitSuffix: true,
     useSecondsForDurations: true,

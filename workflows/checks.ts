@@ -24,20 +24,7 @@ export interface Settings {
 
 /** Checks the argument of `emailBillRun`; names every fault. Clients call it before they start anything. */
 export function checkInput(value: unknown): Checked<Settings> {
-  const checked = checkFields<EmailBillRunInput>(value, {
-    billRunKey: required(identifier('an ID or number of a bill run, such as BR-00000001')),
-    resend: boolean,
-    requestId: text(100),
-    requestedBy: text(200),
-    reason: text(1000),
-    entityId: identifier('the ID of an entity'),
-    orgIds: listOf(identifier('the ID of an org')),
-    postDeadline: duration({ zero: false }),
-    sendBudget: duration({ zero: false, most: '20 hours' }),
-    coolDown: duration({ zero: true }),
-    attentionWindow: duration({ zero: true }),
-    escalationWindow: duration({ zero: true }),
-  });
+  const checked = checkFields(value, inputChecks());
   if (checked.faults !== undefined) return checked;
   const { postDeadline, sendBudget, coolDown, attentionWindow, escalationWindow, ...rest } = checked.value;
   return {
@@ -51,6 +38,28 @@ export function checkInput(value: unknown): Checked<Settings> {
       escalationWindowMs: milliseconds(escalationWindow ?? '7 days'),
     },
   };
+}
+
+function inputChecks(): Checks<EmailBillRunInput> {
+  return {
+    billRunKey: required(identifier('an ID or number of a bill run, such as BR-00000001')),
+    resend: boolean,
+    requestId: text(100),
+    requestedBy: text(200),
+    reason: text(1000),
+    entityId: identifier('the ID of an entity'),
+    orgIds: listOf(identifier('the ID of an org')),
+    postDeadline: duration({ zero: false }),
+    sendBudget: duration({ zero: false, most: '20 hours' }),
+    coolDown: duration({ zero: true }),
+    attentionWindow: duration({ zero: true }),
+    escalationWindow: duration({ zero: true }),
+  };
+}
+
+/** The names of the fields that `emailBillRun` takes. */
+export function inputFields(): readonly string[] {
+  return Object.keys(inputChecks());
 }
 
 export function checkResend(value: unknown): Checked<ResendMessage> {

@@ -1,7 +1,7 @@
-import { accessSync, constants } from 'node:fs';
 import { z } from 'zod';
 import type { ZuoraSettings } from './client.js';
-import { credentialsFrom, type Secret } from './credentials.js';
+import { neededSecret, readSecret, type Fault, type Secret } from '../services/secret.js';
+import { credentialsFrom } from './credentials.js';
 import { zuoraBaseUrl } from './host.js';
 
 /** Where Zuora is and how it is spoken to: what the worker and the command line know of it. */
@@ -35,27 +35,17 @@ const address = z
 
 /** Each half is given as it is, or by the path of a file that holds it. */
 const credentials = z.record(z.string(), z.string()).transform((env, context) => {
+  const fault: Fault = (name, message) => {
+    context.addIssue({ code: 'custom', path: [name], message });
+  };
   const half = (name: string): Secret => {
-    const { [name]: value, [`${name}_FILE`]: path } = env;
-    const fault = faultOfSecret(name, value, path);
-    if (fault !== undefined) context.addIssue({ code: 'custom', ...fault });
-    return path === undefined ? { value: value ?? '' } : { path };
+    const secret = neededSecret(env, name, fault);
+    // It is read anew for each token. One that cannot be read at all is told at the start.
+    readSecret(secret, name, fault);
+    return secret;
   };
   return { credentials: credentialsFrom(half('ZUORA_CLIENT_ID'), half('ZUORA_CLIENT_SECRET')) };
 });
-
-function faultOfSecret(name: string, value?: string, path?: string): { path: string[]; message: string } | undefined {
-  const file = `${name}_FILE`;
-  if (value !== undefined && path !== undefined) return { path: [name], message: `and ${file} exclude each other` };
-  if (value === undefined && path === undefined) return { path: [name], message: `is missing, and so is ${file}` };
-  if (path === undefined) return undefined;
-  try {
-    accessSync(path, constants.R_OK);
-    return undefined;
-  } catch (error) {
-    return { path: [file], message: `names a file that cannot be read: ${(error as Error).message}` };
-  }
-}
 
 const settings = z.object({
   ZUORA_MULTI_ENTITY: yesOrNo.default(false),

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { Secret } from '../services/secret.js';
 import { NeverLeft } from './transport.js';
 
 interface Credentials {
@@ -12,9 +13,6 @@ interface Credentials {
  * @throws {@link NeverLeft} when they cannot be had
  */
 export type CredentialSource = () => Promise<Credentials>;
-
-/** One half of the credentials: as it is, or in the file at a path. */
-export type Secret = { readonly value: string } | { readonly path: string };
 
 export function credentialsFrom(clientId: Secret, clientSecret: Secret): CredentialSource {
   return async () => ({ clientId: await read(clientId), clientSecret: await read(clientSecret) });

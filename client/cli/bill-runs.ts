@@ -13,6 +13,9 @@ export interface BillRunsOptions {
 /** From so many on, a person at a terminal is told how far it is. */
 const MANY = 25;
 
+/** Of the bar that shows it, in characters. */
+const BAR = 20;
+
 export function onBillRuns(program: Command, name: string, description: string): Command {
   return program
     .command(name)
@@ -76,15 +79,20 @@ export async function forEach<T, R>(
   };
   let count = 0;
   try {
-    show(`${done} 0 of ${items.length}`);
+    show(progress(0, items.length, done));
     for await (const { item, tried } of tryEach(items, ask, atOnce)) {
       tell(item, tried);
       count += 1;
-      show(`${done} ${count} of ${items.length}`);
+      show(progress(count, items.length, done));
     }
   } finally {
     show('');
   }
+}
+
+function progress(count: number, all: number, done: string): string {
+  const bar = '#'.repeat(Math.floor((BAR * count) / all)).padEnd(BAR, '-');
+  return `[${bar}] ${done} ${count} of ${all}`;
 }
 
 /** The exit code for several bill runs is the highest of theirs. */

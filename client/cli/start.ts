@@ -3,7 +3,7 @@ import { Option } from 'commander';
 import type { EmailBillRunInput } from '../../workflows/contract.js';
 import type { StartResult } from '../bill-run-emails.js';
 import type { FileLine } from '../bill-run-file.js';
-import { STARTS_AT_ONCE, type Tried } from '../each.js';
+import { inTurns, STARTS_AT_ONCE, type Tried } from '../each.js';
 import { BillRunEmailsError, EXIT, exitCodeOfFailure } from '../errors.js';
 import * as tables from '../tables.js';
 import { contentsOf, forEach, mistake, noteExitCode, onBillRuns, type BillRunsOptions } from './bill-runs.js';
@@ -74,7 +74,10 @@ async function linesToStart(keys: readonly string[], file: string | undefined): 
   if (file === undefined && keys.length === 0) throw mistake('name a bill run to start, or a --file with some');
   if (file === undefined) return keys.map((billRunKey) => ({ input: { billRunKey } }));
   const { linesOf } = await import('../bill-run-file.js');
-  return linesOf(await contentsOf(file));
+  const lines = linesOf(await contentsOf(file));
+  // Nobody asks for nothing: something before has failed.
+  if (lines.length === 0) throw mistake(`${file === '-' ? 'stdin' : file} names no bill run to start`);
+  return lines;
 }
 
 async function startEach(
@@ -86,11 +89,14 @@ async function startEach(
   await connected((emails) =>
     forEach(
       lines,
-      ({ input, fault }) => {
-        if (fault !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${fault}`);
-        // What is in a file is checked by the start itself.
-        return emails.start({ ...defaults, ...input } as EmailBillRunInput, { again });
-      },
+      inTurns(
+        async ({ input, fault }: Line) => {
+          if (fault !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${fault}`);
+          // What is in a file is checked by the start itself.
+          return emails.start({ ...defaults, ...input } as EmailBillRunInput, { again });
+        },
+        ({ input }) => keyOf(input),
+      ),
       ({ line, input }, tried) => {
         const told = { ...optional('line', line), billRunKey: keyOf(input), ...resultOf(tried) };
         count.set(told.result, (count.get(told.result) ?? 0) + 1);
@@ -102,7 +108,7 @@ async function startEach(
     ),
   );
   const counted = [...count].map(([result, number]) => `${number} ${result}`);
-  const summary = `${lines.length} bill run${lines.length === 1 ? '' : 's'}: ${counted.join(', ') || 'nothing to start'}.`;
+  const summary = `${lines.length} bill run${lines.length === 1 ? '' : 's'}: ${counted.join(', ')}.`;
   // Programs read results only.
   if (json === true) console.error(summary);
   else console.log(summary);

@@ -1,8 +1,11 @@
 /** Zuora's callouts, as Zuora sends them: what is taken, what is refused, and what comes of them. */
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
+import { Client, Connection } from '@temporalio/client';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { startCalloutServer, type CalloutServer } from '../../callouts/server.js';
-import { BillRunEmailsError, type BillRunEmails } from '../../client/index.js';
+import { BillRunEmails, BillRunEmailsError } from '../../client/index.js';
 import { openRig, until, type Rig } from '../support/rig.js';
 
 const SETTINGS = {
@@ -65,7 +68,7 @@ test('a callout starts a bill run that has no run yet, by its ID as Zuora tells 
   expect(await (await callout(server, { body: { billRunId: id } })).json()).toEqual({ result: 'started' });
   await until(
     () => rig.mailbox(number),
-    ({ length }) => length === 2,
+    ({ length }) => length === 3,
   );
   await rig.state(rig.own(number), 'Emailed');
   await rig.own(number).signal('finish');
@@ -74,7 +77,7 @@ test('a callout starts a bill run that has no run yet, by its ID as Zuora tells 
     async () => (await (await callout(server, { body: { billRunId: id } })).json()) as { result: string },
     ({ result }) => result === 'alreadyEmailed',
   );
-  expect(await rig.mailbox(number)).toHaveLength(2);
+  expect(await rig.mailbox(number)).toHaveLength(3);
 });
 
 test('without a login it answers 401 with a challenge, and reads nothing', async () => {
@@ -106,8 +109,37 @@ test.each<[string, Callout]>([
   expect(posted.mock.calls).toEqual([[{ billRunKey: 'BR-1' }, { start: true }]]);
 });
 
+test('with Multi-entity, a callout names the entity as well', async () => {
+  const posted = vi.fn(() => Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const }));
+  const { server } = await open({}, { billRunPosted: posted });
+  const headers = { 'zuora-notification-id': 'n-1' };
+  for (const entityId of ['e-1', 'e-2', 'e-1']) {
+    expect((await callout(server, { body: { billRunId: 'BR-1', entityId, resend: true }, headers })).status).toBe(200);
+  }
+  expect(posted.mock.calls).toEqual([
+    [{ billRunKey: 'BR-1', entityId: 'e-1' }, { start: true }],
+    [{ billRunKey: 'BR-1', entityId: 'e-2' }, { start: true }],
+  ]);
+});
+
+const LONG = 'x'.repeat(1_000_000);
+const FORM = 'application/x-www-form-urlencoded';
+
 test.each<[string, Callout, number]>([
   ['no bill run', { body: {} }, 400],
+  ['a bill run without a name', { body: { billRunId: '' } }, 400],
+  ['a key of null', { body: { billRunId: null } }, 400],
+  ['a key with a line break', { body: { billRunId: 'BR-1\n' } }, 400],
+  ['a key that is too long', { body: { billRunId: 'B'.repeat(101) } }, 400],
+  ['an entity that is none', { body: { billRunId: 'BR-1', entityId: 'a/b' } }, 400],
+  ['two bill runs in a form', { body: 'billRunId=BR-1&billRunId=BR-2', type: FORM }, 400],
+  ['a bill run by two names that differ', { body: { billRunId: 'BR-1', billRunNumber: 'BR-2' } }, 400],
+  ['a form without a bill run', { body: '%zz=%zz&&==', type: FORM }, 400],
+  ['a text', { body: 'BR-1', type: 'text/plain' }, 415],
+  ['nothing, called JSON', { body: '' }, 400],
+  ['a prototype', { body: '{"__proto__":{"billRunId":"BR-1"}}' }, 400],
+  ['a type that is none', { body: 'BR-1', type: 'nothing' }, 415],
+  ['a megabyte of a form', { body: `billRunId=BR-1&x=${LONG}`, type: FORM }, 413],
   ['a list', { body: [] }, 400],
   ['a key that is none', { body: { billRunKey: '../x' } }, 400],
   ['a key that is no text', { body: { billRunKey: { $ne: '' } } }, 400],
@@ -118,7 +150,9 @@ test.each<[string, Callout, number]>([
 ])('%s is refused, and does nothing', async (_, sent, status) => {
   const posted = vi.fn<BillRunEmails['billRunPosted']>();
   const { server } = await open({}, { billRunPosted: posted });
-  expect((await callout(server, sent)).status).toBe(status);
+  const answer = await callout(server, sent);
+  expect(answer.status).toBe(status);
+  expect(await answer.json()).toEqual({ message: expect.any(String) as string });
   expect(posted).not.toHaveBeenCalled();
 });
 
@@ -137,6 +171,74 @@ test('a callout that Zuora repeats is taken once, and one that failed is taken a
   expect(await send('BR-2')).toBe(200);
   expect(posted).toHaveBeenCalledTimes(3);
   expect(log.map((line) => JSON.parse(line) as object).filter((line) => 'billRun' in line)).toHaveLength(5);
+});
+
+test("the header's name may be written in any way, and what is no id is none", async () => {
+  const posted = vi.fn(() => Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const }));
+  const { server, log } = await open({}, { billRunPosted: posted });
+  const send = async (name: string, id: string) => {
+    const headers = { AUTHORIZATION, 'Content-Type': 'application/json', [name]: id };
+    const sent = request(`${server.url}/bill-run-posted`, { method: 'POST', headers }).end('{"billRunKey":"BR-1"}');
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+    answer.resume();
+    return answer.statusCode;
+  };
+  for (const name of ['Zuora-Notification-Id', 'ZUORA-NOTIFICATION-ID']) expect(await send(name, 'n-1')).toBe(200);
+  expect(posted).toHaveBeenCalledTimes(1);
+  for (const id of ['jane.doe@customer.example', 'n'.repeat(101), '']) {
+    for (let index = 0; index < 2; index++) expect(await send('Zuora-Notification-Id', id)).toBe(200);
+  }
+  expect(posted).toHaveBeenCalledTimes(7);
+  expect(log.join('\n')).not.toContain('customer.example');
+});
+
+test('whoever guesses passwords does not keep Zuora out, and fills no log', async () => {
+  const posted = vi.fn(() => Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const }));
+  const { server, log } = await open({ perMinute: 3 }, { billRunPosted: posted });
+  const guess = () => callout(server, { headers: { authorization: `Basic ${btoa('zuora:a guess')}` } });
+  for (let index = 0; index < 20; index++) expect((await guess()).status).toBe(401);
+  for (const status of [200, 200, 200, 429]) {
+    expect((await callout(server, { body: { billRunKey: 'BR-1' } })).status).toBe(status);
+  }
+  // Not even then does a guess get another answer, by which others could be told apart.
+  expect((await guess()).status).toBe(401);
+  const lines = log.map((line) => JSON.parse(line) as { msg: string; status?: number });
+  expect(lines.filter(({ msg }) => msg === 'callout refused').map(({ status }) => status)).toEqual([401, 429]);
+  expect(log.join('\n')).not.toContain(btoa('zuora:a guess'));
+});
+
+test('it says that it lives, without a login; anything else there is not', async () => {
+  const { server } = await open({}, { billRunPosted: vi.fn() });
+  const ask = async (path: string, method = 'GET', body?: string) => {
+    const answer = await fetch(`${server.url}${path}`, { method, ...(body === undefined ? {} : { body }) });
+    return [answer.status, answer.headers.get('allow'), method === 'HEAD' ? null : await answer.json()];
+  };
+  expect(await ask('/healthz')).toEqual([200, null, { ok: true }]);
+  const message = 'Callouts are taken by POST /bill-run-posted, and by nothing else.';
+  for (const method of ['GET', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
+    expect(await ask('/bill-run-posted?billRunId=BR-1', method)).toEqual([405, 'POST', { message }]);
+  }
+  for (const path of ['/', '/bill-run-posted/', '/bill-run-posted/BR-1', '/healthz/x', '/%zz', '//', '/.env']) {
+    expect((await ask(path))[0]).toBe(path === '/%zz' ? 400 : 404);
+  }
+  expect(await ask('/', 'POST', '<a/>')).toEqual([404, null, { message }]);
+});
+
+test('where Temporal does not answer, it answers 503, and tells nothing of the reason', async () => {
+  const connection = Connection.lazy({ address: '127.0.0.1:1' });
+  const away = new BillRunEmails(new Client({ connection }), { deadlineMs: 300 });
+  const { server, log } = await open({}, away);
+  for (const billRunKey of ['BR-1', 'a'.repeat(32)]) {
+    const answer = await callout(server, { body: { billRunKey, name: 'Jane Doe' } });
+    const message = 'The callout was not taken. It is safe to send it again.';
+    expect([answer.status, await answer.json()]).toEqual([503, { message }]);
+  }
+  expect(log.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual([
+    'callout not taken',
+    'callout not taken',
+  ]);
+  expect(log.join('\n')).not.toContain('Jane');
+  await connection.close();
 });
 
 test('of more callouts than it may take in a minute, the rest is told to come again', async () => {

@@ -39,8 +39,36 @@ test('a row with more cells than columns is told, and the others go on', () => {
 });
 
 test('CSV without a column of keys, or with a quote that never ends, is refused as a whole', () => {
-  expect(() => linesOf('bill run,reason\nBR-1,a\n')).toThrow(/one is billRunKey; there are: bill run, reason$/);
+  expect(() => linesOf('bill run,reason\nBR-1,a\n')).toThrow(
+    /one is billRunKey; there are: "bill run","reason"; nothing was started$/,
+  );
   expect(() => linesOf('billRunKey,reason\nBR-1,"a\nBR-2,b\n')).toThrow(/^the file is no CSV: Quote Not Closed/);
+});
+
+test.each([
+  [
+    'of no start',
+    'billRunKey,note,requestId,x\nBR-1,a,b,c\n',
+    /unknown columns: "note","x"; known are billRunKey, resend, .*escalationWindow; /,
+  ],
+  [
+    'that is there twice',
+    'billRunKey,reason,reason\nBR-1,a,b\n',
+    /^the file has columns twice: "reason"; nothing was started$/,
+  ],
+])('a column %s is refused with its file', (_, csv, words) => {
+  expect(() => linesOf(csv)).toThrow(words);
+});
+
+test('rows of nothing but commas, as spreadsheets leave them, are none, and lines are counted all the same', () => {
+  expect(linesOf('billRunKey,reason\r\nBR-1,a\r\n,\r\n\r\nBR-2,b\r\n,\r\n')).toEqual([
+    { line: 2, input: { billRunKey: 'BR-1', reason: 'a' } },
+    { line: 5, input: { billRunKey: 'BR-2', reason: 'b' } },
+  ]);
+});
+
+test('a JSON list is refused in words', () => {
+  expect(() => linesOf('[{"billRunKey":"BR-1"}]')).toThrow(/^the file is one JSON list; write JSON lines instead/);
 });
 
 test('JSON lines are objects, and what is none is told', () => {

@@ -1,9 +1,15 @@
 /** Pipelines start many bill runs by one command, or one call, and may repeat it as a whole. */
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { text } from 'node:stream/consumers';
+import { msToTs } from '@temporalio/common/lib/time.js';
+import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 import { BillRunEmails } from '../../client/index.js';
+import { projectRoot } from '../../scripts/project-root.js';
 import { TASK_QUEUE } from '../../workflows/contract.js';
 import { cli, cliGiven, jsonLines } from '../support/command-line.js';
 import { emailsPerDocument, openRig, type Rig } from '../support/rig.js';
@@ -108,13 +114,60 @@ test('JSON lines from stdin, keys as arguments, and the library do the same', as
   ]);
 });
 
-test('a file that cannot be read as a whole starts nothing, and one without bill runs is done at once', async () => {
+test('a bill run that is there more than once is started by its first line and joined by the others, however many go at once', async () => {
+  const [number = '', other = ''] = await numbersOf(2, 'Completed');
+  const stdin = [number, other, ...Array.from({ length: 20 }, () => number), other].join('\r\n');
+  const lines = jsonLines(await cliGiven({ stdin }, 'start', '--file', '-', '--concurrency', '50', '--json'));
+  expect(lines.map((line) => (line as { result: string }).result)).toEqual([
+    ...['started', 'started'],
+    ...Array.from({ length: 21 }, () => 'joined'),
+  ]);
+});
+
+test('what was interrupted has told whole lines only, and the whole file may be started again', async () => {
+  const namespace = `interrupted-${randomUUID()}`;
+  const workflowExecutionRetentionPeriod = msToTs('1 day');
+  await rig.connection.workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod });
+  const numbers = Array.from({ length: 300 }, (_, index) => `BR-${index}`);
+  const file = fileOf('many.txt', ...numbers);
+  const env = { TEMPORAL_ADDRESS: inject('temporalAddress'), TEMPORAL_NAMESPACE: namespace };
+  const command = [join(projectRoot, 'dist', 'client', 'cli.js'), 'start', '--file', file, '--json'];
+  const child = spawn(process.execPath, [...command, '--concurrency', '1'], { env: { ...process.env, ...env } });
+  child.stdout.once('data', () => child.kill('SIGINT'));
+  const [stdout, ended] = await Promise.all([text(child.stdout), once(child, 'close')]);
+  // A shell makes 130 of it.
+  expect(ended).toEqual([null, 'SIGINT']);
+  expect(stdout).toMatch(/\n$/);
+  const told = jsonLines({ code: 130, stdout, stderr: '' }) as { billRunKey: string }[];
+  expect(told.map(({ billRunKey }) => billRunKey)).toEqual(numbers.slice(0, told.length));
+  expect(told.length).toBeLessThan(numbers.length);
+
+  const again = await cliGiven({ env }, ...command.slice(1));
+  expect(again.code).toBe(0);
+  const results = (jsonLines(again) as { result: string }[]).map(({ result }) => result);
+  expect(results).toHaveLength(300);
+  expect(new Set(results.slice(0, told.length))).toEqual(new Set(['joined']));
+  expect(results.at(-1)).toBe('started');
+  // On no terminal, there is no progress.
+  expect(again.stderr).toMatch(/^300 bill runs: \d+ joined, \d+ started\.\n$/);
+});
+
+test('a file that cannot be read as a whole starts nothing, and one without bill runs is a mistake', async () => {
   const [number = ''] = await numbersOf(1, 'Completed');
   const wrong = await cli('start', '--file', fileOf('wrong.csv', 'number,reason', `${number},x`), '--json');
   expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('one is billRunKey') as string });
   expect((await cli('status', number)).code).toBe(3);
-  const empty = await cli('start', '--file', fileOf('empty.txt', '# none today'));
-  expect(empty).toEqual({ code: 0, stdout: '0 bill runs: nothing to start.\n', stderr: '' });
+  const empty = fileOf('empty.txt', '# none today');
+  for (const file of [empty, fileOf('header.csv', 'billRunKey,reason')]) {
+    expect(await cli('start', '--file', file)).toEqual({
+      ...{ code: 2, stdout: '' },
+      stderr: `${file} names no bill run to start\n`,
+    });
+  }
+  expect(await cli('start', '--file', join(folder, 'none.csv'))).toMatchObject({
+    ...{ code: 2, stdout: '' },
+    stderr: expect.stringMatching(/none\.csv cannot be read: ENOENT.*\n$/) as string,
+  });
   expect(await cli('start', number, '--file', 'x')).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('not both') as string,

@@ -58,7 +58,8 @@ test.each([
     expect(lines).toEqual([]);
     return;
   }
-  expect(lines[0]).toBe('\r\x1b[Kasked 0 of 25');
-  expect(lines.at(-2)).toBe('\r\x1b[Kasked 25 of 25');
+  expect(lines[0]).toBe(`\r\x1b[K[${'-'.repeat(20)}] asked 0 of 25`);
+  expect(lines[13]).toBe(`\r\x1b[K[${'#'.repeat(10)}${'-'.repeat(10)}] asked 13 of 25`);
+  expect(lines.at(-2)).toBe(`\r\x1b[K[${'#'.repeat(20)}] asked 25 of 25`);
   expect(lines.at(-1)).toBe('\r\x1b[K');
 });

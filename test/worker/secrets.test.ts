@@ -3,9 +3,9 @@
  * each format, what people are told, and every error, there is none of them.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { once } from 'node:events';
+import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -18,6 +18,7 @@ import { freePort } from '../../scripts/temporal-server.js';
 import { startWorker } from '../../scripts/worker-process.js';
 import { SIMULATOR_CREDENTIALS } from '../../simulator/index.js';
 import { cliGiven } from '../support/command-line.js';
+import { AUTHORIZATION, callout, PASSWORD, startCallouts, type CalloutsProcess } from '../callouts/callouts-process.js';
 import { openParts, type Parts } from '../support/parts.js';
 import { until } from '../support/rig.js';
 
@@ -104,6 +105,7 @@ let emails: Parts['emails'];
 let zuora: Awaited<ReturnType<typeof openLeakyZuora>>;
 let worker: Child;
 let folder: string;
+let callouts: CalloutsProcess;
 let metricsAddress: string;
 let healthAddress: string;
 beforeAll(async () => {
@@ -124,6 +126,10 @@ beforeAll(async () => {
     logLevel: 'trace',
     env,
   });
+  callouts = await startCallouts(
+    { TEMPORAL_ADDRESS: temporal.address, LOG_LEVEL: 'trace' },
+    join(folder, 'callouts.log'),
+  );
 });
 afterAll(async () => {
   await zuora.close();
@@ -173,6 +179,7 @@ test('no secret and no address gets anywhere', { timeout }, async () => {
     const history = historyToJSON(await run.fetchHistory());
     told[`${name}: history`] = history + decoded(JSON.parse(history));
   }
+  await tellCallouts(told);
   await cli('doctor', '--json');
   await cli('preview', 'BR-NOT-THERE');
   for (const url of [`http://${metricsAddress}/metrics`, `http://${healthAddress}/readyz`]) {
@@ -182,13 +189,39 @@ test('no secret and no address gets anywhere', { timeout }, async () => {
   told['worker log'] = await readFile(join(folder, 'worker.log'), 'utf8');
 
   expect(zuora.tokens.size).toBeGreaterThan(0);
-  const secrets = [clientSecret, ...zuora.tokens, ...CUSTOMERS];
+  const login = AUTHORIZATION.slice('Basic '.length);
+  const secrets = [clientSecret, ...zuora.tokens, ...CUSTOMERS, PASSWORD, login, Buffer.from(login).join()];
   for (const [where, words] of Object.entries(told)) {
     expect(words, where).not.toBe('');
     for (const secret of secrets) expect(words.includes(secret), `${secret} in: ${where}`).toBe(false);
     expect(words, where).not.toMatch(/bearer (?!Bearer |\[secret\])/i);
   }
 });
+
+/** Callouts that say more than they should, good ones and bad ones, and what is no callout at all. */
+async function tellCallouts(told: Record<string, string>): Promise<void> {
+  const { number } = await control<{ number: string }>('POST', '/bill-runs', { status: 'Posted', invoices: 1 });
+  const [customer = ''] = CUSTOMERS;
+  const said = { email: customer, name: customer, resend: true, requestedBy: customer };
+  const { url, child } = callouts;
+  const answers = [
+    await callout(url, { billRunId: number, ...said }),
+    await callout(url, { billRunId: customer, ...said }),
+    await callout(url, `{"email":"${customer}"`),
+    await callout(url, said, { authorization: `Basic ${btoa(`${customer}:${PASSWORD}`)}` }),
+    await callout(url, { billRunId: number, ...said }, { 'zuora-notification-id': customer }),
+  ];
+  expect(answers.map(({ status }) => status)).toEqual([200, 400, 400, 401, 200]);
+  for (const [index, answer] of answers.entries()) told[`callout ${index}`] = await answer.text();
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  socket.end(`POST / HTTP/1.1\r\nauthorization: ${AUTHORIZATION}\r\n${customer}\r\n\r\n`);
+  told['no callout'] = await text(socket);
+  const run = emails.client.workflow.getHandle(`email-bill-run/${number}`);
+  const history = historyToJSON(await run.fetchHistory());
+  told['callout: history'] = history + decoded(JSON.parse(history));
+  await child.stop();
+  told['callout log'] = await readFile(join(folder, 'callouts.log'), 'utf8');
+}
 
 /** What is written in base64 into a history. */
 function decoded(json: unknown): string {
