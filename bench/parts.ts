@@ -21,7 +21,7 @@ export interface Parts extends Surroundings {
 
 /** One way of emailing a bill run. */
 export interface Variant {
-  readonly name: 'ours' | 'floor' | 'pollLoop';
+  readonly name: 'ours' | 'floor' | 'listedFloor' | 'pollLoop';
   start(billRunKey: string): Promise<WorkflowHandle>;
 }
 
@@ -65,17 +65,22 @@ async function urlIn(simulator: Child): Promise<string> {
   return Promise.race([url, ended]);
 }
 
-/** Our worker as it is shipped, and the floor's with the same settings; they end with the figure. */
+/**
+ * Our worker as it is shipped, and the floor's with the same settings; they end with the figure.
+ *
+ * @param own another main file for ours, in floor/
+ */
 export async function withWorkers<T>(
   parts: Parts,
-  { floor, ...options }: Partial<WorkerProcessOptions> & { readonly floor: boolean },
+  { floor, own, ...options }: Partial<WorkerProcessOptions> & { readonly floor: boolean; readonly own?: string },
   measure: (ours: Child) => Promise<T>,
 ): Promise<T> {
   const { temporal, simulatorUrl } = parts;
   const common = { temporal, simulatorUrl, logLevel: 'warn', ...options };
-  const ours = await startWorker(common);
-  const main = join(import.meta.dirname, 'floor', 'worker.js');
-  const other = floor ? await startWorker({ ...common, main, taskQueue: FLOOR_TASK_QUEUE }) : undefined;
+  const mainOf = (name: string) => join(import.meta.dirname, 'floor', name);
+  const ours = await startWorker({ ...common, ...(own === undefined ? {} : { main: mainOf(own) }) });
+  const taskQueue = FLOOR_TASK_QUEUE;
+  const other = floor ? await startWorker({ ...common, main: mainOf('worker.js'), taskQueue }) : undefined;
   try {
     return await measure(ours);
   } finally {
@@ -94,14 +99,14 @@ export function ours({ client, emails }: Parts): Variant {
   };
 }
 
-export function bare({ client }: Parts, name: 'floor' | 'pollLoop', firstMs?: number): Variant {
+export function bare({ client }: Parts, name: Exclude<Variant['name'], 'ours'>, intervalMs?: number): Variant {
   return {
     name,
     start: (billRunKey) =>
       client.workflow.start(name, {
         workflowId: `${name}/${billRunKey}`,
         taskQueue: FLOOR_TASK_QUEUE,
-        args: [billRunKey, ...(firstMs === undefined ? [] : [firstMs])],
+        args: [billRunKey, ...(intervalMs === undefined ? [] : [intervalMs])],
       }),
   };
 }

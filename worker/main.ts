@@ -8,7 +8,6 @@ import { createLogger } from '../services/logger.js';
 import { createZuora } from '../zuora/client.js';
 import { workerConfiguration } from './configuration.js';
 import { connectWorker } from './connection.js';
-import { serveHealth } from './health.js';
 import { countOpenRuns, zuoraMetrics } from './metrics.js';
 import { assertSearchAttributes } from './search-attributes.js';
 import { installTelemetry } from './telemetry.js';
@@ -47,7 +46,10 @@ async function main(): Promise<void> {
     limits,
     ...(deployment === undefined ? {} : { version: { deploymentName: deployment.name, buildId } }),
   });
-  const health = healthAddress && (await serveHealth(healthAddress, { worker, connection, namespace, zuora }));
+  // A server for HTTP is loaded only where one is wanted.
+  const health =
+    healthAddress &&
+    (await (await import('./health.js')).serveHealth(healthAddress, { worker, connection, namespace, zuora }));
   const stopCounting = metricsAddress && countOpenRuns(connection, namespace, logger);
   const about = { namespace, taskQueue, deployment: deployment?.name, buildId, zuora: zuoraSettings.baseUrl.host };
   logger.info(about, 'worker is ready');

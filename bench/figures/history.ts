@@ -34,7 +34,11 @@ export async function eventsOf(run: WorkflowHandle): Promise<readonly HistoryEve
 
 /** `history`: what a run leaves that waits so long before its bill run posts, by Temporal's time-skipping server. */
 export async function history(parts: Parts): Promise<Readonly<Record<Wait, Left>>> {
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  // The core of the SDK would write its warnings to stdout, where the figures go.
+  Runtime.install({
+    logger: new DefaultLogger('ERROR'),
+    telemetryOptions: { logging: { forward: {}, filter: 'ERROR' } },
+  });
   const environment = await TestWorkflowEnvironment.createTimeSkipping({
     server: { executable: { type: 'existing-path', path: temporalBinaries().testServer } },
   });

@@ -5,12 +5,14 @@ import { eventsOf } from './history.js';
 
 const POSTED = { status: 'Posted', invoices: 2, creditMemos: 1 };
 /** The shortest that a worker takes: the waits are not what is measured. */
-const FIRST_POLL_MS = 100;
+const POLL_EVERY_MS = 100;
 const POLLS = 20;
 
 interface Rates {
+  /** Ours over the second variant. */
   readonly ratio: number;
-  readonly ratios: Spread;
+  /** Ours over each of the others, round by round. */
+  readonly ratios: Readonly<Record<string, Spread>>;
   /** Bill runs completed in a second. */
   readonly perSecond: Readonly<Record<string, Spread>>;
   readonly rounds: number;
@@ -20,16 +22,17 @@ interface Rates {
 
 /** `throughput`: bill runs that are posted already. */
 export function throughput(parts: Parts): Promise<Rates> {
-  const size = { rounds: 7, billRunsInRound: parts.quick ? 20 : 400, concurrency: 40 };
-  return withWorkers(parts, { floor: true }, () => ratesOf(parts, [ours(parts), bare(parts, 'floor')], POSTED, size));
+  const size = { rounds: parts.quick ? 1 : 5, billRunsInRound: parts.quick ? 20 : 250, concurrency: 40 };
+  const variants = [ours(parts), bare(parts, 'floor'), bare(parts, 'listedFloor')];
+  return withWorkers(parts, { floor: true }, () => ratesOf(parts, variants, POSTED, size));
 }
 
 /** `pollLoop`: bill runs that post after 20 polls. */
 export async function pollLoop(parts: Parts) {
-  const size = { rounds: 3, billRunsInRound: parts.quick ? 20 : 300, concurrency: 300 };
+  const size = { rounds: parts.quick ? 1 : 3, billRunsInRound: parts.quick ? 20 : 120, concurrency: 120 };
   const wanted = { ...POSTED, status: 'Completed', postsAfterReads: POLLS };
-  const variants = [ours(parts), bare(parts, 'pollLoop', FIRST_POLL_MS)] as const;
-  const worker = { floor: true, pollInterval: `${FIRST_POLL_MS}ms`, env: { BILL_RUN_POLLS_PER_MINUTE: '50000' } };
+  const variants = [ours(parts), bare(parts, 'pollLoop', POLL_EVERY_MS)];
+  const worker = { floor: true, own: 'steady-worker.js', pollInterval: `${POLL_EVERY_MS}ms` };
   return withWorkers(parts, worker, async () => {
     const rates = await ratesOf(parts, variants, wanted, size);
     const events: Record<string, number> = {};
@@ -39,40 +42,50 @@ export async function pollLoop(parts: Parts) {
       await run.result();
       events[variant.name] = (await eventsOf(run)).length;
     }
-    return { ...rates, polls: POLLS, firstPollMs: FIRST_POLL_MS, historyEvents: events };
+    return { ...rates, polls: POLLS, pollEveryMs: POLL_EVERY_MS, historyEvents: events };
   });
 }
 
 async function ratesOf(
   parts: Parts,
-  [first, second]: readonly [Variant, Variant],
+  variants: readonly Variant[],
   wanted: object,
   size: { readonly rounds: number; readonly billRunsInRound: number; readonly concurrency: number },
 ): Promise<Rates> {
   const { rounds, billRunsInRound, concurrency } = size;
-  const rates = { [first.name]: [] as number[], [second.name]: [] as number[] };
-  const ratios: number[] = [];
+  const perRound: Readonly<Partial<Record<Variant['name'], number>>>[] = [];
   // The first round warms up with fewer, and counts for nothing.
   for (let round = 0; round <= rounds; round++) {
     const count = round === 0 ? Math.ceil(billRunsInRound / 5) : billRunsInRound;
-    const now: Record<string, number> = {};
-    for (const variant of round % 2 === 0 ? [first, second] : [second, first]) {
+    const rates: Partial<Record<Variant['name'], number>> = {};
+    for (const variant of round % 2 === 0 ? variants : variants.toReversed()) {
       const numbers = await billRuns(parts, count, wanted);
       const ms = await timed(() =>
         atOnce(concurrency, numbers, async (number) => {
           await (await variant.start(number)).result();
         }),
       );
-      now[variant.name] = (count * 1000) / ms;
-      parts.tell(`  ${variant.name}: ${rounded(now[variant.name] ?? NaN)} a second`);
+      rates[variant.name] = (count * 1000) / ms;
+      parts.tell(`  ${variant.name}: ${rounded((count * 1000) / ms)} a second`);
     }
-    if (round === 0) continue;
-    for (const [name, rate] of Object.entries(now)) rates[name]?.push(rate);
-    ratios.push((now[first.name] ?? NaN) / (now[second.name] ?? NaN));
+    if (round > 0) perRound.push(rates);
   }
-  const perSecond = Object.fromEntries(Object.entries(rates).map(([name, all]) => [name, spreadOf(all)]));
-  const all = spreadOf(ratios);
-  return { ratio: all.median, ratios: all, perSecond, ...size };
+  const spreads = (
+    names: readonly Variant['name'][],
+    of: (rates: (typeof perRound)[number], name: Variant['name']) => number,
+  ) => Object.fromEntries(names.map((name) => [name, spreadOf(perRound.map((rates) => of(rates, name)))]));
+  const rateOf = (rates: (typeof perRound)[number], name: Variant['name']) => rates[name] ?? NaN;
+  const [own, ...others] = variants.map(({ name }) => name);
+  const ratios = spreads(others, (rates, name) => rateOf(rates, own ?? name) / rateOf(rates, name));
+  return {
+    ratio: ratios[others[0] ?? '']?.median ?? NaN,
+    ratios,
+    perSecond: spreads(
+      variants.map(({ name }) => name),
+      rateOf,
+    ),
+    ...size,
+  };
 }
 
 /** `latency`: one at a time, from start to completed. */

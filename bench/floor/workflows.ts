@@ -1,5 +1,6 @@
 /** What ours is measured against. */
-import { proxyActivities, sleep } from '@temporalio/workflow';
+import { proxyActivities, sleep, upsertSearchAttributes } from '@temporalio/workflow';
+import { searchAttributes } from '../../workflows/search-attributes.js';
 import type { FloorActivities } from './activities.js';
 
 const { read, email } = proxyActivities<FloorActivities>({ startToCloseTimeout: '150 seconds' });
@@ -10,9 +11,23 @@ export async function floor(billRunKey: string): Promise<void> {
   await email(billRunKey);
 }
 
-/** As samples wait for something: a timer and an activity, in turn. The waits are as long as ours. */
-export async function pollLoop(billRunKey: string, firstMs: number): Promise<void> {
-  const startedAt = Date.now();
-  while ((await read(billRunKey)) !== 'Posted') await sleep(Math.max(firstMs, (Date.now() - startedAt) / 5));
+/** The floor, and what makes a run be found: the search attributes of ours, as often as ours. */
+export async function listedFloor(billRunKey: string): Promise<void> {
+  const { billRunStatus, emailState, emailSends } = searchAttributes;
+  const status = await read(billRunKey);
+  upsertSearchAttributes([
+    { key: billRunStatus, value: status },
+    { key: emailState, value: 'Sending' },
+  ]);
+  await email(billRunKey);
+  upsertSearchAttributes([
+    { key: emailState, value: 'Emailed' },
+    { key: emailSends, value: 1 },
+  ]);
+}
+
+/** As samples wait for something: a timer and an activity, in turn. */
+export async function pollLoop(billRunKey: string, intervalMs: number): Promise<void> {
+  while ((await read(billRunKey)) !== 'Posted') await sleep(intervalMs);
   await email(billRunKey);
 }

@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
-import { diagnose, type Check, type Diagnosis, type DoctorOptions } from '../../client/index.js';
+import { BillRunEmails, diagnose, type Check, type Diagnosis, type DoctorOptions } from '../../client/index.js';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { Checkup, NOTHING } from '../../client/checkup.js';
 import { aheadOfAnswer, aheadOfWorker, clockFinding } from '../../client/clocks.js';
@@ -125,6 +125,12 @@ describe('The doctor', () => {
       text: expect.stringContaining('BillRunNumber, BillRunId') as string,
       todo: expect.stringContaining('setup') as string,
     });
+    const emails = await BillRunEmails.connect();
+    await expect(emails.start({ billRunKey: 'BR-00000001' })).rejects.toMatchObject({
+      type: 'TemporalUnavailable',
+      message: expect.stringMatching(/EmailState.*Run: bill-run-emails setup/) as string,
+    });
+    await emails.close();
     const { EmailSends: int = 0, ...keywords } = indexedTypes();
     const searchAttributes = { ...keywords, BillRunId: int, EmailSends: int };
     await rig.connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
