@@ -165,20 +165,22 @@ async function entriesOf(
   for (const event of events) {
     const eventId = Number(event.eventId);
     if (event.activityTaskScheduledEventAttributes) scheduled.set(String(eventId), event);
-    const told = eventId <= copied ? undefined : await tell(event, scheduled, converter);
-    if (told === undefined) continue;
-    const { event: what, identity = '', requestedBy = null, text } = told;
+    if (eventId <= copied) continue;
     const at = new Date(timeOf(event)).toISOString();
-    entries.push({
-      at,
-      workflowId,
-      runId,
-      eventId,
-      event: what,
-      identity: identity === '' ? null : identity,
-      requestedBy,
-      text,
-    });
+    for (const told of [await tell(event, scheduled, converter), await tellOfState(event, converter)]) {
+      if (told === undefined) continue;
+      const { event: what, identity = '', requestedBy = null, text } = told;
+      entries.push({
+        at,
+        workflowId,
+        runId,
+        eventId,
+        event: what,
+        identity: identity === '' ? null : identity,
+        requestedBy,
+        text,
+      });
+    }
   }
   return entries;
 }
@@ -208,9 +210,17 @@ async function tell(
   }
   const canceled = event.workflowExecutionCancelRequestedEventAttributes;
   if (canceled) return { event: 'cancelRequested', identity: canceled.identity ?? '', text: 'cancellation asked for' };
-  const state = event.upsertWorkflowSearchAttributesEventAttributes?.searchAttributes?.indexedFields?.['EmailState'];
-  if (state) return { event: 'state', text: plain(await first(converter, [state])) };
   return (await tellOfActivity(event, scheduled, converter)) ?? tellOfEnd(event, converter);
+}
+
+/** The state that an event brings: that of a run which our library started is told with the start. */
+async function tellOfState(event: HistoryEvent, converter: LoadedDataConverter): Promise<Told | undefined> {
+  const started = event.workflowExecutionStartedEventAttributes;
+  // A run that goes on as a new one was in this state before.
+  const shown = started?.continuedExecutionRunId ? undefined : started;
+  const { searchAttributes } = event.upsertWorkflowSearchAttributesEventAttributes ?? shown ?? {};
+  const state = searchAttributes?.indexedFields?.['EmailState'];
+  return state ? { event: 'state', text: plain(await first(converter, [state])) } : undefined;
 }
 
 function tellOfMessage(

@@ -45,7 +45,7 @@ import {
 } from './resend-outcome.js';
 import type { ListedRun, ListFilter } from './list.js';
 import { isTaskQueue, TASK_QUEUE_FAULT, taskQueueIn } from './task-queue.js';
-import { temporalFailure } from './temporal-failures.js';
+import { lacksSearchAttributes, temporalFailure } from './temporal-failures.js';
 
 export interface StartResult {
   readonly workflowId: string;
@@ -212,13 +212,16 @@ export class BillRunEmails {
       await this.#describe(workflowId).catch((error: unknown) => {
         if (!(error instanceof WorkflowNotFoundError)) throw error;
       });
-      const { signaledRunId: runId } = await this.client.workflow.signalWithStart(WORKFLOW_TYPE, {
-        ...this.#startOptions(workflowId, input),
-        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-        signal: resendSignal,
-        // A run that this call starts finds the request in its input as well, and takes it once.
-        signalArgs: [request],
-      });
+      const { signaledRunId: runId } = await showing(input, (shown) =>
+        this.client.workflow.signalWithStart(WORKFLOW_TYPE, {
+          ...this.#startOptions(workflowId, input),
+          ...shown,
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+          signal: resendSignal,
+          // A run that this call starts finds the request in its input as well, and takes it once.
+          signalArgs: [request],
+        }),
+      );
       return { workflowId, runId, requestId };
     });
   }
@@ -411,11 +414,14 @@ export class BillRunEmails {
     workflowIdReusePolicy: 'REJECT_DUPLICATE' | 'ALLOW_DUPLICATE',
   ): Promise<StartResult | undefined> {
     try {
-      const handle = await this.client.workflow.start(WORKFLOW_TYPE, {
-        ...this.#startOptions(workflowId, input),
-        workflowIdReusePolicy,
-        workflowIdConflictPolicy: 'FAIL',
-      });
+      const handle = await showing(input, (shown) =>
+        this.client.workflow.start(WORKFLOW_TYPE, {
+          ...this.#startOptions(workflowId, input),
+          ...shown,
+          workflowIdReusePolicy,
+          workflowIdConflictPolicy: 'FAIL',
+        }),
+      );
       return { workflowId, runId: handle.firstExecutionRunId, result: 'started' };
     } catch (error) {
       if (error instanceof WorkflowExecutionAlreadyStartedError) return undefined;
@@ -432,7 +438,6 @@ export class BillRunEmails {
       workflowId,
       taskQueue: this.#taskQueue,
       args: [input] as [EmailBillRunInput],
-      typedSearchAttributes: asStarted(billRunKey),
       staticSummary: `email bill run ${billRunKey}${resend ? ' (resend)' : ''}`,
       staticDetails: `Emails ${which} of bill run ${quoted(billRunKey)} once it is posted${asked}.${because}`,
     };
@@ -469,12 +474,24 @@ export class BillRunEmails {
   }
 }
 
-/** What the run would say of itself at first: so it need not, and is found before a worker takes it. */
-function asStarted(billRunKey: string): TypedSearchAttributes {
+/**
+ * Starts a run with what it would say of itself at first: so it need not, and is found before a worker takes it. Where the namespace
+ * does not know these search attributes, which it may not for seconds after they were registered, the run says it by itself.
+ */
+async function showing<T>(
+  { billRunKey }: EmailBillRunInput,
+  start: (shown: { typedSearchAttributes?: TypedSearchAttributes }) => Promise<T>,
+): Promise<T> {
   const { billRunNumber, emailState, emailSends } = searchAttributes;
-  return new TypedSearchAttributes([
+  const typedSearchAttributes = new TypedSearchAttributes([
     { key: emailState, value: 'WaitingForPost' },
     { key: emailSends, value: 0 },
     ...(isBillRunId(billRunKey) ? [] : [{ key: billRunNumber, value: billRunKey }]),
   ]);
+  try {
+    return await start({ typedSearchAttributes });
+  } catch (error) {
+    if (!lacksSearchAttributes(error)) throw error;
+    return start({});
+  }
 }

@@ -30,8 +30,8 @@ export function temporalFailure(error: unknown, workflowId: string): unknown {
     return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
   }
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  if (isGrpcServiceError(cause) && /search attribute/i.test(cause.details)) {
-    const message = `Temporal refuses what was asked for ${workflowId}: ${cause.details}. Run: bill-run-emails setup`;
+  if (isGrpcServiceError(cause) && cause.details.includes('invalid search attribute')) {
+    const message = `Temporal cannot be asked for ${workflowId}: ${cause.details}. Run: bill-run-emails setup`;
     return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
   }
   if (isGrpcServiceError(cause) && failedAs(cause, 'refused')) {
@@ -43,4 +43,10 @@ export function temporalFailure(error: unknown, workflowId: string): unknown {
     return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
   }
   return error;
+}
+
+/** Whether a call was refused for the search attributes of the namespace. */
+export function lacksSearchAttributes(error: unknown): boolean {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  return isGrpcServiceError(cause) && /search attribute/i.test(cause.details);
 }

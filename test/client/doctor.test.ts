@@ -126,10 +126,8 @@ describe('The doctor', () => {
       todo: expect.stringContaining('setup') as string,
     });
     const emails = await BillRunEmails.connect();
-    await expect(emails.start({ billRunKey: 'BR-00000001' })).rejects.toMatchObject({
-      type: 'TemporalUnavailable',
-      message: expect.stringMatching(/EmailState.*Run: bill-run-emails setup/) as string,
-    });
+    // A start does not depend on them; a worker would not take it before they are there.
+    expect(await emails.start({ billRunKey: 'BR-00000001' })).toMatchObject({ result: 'started' });
     await emails.close();
     const { EmailSends: int = 0, ...keywords } = indexedTypes();
     const searchAttributes = { ...keywords, BillRunId: int, EmailSends: int };
