@@ -30,7 +30,8 @@ async function auditOf(billRunKey: string, sends: readonly SendRecord[]): Promis
   expect(audit.sends.map(({ outcome }) => outcome)).toEqual(attempted.map(({ outcome }) => outcome));
   const times = audit.entries.map(({ at }) => at);
   expect(times).toEqual([...times].sort());
-  const names = audit.entries.map(({ runId, eventId }) => `${runId} ${eventId}`);
+  // A start may bring a state as well.
+  const names = audit.entries.map(({ runId, eventId, event }) => `${runId} ${eventId} ${event}`);
   expect(new Set(names).size, 'everything once').toBe(names.length);
   return audit;
 }
