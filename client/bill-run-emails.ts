@@ -7,7 +7,6 @@ import {
   WorkflowNotFoundError,
   type WorkflowExecutionDescription,
 } from '@temporalio/client';
-import { TypedSearchAttributes } from '@temporalio/common';
 import { checkInput, checkNote, checkResend, checkRetry, type Checked } from '../workflows/checks.js';
 import {
   billRunPostedSignal,
@@ -27,7 +26,6 @@ import {
   type RunStatus,
   type SendRecord,
 } from '../workflows/contract.js';
-import { searchAttributes } from '../workflows/search-attributes.js';
 import { quoted } from '../workflows/words.js';
 import type { Audit } from './audit.js';
 import { connect } from './connection.js';
@@ -44,8 +42,9 @@ import {
   type Seen,
 } from './resend-outcome.js';
 import type { ListedRun, ListFilter } from './list.js';
+import { showing } from './showing.js';
 import { isTaskQueue, TASK_QUEUE_FAULT, taskQueueIn } from './task-queue.js';
-import { lacksSearchAttributes, temporalFailure } from './temporal-failures.js';
+import { temporalFailure } from './temporal-failures.js';
 
 export interface StartResult {
   readonly workflowId: string;
@@ -471,27 +470,5 @@ export class BillRunEmails {
     } catch (error) {
       throw temporalFailure(error, workflowId);
     }
-  }
-}
-
-/**
- * Starts a run with what it would say of itself at first: so it need not, and is found before a worker takes it. Where the namespace
- * does not know these search attributes, which it may not for seconds after they were registered, the run says it by itself.
- */
-async function showing<T>(
-  { billRunKey }: EmailBillRunInput,
-  start: (shown: { typedSearchAttributes?: TypedSearchAttributes }) => Promise<T>,
-): Promise<T> {
-  const { billRunNumber, emailState, emailSends } = searchAttributes;
-  const typedSearchAttributes = new TypedSearchAttributes([
-    { key: emailState, value: 'WaitingForPost' },
-    { key: emailSends, value: 0 },
-    ...(isBillRunId(billRunKey) ? [] : [{ key: billRunNumber, value: billRunKey }]),
-  ]);
-  try {
-    return await start({ typedSearchAttributes });
-  } catch (error) {
-    if (!lacksSearchAttributes(error)) throw error;
-    return start({});
   }
 }

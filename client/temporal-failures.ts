@@ -29,7 +29,7 @@ export function temporalFailure(error: unknown, workflowId: string): unknown {
     const message = `Temporal has no namespace ${error.namespace}; TEMPORAL_NAMESPACE names it, setup can register it`;
     return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
   }
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  const cause = causeOf(error);
   if (isGrpcServiceError(cause) && cause.details.includes('invalid search attribute')) {
     const message = `Temporal cannot be asked for ${workflowId}: ${cause.details}. Run: bill-run-emails setup`;
     return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
@@ -47,6 +47,11 @@ export function temporalFailure(error: unknown, workflowId: string): unknown {
 
 /** Whether a call was refused for the search attributes of the namespace. */
 export function lacksSearchAttributes(error: unknown): boolean {
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  const cause = causeOf(error);
   return isGrpcServiceError(cause) && /search attribute/i.test(cause.details);
+}
+
+/** What Temporal said, where its client wrapped it. */
+function causeOf(error: unknown): unknown {
+  return error instanceof Error && error.cause !== undefined ? error.cause : error;
 }

@@ -39,12 +39,17 @@ export function readSecret(secret: Secret, variable: string, fault: Fault): stri
   }
 }
 
+/** Makes faults those of an environment that is being read. */
+export function faultsOf(context: z.RefinementCtx): Fault {
+  return (name, message) => {
+    context.addIssue({ code: 'custom', path: [name], message });
+  };
+}
+
 /** For the environment of a server: the secret that its callers must show, read once. */
 export function shownSecret(variable: string) {
   return z.record(z.string(), z.string()).transform((env, context) => {
-    const fault: Fault = (name, message) => {
-      context.addIssue({ code: 'custom', path: [name], message });
-    };
+    const fault = faultsOf(context);
     const needed = neededSecret(env, variable, fault);
     const secret = readSecret(needed, variable, fault) ?? '';
     if (context.issues.length === 0 && secret.length < SHORTEST) {

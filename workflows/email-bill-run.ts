@@ -327,8 +327,7 @@ async function interruptible(
 }
 
 async function interruption(run: Run, until: number): Promise<void> {
-  const interrupted = (): boolean => run.hinted || mustMoveOn(run);
-  await waitUntil(run, until, 'deadline for posting', interrupted);
+  await waitUntil(run, until, 'deadline for posting', () => run.hinted || mustMoveOn(run));
   const lookAt = runs.hintDueAt(run);
   if (run.hinted && clock(run) < lookAt) {
     await waitUntil(run, lookAt, 'a hint came; look again in a moment', () => mustMoveOn(run));

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ZuoraSettings } from './client.js';
-import { neededSecret, readSecret, type Fault, type Secret } from '../services/secret.js';
+import { faultsOf, neededSecret, readSecret, type Secret } from '../services/secret.js';
 import { credentialsFrom } from './credentials.js';
 import { zuoraBaseUrl } from './host.js';
 
@@ -35,9 +35,7 @@ const address = z
 
 /** Each half is given as it is, or by the path of a file that holds it. */
 const credentials = z.record(z.string(), z.string()).transform((env, context) => {
-  const fault: Fault = (name, message) => {
-    context.addIssue({ code: 'custom', path: [name], message });
-  };
+  const fault = faultsOf(context);
   const half = (name: string): Secret => {
     const secret = neededSecret(env, name, fault);
     // It is read anew for each token. One that cannot be read at all is told at the start.
