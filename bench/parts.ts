@@ -15,7 +15,7 @@ export interface Parts extends Surroundings {
   readonly control: Control;
   readonly client: Client;
   readonly emails: BillRunEmails;
-  /** Sizes are a twentieth: to see that it works. */
+  /** A few of everything: to see that it works. */
   readonly quick: boolean;
 }
 

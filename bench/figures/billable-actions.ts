@@ -1,6 +1,6 @@
 import type { HistoryEvent } from '../../client/history.js';
-import { bare, billRuns, ours, withWorkers, type Parts, type Variant } from '../parts.js';
-import { eventsOf } from './history.js';
+import { bare, ours, withWorkers, type Parts, type Variant } from '../parts.js';
+import { lifeOf } from './history.js';
 
 /**
  * What Temporal Cloud bills for a run as actions (docs.temporal.io/cloud/actions, 2026-11): its start, each timer, signal, update
@@ -30,12 +30,8 @@ export function billableActions(parts: Parts) {
   const posted = { status: 'Posted' };
   const polled = { status: 'Completed', postsAfterReads: 20 };
   return withWorkers(parts, { floor: true, pollInterval: '100ms' }, async () => {
-    const actionsOf = async (variant: Variant, wanted: object): Promise<number> => {
-      const [number = ''] = await billRuns(parts, 1, wanted);
-      const run = await variant.start(number);
-      await run.result();
-      return actionsIn(await eventsOf(run));
-    };
+    const actionsOf = async (variant: Variant, wanted: object): Promise<number> =>
+      actionsIn(await lifeOf(parts, variant, wanted));
     const own = ours(parts);
     return {
       posted: { ours: await actionsOf(own, posted), floor: await actionsOf(bare(parts, 'floor'), posted) },

@@ -1,7 +1,7 @@
 /** Ours against the least that it could be, and against what is usual; in turn, on the same server. */
 import { atOnce, bare, billRuns, ours, timed, withWorkers, type Parts, type Variant } from '../parts.js';
 import { rounded, spreadOf, type Spread } from '../statistics.js';
-import { eventsOf } from './history.js';
+import { lifeOf } from './history.js';
 
 const POSTED = { status: 'Posted', invoices: 2, creditMemos: 1 };
 /** The shortest that a worker takes: the waits are not what is measured. */
@@ -23,7 +23,7 @@ interface Rates {
 /** `throughput`: bill runs that are posted already. */
 export function throughput(parts: Parts): Promise<Rates> {
   const size = { rounds: parts.quick ? 1 : 5, billRunsInRound: parts.quick ? 20 : 250, concurrency: 40 };
-  const variants = [ours(parts), bare(parts, 'floor'), bare(parts, 'listedFloor')];
+  const variants = [ours(parts), bare(parts, 'floor'), bare(parts, 'listedFloor')] as const;
   return withWorkers(parts, { floor: true }, () => ratesOf(parts, variants, POSTED, size));
 }
 
@@ -31,33 +31,27 @@ export function throughput(parts: Parts): Promise<Rates> {
 export async function pollLoop(parts: Parts) {
   const size = { rounds: parts.quick ? 1 : 3, billRunsInRound: parts.quick ? 20 : 120, concurrency: 120 };
   const wanted = { ...POSTED, status: 'Completed', postsAfterReads: POLLS };
-  const variants = [ours(parts), bare(parts, 'pollLoop', POLL_EVERY_MS)];
+  const variants = [ours(parts), bare(parts, 'pollLoop', POLL_EVERY_MS)] as const;
   const worker = { floor: true, own: 'steady-worker.js', pollInterval: `${POLL_EVERY_MS}ms` };
   return withWorkers(parts, worker, async () => {
     const rates = await ratesOf(parts, variants, wanted, size);
     const events: Record<string, number> = {};
-    for (const variant of variants) {
-      const [number = ''] = await billRuns(parts, 1, wanted);
-      const run = await variant.start(number);
-      await run.result();
-      events[variant.name] = (await eventsOf(run)).length;
-    }
+    for (const variant of variants) events[variant.name] = (await lifeOf(parts, variant, wanted)).length;
     return { ...rates, polls: POLLS, pollEveryMs: POLL_EVERY_MS, historyEvents: events };
   });
 }
 
 async function ratesOf(
   parts: Parts,
-  variants: readonly Variant[],
+  variants: readonly [Variant, Variant, ...Variant[]],
   wanted: object,
   size: { readonly rounds: number; readonly billRunsInRound: number; readonly concurrency: number },
 ): Promise<Rates> {
   const { rounds, billRunsInRound, concurrency } = size;
-  const perRound: Readonly<Partial<Record<Variant['name'], number>>>[] = [];
+  const rates = new Map<Variant, number[]>(variants.map((variant) => [variant, []]));
   // The first round warms up with fewer, and counts for nothing.
   for (let round = 0; round <= rounds; round++) {
     const count = round === 0 ? Math.ceil(billRunsInRound / 5) : billRunsInRound;
-    const rates: Partial<Record<Variant['name'], number>> = {};
     for (const variant of round % 2 === 0 ? variants : variants.toReversed()) {
       const numbers = await billRuns(parts, count, wanted);
       const ms = await timed(() =>
@@ -65,25 +59,19 @@ async function ratesOf(
           await (await variant.start(number)).result();
         }),
       );
-      rates[variant.name] = (count * 1000) / ms;
-      parts.tell(`  ${variant.name}: ${rounded((count * 1000) / ms)} a second`);
+      const perSecond = (count * 1000) / ms;
+      parts.tell(`  ${variant.name}: ${rounded(perSecond)} a second`);
+      if (round > 0) rates.get(variant)?.push(perSecond);
     }
-    if (round > 0) perRound.push(rates);
   }
-  const spreads = (
-    names: readonly Variant['name'][],
-    of: (rates: (typeof perRound)[number], name: Variant['name']) => number,
-  ) => Object.fromEntries(names.map((name) => [name, spreadOf(perRound.map((rates) => of(rates, name)))]));
-  const rateOf = (rates: (typeof perRound)[number], name: Variant['name']) => rates[name] ?? NaN;
-  const [own, ...others] = variants.map(({ name }) => name);
-  const ratios = spreads(others, (rates, name) => rateOf(rates, own ?? name) / rateOf(rates, name));
+  const [own, ...others] = variants;
+  const ratesOfOwn = rates.get(own) ?? [];
+  const ratiosTo = (other: Variant) =>
+    spreadOf((rates.get(other) ?? []).map((rate, round) => (ratesOfOwn[round] ?? NaN) / rate));
   return {
-    ratio: ratios[others[0] ?? '']?.median ?? NaN,
-    ratios,
-    perSecond: spreads(
-      variants.map(({ name }) => name),
-      rateOf,
-    ),
+    ratio: ratiosTo(others[0]).median,
+    ratios: Object.fromEntries(others.map((other) => [other.name, ratiosTo(other)])),
+    perSecond: Object.fromEntries([...rates].map(([{ name }, each]) => [name, spreadOf(each)])),
     ...size,
   };
 }
