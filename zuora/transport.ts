@@ -116,19 +116,17 @@ function beforeWriting(agent: Agent, callback: () => void): Dispatcher {
  * undici heeds the signal only once it has a connection. Nobody must listen to it when the answer is there: a timer with a
  * listener is kept until the deadline, and the answer with it.
  */
-async function unlessAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
-  const listening = new AbortController();
-  const aborted = new Promise<never>((_resolve, reject) => {
+function unlessAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
     const onAbort = (): void => {
       reject(signal.reason as Error);
     };
-    signal.addEventListener('abort', onAbort, { signal: listening.signal });
+    signal.addEventListener('abort', onAbort);
+    const heedNoMore = (): void => {
+      signal.removeEventListener('abort', onAbort);
+    };
+    answer.finally(heedNoMore).then(resolve, reject);
   });
-  try {
-    return await Promise.race([answer, aborted]);
-  } finally {
-    listening.abort();
-  }
 }
 
 async function text(body: AsyncIterable<Uint8Array>, encoding: string | string[] | undefined): Promise<string> {
