@@ -17,6 +17,16 @@ function boundary(folder, { forbidden, message, paths = [] }) {
   };
 }
 
+/** Of what modules of workflow code may not keep: a variable, or a collection. */
+const ofAModule = ':matches(Program, ExportNamedDeclaration) > VariableDeclaration';
+const modulesWithoutState = [
+  `${ofAModule}[kind="let"]`,
+  `${ofAModule} > VariableDeclarator > NewExpression[callee.name=/(Map|Set|Array|ArrayBuffer)$/]`,
+].map((selector) => ({
+  selector,
+  message: 'All runs of a worker share the modules of workflow code: what one of them keeps here, the others see.',
+}));
+
 export default tseslint.config(
   { ignores: ['dist/', 'node_modules/', '.temporal/', '.dev/', '.setup-*', '.stryker-tmp/', 'coverage/'] },
   js.configs.recommended,
@@ -56,6 +66,10 @@ export default tseslint.config(
     message: 'Workflow code is deterministic: it knows only the types of activities.',
     paths: nodeBuiltins.map((name) => ({ name, message: 'Workflow code runs in a sandbox without Node built-ins.' })),
   }),
+  {
+    files: ['workflows/**/*.ts'],
+    rules: { 'no-restricted-syntax': ['error', ...modulesWithoutState] },
+  },
   boundary('zuora', {
     forbidden: [
       '@temporalio/*',

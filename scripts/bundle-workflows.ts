@@ -6,8 +6,8 @@ import { bundleWorkflowCode, DefaultLogger, type LogEntry } from '@temporalio/wo
 export interface WorkflowBundleFiles {
   /** Exports all workflows, and nothing else. TypeScript or its output. */
   readonly workflowsPath: string;
-  /** Holds payload converter, failure converter and interceptors. */
-  readonly intakePath: string;
+  /** Holds payload converter, failure converter and interceptors. Absent: those of the SDK. */
+  readonly intakePath?: string;
   readonly outFile: string;
 }
 
@@ -18,9 +18,15 @@ export async function bundleWorkflows({ workflowsPath, intakePath, outFile }: Wo
   try {
     const { code } = await bundleWorkflowCode({
       workflowsPath,
-      payloadConverterPath: intakePath,
-      failureConverterPath: intakePath,
-      workflowInterceptorModules: [intakePath],
+      ...(intakePath === undefined
+        ? {}
+        : {
+            payloadConverterPath: intakePath,
+            failureConverterPath: intakePath,
+            workflowInterceptorModules: [intakePath],
+          }),
+      // All of it, once for all runs of a worker: no module may keep anything about one, and lint sees to that. docs/decisions/0018.
+      preloadModules: [workflowsPath, ...(intakePath === undefined ? [] : [intakePath])],
       logger,
     });
     mkdirSync(dirname(outFile), { recursive: true });

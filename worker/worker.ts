@@ -26,6 +26,12 @@ export interface WorkerSettings {
 /** What supervises a worker must wait for longer. */
 export const SHUTDOWN_GRACE_SECONDS = 140;
 
+/**
+ * Runs that a worker keeps in memory, some 0.2 MB each: those at work. Nearly all open runs wait, and one that goes on is replayed from
+ * some twenty events. docs/decisions/0018.
+ */
+const CACHED_RUNS = 500;
+
 /** The workflow code that the build has made, for workers with and without keys. */
 export function shippedBundle(encryption: EncryptionKeys | undefined): string {
   const name = encryption === undefined ? 'workflow-bundle.js' : 'workflow-bundle-encrypted.js';
@@ -53,6 +59,7 @@ export function createBillRunWorker({
     activities,
     workflowBundle: { codePath: workflowBundlePath },
     interceptors: { activity: [billRunInLogs] },
+    maxCachedWorkflows: CACHED_RUNS,
     ...(limits === undefined
       ? {}
       : {
