@@ -21,7 +21,7 @@ export interface Parts extends Surroundings {
 
 /** One way of emailing a bill run. */
 export interface Variant {
-  readonly name: 'ours' | 'floor' | 'listedFloor' | 'pollLoop';
+  readonly name: 'ours' | 'floor' | 'pollLoop';
   start(billRunKey: string): Promise<WorkflowHandle>;
 }
 

@@ -1,20 +1,24 @@
-/** A worker for the workflows of the floor, with the settings of ours: the same environment, and as many activities at once. */
-import { fileURLToPath } from 'node:url';
-import { Worker } from '@temporalio/worker';
+/** A worker for the workflows of the floor: ours, with other workflows and activities. */
+import { join } from 'node:path';
+import type { Activities } from '../../activities/index.js';
 import { connectionSettings } from '../../client/connection.js';
+import { bundleWorkflows } from '../../scripts/bundle-workflows.js';
 import { workerConfiguration } from '../../worker/configuration.js';
 import { connectWorker } from '../../worker/connection.js';
+import { createBillRunWorker } from '../../worker/worker.js';
 import { createFloorActivities } from './activities.js';
 
 const { zuora, limits, taskQueue } = workerConfiguration(process.env);
 const settings = connectionSettings();
-const worker = await Worker.create({
+const workflowBundlePath = join(import.meta.dirname, 'workflow-bundle.js');
+await bundleWorkflows({ workflowsPath: join(import.meta.dirname, 'workflows.js'), outFile: workflowBundlePath });
+const worker = await createBillRunWorker({
   connection: await connectWorker(settings),
   namespace: settings.namespace,
   taskQueue,
-  workflowsPath: fileURLToPath(new URL('workflows.js', import.meta.url)),
-  activities: await createFloorActivities(zuora),
-  maxConcurrentActivityTaskExecutions: limits.activitiesAtOnce,
+  workflowBundlePath,
+  activities: (await createFloorActivities(zuora)) as object as Activities,
+  limits,
 });
 await worker.run();
 process.exit();

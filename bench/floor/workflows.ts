@@ -1,6 +1,5 @@
 /** What ours is measured against. */
-import { proxyActivities, sleep, upsertSearchAttributes } from '@temporalio/workflow';
-import { searchAttributes } from '../../workflows/search-attributes.js';
+import { proxyActivities, sleep } from '@temporalio/workflow';
 import type { FloorActivities } from './activities.js';
 
 const { read, email } = proxyActivities<FloorActivities>({ startToCloseTimeout: '150 seconds' });
@@ -9,21 +8,6 @@ const { read, email } = proxyActivities<FloorActivities>({ startToCloseTimeout: 
 export async function floor(billRunKey: string): Promise<void> {
   await read(billRunKey);
   await email(billRunKey);
-}
-
-/** The floor, and what makes a run be found: the search attributes of ours, as often as ours. */
-export async function listedFloor(billRunKey: string): Promise<void> {
-  const { billRunStatus, emailState, emailSends } = searchAttributes;
-  const status = await read(billRunKey);
-  upsertSearchAttributes([
-    { key: billRunStatus, value: status },
-    { key: emailState, value: 'Sending' },
-  ]);
-  await email(billRunKey);
-  upsertSearchAttributes([
-    { key: emailState, value: 'Emailed' },
-    { key: emailSends, value: 1 },
-  ]);
 }
 
 /** As samples wait for something: a timer and an activity, in turn. */
