@@ -108,12 +108,12 @@ const { countEmailedInvoices } = proxyActivities<Activities>({
  */
 export async function emailBillRun(input: EmailBillRunInput, carried?: Run): Promise<EmailBillRunResult> {
   const { workflowId, firstExecutionRunId: firstRunId, continuedFromExecutionRunId } = workflowInfo();
-  // What our library says of a run that it starts, and did not say with 0.1.0: those runs have a timer in their histories.
-  const firstReadEnds = workflowInfo().typedSearchAttributes.get(searchAttributes.emailState) !== undefined;
+  // Our library lists a run as it starts it. With 0.1.0 it did not, and the histories of those runs have more in them.
+  const startedListed = workflowInfo().typedSearchAttributes.get(searchAttributes.emailState) !== undefined;
   const run =
     carried !== undefined && continuedFromExecutionRunId !== undefined
       ? carried
-      : runs.openRun(settingsOf(input), { workflowId, firstRunId, now: Date.now(), firstReadEnds });
+      : runs.openRun(settingsOf(input), { workflowId, firstRunId, now: Date.now(), startedListed });
 
   listen(run);
   CancellationScope.current().cancelRequested.catch(() => {
@@ -124,8 +124,8 @@ export async function emailBillRun(input: EmailBillRunInput, carried?: Run): Pro
     void publishMessages(run);
     for (;;) {
       settle(run, clock(run));
-      publish(run);
       const step = nextStep(run, clock(run));
+      if (step.kind !== 'attempt' || !run.startedListed) publish(run);
       // Nothing is under way here; and where nothing is about to end, a new run can go on.
       const ends = step.kind === 'complete' || step.kind === 'cancel' || step.kind === 'fail';
       if (!ends && workflowInfo().continueAsNewSuggested) return continueAsNew<typeof emailBillRun>(input, run);
@@ -171,10 +171,14 @@ function clock({ timerFiredAt }: Run): number {
   return Math.max(Date.now(), timerFiredAt ?? 0);
 }
 
-/** Waits, at most until then, which may be never. */
-async function waitUntil(run: Run, until: number, summary: string, isOver: () => boolean): Promise<void> {
+/** Waits, at most until then, which may be never; tells whether it came to that. */
+async function waitUntil(run: Run, until: number, summary: string, isOver: () => boolean): Promise<boolean> {
   if (until === Infinity) await condition(isOver);
-  else if (!(await condition(isOver, until - clock(run), { summary }))) run.timerFiredAt = until;
+  else if (!(await condition(isOver, until - clock(run), { summary }))) {
+    run.timerFiredAt = until;
+    return true;
+  }
+  return false;
 }
 
 function settingsOf(input: unknown): Settings {
@@ -304,7 +308,7 @@ function mustMoveOn({ canceled, finish }: Run): boolean {
 /** Watches the bill run until its status changes. A hint looks at once; a closing run stops. Both do no harm to a read. */
 async function watch(run: Run, { lastSeenStatus, until }: Extract<Step, { kind: 'watch' }>): Promise<void> {
   runs.followHint(run, clock(run));
-  const endsItself = lastSeenStatus === undefined && run.firstReadEnds === true;
+  const endsItself = lastSeenStatus === undefined && run.startedListed === true;
   await interruptible(
     run,
     () => look(run, lastSeenStatus, endsItself ? until : undefined),
@@ -410,15 +414,30 @@ async function attempt(run: Run, send: Send): Promise<void> {
     now: startedAt,
   });
   if (plan === undefined) return;
-  publish(run);
+  if (!run.startedListed) publish(run);
 
   const summary = words.sendSummary(send.ordinal, send.resend, send.attempts.length + 1, send.requests);
   // Always by number, however the run was started: Zuora refuses a key that comes with another URL.
-  const came = await emailBillRunDocuments
+  const answer = emailBillRunDocuments
     .executeWithOptions({ summary }, [{ ...addressOf(run), billRunKey: run.billRun.number, ...plan }])
     .catch(lostAttempt);
+  const came = await (run.startedListed ? shownIfSlow(run, answer) : answer);
   if (came === 'neverTaken') abandonAttempt(send, clock(run));
   else endAttempt(send, plan, came, { startedAt, now: clock(run), jitter: Math.random() });
+}
+
+/**
+ * Most attempts are answered at once. That one is under way is shown where it takes longer: a change of search attributes costs Temporal
+ * many times what a timer does. docs/decisions/0017.
+ */
+const SLOW_MS = 1_500;
+
+async function shownIfSlow<T>(run: Run, answer: Promise<T>): Promise<T> {
+  let answered = false as boolean;
+  const settled = answer.finally(() => (answered = true));
+  const summary = 'show an attempt that takes long';
+  if (await waitUntil(run, clock(run) + SLOW_MS, summary, () => answered)) publish(run);
+  return settled;
 }
 
 /** Waits for a message that changes what comes next, at most until then. */

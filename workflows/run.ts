@@ -24,10 +24,11 @@ export interface Run {
   readonly firstRunId: string;
   readonly startedAt: number;
   /**
-   * The first read ends by itself when the time for posting is over, without a timer beside it. Absent in runs that began with 0.1.0,
-   * and in those that something else than our library started.
+   * Whoever started the run told Temporal what to list of it. Such a run also sets no timer beside its first read, which ends by itself
+   * when the time for posting is over, and lists no attempt that is answered at once. Absent in runs that began with 0.1.0, and in those
+   * that something else than our library started. docs/decisions/0016 and 0017.
    */
-  readonly firstReadEnds?: true;
+  readonly startedListed?: true;
   /** What the last timer that fired was set to (epoch, ms). */
   timerFiredAt?: number;
 
@@ -90,15 +91,15 @@ export function openRun(
     workflowId,
     firstRunId,
     now,
-    firstReadEnds = false,
-  }: { workflowId: string; firstRunId: string; now: number; firstReadEnds?: boolean },
+    startedListed = false,
+  }: { workflowId: string; firstRunId: string; now: number; startedListed?: boolean },
 ): Run {
   const run: Run = {
     settings,
     workflowId,
     firstRunId,
     startedAt: now,
-    ...(firstReadEnds ? { firstReadEnds } : {}),
+    ...(startedListed ? { startedListed } : {}),
     billRun: null,
     lookedAt: 0,
     lookWanted: false,
