@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { BillRunEmails } from '../client/index.js';
+import { showing } from '../client/showing.js';
 import type { Surroundings } from '../scripts/chaos/command.js';
 import { projectRoot } from '../scripts/project-root.js';
 import { startChild, type Child } from '../scripts/processes.js';
@@ -21,7 +22,7 @@ export interface Parts extends Surroundings {
 
 /** One way of emailing a bill run. */
 export interface Variant {
-  readonly name: 'ours' | 'floor' | 'pollLoop';
+  readonly name: 'ours' | 'floor' | 'listedFloor' | 'pollLoop';
   start(billRunKey: string): Promise<WorkflowHandle>;
 }
 
@@ -100,14 +101,17 @@ export function ours({ client, emails }: Parts): Variant {
 }
 
 export function bare({ client }: Parts, name: Exclude<Variant['name'], 'ours'>, intervalMs?: number): Variant {
+  const start = (billRunKey: string, shown: object) =>
+    client.workflow.start(name, {
+      workflowId: `${name}/${billRunKey}`,
+      taskQueue: FLOOR_TASK_QUEUE,
+      args: [billRunKey, ...(intervalMs === undefined ? [] : [intervalMs])],
+      ...shown,
+    });
   return {
     name,
     start: (billRunKey) =>
-      client.workflow.start(name, {
-        workflowId: `${name}/${billRunKey}`,
-        taskQueue: FLOOR_TASK_QUEUE,
-        args: [billRunKey, ...(intervalMs === undefined ? [] : [intervalMs])],
-      }),
+      name === 'listedFloor' ? showing({ billRunKey }, (shown) => start(billRunKey, shown)) : start(billRunKey, {}),
   };
 }
 

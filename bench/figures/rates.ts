@@ -9,9 +9,10 @@ const POLL_EVERY_MS = 100;
 const POLLS = 20;
 
 interface Rates {
-  /** Ours over the other variant: the median of the rounds. */
+  /** Ours over the second variant. */
   readonly ratio: number;
-  readonly ratioOfRounds: Spread;
+  /** Ours over each of the others, round by round. */
+  readonly ratios: Readonly<Record<string, Spread>>;
   /** Bill runs completed in a second. */
   readonly perSecond: Readonly<Record<string, Spread>>;
   readonly rounds: number;
@@ -22,7 +23,7 @@ interface Rates {
 /** `throughput`: bill runs that are posted already. */
 export function throughput(parts: Parts): Promise<Rates> {
   const size = { rounds: parts.quick ? 1 : 5, billRunsInRound: parts.quick ? 20 : 250, concurrency: 40 };
-  const variants = [ours(parts), bare(parts, 'floor')] as const;
+  const variants = [ours(parts), bare(parts, 'floor'), bare(parts, 'listedFloor')] as const;
   return withWorkers(parts, { floor: true }, () => ratesOf(parts, variants, POSTED, size));
 }
 
@@ -42,13 +43,12 @@ export async function pollLoop(parts: Parts) {
 
 async function ratesOf(
   parts: Parts,
-  variants: readonly [Variant, Variant],
+  variants: readonly [Variant, Variant, ...Variant[]],
   wanted: object,
   size: { readonly rounds: number; readonly billRunsInRound: number; readonly concurrency: number },
 ): Promise<Rates> {
   const { rounds, billRunsInRound, concurrency } = size;
-  const [own, other] = variants;
-  const rates: Record<string, number[]> = { [own.name]: [], [other.name]: [] };
+  const rates = new Map<Variant, number[]>(variants.map((variant) => [variant, []]));
   // The first round warms up with fewer, and counts for nothing.
   for (let round = 0; round <= rounds; round++) {
     const count = round === 0 ? Math.ceil(billRunsInRound / 5) : billRunsInRound;
@@ -61,13 +61,19 @@ async function ratesOf(
       );
       const perSecond = (count * 1000) / ms;
       parts.tell(`  ${variant.name}: ${rounded(perSecond)} a second`);
-      if (round > 0) rates[variant.name]?.push(perSecond);
+      if (round > 0) rates.get(variant)?.push(perSecond);
     }
   }
-  const { [own.name]: ofOwn = [], [other.name]: ofOther = [] } = rates;
-  const ratioOfRounds = spreadOf(ofOwn.map((rate, round) => rate / (ofOther[round] ?? NaN)));
-  const perSecond = { [own.name]: spreadOf(ofOwn), [other.name]: spreadOf(ofOther) };
-  return { ratio: ratioOfRounds.median, ratioOfRounds, perSecond, ...size };
+  const [own, ...others] = variants;
+  const ratesOfOwn = rates.get(own) ?? [];
+  const ratiosTo = (other: Variant) =>
+    spreadOf((rates.get(other) ?? []).map((rate, round) => (ratesOfOwn[round] ?? NaN) / rate));
+  return {
+    ratio: ratiosTo(others[0]).median,
+    ratios: Object.fromEntries(others.map((other) => [other.name, ratiosTo(other)])),
+    perSecond: Object.fromEntries([...rates].map(([{ name }, each]) => [name, spreadOf(each)])),
+    ...size,
+  };
 }
 
 /** `latency`: one at a time, from start to completed. */
