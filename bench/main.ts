@@ -54,7 +54,7 @@ Figures:
   billableActions  what Temporal Cloud would bill for a bill run
 
 Examples:
-  npm run bench                                 about twelve minutes; leave the machine alone in the meantime
+  npm run bench                                 about twenty minutes; leave the machine alone in the meantime
   npm run bench -- --json > bench.json
   npm run bench -- --only throughput,latency
   npm run bench -- --quick                      whether it works, in a minute or two: such figures say nothing
