@@ -61,7 +61,7 @@ export default tseslint.config(
   boundary('workflows', {
     forbidden: [
       ...['undici', '**/zuora/**', '**/activities/**', '**/worker/**', '**/client/**', '**/encryption/**'],
-      ...['**/services/**', '**/callouts/**', '**/simulator/**'],
+      ...['**/environment/**', '**/callouts/**', '**/simulator/**'],
     ],
     message: 'Workflow code is deterministic: it knows only the types of activities.',
     paths: nodeBuiltins.map((name) => ({ name, message: 'Workflow code runs in a sandbox without Node built-ins.' })),
@@ -100,14 +100,14 @@ export default tseslint.config(
   }),
   boundary('callouts', {
     forbidden: ['@temporalio/*', '**/worker/**', '**/activities/**', '**/encryption/**', '**/simulator/**'],
-    message: 'callouts/ stands on the library in client/, on services/, and on the contract in workflows/.',
+    message: 'callouts/ stands on the library in client/, on environment/, and on the contract in workflows/.',
   }),
-  boundary('services', {
+  boundary('environment', {
     forbidden: [
       ...['@temporalio/*', '**/workflows/**', '**/activities/**', '**/zuora/**', '**/worker/**', '**/client/**'],
       ...['**/encryption/**', '**/callouts/**', '**/simulator/**'],
     ],
-    message: 'services/ is what the servers and the worker share: it loads none of them.',
+    message: 'environment/ is what the servers and the worker share: it loads none of them.',
   }),
   boundary('simulator', {
     forbidden: [
@@ -116,7 +116,7 @@ export default tseslint.config(
       '**/activities/**',
       '**/worker/**',
       '**/client/**',
-      ...['**/encryption/**', '**/services/**', '**/callouts/**', '**/zuora/**'],
+      ...['**/encryption/**', '**/environment/**', '**/callouts/**', '**/zuora/**'],
     ],
     message: 'The simulator stands alone: code shared with the product would share its mistakes.',
   }),

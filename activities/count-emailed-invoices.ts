@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
-import type { Activities } from './types.js';
+import type { Activities } from '../workflows/contract/activities.js';
 import { ZuoraFailure, type Zuora } from '../zuora/client.js';
 import { NeverLeft } from '../zuora/transport.js';
 

@@ -1,6 +1,6 @@
 import { activityInfo, Context } from '@temporalio/activity';
-import type { Activities } from './types.js';
-import { earlierSends as find } from '../client/earlier-sends.js';
+import type { Activities } from '../workflows/contract/activities.js';
+import { earlierSends as find } from '../client/history/earlier-sends.js';
 
 /** For all histories together; start-to-close is above it. Calls to Temporal have no deadline of their own. */
 const DEADLINE_MS = 60_000;

@@ -1,6 +1,6 @@
 import { activityInfo, Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type { Activities, AttemptInput, Receipt } from './types.js';
+import type { Activities, AttemptInput, Receipt } from '../workflows/contract/activities.js';
 import type { Zuora } from '../zuora/client.js';
 import { NeverLeft } from '../zuora/transport.js';
 import { keepable } from '../zuora/words.js';

@@ -1,9 +1,9 @@
 import { activityInfo, Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type { Activities, HandedOver } from './types.js';
+import type { Activities, HandedOver } from '../workflows/contract/activities.js';
 import { BillRunEmails, type BillRunToStart } from '../client/bill-run-emails.js';
-import { BillRunEmailsError } from '../client/errors.js';
-import type { EmailBillRunInput, EmailRequest } from '../workflows/contract.js';
+import { BillRunEmailsError } from '../client/failures/errors.js';
+import type { EmailBillRunInput, EmailRequest } from '../workflows/contract/contract.js';
 
 /** Asks for the same as the callers did, through the library that they use: it starts, joins, and knows what was emailed. */
 export const handOver: Activities['handOver'] = async ({ input, requests }) => {

@@ -2,7 +2,7 @@ import { createCountEmailedInvoices } from './count-emailed-invoices.js';
 import { earlierSends } from './earlier-sends.js';
 import { createEmailBillRunDocuments } from './email-bill-run-documents.js';
 import { handOver } from './hand-over.js';
-import type { Activities } from './types.js';
+import type { Activities } from '../workflows/contract/activities.js';
 import { createWatchBillRun, type Polling } from './watch-bill-run.js';
 import type { Zuora } from '../zuora/client.js';
 

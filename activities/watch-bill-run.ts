@@ -1,6 +1,6 @@
 import { activityInfo, heartbeat } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
-import type { Activities, BillRun, WatchInput } from './types.js';
+import type { Activities, BillRun, WatchInput } from '../workflows/contract/activities.js';
 import { ZuoraFailure, type Zuora } from '../zuora/client.js';
 import { NeverLeft } from '../zuora/transport.js';
 import { keepable } from '../zuora/words.js';

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { isTaskQueue, TASK_QUEUE_FAULT } from '../client/task-queue.js';
-import { socketAddress, type SocketAddress } from '../services/address.js';
-import { logLevel } from '../services/logger.js';
-import { shownSecret } from '../services/secret.js';
-import { TASK_QUEUE } from '../workflows/contract.js';
+import { isTaskQueue, TASK_QUEUE_FAULT } from '../client/temporal/task-queue.js';
+import { socketAddress, type SocketAddress } from '../environment/address.js';
+import { logLevel } from '../environment/logger.js';
+import { shownSecret } from '../environment/secret.js';
+import { TASK_QUEUE } from '../workflows/contract/contract.js';
 import { readEnvironment, yesOrNo } from '../zuora/configuration.js';
 
 export interface CalloutConfiguration {

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { BillRunEmails } from '../client/bill-run-emails.js';
-import { endFor } from '../client/process-failure.js';
-import { hostAndPort } from '../services/address.js';
-import { createLogger } from '../services/logger.js';
+import { endFor } from '../client/failures/process.js';
+import { hostAndPort } from '../environment/address.js';
+import { createLogger } from '../environment/logger.js';
 import { ConfigurationError } from '../zuora/configuration.js';
 import { calloutConfiguration } from './configuration.js';
 import { startCalloutServer } from './server.js';

@@ -9,10 +9,10 @@ import fastify, { type FastifyError, type FastifyRequest } from 'fastify';
 import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import type { BillRunEmails, BillRunToStart, StartResult } from '../client/bill-run-emails.js';
-import { BillRunEmailsError } from '../client/errors.js';
-import { urlOf } from '../services/address.js';
-import { signedIn } from '../services/sign-in.js';
-import { checkInput } from '../workflows/checks.js';
+import { BillRunEmailsError } from '../client/failures/errors.js';
+import { urlOf } from '../environment/address.js';
+import { signedIn } from '../environment/sign-in.js';
+import { checkInput } from '../workflows/contract/validation.js';
 import type { CalloutConfiguration } from './configuration.js';
 
 /** Where callouts are taken. */

@@ -7,7 +7,7 @@ import {
   WorkflowNotFoundError,
   type WorkflowExecutionDescription,
 } from '@temporalio/client';
-import { checkInput, checkNote, checkResend, checkRetry, type Checked } from '../workflows/checks.js';
+import { checkInput, checkNote, checkResend, checkRetry, type Checked } from '../workflows/contract/validation.js';
 import {
   billRunPostedSignal,
   canonicalWorkflowId,
@@ -25,12 +25,12 @@ import {
   type RetryMessage,
   type RunStatus,
   type SendRecord,
-} from '../workflows/contract.js';
-import { quoted } from '../workflows/words.js';
-import type { Audit } from './audit.js';
-import { connect } from './connection.js';
-import { inTurns, STARTS_AT_ONCE, tryEach, type Tried } from './each.js';
-import { BillRunEmailsError, valid } from './errors.js';
+} from '../workflows/contract/contract.js';
+import { quoted } from '../workflows/rules/words.js';
+import type { Audit } from './history/audit.js';
+import { connect } from './temporal/connection.js';
+import { inTurns, STARTS_AT_ONCE, tryEach, type Tried } from './many.js';
+import { BillRunEmailsError, valid } from './failures/errors.js';
 import {
   alreadyEmailed,
   outcomeIn,
@@ -42,9 +42,9 @@ import {
   type Seen,
 } from './resend-outcome.js';
 import type { ListedRun, ListFilter } from './list.js';
-import { showing } from './showing.js';
-import { isTaskQueue, TASK_QUEUE_FAULT, taskQueueIn } from './task-queue.js';
-import { temporalFailure } from './temporal-failures.js';
+import { showing } from './temporal/start-attributes.js';
+import { isTaskQueue, TASK_QUEUE_FAULT, taskQueueIn } from './temporal/task-queue.js';
+import { temporalFailure } from './failures/temporal.js';
 
 export interface StartResult {
   readonly workflowId: string;
@@ -371,7 +371,7 @@ export class BillRunEmails {
   /** Who sent what, when and why, from event history: it needs no worker, and works for closed runs as well. */
   async audit(name: BillRunName): Promise<Audit> {
     const workflowId = await this.#workflowId(name);
-    const { auditOf } = await import('./audit.js');
+    const { auditOf } = await import('./history/audit.js');
     return this.#call(workflowId, () => auditOf(this.client, workflowId));
   }
 
@@ -383,7 +383,7 @@ export class BillRunEmails {
     const { entityId: entity } = valid(checkInput({ billRunKey, entityId }));
     const workflowId = canonicalWorkflowId(billRunKey, entity);
     if (!isBillRunId(billRunKey)) return workflowId;
-    const { searchAttributes } = await import('../workflows/search-attributes.js');
+    const { searchAttributes } = await import('../workflows/contract/search-attributes.js');
     return this.#call(workflowId, async () => {
       const query = `WorkflowType = '${WORKFLOW_TYPE}' AND BillRunId = '${billRunKey}'`;
       for await (const { typedSearchAttributes } of this.client.workflow.list({ query, pageSize: 1 })) {

@@ -1,5 +1,5 @@
 /** The library for pipelines. */
-import type { Diagnosis, DoctorOptions } from './doctor.js';
+import type { Diagnosis, DoctorOptions } from './doctor/doctor.js';
 import type { Preview, PreviewInput } from './preview.js';
 
 export { BillRunEmails } from './bill-run-emails.js';
@@ -14,21 +14,21 @@ export type {
   StartedOne,
   StartResult,
 } from './bill-run-emails.js';
-export { BillRunEmailsError } from './errors.js';
-export type { ErrorType, Failure } from './errors.js';
+export { BillRunEmailsError } from './failures/errors.js';
+export type { ErrorType, Failure } from './failures/errors.js';
 export type { ListedRun, ListFilter } from './list.js';
 export type { ResendOutcome } from './resend-outcome.js';
-export type { Audit, AuditedSend, AuditEntry } from './audit.js';
-export type { Diagnosis, DoctorOptions } from './doctor.js';
-export type { Check, CheckName } from './checkup.js';
+export type { Audit, AuditedSend, AuditEntry } from './history/audit.js';
+export type { Diagnosis, DoctorOptions } from './doctor/doctor.js';
+export type { Check, CheckName } from './doctor/checkup.js';
 export type { Answer, HeldBack, Preview, PreviewedDocument, PreviewedSend, PreviewInput } from './preview.js';
-export type * from '../workflows/contract.js';
+export type * from '../workflows/contract/contract.js';
 
 // What speaks to Zuora is loaded when it is asked for: pipelines that start bill runs need none of it.
 
 /** Checks Temporal and Zuora as the environment (`TEMPORAL_*`, `ZUORA_*`) names them. Never throws for what it finds. */
 export async function diagnose(options?: DoctorOptions): Promise<Diagnosis> {
-  return (await import('./doctor.js')).diagnose(options);
+  return (await import('./doctor/doctor.js')).diagnose(options);
 }
 
 /**

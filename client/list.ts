@@ -1,9 +1,9 @@
 /** The bill runs that Temporal knows, by its visibility: no worker is needed, and it lags behind by a moment. */
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
-import { isIdentifier, milliseconds } from '../workflows/checks.js';
-import { EMAIL_STATES, WORKFLOW_TYPE, type EmailState } from '../workflows/contract.js';
-import { searchAttributes } from '../workflows/search-attributes.js';
-import { BillRunEmailsError } from './errors.js';
+import { isIdentifier, milliseconds } from '../workflows/contract/validation.js';
+import { EMAIL_STATES, WORKFLOW_TYPE, type EmailState } from '../workflows/contract/contract.js';
+import { searchAttributes } from '../workflows/contract/search-attributes.js';
+import { BillRunEmailsError } from './failures/errors.js';
 
 /** Which runs to list: those to which all of it applies; by default, every run that Temporal still keeps. */
 export interface ListFilter {

@@ -1,14 +1,14 @@
 /** A dry run: what would be emailed now, and what would hold it back. It reads Zuora, changes nothing, and needs no Temporal. */
-import { checkInput, type Settings } from '../workflows/checks.js';
-import { hasNoDocuments, holdingBack, type Look } from '../workflows/send-step.js';
-import { willNotPost } from '../workflows/steps.js';
-import * as words from '../workflows/words.js';
+import { checkInput, type Settings } from '../workflows/contract/validation.js';
+import { hasNoDocuments, holdingBack, type Look } from '../workflows/rules/send-step.js';
+import { willNotPost } from '../workflows/rules/steps.js';
+import * as words from '../workflows/rules/words.js';
 import { createZuora, ZuoraFailure, type Scope, type Zuora } from '../zuora/client.js';
 import { ConfigurationError, zuoraConfiguration, type ZuoraConfiguration } from '../zuora/configuration.js';
 import { namesOf, type BillingDocument, type DocumentKind, type DocumentList } from '../zuora/documents.js';
 import { keepable } from '../zuora/words.js';
-import { BillRunEmailsError, valid } from './errors.js';
-import { zuoraTroubleIn } from './zuora-failures.js';
+import { BillRunEmailsError, valid } from './failures/errors.js';
+import { zuoraTroubleIn } from './failures/zuora.js';
 
 export interface PreviewInput {
   /** ID or number. */

@@ -1,6 +1,6 @@
 /** What becomes of a request to email all documents, for those who wait for it. */
 import { ApplicationFailure, CancelledFailure, WorkflowFailedError, type Client } from '@temporalio/client';
-import { milliseconds } from '../workflows/checks.js';
+import { milliseconds } from '../workflows/contract/validation.js';
 import {
   sendsQuery,
   statusQuery,
@@ -8,8 +8,8 @@ import {
   type EmailBillRunResult,
   type RunStatus,
   type SendRecord,
-} from '../workflows/contract.js';
-import { BillRunEmailsError } from './errors.js';
+} from '../workflows/contract/contract.js';
+import { BillRunEmailsError } from './failures/errors.js';
 
 export interface ResendOutcome {
   /**

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes, type KeyObject } from 'node:crypto';
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import proto from '@temporalio/proto';
-import { ENCRYPTED, isEncrypted, KEY_ID, NOT_AUTHENTIC } from '../workflows/encrypted.js';
+import { ENCRYPTED, isEncrypted, KEY_ID, NOT_AUTHENTIC } from '../workflows/sandbox/encrypted.js';
 import type { EncryptionKeys } from './keys.js';
 
 const { Payload: PayloadMessage } = proto.temporal.api.common.v1;

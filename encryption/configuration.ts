@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { shownSecret } from '../services/secret.js';
+import { shownSecret } from '../environment/secret.js';
 import { ConfigurationError, readEnvironment } from '../zuora/configuration.js';
 import { encryptionEnvironment, type EncryptionKeys } from './keys.js';
 

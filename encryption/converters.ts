@@ -1,7 +1,7 @@
 /** For processes outside of workflow code: Temporal's converters, which speak of keys where a payload is encrypted. */
 import { defaultPayloadConverter, type Payload, type PayloadConverter } from '@temporalio/common';
-import { encodedFailures } from '../workflows/encoded-failures.js';
-import { isEncrypted, PAYLOAD_UNREADABLE, whyUnreadable } from '../workflows/encrypted.js';
+import { encodedFailures } from '../workflows/sandbox/encoded-failures.js';
+import { isEncrypted, PAYLOAD_UNREADABLE, whyUnreadable } from '../workflows/sandbox/encrypted.js';
 
 /** This process has not the key for something that it needs. */
 export class PayloadUnreadable extends Error {

@@ -1,6 +1,6 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
-import { readSecret, secretOf, type Fault } from '../services/secret.js';
+import { readSecret, secretOf, type Fault } from '../environment/secret.js';
 import { readEnvironment } from '../zuora/configuration.js';
 
 /** The keys of payload encryption. A `KeyObject` shows nothing of itself in logs and errors. */

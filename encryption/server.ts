@@ -8,9 +8,9 @@ import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { encryptionCodec } from './codec.js';
 import type { CodecServerConfiguration } from './configuration.js';
-import { urlOf } from '../services/address.js';
-import { signedIn } from '../services/sign-in.js';
-import { NOT_AUTHENTIC } from '../workflows/encrypted.js';
+import { urlOf } from '../environment/address.js';
+import { signedIn } from '../environment/sign-in.js';
+import { NOT_AUTHENTIC } from '../workflows/sandbox/encrypted.js';
 
 export interface CodecServer {
   /** Without a slash at its end. */

@@ -42,12 +42,12 @@ export async function bundleWorkflows({ workflowsPath, intakePath, outFile }: Wo
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const dist = dirname(import.meta.dirname);
   for (const [intake, bundle] of [
-    ['intake.js', 'workflow-bundle.js'],
-    ['intake-encrypted.js', 'workflow-bundle-encrypted.js'],
+    ['converters.js', 'workflow-bundle.js'],
+    ['converters-encrypted.js', 'workflow-bundle-encrypted.js'],
   ] as const) {
     await bundleWorkflows({
       workflowsPath: join(dist, 'workflows', 'index.js'),
-      intakePath: join(dist, 'workflows', intake),
+      intakePath: join(dist, 'workflows', 'sandbox', intake),
       outFile: join(dist, bundle),
     });
   }

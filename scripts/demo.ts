@@ -5,10 +5,10 @@
 import { Client, Connection } from '@temporalio/client';
 import { Command } from 'commander';
 import { BillRunEmails } from '../client/index.js';
-import { formatted } from '../client/audit-formats.js';
-import * as tables from '../client/tables.js';
+import { formatted } from '../client/cli/audit-formats.js';
+import * as tables from '../client/cli/tables.js';
 import { startSimulator } from '../simulator/index.js';
-import type { RunStatus, SendRecord } from '../workflows/contract.js';
+import type { RunStatus, SendRecord } from '../workflows/contract/contract.js';
 import { untilToldToStop } from './processes.js';
 import { controlOf, emailsByDocument, type Control } from './simulator-control.js';
 import { billRunSearchAttributes, startTemporalServer } from './temporal-server.js';

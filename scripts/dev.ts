@@ -1,7 +1,7 @@
 import { relative, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { SIMULATOR_CREDENTIALS, startSimulator } from '../simulator/index.js';
-import { TASK_QUEUE } from '../workflows/contract.js';
+import { TASK_QUEUE } from '../workflows/contract/contract.js';
 import { untilToldToStop } from './processes.js';
 import { assertPortIsFree, billRunSearchAttributes, PortTakenError, startTemporalServer } from './temporal-server.js';
 import { startWorker } from './worker-process.js';

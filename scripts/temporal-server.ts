@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import type { SearchAttributeType } from '@temporalio/common';
-import { searchAttributes } from '../workflows/search-attributes.js';
+import { searchAttributes } from '../workflows/contract/search-attributes.js';
 import { projectRoot } from './project-root.js';
 import { isExecutable, startChild, type Child } from './processes.js';
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
-import { TASK_QUEUE } from '../workflows/contract.js';
+import { TASK_QUEUE } from '../workflows/contract/contract.js';
 import { startChild, type Child, type ChildOptions } from './processes.js';
 import { projectRoot } from './project-root.js';
 import { simulatorEnvironment } from './simulator-control.js';

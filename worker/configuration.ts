@@ -1,11 +1,11 @@
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { DEFAULT_POLLING, type Polling } from '../activities/watch-bill-run.js';
-import { isTaskQueue, TASK_QUEUE_FAULT } from '../client/task-queue.js';
-import { TASK_QUEUE } from '../workflows/contract.js';
+import { isTaskQueue, TASK_QUEUE_FAULT } from '../client/temporal/task-queue.js';
+import { TASK_QUEUE } from '../workflows/contract/contract.js';
 import { encryptionEnvironment, type EncryptionConfiguration } from '../encryption/keys.js';
-import { socketAddress, type SocketAddress } from '../services/address.js';
-import { logLevel } from '../services/logger.js';
+import { socketAddress, type SocketAddress } from '../environment/address.js';
+import { logLevel } from '../environment/logger.js';
 import { readEnvironment, zuoraEnvironment, type ZuoraConfiguration } from '../zuora/configuration.js';
 
 /** What a worker needs to know beside Temporal's own `TEMPORAL_*` variables, which `client/connection.ts` reads. */

@@ -1,6 +1,6 @@
 import { NativeConnection } from '@temporalio/worker';
-import { CONNECT_LIMIT_MS, notReached, type ConnectionSettings } from '../client/connection.js';
-import { within } from '../client/within.js';
+import { CONNECT_LIMIT_MS, notReached, type ConnectionSettings } from '../client/temporal/connection.js';
+import { within } from '../client/failures/deadline.js';
 
 /** @throws BillRunEmailsError `TemporalUnavailable`, which says why */
 export async function connectWorker(settings: ConnectionSettings): Promise<NativeConnection> {

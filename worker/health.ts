@@ -4,7 +4,7 @@ import type { NativeConnection, Worker } from '@temporalio/worker';
 import { fastify } from 'fastify';
 import type { Zuora } from '../zuora/client.js';
 import { ConfigurationError } from '../zuora/configuration.js';
-import type { SocketAddress } from '../services/address.js';
+import type { SocketAddress } from '../environment/address.js';
 
 /** For each check; whoever probes should wait longer. */
 const DEADLINE_MS = 5_000;

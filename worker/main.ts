@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createActivities } from '../activities/index.js';
-import { connectionSettings } from '../client/connection.js';
-import { endFor } from '../client/process-failure.js';
-import { createLogger } from '../services/logger.js';
+import { connectionSettings } from '../client/temporal/connection.js';
+import { endFor } from '../client/failures/process.js';
+import { createLogger } from '../environment/logger.js';
 import { createZuora } from '../zuora/client.js';
 import { workerConfiguration } from './configuration.js';
 import { connectWorker } from './connection.js';

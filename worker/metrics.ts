@@ -1,7 +1,7 @@
 /** What a worker counts, beside what workflow code tells of itself (`workflows/telemetry.ts`) and the SDK of its own work. */
 import { Runtime, type NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { WORKFLOW_TYPE, type EmailState } from '../workflows/contract.js';
+import { WORKFLOW_TYPE, type EmailState } from '../workflows/contract/contract.js';
 import type { OnCall } from '../zuora/observed.js';
 
 /** Upper bounds of the buckets, in seconds, by name of the histogram. */

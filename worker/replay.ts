@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs';
 import { Client, type HistoryAndWorkflowId } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { Command, CommanderError } from 'commander';
-import { connect } from '../client/connection.js';
+import { connect } from '../client/temporal/connection.js';
 import { workerDataConverter } from '../encryption/data-converter.js';
 import { encryptionKeys } from '../encryption/keys.js';
-import { BillRunEmailsError, EXIT, exitCodeOfFailure, failureIn } from '../client/errors.js';
-import { WORKFLOW_TYPE } from '../workflows/contract.js';
-import { createLogger } from '../services/logger.js';
+import { BillRunEmailsError, EXIT, exitCodeOfFailure, failureIn } from '../client/failures/errors.js';
+import { WORKFLOW_TYPE } from '../workflows/contract/contract.js';
+import { createLogger } from '../environment/logger.js';
 import { installTelemetry } from './telemetry.js';
 import { shippedBundle, shortenStackTraces } from './worker.js';
 

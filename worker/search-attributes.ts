@@ -1,7 +1,7 @@
 import { isGrpcServiceError } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
-import { BillRunEmailsError, firstLineOf } from '../client/errors.js';
-import { missingSearchAttributes } from '../workflows/search-attributes.js';
+import { BillRunEmailsError, firstLineOf } from '../client/failures/errors.js';
+import { missingSearchAttributes } from '../workflows/contract/search-attributes.js';
 
 /**
  * Where the namespace lacks search attributes, workflows would fail their tasks over and over, and nobody would see why.

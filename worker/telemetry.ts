@@ -6,7 +6,7 @@ import {
   type LogLevel,
 } from '@temporalio/worker';
 import { ConfigurationError } from '../zuora/configuration.js';
-import { hostAndPort, type SocketAddress } from '../services/address.js';
+import { hostAndPort, type SocketAddress } from '../environment/address.js';
 import { HISTOGRAM_BUCKETS } from './metrics.js';
 
 /**

@@ -4,7 +4,7 @@ import { Worker, type NativeConnection } from '@temporalio/worker';
 import type { Activities } from '../activities/index.js';
 import { workerDataConverter } from '../encryption/data-converter.js';
 import type { EncryptionKeys } from '../encryption/keys.js';
-import { TASK_QUEUE } from '../workflows/contract.js';
+import { TASK_QUEUE } from '../workflows/contract/contract.js';
 import type { Limits } from './configuration.js';
 import { billRunInLogs } from './telemetry.js';
 

@@ -35,8 +35,8 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { SearchAttributePair } from '@temporalio/common';
-import type { Activities, BillRunAddress } from '../activities/types.js';
-import { checkInput, type Settings } from './checks.js';
+import type { Activities, BillRunAddress } from './contract/activities.js';
+import { checkInput, type Settings } from './contract/validation.js';
 import {
   billRunPostedSignal,
   finishSignal,
@@ -52,20 +52,20 @@ import {
   type EmailRequest,
   type FailureType,
   type ResendMessage,
-} from './contract.js';
-import { detailsOf } from './details.js';
-import { SEVERAL_SIGNALS } from './intake.js';
+} from './contract/contract.js';
+import { detailsOf } from './rules/details.js';
+import { SEVERAL_SIGNALS } from './sandbox/converters.js';
 import { lostAttempt } from './lost-attempt.js';
-import * as messages from './messages.js';
-import * as runs from './run.js';
-import type { Run } from './run.js';
-import { searchAttributes } from './search-attributes.js';
-import { emailsSince } from './send-step.js';
-import { abandonAttempt, beginAttempt, endAttempt, type Send } from './send.js';
-import { noteState, resultOf, sendsOf, statusOf } from './status.js';
-import { nextStep, settle, type Step } from './steps.js';
+import * as messages from './rules/messages.js';
+import * as runs from './rules/job.js';
+import type { Run } from './rules/job.js';
+import { searchAttributes } from './contract/search-attributes.js';
+import { emailsSince } from './rules/send-step.js';
+import { abandonAttempt, beginAttempt, endAttempt, type Send } from './rules/send.js';
+import { noteState, resultOf, sendsOf, statusOf } from './rules/status.js';
+import { nextStep, settle, type Step } from './rules/steps.js';
 import { tell } from './telemetry.js';
-import * as words from './words.js';
+import * as words from './rules/words.js';
 
 const { watchBillRun } = proxyActivities<Activities>({
   // Covers one read, and a token before it. How long to wait between reads is the activity's own word.

@@ -1,8 +1,8 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure, TimeoutType } from '@temporalio/common';
-import type { LostAttempt } from '../activities/types.js';
-import type { Reason } from './contract.js';
-import { PAYLOAD_UNREADABLE } from './encrypted.js';
-import * as words from './words.js';
+import type { LostAttempt } from './contract/activities.js';
+import type { Reason } from './contract/contract.js';
+import { PAYLOAD_UNREADABLE } from './sandbox/encrypted.js';
+import * as words from './rules/words.js';
 
 /** What is known of an attempt whose activity gave no receipt; `neverTaken` where no worker began it. */
 export function lostAttempt(error: unknown): LostAttempt | 'neverTaken' {

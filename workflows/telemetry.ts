@@ -1,9 +1,9 @@
 /** What machines are told of a run, in metrics and log lines: never during replay, so each thing once. */
 import { log, metricMeter, workflowInfo, type WorkflowOutboundCallsInterceptor } from '@temporalio/workflow';
-import type { Attempt, EmailState } from './contract.js';
-import type { Run } from './run.js';
-import { searchAttributes } from './search-attributes.js';
-import type { Send } from './send.js';
+import type { Attempt, EmailState } from './contract/contract.js';
+import type { Run } from './rules/job.js';
+import { searchAttributes } from './contract/search-attributes.js';
+import type { Send } from './rules/send.js';
 
 /** Tells what is new, and remembers it. */
 export function tell(run: Run, state: EmailState): void {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ZuoraSettings } from './client.js';
-import { faultsOf, neededSecret, readSecret, type Secret } from '../services/secret.js';
+import { faultsOf, neededSecret, readSecret, type Secret } from '../environment/secret.js';
 import { credentialsFrom } from './credentials.js';
 import { zuoraBaseUrl } from './host.js';
 

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { Secret } from '../services/secret.js';
+import type { Secret } from '../environment/secret.js';
 import { NeverLeft } from './transport.js';
 
 interface Credentials {

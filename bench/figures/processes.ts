@@ -33,7 +33,7 @@ export async function start({ temporal, simulatorUrl, quick }: Parts) {
 /** `cli`: what two commands take, over what they cannot take less than, in milliseconds. */
 export function cli(parts: Parts) {
   const runs = parts.quick ? 2 : 25;
-  const main = join(projectRoot, 'dist', 'client', 'cli.js');
+  const main = join(projectRoot, 'dist', 'client', 'cli', 'main.js');
   const env = environmentFor(parts.temporal);
   return withWorkers(parts, { floor: false }, async () => {
     const [number = ''] = await billRuns(parts, 1, {});

@@ -1,6 +1,6 @@
 /** Our worker, but for one thing: it polls as steadily as the poll loop does, so that both wait for the same time. */
 import { createActivities } from '../../activities/index.js';
-import { connectionSettings } from '../../client/connection.js';
+import { connectionSettings } from '../../client/temporal/connection.js';
 import { workerConfiguration } from '../../worker/configuration.js';
 import { connectWorker } from '../../worker/connection.js';
 import { createBillRunWorker, shippedBundle } from '../../worker/worker.js';

@@ -1,7 +1,7 @@
 /** A worker for the workflows of the floor: ours, with other workflows and activities. */
 import { join } from 'node:path';
 import type { Activities } from '../../activities/index.js';
-import { connectionSettings } from '../../client/connection.js';
+import { connectionSettings } from '../../client/temporal/connection.js';
 import { bundleWorkflows } from '../../scripts/bundle-workflows.js';
 import { workerConfiguration } from '../../worker/configuration.js';
 import { connectWorker } from '../../worker/connection.js';

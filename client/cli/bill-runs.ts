@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
-import { AT_ONCE, tryEach, type Tried } from '../each.js';
-import { BillRunEmailsError, EXIT } from '../errors.js';
+import { AT_ONCE, tryEach, type Tried } from '../many.js';
+import { BillRunEmailsError, EXIT } from '../failures/errors.js';
 
 export interface BillRunsOptions {
   readonly file?: string | undefined;
@@ -30,7 +30,7 @@ export function onBillRuns(program: Command, name: string, description: string):
 export async function billRunsNamed(args: readonly string[], { file }: BillRunsOptions): Promise<readonly string[]> {
   if (file !== undefined && args.length > 0) throw mistake('name bill runs as arguments or by --file, not both');
   const keys = [...new Set(file === undefined ? args : await keysIn(file))];
-  const { checkInput } = await import('../../workflows/checks.js');
+  const { checkInput } = await import('../../workflows/contract/validation.js');
   const wrong = keys.filter((billRunKey) => checkInput({ billRunKey }).faults !== undefined);
   if (wrong.length > 0) {
     const named = wrong.slice(0, 5).map((key) => JSON.stringify(key.slice(0, 60)));
@@ -41,7 +41,7 @@ export async function billRunsNamed(args: readonly string[], { file }: BillRunsO
 }
 
 async function keysIn(file: string): Promise<readonly string[]> {
-  const { keyLines } = await import('../bill-run-file.js');
+  const { keyLines } = await import('./bill-run-file.js');
   return keyLines(await contentsOf(file)).map(({ input }) => input.billRunKey);
 }
 

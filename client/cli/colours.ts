@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
-import type { EmailState } from '../../workflows/contract.js';
-import { meaningOf } from '../email-states.js';
+import type { EmailState } from '../../workflows/contract/contract.js';
+import { meaningOf } from './email-states.js';
 
 const colourOf = { underWay: 'cyan', done: 'green', asks: 'yellow', ended: 'red' } as const;
 

@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
-import type { EmailState } from '../../workflows/contract.js';
-import { meaningOf } from '../email-states.js';
-import { columns } from '../columns.js';
+import type { EmailState } from '../../workflows/contract/contract.js';
+import { meaningOf } from './email-states.js';
+import { columns } from './columns.js';
 import type { ListedRun } from '../list.js';
 import { painted } from './colours.js';
 import { connected, examples, wholeNumber } from './command.js';

@@ -1,11 +1,11 @@
 /** What operators ask and decide, of one bill run or of many: `status`, `retry`, `hold`, `release`, `finish`. */
 import type { Command } from 'commander';
-import type { EmailState } from '../../workflows/contract.js';
-import type { Tried } from '../each.js';
+import type { EmailState } from '../../workflows/contract/contract.js';
+import type { Tried } from '../many.js';
 import type { BillRunEmails, KnownStatus, OperatorSignal, RunName } from '../bill-run-emails.js';
-import { EXIT, exitCodeOfFailure } from '../errors.js';
+import { EXIT, exitCodeOfFailure } from '../failures/errors.js';
 import type { ListedRun } from '../list.js';
-import * as tables from '../tables.js';
+import * as tables from './tables.js';
 import {
   billRunsNamed,
   canAsk,

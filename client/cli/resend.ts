@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { milliseconds } from '../../workflows/checks.js';
+import { milliseconds } from '../../workflows/contract/validation.js';
 import type { BillRunEmails, ResendResult } from '../bill-run-emails.js';
-import { EXIT } from '../errors.js';
+import { EXIT } from '../failures/errors.js';
 import type { ResendOutcome } from '../resend-outcome.js';
 import { connected, examples, onBillRun, optional, print, type CommonOptions, type NoteOptions } from './command.js';
 

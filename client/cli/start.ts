@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import type { EmailBillRunInput } from '../../workflows/contract.js';
+import type { EmailBillRunInput } from '../../workflows/contract/contract.js';
 import type { StartResult } from '../bill-run-emails.js';
-import type { FileLine } from '../bill-run-file.js';
-import { inTurns, STARTS_AT_ONCE, type Tried } from '../each.js';
-import { BillRunEmailsError, EXIT, exitCodeOfFailure } from '../errors.js';
-import * as tables from '../tables.js';
+import type { FileLine } from './bill-run-file.js';
+import { inTurns, STARTS_AT_ONCE, type Tried } from '../many.js';
+import { BillRunEmailsError, EXIT, exitCodeOfFailure } from '../failures/errors.js';
+import * as tables from './tables.js';
 import { contentsOf, forEach, mistake, noteExitCode, onBillRuns, type BillRunsOptions } from './bill-runs.js';
 import { connected, examples, optional, print, wholeNumber, type CommonOptions, type NoteOptions } from './command.js';
 
@@ -73,7 +73,7 @@ async function linesToStart(keys: readonly string[], file: string | undefined): 
   if (file !== undefined && keys.length > 0) throw mistake('name bill runs as arguments or by --file, not both');
   if (file === undefined && keys.length === 0) throw mistake('name a bill run to start, or a --file with some');
   if (file === undefined) return keys.map((billRunKey) => ({ input: { billRunKey } }));
-  const { linesOf } = await import('../bill-run-file.js');
+  const { linesOf } = await import('./bill-run-file.js');
   const lines = linesOf(await contentsOf(file));
   // Nobody asks for nothing: something before has failed.
   if (lines.length === 0) throw mistake(`${file === '-' ? 'stdin' : file} names no bill run to start`);

@@ -3,9 +3,9 @@
  * it. Nothing here asks the product what it thinks of itself where another witness can be heard: Zuora's mailbox and
  * request log against event history, history against the runs' answers and the audit.
  */
-import { checkInput, type Settings } from '../../workflows/checks.js';
-import type { Attempt, Decision, EmailRequest, SendRecord } from '../../workflows/contract.js';
-import { intentKey, keyParts } from '../../workflows/keys.js';
+import { checkInput, type Settings } from '../../workflows/contract/validation.js';
+import type { Attempt, Decision, EmailRequest, SendRecord } from '../../workflows/contract/contract.js';
+import { intentKey, keyParts } from '../../workflows/rules/keys.js';
 import type { BillRunEvidence, Evidence, RunEvidence, SentEmail } from './evidence.js';
 import type { ScheduledAttempt } from './history.js';
 import { attemptsBeyond, KEY_LIFETIME_MS, lookFaults, numberFaults, SLACK_MS } from './send-rules.js';

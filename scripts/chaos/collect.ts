@@ -6,16 +6,16 @@ import {
   type WorkflowExecutionDescription,
   type WorkflowHandle,
 } from '@temporalio/client';
-import { auditOf } from '../../client/audit.js';
-import { runIdsOf } from '../../client/history.js';
+import { auditOf } from '../../client/history/audit.js';
+import { runIdsOf } from '../../client/history/history.js';
 import {
   canonicalWorkflowId,
   sendsQuery,
   statusQuery,
   type EmailBillRunInput,
   type EmailState,
-} from '../../workflows/contract.js';
-import { searchAttributes } from '../../workflows/search-attributes.js';
+} from '../../workflows/contract/contract.js';
+import { searchAttributes } from '../../workflows/contract/search-attributes.js';
 import type { BillRunEvidence, EmailCall, Evidence, RunEvidence, SentEmail } from './evidence.js';
 import { brokenTasksIn, inputIn, readHistory } from './history.js';
 import type { Parts } from './parts.js';

@@ -1,6 +1,6 @@
 /** What really happened to the bill runs, as independent witnesses tell it: plain data, which `check.ts` judges. */
-import type { Audit, AuditEntry, AuditedSend } from '../../client/audit.js';
-import type { EmailBillRunInput, RunStatus, SendRecord } from '../../workflows/contract.js';
+import type { Audit, AuditEntry, AuditedSend } from '../../client/history/audit.js';
+import type { EmailBillRunInput, RunStatus, SendRecord } from '../../workflows/contract/contract.js';
 import type { ScheduledAttempt } from './history.js';
 
 export interface Evidence {

@@ -2,9 +2,9 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { tsToMs } from '@temporalio/common/lib/time.js';
-import type { AttemptInput, BillRun, Receipt } from '../../activities/types.js';
-import { checkNote, checkResend } from '../../workflows/checks.js';
-import type { EmailBillRunResult } from '../../workflows/contract.js';
+import type { AttemptInput, BillRun, Receipt } from '../../workflows/contract/activities.js';
+import { checkNote, checkResend } from '../../workflows/contract/validation.js';
+import type { EmailBillRunResult } from '../../workflows/contract/contract.js';
 
 type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 type HistoryEvent = NonNullable<History['events']>[number];

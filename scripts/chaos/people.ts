@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { BillRunEmailsError, type BillRunEmails, type BillRunToStart } from '../../client/index.js';
-import { canonicalWorkflowId } from '../../workflows/contract.js';
+import { canonicalWorkflowId } from '../../workflows/contract/contract.js';
 import type { AcceptedRequest } from './evidence.js';
 import type { Parts } from './parts.js';
 import type { Order, PlannedBillRun, PlannedStart } from './plan.js';

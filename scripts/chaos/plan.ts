@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { seededRandom, type Random } from '../../simulator/random.js';
-import type { EmailBillRunInput } from '../../workflows/contract.js';
+import type { EmailBillRunInput } from '../../workflows/contract/contract.js';
 import { clearFaults, unknownFaults } from './email-faults.js';
 
 export interface Plan {

@@ -2,9 +2,9 @@
  * What one send must be whoever made it: rules that the record of a send, and the attempts in history, are held against. The
  * checker of the chaos and the models of lives in test/ share them. Pure.
  */
-import type { Settings } from '../../workflows/checks.js';
-import type { Attempt, SendRecord } from '../../workflows/contract.js';
-import { keyParts } from '../../workflows/keys.js';
+import type { Settings } from '../../workflows/contract/validation.js';
+import type { Attempt, SendRecord } from '../../workflows/contract/contract.js';
+import { keyParts } from '../../workflows/rules/keys.js';
 import type { ScheduledAttempt } from './history.js';
 
 const SECOND = 1_000;

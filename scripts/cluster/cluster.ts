@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
-import { setup } from '../../client/setup.js';
+import { setup } from '../../client/temporal/setup.js';
 import { bareEnvironment, runToEnd, startChild, type Child } from '../processes.js';
 import { assertPortIsFree, PortTakenError } from '../temporal-server.js';
 import { HOST, startPostgres, type Postgres } from './postgres.js';

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { BillRunEmails, BillRunEmailsError, type Audit, type RunStatus, type SendRecord } from '../../client/index.js';
 import { startSimulator } from '../../simulator/index.js';
-import { canonicalWorkflowId } from '../../workflows/contract.js';
+import { canonicalWorkflowId } from '../../workflows/contract/contract.js';
 import type { Child } from '../processes.js';
 import { projectRoot } from '../project-root.js';
 import { controlOf, emailsByDocument, simulatorEnvironment, type Control } from '../simulator-control.js';
@@ -204,7 +204,7 @@ function auditFaults(number: string, { sends, incomplete }: Audit): string[] {
 type Environment = Readonly<Record<string, string>>;
 
 const cli = (temporal: Pick<TemporalServer, 'address' | 'namespace'>, env: Environment, ...args: string[]) =>
-  run(temporal, 'client/cli.js', env, ...args);
+  run(temporal, 'client/cli/main.js', env, ...args);
 
 /** @returns what it printed; it fails unless it ends with 0 */
 async function run(

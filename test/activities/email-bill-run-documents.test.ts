@@ -3,7 +3,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createActivities } from '../../activities/index.js';
-import type { AttemptInput, Receipt } from '../../activities/types.js';
+import type { AttemptInput, Receipt } from '../../workflows/contract/activities.js';
 import type { EmailAnswer, Zuora } from '../../zuora/client.js';
 import { NeverLeft } from '../../zuora/transport.js';
 

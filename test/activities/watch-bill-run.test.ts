@@ -3,7 +3,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createActivities } from '../../activities/index.js';
-import type { BillRun, WatchInput } from '../../activities/types.js';
+import type { BillRun, WatchInput } from '../../workflows/contract/activities.js';
 import { DEFAULT_POLLING, pollInterval, type Polling } from '../../activities/watch-bill-run.js';
 import { ZuoraFailure, type Zuora } from '../../zuora/client.js';
 import { NeverLeft } from '../../zuora/transport.js';

@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { startCalloutServer, type CalloutServer } from '../../callouts/server.js';
-import { checkInput } from '../../workflows/checks.js';
+import { checkInput } from '../../workflows/contract/validation.js';
 import { hostileJson, hostileText, seed } from '../support/hostile.js';
 import { AUTHORIZATION, PASSWORD, USER } from './callouts-process.js';
 

@@ -34,7 +34,7 @@ test(
   'a worker that takes a new key for each attempt is seen in the mailbox, and the rule is named',
   { timeout: LONGEST_MS },
   async () => {
-    const worker = await patchedWorker('workflows/send.js', [
+    const worker = await patchedWorker('workflows/rules/send.js', [
       'idempotencyKey(send.intent, send.keyNumber)',
       'idempotencyKey(send.intent, send.attempts.length + 1)',
     ]);
@@ -99,7 +99,7 @@ async function patchedWorker(file: string, [right, wrong]: readonly [string, str
   writeFileSync(path, source.replace(right, wrong));
   await bundleWorkflows({
     workflowsPath: join(copy, 'dist', 'workflows', 'index.js'),
-    intakePath: join(copy, 'dist', 'workflows', 'intake.js'),
+    intakePath: join(copy, 'dist', 'workflows', 'sandbox', 'converters.js'),
     outFile: join(copy, 'dist', 'workflow-bundle.js'),
   });
   return join(copy, 'dist', 'worker', 'main.js');

@@ -3,10 +3,10 @@
    @typescript-eslint/no-unsafe-return, @typescript-eslint/no-unsafe-assignment,
    @typescript-eslint/restrict-plus-operands -- doctoring evidence is writing what its types forbid */
 import { expect, test } from 'vitest';
-import type { AttemptReceipt } from '../../activities/types.js';
+import type { AttemptReceipt } from '../../workflows/contract/activities.js';
 import { judge } from '../../scripts/chaos/check.js';
 import type { BillRunEvidence, Evidence } from '../../scripts/chaos/evidence.js';
-import type { Attempt, SendRecord } from '../../workflows/contract.js';
+import type { Attempt, SendRecord } from '../../workflows/contract/contract.js';
 
 const NUMBER = 'BR-00000001';
 const ID = '8ad0000000000000000000000000000a';

@@ -1,7 +1,7 @@
 /** An audit as people get it: whole, and harmless whatever stands in it. */
 import { describe, expect, test } from 'vitest';
-import type { Audit, AuditedSend, AuditEntry } from '../../client/audit.js';
-import { formatted } from '../../client/audit-formats.js';
+import type { Audit, AuditedSend, AuditEntry } from '../../client/history/audit.js';
+import { formatted } from '../../client/cli/audit-formats.js';
 
 const at = '2026-03-02T12:00:00.000Z';
 

@@ -1,7 +1,7 @@
 /** The audit of lives that were recorded, and of histories that hardly any life leaves. Without a server. */
 import { describe, expect, test } from 'vitest';
-import { auditOf, type Audit } from '../../client/audit.js';
-import type { AttemptReceipt } from '../../activities/types.js';
+import { auditOf, type Audit } from '../../client/history/audit.js';
+import type { AttemptReceipt } from '../../workflows/contract/activities.js';
 import { made, payload, payloads, recorded, temporalWith, UNDECODABLE, type KnownRun } from '../support/histories.js';
 
 const HOME = 'email-bill-run/BR-1';

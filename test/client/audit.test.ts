@@ -1,9 +1,9 @@
 /** The audit against what the workflow itself says, for every kind of life. */
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { formatted } from '../../client/audit-formats.js';
+import { formatted } from '../../client/cli/audit-formats.js';
 import type { Audit } from '../../client/index.js';
-import type { SendRecord } from '../../workflows/contract.js';
+import type { SendRecord } from '../../workflows/contract/contract.js';
 import { openRig, until, type Rig } from '../support/rig.js';
 
 let rig: Rig;

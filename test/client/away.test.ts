@@ -2,7 +2,7 @@
 import type { Client } from '@temporalio/client';
 import { expect, test } from 'vitest';
 import { forEach } from '../../client/cli/bill-runs.js';
-import type { Tried } from '../../client/each.js';
+import type { Tried } from '../../client/many.js';
 import { BillRunEmails, BillRunEmailsError } from '../../client/index.js';
 import { seen } from '../../client/resend-outcome.js';
 

@@ -1,6 +1,6 @@
 /** What files of bill runs may look like. */
 import { expect, test } from 'vitest';
-import { linesOf } from '../../client/bill-run-file.js';
+import { linesOf } from '../../client/cli/bill-run-file.js';
 
 const inputs = (contents: string): unknown[] => linesOf(contents).map(({ input, fault }) => input ?? fault);
 

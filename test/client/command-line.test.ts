@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { projectRoot } from '../../scripts/project-root.js';
 import { simulatorEnvironment } from '../../scripts/simulator-control.js';
 import { temporalBinaries } from '../../scripts/temporal-server.js';
-import { TASK_QUEUE, type RunStatus, type SendRecord } from '../../workflows/contract.js';
+import { TASK_QUEUE, type RunStatus, type SendRecord } from '../../workflows/contract/contract.js';
 import type { Audit, Diagnosis } from '../../client/index.js';
 import { cli, json, run, type Ended } from '../support/command-line.js';
 import { emailsPerDocument, openRig, until, type Rig } from '../support/rig.js';
@@ -90,9 +90,13 @@ describe('bill-run-emails', () => {
     expect(unknown.code).toBe(3);
     expect(unknown.stderr).toContain('email-bill-run/BR-00999999');
     expect(unknown.stderr.trim().split('\n')).toHaveLength(1);
-    const away = await run(process.execPath, [join(projectRoot, 'dist', 'client', 'cli.js'), 'status', 'BR-1'], {
-      TEMPORAL_ADDRESS: '127.0.0.1:1',
-    });
+    const away = await run(
+      process.execPath,
+      [join(projectRoot, 'dist', 'client', 'cli', 'main.js'), 'status', 'BR-1'],
+      {
+        TEMPORAL_ADDRESS: '127.0.0.1:1',
+      },
+    );
     expect(away.code).toBe(6);
     expect(away.stderr).toContain('127.0.0.1:1');
 
@@ -137,7 +141,7 @@ describe('bill-run-emails', () => {
 
   test('doctor finds nothing wrong where a worker runs', async () => {
     const zuora = simulatorEnvironment(rig.simulatorUrl);
-    const command = [join(projectRoot, 'dist', 'client', 'cli.js'), 'doctor', '--json'];
+    const command = [join(projectRoot, 'dist', 'client', 'cli', 'main.js'), 'doctor', '--json'];
     const { checks } = await json<Diagnosis>(run(process.execPath, command, zuora));
     expect(checks.filter(({ result }) => result !== 'ok')).toEqual([]);
   });
@@ -149,7 +153,7 @@ describe('bill-run-emails', () => {
   test('setup --create-namespace registers a namespace once, with its retention and the search attributes', async () => {
     const namespace = `of-${randomUUID()}`;
     const setup = (...args: string[]): Promise<Ended> =>
-      run(process.execPath, [join(projectRoot, 'dist', 'client', 'cli.js'), 'setup', ...args], {
+      run(process.execPath, [join(projectRoot, 'dist', 'client', 'cli', 'main.js'), 'setup', ...args], {
         TEMPORAL_NAMESPACE: namespace,
       });
     const missing = await setup();

@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
 import { BillRunEmails, diagnose, type Check, type Diagnosis, type DoctorOptions } from '../../client/index.js';
 import { msToTs } from '@temporalio/common/lib/time.js';
-import { Checkup, NOTHING } from '../../client/checkup.js';
-import { aheadOfAnswer, aheadOfWorker, clockFinding } from '../../client/clocks.js';
-import { indexedTypes } from '../../client/setup.js';
-import { exitCodeOfDiagnosis } from '../../client/doctor.js';
-import { doctorTable } from '../../client/doctor-table.js';
+import { Checkup, NOTHING } from '../../client/doctor/checkup.js';
+import { aheadOfAnswer, aheadOfWorker, clockFinding } from '../../client/doctor/clocks.js';
+import { indexedTypes } from '../../client/temporal/setup.js';
+import { exitCodeOfDiagnosis } from '../../client/doctor/doctor.js';
+import { doctorTable } from '../../client/cli/doctor-table.js';
 import { projectRoot } from '../../scripts/project-root.js';
 import { simulatorEnvironment } from '../../scripts/simulator-control.js';
 import { SIMULATOR_CREDENTIALS } from '../../simulator/index.js';
@@ -264,7 +264,7 @@ describe('bill-run-emails doctor', () => {
     const cli = (...args: string[]) =>
       new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
         const env = { ...process.env, TEMPORAL_ADDRESS: '127.0.0.1:1' };
-        const command = [join(projectRoot, 'dist', 'client', 'cli.js'), 'doctor', ...args];
+        const command = [join(projectRoot, 'dist', 'client', 'cli', 'main.js'), 'doctor', ...args];
         execFile(process.execPath, command, { env }, (error, stdout, stderr) => {
           resolve({ code: error?.code ?? 0, stdout, stderr });
         });

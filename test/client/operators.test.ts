@@ -165,7 +165,7 @@ test('a freeze of all sends is put on and taken off while a hundred bill runs ar
 
 test('what was asked for is done also where nobody reads what is told', async () => {
   const numbers = await waiting(3);
-  const child = spawn(process.execPath, [join(projectRoot, 'dist', 'client', 'cli.js'), 'hold', ...numbers], {
+  const child = spawn(process.execPath, [join(projectRoot, 'dist', 'client', 'cli', 'main.js'), 'hold', ...numbers], {
     env: { ...process.env, TEMPORAL_ADDRESS: inject('temporalAddress'), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

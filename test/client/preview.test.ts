@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { preview, type Preview } from '../../client/index.js';
-import { BillRunEmailsError } from '../../client/errors.js';
+import { BillRunEmailsError } from '../../client/failures/errors.js';
 import { previewOf, type Reading } from '../../client/preview.js';
 import { projectRoot } from '../../scripts/project-root.js';
 import { SIMULATOR_CREDENTIALS } from '../../simulator/index.js';
@@ -216,7 +216,7 @@ describe('bill-run-emails preview', () => {
   function cli(tenant: Pick<TenantUnderTest, 'url'>, args: string[], env: NodeJS.ProcessEnv = {}) {
     return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
       const options = { env: { PATH: process.env['PATH'], ...environment(tenant.url), ...env } };
-      const command = [join(projectRoot, 'dist', 'client', 'cli.js'), 'preview', ...args];
+      const command = [join(projectRoot, 'dist', 'client', 'cli', 'main.js'), 'preview', ...args];
       execFile(process.execPath, command, options, (error, stdout, stderr) => {
         resolve({ code: error?.code ?? 0, stdout, stderr });
       });

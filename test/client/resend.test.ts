@@ -1,7 +1,7 @@
 /** `resend --wait`, and request ids that were served before. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { ResendOutcome } from '../../client/index.js';
-import { TASK_QUEUE } from '../../workflows/contract.js';
+import { TASK_QUEUE } from '../../workflows/contract/contract.js';
 import { cli, type Ended } from '../support/command-line.js';
 import { emailsPerDocument, openRig, until, type Rig } from '../support/rig.js';
 

@@ -10,7 +10,7 @@ import { msToTs } from '@temporalio/common/lib/time.js';
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 import { BillRunEmails } from '../../client/index.js';
 import { projectRoot } from '../../scripts/project-root.js';
-import { TASK_QUEUE } from '../../workflows/contract.js';
+import { TASK_QUEUE } from '../../workflows/contract/contract.js';
 import { cli, cliGiven, jsonLines } from '../support/command-line.js';
 import { emailsPerDocument, openRig, type Rig } from '../support/rig.js';
 
@@ -131,7 +131,7 @@ test('what was interrupted has told whole lines only, and the whole file may be 
   const numbers = Array.from({ length: 300 }, (_, index) => `BR-${index}`);
   const file = fileOf('many.txt', ...numbers);
   const env = { TEMPORAL_ADDRESS: inject('temporalAddress'), TEMPORAL_NAMESPACE: namespace };
-  const command = [join(projectRoot, 'dist', 'client', 'cli.js'), 'start', '--file', file, '--json'];
+  const command = [join(projectRoot, 'dist', 'client', 'cli', 'main.js'), 'start', '--file', file, '--json'];
   const child = spawn(process.execPath, [...command, '--concurrency', '1'], { env: { ...process.env, ...env } });
   child.stdout.once('data', () => child.kill('SIGINT'));
   const [stdout, ended] = await Promise.all([text(child.stdout), once(child, 'close')]);

@@ -74,7 +74,7 @@ test('its worker emails a bill run and drains on SIGTERM', async () => {
   const { number } = await parts.control<{ number: string }>('POST', '/bill-runs', { status: 'Posted' });
   await parts.emails.start({ billRunKey: number });
   const status = await until(
-    () => runFile('dist/client/cli.js', 'status', number, '--json'),
+    () => runFile('dist/client/cli/main.js', 'status', number, '--json'),
     ({ state }) => state === 'Emailed',
   );
   expect(status).toMatchObject({ billRunNumber: number });

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { projectRoot } from '../../scripts/project-root.js';
-import { connectionSettings } from '../../client/connection.js';
+import { connectionSettings } from '../../client/temporal/connection.js';
 import { workerConfiguration } from '../../worker/configuration.js';
 import { SHUTDOWN_GRACE_SECONDS } from '../../worker/worker.js';
 import { instructions } from './image.js';

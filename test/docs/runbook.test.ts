@@ -4,10 +4,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { EXIT, exitCodeOf } from '../../client/errors.js';
+import { EXIT, exitCodeOf } from '../../client/failures/errors.js';
 import { projectRoot } from '../../scripts/project-root.js';
-import { checkInput, checkNote, checkResend, checkRetry } from '../../workflows/checks.js';
-import { EMAIL_STATES, FAILURE_TYPES, QUESTION_KINDS } from '../../workflows/contract.js';
+import { checkInput, checkNote, checkResend, checkRetry } from '../../workflows/contract/validation.js';
+import { EMAIL_STATES, FAILURE_TYPES, QUESTION_KINDS } from '../../workflows/contract/contract.js';
 
 const runbook = readFileSync(join(projectRoot, 'docs', 'runbook.md'), 'utf8');
 const headings = [...runbook.matchAll(/^#{2,} (.+)$/gm)].map(([, heading = '']) => heading);
@@ -142,7 +142,7 @@ function anchorOf(heading: string): string {
 }
 
 async function help(...command: readonly string[]): Promise<string> {
-  const cli = join(projectRoot, 'dist', 'client', 'cli.js');
+  const cli = join(projectRoot, 'dist', 'client', 'cli', 'main.js');
   return (await promisify(execFile)(process.execPath, [cli, ...command, '--help'])).stdout;
 }
 

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { encryptionCodec } from '../../encryption/codec.js';
 import { payloadConverter } from '../../encryption/converters.js';
 import { encryptionKeys, type EncryptionKeys } from '../../encryption/keys.js';
-import { isNotAuthentic } from '../../workflows/encrypted.js';
+import { isNotAuthentic } from '../../workflows/sandbox/encrypted.js';
 import { key, keysInEnvironment } from './parts.js';
 
 const [one, two, three] = [key('one'), key('two'), key('three')];

@@ -11,7 +11,7 @@ import { encryptionKeys } from '../../encryption/keys.js';
 import { startCodecServer } from '../../encryption/server.js';
 import { projectRoot } from '../../scripts/project-root.js';
 import { temporalBinaries } from '../../scripts/temporal-server.js';
-import { canonicalWorkflowId } from '../../workflows/contract.js';
+import { canonicalWorkflowId } from '../../workflows/contract/contract.js';
 import { cliGiven, json, run as runProcess } from '../support/command-line.js';
 import { emailsPerDocument, failureOf, until, type Email } from '../support/rig.js';
 import { key, keysInEnvironment, openEncryptionParts, type EncryptionParts } from './parts.js';

@@ -30,7 +30,7 @@ export function run(command: string, args: readonly string[], env: NodeJS.Proces
 export const cli = (...args: string[]): Promise<Ended> => cliGiven({}, ...args);
 
 export const cliGiven = ({ env, stdin }: Given, ...args: string[]): Promise<Ended> =>
-  run(process.execPath, [join(projectRoot, 'dist', 'client', 'cli.js'), ...args], env, stdin);
+  run(process.execPath, [join(projectRoot, 'dist', 'client', 'cli', 'main.js'), ...args], env, stdin);
 
 /** The one JSON document that a command prints when it did as asked. */
 export async function json<T>(ended: Promise<Ended>): Promise<T> {

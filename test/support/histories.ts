@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { defaultDataConverter } from '@temporalio/common';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
-import type { RunHistory } from '../../client/history.js';
+import type { RunHistory } from '../../client/history/history.js';
 
 /** One run, and the search attributes that it is found by. */
 export interface KnownRun extends RunHistory {

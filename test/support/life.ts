@@ -9,17 +9,17 @@ import type {
   InvoiceCount,
   LostAttempt,
   Receipt,
-} from '../../activities/types.js';
-import { checkInput, type Settings } from '../../workflows/checks.js';
-import type { Question, RetryMessage, SendRecord } from '../../workflows/contract.js';
-import { keyParts } from '../../workflows/keys.js';
-import * as runs from '../../workflows/run.js';
-import * as messages from '../../workflows/messages.js';
-import * as status from '../../workflows/status.js';
-import * as steps from '../../workflows/steps.js';
-import type { Run } from '../../workflows/run.js';
-import type { Step } from '../../workflows/steps.js';
-import { abandonAttempt, beginAttempt, endAttempt, type AttemptPlan, type Send } from '../../workflows/send.js';
+} from '../../workflows/contract/activities.js';
+import { checkInput, type Settings } from '../../workflows/contract/validation.js';
+import type { Question, RetryMessage, SendRecord } from '../../workflows/contract/contract.js';
+import { keyParts } from '../../workflows/rules/keys.js';
+import * as runs from '../../workflows/rules/job.js';
+import * as messages from '../../workflows/rules/messages.js';
+import * as status from '../../workflows/rules/status.js';
+import * as steps from '../../workflows/rules/steps.js';
+import type { Run } from '../../workflows/rules/job.js';
+import type { Step } from '../../workflows/rules/steps.js';
+import { abandonAttempt, beginAttempt, endAttempt, type AttemptPlan, type Send } from '../../workflows/rules/send.js';
 
 export const SECOND = 1_000;
 export const MINUTE = 60 * SECOND;

@@ -7,13 +7,13 @@ import { emailFaults } from '../../scripts/chaos/email-faults.js';
 import type { EmailCall } from '../../scripts/chaos/evidence.js';
 import { endIn, readHistory } from '../../scripts/chaos/history.js';
 import type { Control } from '../../scripts/simulator-control.js';
-import { checkInput, type Settings } from '../../workflows/checks.js';
+import { checkInput, type Settings } from '../../workflows/contract/validation.js';
 import {
   canonicalWorkflowId,
   type EmailBillRunInput,
   type RunStatus,
   type SendRecord,
-} from '../../workflows/contract.js';
+} from '../../workflows/contract/contract.js';
 import { checkEnd, checkRules, type Evidence } from './evidence.js';
 import { MINUTE } from './life.js';
 import { replayHistory, type Email } from './rig.js';

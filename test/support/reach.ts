@@ -1,6 +1,6 @@
 /** How a bill run gets into each state of its life, and to each of its ends. */
 import type { WorkflowHandle } from '@temporalio/client';
-import type { EmailBillRunInput, EmailState } from '../../workflows/contract.js';
+import type { EmailBillRunInput, EmailState } from '../../workflows/contract/contract.js';
 import { until, type Rig } from './rig.js';
 
 /** Has a pipeline start a run for a bill run of its own. */

@@ -1,7 +1,7 @@
 /** What a send's record must look like, whoever made it: shared by the models of lives with and without a server. */
 import { expect } from 'vitest';
 import { numberFaults } from '../../scripts/chaos/send-rules.js';
-import type { Attempt, SendRecord } from '../../workflows/contract.js';
+import type { Attempt, SendRecord } from '../../workflows/contract/contract.js';
 
 /**
  * Rule 3: where the number grew, there was a reason to.

@@ -19,9 +19,9 @@ import {
   type EmailBillRunResult,
   type RunStatus,
   type SendRecord,
-} from '../../workflows/contract.js';
+} from '../../workflows/contract/contract.js';
 import { createZuora } from '../../zuora/client.js';
-import { indexedTypes } from '../../client/setup.js';
+import { indexedTypes } from '../../client/temporal/setup.js';
 
 Runtime.install({ logger: new DefaultLogger('ERROR') });
 

@@ -6,7 +6,13 @@ import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 import type { WorkflowHandle } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { expect, inject } from 'vitest';
-import type { EmailBillRunInput, Question, RetryMessage, RunStatus, SendRecord } from '../../workflows/contract.js';
+import type {
+  EmailBillRunInput,
+  Question,
+  RetryMessage,
+  RunStatus,
+  SendRecord,
+} from '../../workflows/contract/contract.js';
 import { failureOf, until, type Email, type Rig } from './rig.js';
 
 export const SECOND = 1_000;

@@ -1,7 +1,7 @@
 /** What an operator sees and does in Temporal UI: the real one, in a real browser, of a run in each of its states. */
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 import { emailsPerDocument, openRig, until, type Rig } from '../support/rig.js';
-import { EMAIL_STATES, TASK_QUEUE, type EmailState } from '../../workflows/contract.js';
+import { EMAIL_STATES, TASK_QUEUE, type EmailState } from '../../workflows/contract/contract.js';
 import { reachState, starting, type Start } from '../support/reach.js';
 import { openTemporalUi, type TemporalUi } from './temporal-ui.js';
 

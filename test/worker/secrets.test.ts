@@ -12,7 +12,7 @@ import { text } from 'node:stream/consumers';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { request } from 'undici';
-import { formatted } from '../../client/audit-formats.js';
+import { formatted } from '../../client/cli/audit-formats.js';
 import type { Child } from '../../scripts/processes.js';
 import { freePort } from '../../scripts/temporal-server.js';
 import { startWorker } from '../../scripts/worker-process.js';

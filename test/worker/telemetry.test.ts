@@ -10,7 +10,7 @@ import { projectRoot } from '../../scripts/project-root.js';
 import type { Child } from '../../scripts/processes.js';
 import { freePort } from '../../scripts/temporal-server.js';
 import { spawnWorker, startWorker } from '../../scripts/worker-process.js';
-import { TASK_QUEUE } from '../../workflows/contract.js';
+import { TASK_QUEUE } from '../../workflows/contract/contract.js';
 import { openParts, type Parts } from '../support/parts.js';
 import { until } from '../support/rig.js';
 

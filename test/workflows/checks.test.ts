@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { checkInput, checkNote, checkResend, checkRetry } from '../../workflows/checks.js';
-import { LONGEST_ARGUMENT } from '../../workflows/intake.js';
-import { undecodableMark } from '../../workflows/undecodable.js';
+import { checkInput, checkNote, checkResend, checkRetry } from '../../workflows/contract/validation.js';
+import { LONGEST_ARGUMENT } from '../../workflows/sandbox/converters.js';
+import { undecodableMark } from '../../workflows/contract/undecodable.js';
 
 const KEY = 'BR-00000001';
 const HOUR = 3_600_000;

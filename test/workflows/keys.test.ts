@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { idempotencyKey, intentKey, trackId, trackIdPrefix, type Intent } from '../../workflows/keys.js';
+import { idempotencyKey, intentKey, trackId, trackIdPrefix, type Intent } from '../../workflows/rules/keys.js';
 
 // The same every time where tests are tested: a mutant that survives by chance would tell nothing.
 fc.configureGlobal(process.env['SEED'] === undefined ? {} : { seed: Number(process.env['SEED']) });

@@ -1,12 +1,12 @@
 /** The life of a run on the pure core: what messages do at each phase, how a run ends, and what people read. */
 import { describe, expect, test } from 'vitest';
-import { detailsOf } from '../../workflows/details.js';
-import * as runs from '../../workflows/run.js';
-import * as messages from '../../workflows/messages.js';
-import * as status from '../../workflows/status.js';
-import * as steps from '../../workflows/steps.js';
-import { undecodableMark } from '../../workflows/undecodable.js';
-import { quoted, sendSummary, summary, wellFormed } from '../../workflows/words.js';
+import { detailsOf } from '../../workflows/rules/details.js';
+import * as runs from '../../workflows/rules/job.js';
+import * as messages from '../../workflows/rules/messages.js';
+import * as status from '../../workflows/rules/status.js';
+import * as steps from '../../workflows/rules/steps.js';
+import { undecodableMark } from '../../workflows/contract/undecodable.js';
+import { quoted, sendSummary, summary, wellFormed } from '../../workflows/rules/words.js';
 import {
   accepts,
   begin,

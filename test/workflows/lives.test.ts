@@ -1,7 +1,7 @@
 /** Each way through the life of a bill run, on the real server. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { searchAttributes } from '../../workflows/search-attributes.js';
+import { searchAttributes } from '../../workflows/contract/search-attributes.js';
 import { emailsPerDocument, failureOf, openRig, until, type Rig } from '../support/rig.js';
 
 let rig: Rig;

@@ -18,7 +18,7 @@ import { controlOf } from '../../scripts/simulator-control.js';
 import { billRunSearchAttributes, startTemporalServer } from '../../scripts/temporal-server.js';
 import { startWorker } from '../../scripts/worker-process.js';
 import { startSimulator } from '../../simulator/index.js';
-import { TASK_QUEUE, type RunStatus } from '../../workflows/contract.js';
+import { TASK_QUEUE, type RunStatus } from '../../workflows/contract/contract.js';
 import { checkEnd, type Evidence } from '../support/evidence.js';
 import { DAY, HOUR, MINUTE, SECOND } from '../support/life.js';
 import {

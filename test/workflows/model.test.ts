@@ -7,14 +7,14 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { BillRun } from '../../activities/types.js';
-import type { SendRecord, Verdict } from '../../workflows/contract.js';
-import { keyParts } from '../../workflows/keys.js';
-import { detailsOf } from '../../workflows/details.js';
-import * as runs from '../../workflows/run.js';
-import { statusOf } from '../../workflows/status.js';
-import * as steps from '../../workflows/steps.js';
-import { pendingRequests, type Run } from '../../workflows/run.js';
+import type { BillRun } from '../../workflows/contract/activities.js';
+import type { SendRecord, Verdict } from '../../workflows/contract/contract.js';
+import { keyParts } from '../../workflows/rules/keys.js';
+import { detailsOf } from '../../workflows/rules/details.js';
+import * as runs from '../../workflows/rules/job.js';
+import { statusOf } from '../../workflows/rules/status.js';
+import * as steps from '../../workflows/rules/steps.js';
+import { pendingRequests, type Run } from '../../workflows/rules/job.js';
 import {
   cutOff,
   DAY,

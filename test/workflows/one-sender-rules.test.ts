@@ -1,9 +1,9 @@
 /** One bill run, one sender: what a run does for requests that belong elsewhere, and for those an earlier run knew. */
 import { describe, expect, test } from 'vitest';
-import type { EarlierAttempt, EarlierSend } from '../../activities/types.js';
-import * as messages from '../../workflows/messages.js';
-import { recordHandover } from '../../workflows/run.js';
-import { resultOf, statusOf } from '../../workflows/status.js';
+import type { EarlierAttempt, EarlierSend } from '../../workflows/contract/activities.js';
+import * as messages from '../../workflows/rules/messages.js';
+import { recordHandover } from '../../workflows/rules/job.js';
+import { resultOf, statusOf } from '../../workflows/rules/status.js';
 import {
   accepts,
   begin,

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { canonicalWorkflowId } from '../../workflows/contract.js';
+import { canonicalWorkflowId } from '../../workflows/contract/contract.js';
 import { emailsPerDocument, failureOf, openRig, until, type Rig } from '../support/rig.js';
 
 const HOUR = 3_600_000;

@@ -13,7 +13,7 @@ import { Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
 import { projectRoot } from '../../scripts/project-root.js';
-import { EMAIL_STATES } from '../../workflows/contract.js';
+import { EMAIL_STATES } from '../../workflows/contract/contract.js';
 import { live, reachState, starting } from '../support/reach.js';
 import { openRig, type Rig } from '../support/rig.js';
 

@@ -1,11 +1,11 @@
 /** The seven rules of sending, shown on the pure core: a clock, a Zuora that answers as it is told, and messages. */
 import { describe, expect, test } from 'vitest';
-import { trackId } from '../../workflows/keys.js';
-import * as runs from '../../workflows/run.js';
-import * as status from '../../workflows/status.js';
-import * as steps from '../../workflows/steps.js';
-import { coolDownEnd } from '../../workflows/send-step.js';
-import { recordOf, verdictOfKey } from '../../workflows/send.js';
+import { trackId } from '../../workflows/rules/keys.js';
+import * as runs from '../../workflows/rules/job.js';
+import * as status from '../../workflows/rules/status.js';
+import * as steps from '../../workflows/rules/steps.js';
+import { coolDownEnd } from '../../workflows/rules/send-step.js';
+import { recordOf, verdictOfKey } from '../../workflows/rules/send.js';
 import {
   accepts,
   begin,

@@ -1,15 +1,23 @@
 /** One send, at the edges of its rules. */
 import { describe, expect, test } from 'vitest';
-import type { EarlierAttempt } from '../../activities/types.js';
+import type { EarlierAttempt } from '../../workflows/contract/activities.js';
 import {
   emailsSince,
   coolDownEnd,
   holdingBack,
   nextInvoiceCountAt,
   questionChangesAt,
-} from '../../workflows/send-step.js';
-import { beginAttempt, endAttempt, isUntouched, keyExpiry, openSend, takeUp, type Send } from '../../workflows/send.js';
-import { statusOf } from '../../workflows/status.js';
+} from '../../workflows/rules/send-step.js';
+import {
+  beginAttempt,
+  endAttempt,
+  isUntouched,
+  keyExpiry,
+  openSend,
+  takeUp,
+  type Send,
+} from '../../workflows/rules/send.js';
+import { statusOf } from '../../workflows/rules/status.js';
 import {
   begin,
   busy,

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { projectRoot } from '../../scripts/project-root.js';
 import { defaultSettings, settingsSchema, type Settings } from '../../simulator/settings.js';
 import { failureOf, openRig, until, type Rig } from '../support/rig.js';
-import type { EmailBillRunInput } from '../../workflows/contract.js';
+import type { EmailBillRunInput } from '../../workflows/contract/contract.js';
 import {
   atMostOneEmailForAnIntent,
   Case,

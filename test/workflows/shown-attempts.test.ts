@@ -1,7 +1,7 @@
 /** An attempt is shown as under way only where it takes longer than most do: docs/decisions/0017. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { canonicalWorkflowId } from '../../workflows/contract.js';
-import { searchAttributes } from '../../workflows/search-attributes.js';
+import { canonicalWorkflowId } from '../../workflows/contract/contract.js';
+import { searchAttributes } from '../../workflows/contract/search-attributes.js';
 import { openRig, until, type Rig } from '../support/rig.js';
 
 let rig: Rig;

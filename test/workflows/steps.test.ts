@@ -1,8 +1,8 @@
 /** What comes next in a run, and what people read of it, at moments that the rules of sending only pass by. */
 import { describe, expect, test } from 'vitest';
-import { recordFailedLook, recordHandover } from '../../workflows/run.js';
-import { statusOf } from '../../workflows/status.js';
-import * as steps from '../../workflows/steps.js';
+import { recordFailedLook, recordHandover } from '../../workflows/rules/job.js';
+import { statusOf } from '../../workflows/rules/status.js';
+import * as steps from '../../workflows/rules/steps.js';
 import {
   accepts,
   begin,

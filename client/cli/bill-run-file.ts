@@ -1,0 +1,114 @@
+/** Files of bill runs to start: CSV, JSON lines, or a key on each line. */
+import { parse } from 'csv-parse/sync';
+import { inputFields } from '../../workflows/contract/validation.js';
+import { BillRunEmailsError } from '../failures/errors.js';
+
+/** One line of a file. `input` is not checked yet; a line that says nothing sensible has a `fault` instead. */
+export interface FileLine {
+  /** From 1 on; of a CSV record over several lines, the last one. */
+  readonly line: number;
+  readonly input?: object;
+  readonly fault?: string;
+}
+
+/** Of CSV, which has nothing but texts. */
+const fieldOf: Readonly<Record<string, (cell: string) => unknown>> = {
+  resend: (cell) => ({ true: true, false: false })[cell.toLowerCase()] ?? cell,
+  orgIds: (cell) => cell.split(/[\s;,]+/),
+};
+
+/**
+ * The bill runs that a file names, each with the fields of a start's input that the file gives. What the file is shows in its
+ * first line: an object of JSON, the names of CSV columns with `billRunKey` among them, or a key.
+ *
+ * @throws BillRunEmailsError `InvalidInput` where the file as a whole cannot be read
+ */
+export function linesOf(contents: string): readonly FileLine[] {
+  const text = contents.replace(/^\uFEFF/, '');
+  const [first = ''] = text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#'));
+  if (first.startsWith('{')) return jsonLines(text);
+  if (first.startsWith('['))
+    throw refused('the file is one JSON list; write JSON lines instead, an object on each line');
+  const delimiter = /[,;\t]/.exec(first)?.[0];
+  return delimiter === undefined && !/^"?billRunKey"?\s*$/.test(first) ? keyLines(text) : csvLines(text, delimiter);
+}
+
+/** The bill runs of a file with one key on each line; `#` begins a comment. */
+export function keyLines(text: string): readonly (FileLine & { readonly input: { readonly billRunKey: string } })[] {
+  return text
+    .split('\n')
+    .map((line, index) => ({ line: index + 1, input: { billRunKey: line.replace(/#.*/, '').trim() } }))
+    .filter(({ input }) => input.billRunKey !== '');
+}
+
+function jsonLines(text: string): readonly FileLine[] {
+  return text
+    .split('\n')
+    .map((json, index) => ({ line: index + 1, json: json.trim() }))
+    .filter(({ json }) => json !== '')
+    .map(({ line, json }) => {
+      try {
+        const input: unknown = JSON.parse(json);
+        if (typeof input === 'object' && input !== null && !Array.isArray(input)) return { line, input };
+      } catch {
+        // It is no JSON at all.
+      }
+      return { line, fault: 'it is no JSON object, such as {"billRunKey":"BR-00000001"}' };
+    });
+}
+
+/** Where a column is wrong, it is in every line. */
+function faultOfColumns(columns: readonly string[]): string | undefined {
+  const known = inputFields();
+  const named = (names: readonly string[]): string =>
+    JSON.stringify(names.slice(0, 20)).slice(1, 400).replace(/]$/, '');
+  if (!columns.includes('billRunKey')) {
+    return `the first line of a CSV file names its columns, and one is billRunKey; there are: ${named(columns)}`;
+  }
+  const unknown = columns.filter((name) => !known.includes(name));
+  if (unknown.length > 0) return `the file has unknown columns: ${named(unknown)}; known are ${known.join(', ')}`;
+  const twice = columns.filter((name, index) => columns.indexOf(name) < index);
+  return twice.length > 0 ? `the file has columns twice: ${named(twice)}` : undefined;
+}
+
+function refused(message: string, options?: ErrorOptions): BillRunEmailsError {
+  return new BillRunEmailsError('InvalidInput', `${message}; nothing was started`, options);
+}
+
+interface CsvRecord {
+  readonly record: readonly string[];
+  readonly info: { readonly lines: number };
+}
+
+function csvLines(text: string, delimiter = ','): readonly FileLine[] {
+  const [header, ...records] = csvRecords(text, delimiter);
+  const columns = header?.record ?? [];
+  const fault = faultOfColumns(columns);
+  if (fault !== undefined) throw refused(fault);
+  return records.map(({ record, info: { lines: line } }) => {
+    if (record.length > columns.length)
+      return { line, fault: `it has ${record.length} cells for ${columns.length} columns` };
+    // An empty cell is how CSV says that a field is not there.
+    const fields = columns.map((name, index) => [name, record[index] ?? ''] as const).filter(([, cell]) => cell !== '');
+    return { line, input: Object.fromEntries(fields.map(([name, cell]) => [name, fieldOf[name]?.(cell) ?? cell])) };
+  });
+}
+
+function csvRecords(text: string, delimiter: string): readonly CsvRecord[] {
+  try {
+    const options = {
+      delimiter,
+      info: true,
+      trim: true,
+      skip_empty_lines: true,
+      // Spreadsheets leave rows of nothing but commas.
+      skip_records_with_empty_values: true,
+      relax_column_count: true,
+      comment: '#',
+    };
+    return parse(text, { ...options, comment_no_infix: true }) as unknown as readonly CsvRecord[];
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    throw refused(`the file is no CSV: ${said}`, { cause: error });
+  }
+}

@@ -1,0 +1,78 @@
+import type { Checked } from '../../workflows/contract/validation.js';
+
+/** Exit codes of the command line; the library's errors say which one they mean. */
+export const EXIT = {
+  done: 0,
+  unexpected: 1,
+  invalid: 2,
+  notFound: 3,
+  needsPerson: 4,
+  notEmailed: 5,
+  temporal: 6,
+  zuora: 7,
+} as const;
+
+export type ErrorType =
+  /** The input or the message is not what the contract wants. */
+  | 'InvalidInput'
+  /** What the environment says is not as it must be. */
+  | 'InvalidConfiguration'
+  /** The run has recorded the message as ignored: it changed nothing. */
+  | 'Ignored'
+  /** No workflow of this bill run is known to Temporal, or Zuora has no such bill run. */
+  | 'NotFound'
+  /** Temporal cannot be reached, does not take us, or no worker answers. */
+  | 'TemporalUnavailable'
+  /** Zuora cannot be reached, or does not take us. */
+  | 'ZuoraUnavailable';
+
+/** What went wrong, in words for the caller. `type` is stable. */
+export class BillRunEmailsError extends Error {
+  override readonly name = 'BillRunEmailsError';
+  readonly type: ErrorType;
+
+  constructor(type: ErrorType, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.type = type;
+  }
+}
+
+/** What a check has found to be valid; else an error that names all the faults. */
+export function valid<T>({ value, faults }: Checked<T>): T {
+  if (faults !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${faults.join('; ')}`);
+  return value;
+}
+
+export const exitCodeOf: Readonly<Record<ErrorType, number>> = {
+  InvalidInput: EXIT.invalid,
+  InvalidConfiguration: EXIT.invalid,
+  Ignored: EXIT.invalid,
+  NotFound: EXIT.notFound,
+  TemporalUnavailable: EXIT.temporal,
+  ZuoraUnavailable: EXIT.zuora,
+};
+
+/** Any failure, as the command line tells it. */
+export interface Failure {
+  readonly type: ErrorType | 'Unexpected';
+  readonly message: string;
+}
+
+export function failureIn(error: unknown): Failure {
+  const message = error instanceof Error ? error.message : String(error);
+  return { type: error instanceof BillRunEmailsError ? error.type : 'Unexpected', message };
+}
+
+export function exitCodeOfFailure({ type }: Failure): number {
+  return type === 'Unexpected' ? EXIT.unexpected : exitCodeOf[type];
+}
+
+/**
+ * The first line of what an error says. The parser of Temporal's configuration files goes on with the
+ * lines around a fault, which may hold a key.
+ */
+export function firstLineOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown reason';
+  const [line = ''] = error.message.split('\n');
+  return line;
+}

@@ -1,0 +1,57 @@
+import {
+  isGrpcServiceError,
+  NamespaceNotFoundError,
+  QueryNotRegisteredError,
+  QueryRejectedError,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
+import { PayloadUnreadable } from '../../encryption/converters.js';
+import { BillRunEmailsError } from './errors.js';
+import { CREDENTIALS, failedAs } from './grpc.js';
+
+/** What Temporal's client threw, in words for the caller; what nobody expects stays as it is. */
+export function temporalFailure(error: unknown, workflowId: string): unknown {
+  if (error instanceof BillRunEmailsError) return error;
+  if (error instanceof PayloadUnreadable) {
+    return new BillRunEmailsError('InvalidConfiguration', `${workflowId}: ${error.message}`, { cause: error });
+  }
+  if (error instanceof WorkflowNotFoundError) {
+    const message =
+      `Temporal has no workflow ${workflowId} for that: none was started in this namespace, or the last one has closed ` +
+      `(its audit tells)`;
+    return new BillRunEmailsError('NotFound', message, { cause: error });
+  }
+  if (error instanceof QueryNotRegisteredError || error instanceof QueryRejectedError) {
+    const message = `${workflowId} cannot be asked: it failed before it could answer; its audit tells why`;
+    return new BillRunEmailsError('NotFound', message, { cause: error });
+  }
+  if (error instanceof NamespaceNotFoundError) {
+    const message = `Temporal has no namespace ${error.namespace}; TEMPORAL_NAMESPACE names it, setup can register it`;
+    return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
+  }
+  const cause = causeOf(error);
+  if (isGrpcServiceError(cause) && cause.details.includes('invalid search attribute')) {
+    const message = `Temporal cannot be asked for ${workflowId}: ${cause.details}. Run: bill-run-emails setup`;
+    return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
+  }
+  if (isGrpcServiceError(cause) && failedAs(cause, 'refused')) {
+    const message = `Temporal refuses what was asked for ${workflowId}: ${cause.details}. Is ${CREDENTIALS} right, and may it do that?`;
+    return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
+  }
+  if (isGrpcServiceError(cause) && failedAs(cause, 'unavailable')) {
+    const message = `Temporal does not answer for ${workflowId}: ${cause.details}. Is it there, and does a worker run?`;
+    return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
+  }
+  return error;
+}
+
+/** Whether a call was refused for the search attributes of the namespace. */
+export function lacksSearchAttributes(error: unknown): boolean {
+  const cause = causeOf(error);
+  return isGrpcServiceError(cause) && /search attribute/i.test(cause.details);
+}
+
+/** What Temporal said, where its client wrapped it. */
+function causeOf(error: unknown): unknown {
+  return error instanceof Error && error.cause !== undefined ? error.cause : error;
+}

@@ -1,0 +1,88 @@
+/** The attempts to email that event histories hold. */
+import type { LoadedDataConverter } from '@temporalio/common';
+import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import type { AttemptInput, EarlierAttempt, LostAttempt, Receipt } from '../../workflows/contract/activities.js';
+import { keyParts } from '../../workflows/rules/keys.js';
+import { lostAttempt } from '../../workflows/lost-attempt.js';
+import { firstOf, isOver, timeOf, type HistoryEvent, type RunHistory } from './history.js';
+
+/** An attempt that may have reached Zuora. */
+export interface HistoricAttempt extends EarlierAttempt {
+  readonly resend: boolean;
+  /** The resends that its send serves, where it tells. */
+  readonly served: readonly string[];
+}
+
+/** What a run that ended in the middle of an attempt leaves of it. */
+const CUT_OFF: LostAttempt = {
+  verdict: 'unknown',
+  reasons: [{ code: 'RUN_ENDED', message: 'the run ended while its request may have been under way' }],
+};
+
+/** And what there is of it while it goes on. */
+const UNDER_WAY: LostAttempt = {
+  verdict: 'unknown',
+  reasons: [{ code: 'UNDER_WAY', message: 'there is no answer yet' }],
+};
+
+/** The attempts of the runs of a workflow id, by what they intend: what all keys of a send begin with. */
+export async function attemptsByIntent(
+  histories: AsyncIterable<RunHistory> | Iterable<RunHistory>,
+  converter: LoadedDataConverter,
+): Promise<ReadonlyMap<string, readonly HistoricAttempt[]>> {
+  const byIntent = new Map<string, HistoricAttempt[]>();
+  const copies = new Set<string>();
+  for await (const { runId, events } of histories) {
+    for (const attempt of await attemptsIn(events, converter)) {
+      // A reset copies events: the attempt then stands in both histories.
+      const copy = JSON.stringify([attempt.trackId, attempt.startedAt, attempt.came]);
+      if (copies.has(copy)) continue;
+      copies.add(copy);
+      const { intent } = keyParts(attempt.idempotencyKey);
+      byIntent.set(intent, [...(byIntent.get(intent) ?? []), { runId, ...attempt }]);
+    }
+  }
+  return byIntent;
+}
+
+async function attemptsIn(events: readonly HistoryEvent[], converter: LoadedDataConverter) {
+  const attempts: Omit<HistoricAttempt, 'runId'>[] = [];
+  for (const event of events) {
+    const scheduled = event.activityTaskScheduledEventAttributes;
+    if (scheduled?.activityType?.name !== 'emailBillRunDocuments') continue;
+    const input = await firstOf(converter, scheduled.input?.payloads);
+    // Another application may have used the id before.
+    if (!isAttempt(input)) continue;
+    const came = await endOf(events, String(event.eventId), converter);
+    if (came === 'neverTaken' || ('called' in came && !came.called)) continue;
+    const { idempotencyKey, trackId, resend, requestIds: served = [] } = input;
+    attempts.push({ idempotencyKey, trackId, resend, served, startedAt: timeOf(event), came });
+  }
+  return attempts;
+}
+
+/** Whether an activity was one of ours, which another application's of the same name is not. */
+export function isAttempt(input: unknown): input is AttemptInput {
+  if (typeof input !== 'object' || input === null) return false;
+  const { idempotencyKey, trackId, resend } = input as Partial<Record<keyof AttemptInput, unknown>>;
+  return typeof idempotencyKey === 'string' && typeof trackId === 'string' && typeof resend === 'boolean';
+}
+
+export function isReceipt(result: unknown): result is Receipt {
+  return typeof result === 'object' && result !== null && 'called' in result;
+}
+
+async function endOf(
+  events: readonly HistoryEvent[],
+  scheduledId: string,
+  converter: LoadedDataConverter,
+): Promise<Receipt | LostAttempt | 'neverTaken'> {
+  for (const event of events) {
+    const completed = event.activityTaskCompletedEventAttributes;
+    const lost = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
+    if (String((completed ?? lost)?.scheduledEventId) !== scheduledId) continue;
+    if (completed) return (await firstOf(converter, completed.result?.payloads)) as Receipt;
+    return lostAttempt(await decodeOptionalFailureToOptionalError(converter, lost?.failure));
+  }
+  return isOver(events) ? CUT_OFF : UNDER_WAY;
+}

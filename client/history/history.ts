@@ -1,0 +1,68 @@
+/** Event histories of all runs of a workflow id, for those who read them: the audit, and runs that remember earlier ones. */
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import type { LoadedDataConverter } from '@temporalio/common';
+import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import { failedAs } from '../failures/grpc.js';
+
+export type HistoryEvent = NonNullable<Awaited<ReturnType<WorkflowHandle['fetchHistory']>>['events']>[number];
+type Payloads = NonNullable<NonNullable<HistoryEvent['workflowExecutionStartedEventAttributes']>['input']>['payloads'];
+
+/** The event history of one run. */
+export interface RunHistory {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly events: readonly HistoryEvent[];
+}
+
+/**
+ * The runs that Temporal still keeps under a workflow id, oldest first; undefined where the server cannot list them, as the
+ * time-skipping test server cannot.
+ * Visibility lags behind by a moment.
+ */
+export async function runIdsOf(client: Client, workflowId: string): Promise<readonly string[] | undefined> {
+  const runs = new Map<string, Date>();
+  try {
+    for await (const { runId, startTime } of client.workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
+      runs.set(runId, startTime);
+    }
+  } catch (error) {
+    const cause = error instanceof Error ? error.cause : undefined;
+    if (failedAs(cause, 'unimplemented')) return undefined;
+    throw error;
+  }
+  return [...runs].sort(([, one], [, other]) => one.getTime() - other.getTime()).map(([runId]) => runId);
+}
+
+/** One after the other, for those who need not keep them all: a history may have megabytes. */
+export async function* historiesOf(
+  client: Client,
+  runs: readonly Pick<RunHistory, 'workflowId' | 'runId'>[],
+): AsyncGenerator<RunHistory> {
+  for (const { workflowId, runId } of runs) {
+    const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
+    yield { workflowId, runId, events: events ?? [] };
+  }
+}
+
+/** The first of some payloads, decoded. */
+export async function firstOf(converter: LoadedDataConverter, payloads: Payloads): Promise<unknown> {
+  return (await decodeArrayFromPayloads(converter, payloads ?? undefined))[0];
+}
+
+/** Epoch, ms. */
+export function timeOf({ eventTime }: HistoryEvent): number {
+  return Number(eventTime?.seconds ?? 0) * 1000 + Math.floor((eventTime?.nanos ?? 0) / 1e6);
+}
+
+/** The run has closed, in whatever way. */
+export function isOver(events: readonly HistoryEvent[]): boolean {
+  const last = events.at(-1);
+  const end =
+    last?.workflowExecutionCompletedEventAttributes ??
+    last?.workflowExecutionFailedEventAttributes ??
+    last?.workflowExecutionCanceledEventAttributes ??
+    last?.workflowExecutionTerminatedEventAttributes ??
+    last?.workflowExecutionTimedOutEventAttributes ??
+    last?.workflowExecutionContinuedAsNewEventAttributes;
+  return end != null;
+}

@@ -1,0 +1,22 @@
+import { TASK_QUEUE } from '../../workflows/contract/contract.js';
+import { BillRunEmailsError } from '../failures/errors.js';
+
+/** Printable ASCII without spaces. */
+const NAME = /^[!-~]{1,200}$/;
+
+export const TASK_QUEUE_FAULT = 'must be 1 to 200 printable ASCII characters without spaces';
+
+export function isTaskQueue(name: string): boolean {
+  return NAME.test(name);
+}
+
+/**
+ * The task queue on which bill runs are emailed here: that of `BILL_RUN_TASK_QUEUE`, or `bill-run-emails`.
+ *
+ * @throws BillRunEmailsError `InvalidConfiguration`
+ */
+export function taskQueueIn({ BILL_RUN_TASK_QUEUE: named = '' }: NodeJS.ProcessEnv): string {
+  if (named === '') return TASK_QUEUE;
+  if (isTaskQueue(named)) return named;
+  throw new BillRunEmailsError('InvalidConfiguration', `BILL_RUN_TASK_QUEUE ${TASK_QUEUE_FAULT}`);
+}
