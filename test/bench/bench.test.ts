@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { projectRoot } from '../../scripts/project-root.js';
-import { percentile, spreadOf } from '../../bench/statistics.js';
+import { percentile, spreadOf } from '../../proof/bench/statistics.js';
 
 const run = (...args: readonly string[]) =>
-  promisify(execFile)(process.execPath, [join(projectRoot, 'dist', 'bench', 'main.js'), ...args]);
+  promisify(execFile)(process.execPath, [join(projectRoot, 'dist', 'proof', 'bench', 'main.js'), ...args]);
 
 const number = expect.any(Number) as number;
 const spread = {

@@ -1,6 +1,6 @@
 /** The callout service as a process: how it starts, what it logs, and how it ends. */
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
-import { openLink } from '../../scripts/chaos/proxy.js';
+import { openLink } from '../../proof/chaos/proxy.js';
 import { takenPort } from '../scripts/taken-port.js';
 import { openRig, until, type Rig } from '../support/rig.js';
 import { callout, PASSWORD, spawnCallouts, startCallouts } from './callouts-process.js';

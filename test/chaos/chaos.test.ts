@@ -2,7 +2,7 @@
 import { cpSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
-import type { ChaosResult } from '../../scripts/chaos/run.js';
+import type { ChaosResult } from '../../proof/chaos/run.js';
 import { bundleWorkflows } from '../../scripts/bundle-workflows.js';
 import { projectRoot } from '../../scripts/project-root.js';
 import { processesIn, startScript, temporaryFolder } from './script.js';

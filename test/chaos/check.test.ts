@@ -4,8 +4,8 @@
    @typescript-eslint/restrict-plus-operands -- doctoring evidence is writing what its types forbid */
 import { expect, test } from 'vitest';
 import type { AttemptReceipt } from '../../workflows/contract/activities.js';
-import { judge } from '../../scripts/chaos/check.js';
-import type { BillRunEvidence, Evidence } from '../../scripts/chaos/evidence.js';
+import { judge } from '../../proof/chaos/check.js';
+import type { BillRunEvidence, Evidence } from '../../proof/chaos/evidence.js';
 import type { Attempt, SendRecord } from '../../workflows/contract/contract.js';
 
 const NUMBER = 'BR-00000001';

@@ -1,7 +1,7 @@
 /** What a soak takes for flat, on made-up series: leaks are found, and noise is not. */
 import { expect, test } from 'vitest';
 import { seededRandom } from '../../simulator/random.js';
-import { MEASURES, trendOf, type Measure, type Sample } from '../../scripts/soak/flatness.js';
+import { MEASURES, trendOf, type Measure, type Sample } from '../../proof/soak/flatness.js';
 
 const SECOND = 1_000;
 const TEN_MINUTES = { lengthMs: 600 * SECOND, billRunsPerMinute: 40 };

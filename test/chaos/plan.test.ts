@@ -2,14 +2,14 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { planOf, type Plan } from '../../scripts/chaos/plan.js';
+import { planOf, type Plan } from '../../proof/chaos/plan.js';
 import { projectRoot } from '../../scripts/project-root.js';
 
 test('the same seed and size give the same plan, in another process too', async () => {
   const plan = planOf(7, 200);
   expect(planOf(7, 200)).toEqual(plan);
 
-  const args = [join(projectRoot, 'dist', 'scripts', 'chaos.js'), '--plan', '--seed', '7', '--bill-runs', '200'];
+  const args = [join(projectRoot, 'dist', 'proof', 'chaos', 'main.js'), '--plan', '--seed', '7', '--bill-runs', '200'];
   const { stdout } = await promisify(execFile)(process.execPath, args);
   expect(JSON.parse(stdout)).toEqual(plan);
 });

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { openLink, type Link } from '../../scripts/chaos/proxy.js';
+import { openLink, type Link } from '../../proof/chaos/proxy.js';
 import { freePort } from '../../scripts/temporal-server.js';
 
 const LONG_MS = 600_000;

@@ -9,7 +9,7 @@ import { projectRoot } from '../../scripts/project-root.js';
 
 export function startScript(name: 'chaos' | 'soak', args: readonly string[]) {
   const folder = temporaryFolder();
-  const script = spawn(process.execPath, [join(projectRoot, 'dist', 'scripts', `${name}.js`), ...args], {
+  const script = spawn(process.execPath, [join(projectRoot, 'dist', 'proof', name, 'main.js'), ...args], {
     // All that it starts has this in its environment, so that it can be found.
     env: { ...process.env, TMPDIR: folder },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,8 +1,8 @@
 /** The soak script as people run it, for a moment: that it measures, counts and judges. What grows takes minutes to tell. */
 import { readdirSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
-import { MEASURES } from '../../scripts/soak/flatness.js';
-import { hasHeld, inWords, soakPlan, type SoakResult } from '../../scripts/soak/run.js';
+import { MEASURES } from '../../proof/soak/flatness.js';
+import { hasHeld, inWords, soakPlan, type SoakResult } from '../../proof/soak/run.js';
 import { processesIn, startScript } from './script.js';
 
 /** A bound for a machine that is busy with other tests; a run takes less than a minute alone. */

@@ -3,9 +3,9 @@
  * Zuora, and what left Zuora. The seven rules of sending are checked by holding them against each other.
  */
 import { expect } from 'vitest';
-import type { EmailCall } from '../../scripts/chaos/evidence.js';
-import type { Told } from '../../scripts/chaos/history.js';
-import { attemptsBeyond, lookFaults, SLACK_MS } from '../../scripts/chaos/send-rules.js';
+import type { EmailCall } from '../../proof/chaos/evidence.js';
+import type { Told } from '../../proof/chaos/history.js';
+import { attemptsBeyond, lookFaults, SLACK_MS } from '../../proof/chaos/send-rules.js';
 import type { Settings } from '../../workflows/contract/validation.js';
 import type { Attempt, EmailBillRunResult, RunStatus, SendRecord } from '../../workflows/contract/contract.js';
 import { keyParts } from '../../workflows/rules/keys.js';

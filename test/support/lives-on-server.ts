@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client';
 import { expect } from 'vitest';
-import { emailFaults } from '../../scripts/chaos/email-faults.js';
-import type { EmailCall } from '../../scripts/chaos/evidence.js';
-import { endIn, readHistory } from '../../scripts/chaos/history.js';
+import { emailFaults } from '../../proof/chaos/email-faults.js';
+import type { EmailCall } from '../../proof/chaos/evidence.js';
+import { endIn, readHistory } from '../../proof/chaos/history.js';
 import type { Control } from '../../scripts/simulator-control.js';
 import { checkInput, type Settings } from '../../workflows/contract/validation.js';
 import {

@@ -1,6 +1,6 @@
 /** What a send's record must look like, whoever made it: shared by the models of lives with and without a server. */
 import { expect } from 'vitest';
-import { numberFaults } from '../../scripts/chaos/send-rules.js';
+import { numberFaults } from '../../proof/chaos/send-rules.js';
 import type { Attempt, SendRecord } from '../../workflows/contract/contract.js';
 
 /**

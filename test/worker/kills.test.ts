@@ -1,7 +1,7 @@
 /** A worker process that is killed, at each moment of a send that can be told apart: the documents are emailed once. */
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openLink, type Link } from '../../scripts/chaos/proxy.js';
+import { openLink, type Link } from '../../proof/chaos/proxy.js';
 import type { Child } from '../../scripts/processes.js';
 import { startWorker } from '../../scripts/worker-process.js';
 import { openParts, type Parts } from '../support/parts.js';

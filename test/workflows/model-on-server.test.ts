@@ -12,7 +12,7 @@ import { NativeConnection } from '@temporalio/worker';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Activities } from '../../activities/index.js';
-import { clearFaults, emailFaults, unknownFaults } from '../../scripts/chaos/email-faults.js';
+import { clearFaults, emailFaults, unknownFaults } from '../../proof/chaos/email-faults.js';
 import type { Child } from '../../scripts/processes.js';
 import { controlOf } from '../../scripts/simulator-control.js';
 import { billRunSearchAttributes, startTemporalServer } from '../../scripts/temporal-server.js';

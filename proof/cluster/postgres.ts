@@ -4,8 +4,8 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { bareEnvironment, runToEnd, startChild } from '../processes.js';
-import { freePort } from '../temporal-server.js';
+import { bareEnvironment, runToEnd, startChild } from '../../scripts/processes.js';
+import { freePort } from '../../scripts/temporal-server.js';
 import type { ClusterTools } from './tools.js';
 
 export interface Postgres {

@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module';
 import { cpus, totalmem } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
-import { newFolder, run, untilStopped } from '../scripts/chaos/command.js';
+import { newFolder, run, untilStopped } from '../chaos/command.js';
 import { billableActions } from './figures/billable-actions.js';
 import { history } from './figures/history.js';
 import { cli, start } from './figures/processes.js';

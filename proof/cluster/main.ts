@@ -3,11 +3,11 @@
  * exactly one email for the first send and one for the escalation. docs/cluster.md tells what it runs.
  */
 import { Command } from 'commander';
-import { newFolder, run, untilStopped, wholeNumber } from './chaos/command.js';
-import { startCluster } from './cluster/cluster.js';
-import { live, NAMESPACE, seconds, type LifeResult } from './cluster/life.js';
-import { ToolMissing } from './cluster/tools.js';
-import { untilToldToStop } from './processes.js';
+import { newFolder, run, untilStopped, wholeNumber } from '../chaos/command.js';
+import { startCluster } from './cluster.js';
+import { live, NAMESPACE, seconds, type LifeResult } from './life.js';
+import { ToolMissing } from './tools.js';
+import { untilToldToStop } from '../../scripts/processes.js';
 
 const EXAMPLES = `
 Examples:

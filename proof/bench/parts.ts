@@ -1,14 +1,14 @@
 /** The real parts that are measured, each in a process of its own. */
 import { join } from 'node:path';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
-import { BillRunEmails } from '../client/index.js';
-import { showing } from '../client/temporal/start-attributes.js';
-import type { Surroundings } from '../scripts/chaos/command.js';
-import { projectRoot } from '../scripts/project-root.js';
-import { startChild, type Child } from '../scripts/processes.js';
-import { controlOf, type Control } from '../scripts/simulator-control.js';
-import { billRunSearchAttributes, startTemporalServer, type TemporalServer } from '../scripts/temporal-server.js';
-import { startWorker, type WorkerProcessOptions } from '../scripts/worker-process.js';
+import { BillRunEmails } from '../../client/index.js';
+import { showing } from '../../client/temporal/start-attributes.js';
+import type { Surroundings } from '../chaos/command.js';
+import { projectRoot } from '../../scripts/project-root.js';
+import { startChild, type Child } from '../../scripts/processes.js';
+import { controlOf, type Control } from '../../scripts/simulator-control.js';
+import { billRunSearchAttributes, startTemporalServer, type TemporalServer } from '../../scripts/temporal-server.js';
+import { startWorker, type WorkerProcessOptions } from '../../scripts/worker-process.js';
 
 export interface Parts extends Surroundings {
   readonly temporal: TemporalServer;

@@ -1,5 +1,5 @@
 import { Pool } from 'undici';
-import type { WorkerConfiguration } from '../../worker/configuration.js';
+import type { WorkerConfiguration } from '../../../worker/configuration.js';
 
 export interface FloorActivities {
   /** Answers with the status. */

@@ -7,11 +7,11 @@ import { Client, Connection } from '@temporalio/client';
 import { BillRunEmails, BillRunEmailsError, type Audit, type RunStatus, type SendRecord } from '../../client/index.js';
 import { startSimulator } from '../../simulator/index.js';
 import { canonicalWorkflowId } from '../../workflows/contract/contract.js';
-import type { Child } from '../processes.js';
-import { projectRoot } from '../project-root.js';
-import { controlOf, emailsByDocument, simulatorEnvironment, type Control } from '../simulator-control.js';
-import { environmentFor, type TemporalServer } from '../temporal-server.js';
-import { startWorker } from '../worker-process.js';
+import type { Child } from '../../scripts/processes.js';
+import { projectRoot } from '../../scripts/project-root.js';
+import { controlOf, emailsByDocument, simulatorEnvironment, type Control } from '../../scripts/simulator-control.js';
+import { environmentFor, type TemporalServer } from '../../scripts/temporal-server.js';
+import { startWorker } from '../../scripts/worker-process.js';
 import type { Cluster } from './cluster.js';
 
 export interface LifeResult {

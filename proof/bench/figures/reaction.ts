@@ -1,6 +1,6 @@
 import { atOnce, billRuns, ours, withWorkers, type Parts } from '../parts.js';
 import { percentile } from '../statistics.js';
-import { billRunPostedSignal, statusQuery } from '../../workflows/contract/contract.js';
+import { billRunPostedSignal, statusQuery } from '../../../workflows/contract/contract.js';
 
 /** `reaction`: from the signal `billRunPosted` to the moment at which the simulator gets the call, one at a time. */
 export function reaction(parts: Parts) {

@@ -4,9 +4,9 @@
  * chaos. The exit code is 0 only if nothing grew and no rule was broken.
  */
 import { Command, InvalidArgumentError } from 'commander';
-import { newFolder, run, untilStopped, wholeNumber, workerFile } from './chaos/command.js';
-import { SHORTEST_JUDGED_MINUTES } from './soak/flatness.js';
-import { billRunsIn, hasHeld, inWords, soak } from './soak/run.js';
+import { newFolder, run, untilStopped, wholeNumber, workerFile } from '../chaos/command.js';
+import { SHORTEST_JUDGED_MINUTES } from './flatness.js';
+import { billRunsIn, hasHeld, inWords, soak } from './run.js';
 
 const EXAMPLES = `
 Examples:

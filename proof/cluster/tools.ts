@@ -1,8 +1,8 @@
 /** The programs of a cluster: Temporal's server and schema tool, which Go builds from their sources, and PostgreSQL. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { isExecutable, runToEnd, type Account } from '../processes.js';
-import { projectRoot } from '../project-root.js';
+import { isExecutable, runToEnd, type Account } from '../../scripts/processes.js';
+import { projectRoot } from '../../scripts/project-root.js';
 
 export interface ClusterTools {
   readonly server: string;

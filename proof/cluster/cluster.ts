@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { setup } from '../../client/temporal/setup.js';
-import { bareEnvironment, runToEnd, startChild, type Child } from '../processes.js';
-import { assertPortIsFree, PortTakenError } from '../temporal-server.js';
+import { bareEnvironment, runToEnd, startChild, type Child } from '../../scripts/processes.js';
+import { assertPortIsFree, PortTakenError } from '../../scripts/temporal-server.js';
 import { HOST, startPostgres, type Postgres } from './postgres.js';
 import { clusterTools, type ClusterTools } from './tools.js';
 

@@ -4,10 +4,10 @@
  * and every audit. The exit code is 0 only if none was broken.
  */
 import { Command } from 'commander';
-import { clusterWithNamespace } from './cluster/cluster.js';
-import { newFolder, run, untilStopped, wholeNumber, workerFile } from './chaos/command.js';
-import { planOf } from './chaos/plan.js';
-import { chaos, inLines, seconds, type ChaosResult } from './chaos/run.js';
+import { clusterWithNamespace } from '../cluster/cluster.js';
+import { newFolder, run, untilStopped, wholeNumber, workerFile } from './command.js';
+import { planOf } from './plan.js';
+import { chaos, inLines, seconds, type ChaosResult } from './run.js';
 
 const EXAMPLES = `
 Examples:
@@ -42,7 +42,7 @@ const program = new Command('chaos')
     'keep logs, database and all evidence in this new folder; default: nothing is kept',
     newFolder,
   )
-  .option('--queries', 'operators also query runs: brings out a defect of the SDK, see scripts/chaos/plan.ts')
+  .option('--queries', 'operators also query runs: brings out a defect of the SDK, see proof/chaos/plan.ts')
   .option('--cluster', "on Temporal's server and PostgreSQL, not on the development server; see docs/cluster.md")
   .option('--plan', 'print the plan as JSON, and do nothing')
   .option('--json', 'print one JSON object, and no progress')

@@ -4,10 +4,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { BillRunEmails } from '../../client/index.js';
 import { startSimulator } from '../../simulator/index.js';
-import type { Child } from '../processes.js';
-import { controlOf, type Control } from '../simulator-control.js';
-import { billRunSearchAttributes, startTemporalServer, type TemporalServer } from '../temporal-server.js';
-import { spawnWorker, startWorker } from '../worker-process.js';
+import type { Child } from '../../scripts/processes.js';
+import { controlOf, type Control } from '../../scripts/simulator-control.js';
+import { billRunSearchAttributes, startTemporalServer, type TemporalServer } from '../../scripts/temporal-server.js';
+import { spawnWorker, startWorker } from '../../scripts/worker-process.js';
 import { linksOf, type Blow, type Plan } from './plan.js';
 import { openLink, type Link } from './proxy.js';
 

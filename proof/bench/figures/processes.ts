@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { projectRoot } from '../../scripts/project-root.js';
-import type { Child } from '../../scripts/processes.js';
-import { environmentFor } from '../../scripts/temporal-server.js';
-import { startWorker } from '../../scripts/worker-process.js';
+import { projectRoot } from '../../../scripts/project-root.js';
+import type { Child } from '../../../scripts/processes.js';
+import { environmentFor } from '../../../scripts/temporal-server.js';
+import { startWorker } from '../../../scripts/worker-process.js';
 import { billRuns, timed, timedProcess, withWorkers, type Parts } from '../parts.js';
 import { rounded, spreadOf } from '../statistics.js';
 

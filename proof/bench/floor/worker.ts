@@ -1,11 +1,11 @@
 /** A worker for the workflows of the floor: ours, with other workflows and activities. */
 import { join } from 'node:path';
-import type { Activities } from '../../activities/index.js';
-import { connectionSettings } from '../../client/temporal/connection.js';
-import { bundleWorkflows } from '../../scripts/bundle-workflows.js';
-import { workerConfiguration } from '../../worker/configuration.js';
-import { connectWorker } from '../../worker/connection.js';
-import { createBillRunWorker } from '../../worker/worker.js';
+import type { Activities } from '../../../activities/index.js';
+import { connectionSettings } from '../../../client/temporal/connection.js';
+import { bundleWorkflows } from '../../../scripts/bundle-workflows.js';
+import { workerConfiguration } from '../../../worker/configuration.js';
+import { connectWorker } from '../../../worker/connection.js';
+import { createBillRunWorker } from '../../../worker/worker.js';
 import { createFloorActivities } from './activities.js';
 
 const { zuora, limits, taskQueue } = workerConfiguration(process.env);

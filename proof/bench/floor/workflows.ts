@@ -1,6 +1,6 @@
 /** What ours is measured against. */
 import { proxyActivities, sleep, upsertSearchAttributes } from '@temporalio/workflow';
-import { searchAttributes } from '../../workflows/contract/search-attributes.js';
+import { searchAttributes } from '../../../workflows/contract/search-attributes.js';
 import type { FloorActivities } from './activities.js';
 
 const { read, email } = proxyActivities<FloorActivities>({ startToCloseTimeout: '150 seconds' });

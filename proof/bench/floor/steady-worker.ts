@@ -1,10 +1,10 @@
 /** Our worker, but for one thing: it polls as steadily as the poll loop does, so that both wait for the same time. */
-import { createActivities } from '../../activities/index.js';
-import { connectionSettings } from '../../client/temporal/connection.js';
-import { workerConfiguration } from '../../worker/configuration.js';
-import { connectWorker } from '../../worker/connection.js';
-import { createBillRunWorker, shippedBundle } from '../../worker/worker.js';
-import { createZuora } from '../../zuora/client.js';
+import { createActivities } from '../../../activities/index.js';
+import { connectionSettings } from '../../../client/temporal/connection.js';
+import { workerConfiguration } from '../../../worker/configuration.js';
+import { connectWorker } from '../../../worker/connection.js';
+import { createBillRunWorker, shippedBundle } from '../../../worker/worker.js';
+import { createZuora } from '../../../zuora/client.js';
 
 const { zuora, limits, multiEntity, polling } = workerConfiguration(process.env);
 const settings = connectionSettings();

@@ -1,4 +1,4 @@
-import type { HistoryEvent } from '../../client/history/history.js';
+import type { HistoryEvent } from '../../../client/history/history.js';
 import { bare, ours, withWorkers, type Parts, type Variant } from '../parts.js';
 import { lifeOf } from './history.js';
 

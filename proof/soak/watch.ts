@@ -1,6 +1,6 @@
 /** What a worker process holds, sampled from outside by Linux's /proc, and from inside by `report.ts`. */
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import type { Child } from '../processes.js';
+import type { Child } from '../../scripts/processes.js';
 import type { Measure } from './flatness.js';
 import type { ThreadReport } from './report.js';
 
