@@ -3,16 +3,16 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Tests of the pure modules that need neither a server nor a build. What finds most in the least time comes first. */
 const files = [
-  'test/workflows/rules.test.ts',
+  'test/workflows/rules/rules.test.ts',
   'test/workflows/life.test.ts',
-  'test/workflows/send.test.ts',
-  'test/workflows/steps.test.ts',
-  'test/workflows/one-sender-rules.test.ts',
+  'test/workflows/rules/send.test.ts',
+  'test/workflows/rules/steps.test.ts',
+  'test/workflows/rules/one-sender-rules.test.ts',
   'test/zuora/outcome.test.ts',
-  'test/client/audit-formats.test.ts',
+  'test/client/cli/audit-formats.test.ts',
   'test/workflows/lost-attempt.test.ts',
-  'test/workflows/keys.test.ts',
-  'test/client/audit-of-histories.test.ts',
+  'test/workflows/rules/keys.test.ts',
+  'test/client/history/audit-of-histories.test.ts',
 ];
 
 class InThisOrder extends BaseSequencer {

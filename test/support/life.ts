@@ -271,7 +271,7 @@ export class Life {
     }
   }
 
-  /** As `client/earlier-sends.ts` finds them in event histories. */
+  /** As `client/history/earlier-sends.ts` finds them in event histories. */
   private earlierSends(): readonly EarlierSend[] {
     const past = this.history.filter(({ runId, idempotencyKey: key }) => {
       return runId !== this.run.firstRunId && key.includes('/resend/');

@@ -1,0 +1,227 @@
+/** An audit as people get it: whole, and harmless whatever stands in it. */
+import { describe, expect, test } from 'vitest';
+import type { Audit, AuditedSend, AuditEntry } from '../../../client/history/audit.js';
+import { formatted } from '../../../client/cli/audit-formats.js';
+
+const at = '2026-03-02T12:00:00.000Z';
+
+function entry(entry: Partial<AuditEntry>): AuditEntry {
+  const where = { at, workflowId: 'email-bill-run/BR-1', runId: 'run-1', eventId: 1 };
+  return { ...where, event: 'signal', identity: null, requestedBy: null, text: 'signal hold', ...entry };
+}
+
+const attempt = {
+  idempotencyKey: 'bill-run-email/8ad0/first/1',
+  trackId: 'bre-1',
+  startedAt: at,
+  durationMs: 20,
+  httpStatus: 200,
+  zuoraRequestId: 'z-1',
+  verdict: 'accepted',
+  stored: true,
+  reasons: [],
+} as const;
+const silent = { ...attempt, httpStatus: null, zuoraRequestId: null, verdict: 'unknown', stored: false } as const;
+const send: AuditedSend = { resend: false, requestIds: [], outcome: 'accepted', attempts: [attempt] };
+
+function audit(parts: Partial<Audit> = {}): Audit {
+  const nothing = { guests: [], incomplete: [], sends: [], entries: [] };
+  return { workflowId: 'email-bill-run/BR-1', runIds: ['run-1'], ...nothing, ...parts };
+}
+
+const FULL = audit({
+  runIds: ['run-1', 'run-2'],
+  guests: ['by-id', 'by-id-again'],
+  incomplete: ['run run-1 continues run run-0', 'another gap'],
+  entries: [
+    entry({ event: 'started', identity: 'p@ci', requestedBy: 'ann', text: 'started' }),
+    entry({ event: 'state', text: 'Sending', eventId: 2 }),
+    entry({ requestedBy: 'bob', eventId: 3 }),
+  ],
+  sends: [
+    send,
+    {
+      resend: true,
+      requestIds: ['T-1', 'T-2'],
+      outcome: 'unknown',
+      attempts: [
+        {
+          ...silent,
+          reasons: [
+            { code: 'A', message: 'a' },
+            { code: 'B', message: 'b' },
+          ],
+        },
+        { ...silent, verdict: 'refused', httpStatus: 400 },
+      ],
+    },
+  ],
+});
+
+describe('A table', () => {
+  test('tells who did what, and then each send with its attempts', () => {
+    expect(formatted(FULL, 'table').split('\n')).toEqual([
+      'email-bill-run/BR-1: 2 runs',
+      'Incomplete: run run-1 continues run run-0.',
+      'Incomplete: another gap.',
+      '',
+      `${at}  started  started  [p@ci, requestedBy says ann]`,
+      `${at}  state    Sending`,
+      `${at}  signal   signal hold  [no identity recorded, requestedBy says bob]`,
+      '',
+      'Sends:',
+      'resend=false                accepted',
+      `  ${at}  accepted (stored reply)  HTTP 200, key bill-run-email/8ad0/first/1, Zuora request z-1`,
+      'resend=true                 unknown                  for T-1, T-2',
+      `  ${at}  unknown                  no answer, key bill-run-email/8ad0/first/1`,
+      `  ${at}  refused                  HTTP 400, key bill-run-email/8ad0/first/1`,
+    ]);
+  });
+
+  test('says when no attempt was made', () => {
+    expect(formatted(audit(), 'table').trim().split('\n')).toEqual([
+      'email-bill-run/BR-1: 1 run',
+      '',
+      '',
+      '',
+      'No attempt to email was made.',
+    ]);
+  });
+
+  test.each(['started', 'signal', 'update', 'cancelRequested'] as const)(
+    'tells a gap where nobody asked: %s',
+    (event) => {
+      expect(formatted(audit({ entries: [entry({ event })] }), 'table')).toContain(
+        'signal hold  [no identity recorded]',
+      );
+    },
+  );
+
+  test.each(['continued', 'reset', 'closed', 'status', 'state', 'attempt', 'attemptEnded', 'handover'] as const)(
+    'asks for nobody where the run itself acts, and names who is recorded: %s',
+    (event) => {
+      expect(formatted(audit({ entries: [entry({ event })] }), 'table')).not.toContain('[');
+      const entries = [entry({ event, identity: 'w@host' })];
+      expect(formatted(audit({ entries }), 'table')).toContain('signal hold  [w@host]');
+    },
+  );
+});
+
+describe('A spreadsheet', () => {
+  const cells = (text: string): string | undefined =>
+    formatted(audit({ entries: [entry({ text })] }), 'csv')
+      .split('\r\n')
+      .slice(1)
+      .join('\r\n')
+      .split(`${at},signal,`)[1];
+  const rest = ',,,email-bill-run/BR-1,run-1,1';
+
+  test('has a line for each entry', () => {
+    expect(formatted(FULL, 'csv').split('\r\n')).toEqual([
+      'at,event,text,identity,requestedBy,workflowId,runId,eventId',
+      `${at},started,started,p@ci,ann,email-bill-run/BR-1,run-1,1`,
+      `${at},state,Sending,,,email-bill-run/BR-1,run-1,2`,
+      `${at},signal,signal hold,,bob,email-bill-run/BR-1,run-1,3`,
+    ]);
+  });
+
+  test.each(['=1+1', '+1', '-1', '@now', '\tx'])('takes no text for a formula: %j', (text) => {
+    expect(cells(text)).toBe(`'${text}${rest}`);
+  });
+
+  test.each(['1=1', 'a-b', 'x@y'])('leaves text as it is: %s', (text) => {
+    expect(cells(text)).toBe(`${text}${rest}`);
+  });
+
+  test.each([
+    ['a,b', '"a,b"'],
+    ['a "b" "c"', '"a ""b"" ""c"""'],
+    ['a\nb', '"a\nb"'],
+    ['a\rb', '"a\rb"'],
+    ['\rb', '"\'\rb"'],
+  ])('keeps in one cell what would end it: %j', (text, cell) => {
+    expect(cells(text)).toBe(`${cell}${rest}`);
+  });
+});
+
+describe('A page', () => {
+  const bodyOf = (page: string): string[] => page.slice(page.indexOf('<body>')).split('\n');
+
+  test('tells the same', () => {
+    const time = `<time datetime="${at}">${at}</time>`;
+    const header = ['attempt', 'verdict', 'answer', 'Zuora request', 'idempotency key', 'reasons'];
+    const row = (...texts: readonly string[]): string => `<tr>${texts.map((text) => `<td>${text}</td>`).join('')}</tr>`;
+    const table = `<table><tr>${header.map((text) => `<th>${text}</th>`).join('')}</tr>`;
+    expect(bodyOf(formatted(FULL, 'html'))).toEqual([
+      '<body>',
+      '<h1>Audit of email-bill-run/BR-1</h1>',
+      '<p>2 runs: run-1, run-2</p>',
+      '<p>also started as by-id, by-id-again</p>',
+      '<p class="gap">Incomplete: run run-1 continues run run-0.</p>',
+      '<p class="gap">Incomplete: another gap.</p>',
+      '<h2>Sends</h2>',
+      '<h3>resend=false: accepted</h3>',
+      table,
+      row(at, 'accepted (stored reply)', 'HTTP 200', 'z-1', attempt.idempotencyKey, ''),
+      '</table>',
+      '<h3>resend=true: unknown, for T-1, T-2</h3>',
+      table,
+      row(at, 'unknown', 'no answer', '', attempt.idempotencyKey, 'A: a; B: b'),
+      row(at, 'refused', 'HTTP 400', '', attempt.idempotencyKey, ''),
+      '</table>',
+      '<h2>Timeline</h2>',
+      '<ol>',
+      `<li class="started">${time} <strong>started</strong> started <span class="who">[p@ci, requestedBy says ann]</span></li>`,
+      `<li class="state">${time} <strong>state</strong> Sending</li>`,
+      `<li class="signal">${time} <strong>signal</strong> signal hold <span class="who">[no identity recorded, requestedBy says bob]</span></li>`,
+      '</ol>',
+      expect.stringContaining('Temporal UI without login records none'),
+      expect.any(String),
+      '</body>',
+      '</html>',
+    ]);
+  });
+
+  test('says when no attempt was made', () => {
+    const page = bodyOf(formatted(audit(), 'html'));
+    expect(page.slice(0, 6)).toEqual([
+      '<body>',
+      '<h1>Audit of email-bill-run/BR-1</h1>',
+      '<p>1 run: run-1</p>',
+      '',
+      '<h2>Sends</h2>',
+      '<p>No attempt to email was made.</p>',
+    ]);
+  });
+
+  test('holds whatever was typed as text, wherever it stands', () => {
+    const typed = `<b a="1" b='2'>&`;
+    const quoted = '&lt;b a=&quot;1&quot; b=&#39;2&#39;&gt;&amp;';
+    const page = formatted(
+      audit({
+        workflowId: typed,
+        runIds: [typed],
+        guests: [typed],
+        incomplete: [typed],
+        entries: [entry({ text: typed, identity: typed, requestedBy: typed })],
+        sends: [{ ...send, requestIds: [typed], attempts: [{ ...attempt, zuoraRequestId: typed }] }],
+      }),
+      'html',
+    );
+    expect(page).not.toContain('<b ');
+    expect(page.split(quoted)).toHaveLength(11);
+  });
+
+  test('marks events of the audit only', () => {
+    const page = formatted(audit(), 'html');
+    const marked = [...page.matchAll(/li\.(\w+)::before/g)].map(([, event]) => event);
+    expect(marked).toEqual([
+      ...['signal', 'update', 'cancelRequested', 'attempt', 'attemptEnded', 'state'],
+      ...['closed', 'reset', 'started', 'continued'],
+    ]);
+  });
+});
+
+test('As JSON, an audit is itself', () => {
+  expect(JSON.parse(formatted(FULL, 'json'))).toEqual(FULL);
+});

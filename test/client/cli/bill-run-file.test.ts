@@ -1,0 +1,88 @@
+/** What files of bill runs may look like. */
+import { expect, test } from 'vitest';
+import { linesOf } from '../../../client/cli/bill-run-file.js';
+
+const inputs = (contents: string): unknown[] => linesOf(contents).map(({ input, fault }) => input ?? fault);
+
+test('a key on each line, with comments', () => {
+  expect(linesOf('# month end\nBR-1\r\n\n  BR-2   # the large one\n')).toEqual([
+    { line: 2, input: { billRunKey: 'BR-1' } },
+    { line: 4, input: { billRunKey: 'BR-2' } },
+  ]);
+});
+
+test('CSV names its columns in any order, has texts in quotes, and leaves out what is empty', () => {
+  const csv = 'reason,billRunKey,resend,orgIds\n"late, as ever",BR-1,TRUE,o-1 o-2\n,BR-2,,\n"two\nlines",BR-3,false,\n';
+  expect(linesOf(csv)).toEqual([
+    { line: 2, input: { reason: 'late, as ever', billRunKey: 'BR-1', resend: true, orgIds: ['o-1', 'o-2'] } },
+    { line: 3, input: { billRunKey: 'BR-2' } },
+    { line: 5, input: { reason: 'two\nlines', billRunKey: 'BR-3', resend: false } },
+  ]);
+});
+
+test.each([
+  ['one column', 'billRunKey\nBR-1\n'],
+  ['one column in quotes, with the mark that Excel writes', '\uFEFF"billRunKey"\r\n"BR-1"\r\n'],
+  ['semicolons', 'billRunKey;reason\nBR-1;\n'],
+  ['tabs', 'billRunKey\treason\nBR-1\t\n'],
+  ['a comment before', '# of October\nbillRunKey,reason\nBR-1,\n'],
+  ['a row without its last cells', 'billRunKey,reason,requestedBy\nBR-1\n'],
+])('CSV may have %s', (_, csv) => {
+  expect(inputs(csv)).toEqual([{ billRunKey: 'BR-1' }]);
+});
+
+test('a row with more cells than columns is told, and the others go on', () => {
+  expect(linesOf('billRunKey,reason\nBR-1,a,b\nBR-2,c\n')).toEqual([
+    { line: 2, fault: 'it has 3 cells for 2 columns' },
+    { line: 3, input: { billRunKey: 'BR-2', reason: 'c' } },
+  ]);
+});
+
+test('CSV without a column of keys, or with a quote that never ends, is refused as a whole', () => {
+  expect(() => linesOf('bill run,reason\nBR-1,a\n')).toThrow(
+    /one is billRunKey; there are: "bill run","reason"; nothing was started$/,
+  );
+  expect(() => linesOf('billRunKey,reason\nBR-1,"a\nBR-2,b\n')).toThrow(/^the file is no CSV: Quote Not Closed/);
+});
+
+test.each([
+  [
+    'of no start',
+    'billRunKey,note,requestId,x\nBR-1,a,b,c\n',
+    /unknown columns: "note","x"; known are billRunKey, resend, .*escalationWindow; /,
+  ],
+  [
+    'that is there twice',
+    'billRunKey,reason,reason\nBR-1,a,b\n',
+    /^the file has columns twice: "reason"; nothing was started$/,
+  ],
+])('a column %s is refused with its file', (_, csv, words) => {
+  expect(() => linesOf(csv)).toThrow(words);
+});
+
+test('rows of nothing but commas, as spreadsheets leave them, are none, and lines are counted all the same', () => {
+  expect(linesOf('billRunKey,reason\r\nBR-1,a\r\n,\r\n\r\nBR-2,b\r\n,\r\n')).toEqual([
+    { line: 2, input: { billRunKey: 'BR-1', reason: 'a' } },
+    { line: 5, input: { billRunKey: 'BR-2', reason: 'b' } },
+  ]);
+});
+
+test('a JSON list is refused in words', () => {
+  expect(() => linesOf('[{"billRunKey":"BR-1"}]')).toThrow(/^the file is one JSON list; write JSON lines instead/);
+});
+
+test('JSON lines are objects, and what is none is told', () => {
+  const fault = 'it is no JSON object, such as {"billRunKey":"BR-00000001"}';
+  const lines = '{"billRunKey":"BR-1","orgIds":["o-1"]}\n\n[]\nBR-2\n{"billRunKey":7}\n';
+  expect(linesOf(lines)).toEqual([
+    { line: 1, input: { billRunKey: 'BR-1', orgIds: ['o-1'] } },
+    { line: 3, fault },
+    { line: 4, fault },
+    { line: 5, input: { billRunKey: 7 } },
+  ]);
+});
+
+test('an empty file names none', () => {
+  expect(linesOf('')).toEqual([]);
+  expect(linesOf('# nothing today\n')).toEqual([]);
+});

@@ -1,0 +1,226 @@
+/** The command lines that operators use: ours, and Temporal's own, which needs nothing of ours. */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { projectRoot } from '../../../scripts/project-root.js';
+import { simulatorEnvironment } from '../../../scripts/simulator-control.js';
+import { temporalBinaries } from '../../../scripts/temporal-server.js';
+import { TASK_QUEUE, type RunStatus, type SendRecord } from '../../../workflows/contract/contract.js';
+import type { Audit, Diagnosis } from '../../../client/index.js';
+import { cli, json, run, type Ended } from '../../support/command-line.js';
+import { emailsPerDocument, openRig, until, type Rig } from '../../support/rig.js';
+
+let rig: Rig;
+beforeAll(async () => {
+  rig = await openRig({ server: 'real', taskQueue: TASK_QUEUE });
+});
+afterEach(() => rig.afterTest());
+afterAll(() => rig.close());
+
+const temporal = (...args: string[]): Promise<Ended> => run(temporalBinaries().temporal, args);
+
+describe('bill-run-emails', () => {
+  test('starts, joins, tells and audits a bill run, each with one JSON document on stdout', async () => {
+    const { number } = await rig.billRun.create();
+    const started = await json<{ workflowId: string; result: string }>(
+      cli('start', number, '--requested-by', 'pipeline', '--reason', 'month end', '--json'),
+    );
+    expect(started).toMatchObject({ workflowId: `email-bill-run/${number}`, result: 'started' });
+    expect(await json(cli('start', number, '--json'))).toMatchObject({ result: 'joined' });
+    await until(
+      () => json<RunStatus>(cli('status', number, '--json')),
+      ({ state }) => state === 'Emailed',
+    );
+    const resend = await json<{ requestId: string }>(cli('resend', number, '--requested-by', 'alice', '--json'));
+    const sends = await until(
+      () => json<SendRecord[]>(cli('sends', number, '--json')),
+      (all) => all.length === 2 && all[1]?.outcome === 'accepted',
+    );
+    expect(sends[1]?.requests).toMatchObject([{ requestId: resend.requestId, requestedBy: 'alice', resend: true }]);
+    expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 2, max: 2 });
+
+    const audit = await json<Audit>(cli('audit', number, '--json'));
+    expect(audit.entries.map(({ event }) => event).filter((event) => event !== 'state')).toEqual([
+      ...['started', 'status', 'attempt', 'attemptEnded', 'signal', 'attempt', 'attemptEnded'],
+    ]);
+    expect(audit.entries[0]).toMatchObject({
+      requestedBy: 'pipeline',
+      identity: expect.stringContaining('@') as string,
+    });
+    expect((await cli('audit', number)).stdout).toContain('requestedBy says alice');
+  });
+
+  test('a bill run that was emailed is not started again, and a resend of it starts a run that sends only the resend', async () => {
+    const { number } = await rig.billRun.create();
+    const args = ['start', number, '--escalation-window', '0s', '--json'];
+    const { workflowId } = await json<{ workflowId: string }>(cli(...args));
+    await rig.client.workflow.getHandle(workflowId).result();
+    expect(await json(cli(...args))).toMatchObject({ result: 'alreadyEmailed', emailed: { state: 'Emailed' } });
+
+    await json(cli('resend', number, '--request-id', 'T-1', '--json'));
+    const sends = await until(
+      () => json<SendRecord[]>(cli('sends', number, '--json')),
+      (all) => all[0]?.outcome === 'accepted',
+    );
+    expect(sends.map(({ resend, requests }) => [resend, requests.map(({ requestId }) => requestId)])).toEqual([
+      [true, ['T-1']],
+    ]);
+    expect((await json<RunStatus>(cli('status', number, '--json'))).ignored.count).toBe(0);
+    await cli('finish', number);
+  });
+
+  test('a canceled run is started anew only with --again', async () => {
+    const { number } = await rig.billRun.create({ status: 'Completed' });
+    const { workflowId } = await json<{ workflowId: string }>(cli('start', number, '--json'));
+    const handle = rig.client.workflow.getHandle(workflowId);
+    await handle.cancel();
+    await expect(handle.result()).rejects.toThrow();
+    const refused = await cli('start', number, '--json');
+    expect(refused.code).toBe(5);
+    expect(JSON.parse(refused.stdout)).toMatchObject({ result: 'canceled' });
+    expect(await json(cli('start', number, '--again', '--json'))).toMatchObject({ result: 'started' });
+    await cli('finish', number);
+  });
+
+  test('exit codes tell usage, unknown bill runs, questions to a person, and a Temporal that is not there apart', async () => {
+    expect((await cli('status', '../x')).code).toBe(2);
+    expect((await cli('stat')).code).toBe(2);
+    expect((await cli('start')).code).toBe(2);
+    const unknown = await cli('status', 'BR-00999999');
+    expect(unknown.code).toBe(3);
+    expect(unknown.stderr).toContain('email-bill-run/BR-00999999');
+    expect(unknown.stderr.trim().split('\n')).toHaveLength(1);
+    const away = await run(
+      process.execPath,
+      [join(projectRoot, 'dist', 'client', 'cli', 'main.js'), 'status', 'BR-1'],
+      {
+        TEMPORAL_ADDRESS: '127.0.0.1:1',
+      },
+    );
+    expect(away.code).toBe(6);
+    expect(away.stderr).toContain('127.0.0.1:1');
+
+    const { number } = await rig.billRun.create();
+    await rig.fault({ fault: 'respond', status: 400, body: { success: false, reasons: [{ code: 58730020 }] } });
+    await cli('start', number);
+    await rig.state(rig.client.workflow.getHandle(`email-bill-run/${number}`), 'NeedsAttention');
+    // That is no failure of the start, but whoever starts it should know.
+    const joined = await cli('start', number);
+    expect(joined).toMatchObject({ code: 0, stdout: expect.stringContaining('it is NeedsAttention') as string });
+    const asking = await cli('status', number);
+    expect(asking.code).toBe(4);
+    expect(asking.stdout).toContain('bill-run-emails retry');
+    await cli('retry', number, '--ordinal', '1', '--requested-by', 'alice');
+    await rig.state(rig.client.workflow.getHandle(`email-bill-run/${number}`), 'Emailed');
+  });
+
+  test('every command explains itself with examples', async () => {
+    const { stdout } = await cli('--help');
+    for (const command of [
+      'start',
+      'status',
+      'sends',
+      'resend',
+      'retry',
+      'hold',
+      'release',
+      'finish',
+      'list',
+      'audit',
+      'preview',
+      'doctor',
+      'setup',
+    ]) {
+      expect(stdout).toContain(command);
+      const help = await cli(command, '--help');
+      expect(help.code).toBe(0);
+      expect(help.stdout).toContain(`bill-run-emails ${command}`);
+    }
+    expect(stdout).toContain('Exit codes');
+  });
+
+  test('doctor finds nothing wrong where a worker runs', async () => {
+    const zuora = simulatorEnvironment(rig.simulatorUrl);
+    const command = [join(projectRoot, 'dist', 'client', 'cli', 'main.js'), 'doctor', '--json'];
+    const { checks } = await json<Diagnosis>(run(process.execPath, command, zuora));
+    expect(checks.filter(({ result }) => result !== 'ok')).toEqual([]);
+  });
+
+  test('setup is safe to repeat', async () => {
+    expect(await json(cli('setup', '--json'))).toMatchObject({ namespace: 'default', registered: [] });
+  });
+
+  test('setup --create-namespace registers a namespace once, with its retention and the search attributes', async () => {
+    const namespace = `of-${randomUUID()}`;
+    const setup = (...args: string[]): Promise<Ended> =>
+      run(process.execPath, [join(projectRoot, 'dist', 'client', 'cli', 'main.js'), 'setup', ...args], {
+        TEMPORAL_NAMESPACE: namespace,
+      });
+    const missing = await setup();
+    expect(missing).toMatchObject({ code: 6, stderr: expect.stringContaining('--create-namespace') as string });
+    expect(await setup('--create-namespace', '--retention', '5 hours')).toMatchObject({ code: 2 });
+    expect(await setup('--retention', '40d')).toMatchObject({ code: 2 });
+
+    const names = ['BillRunNumber', 'BillRunId', 'BillRunStatus', 'EmailState', 'EmailSends'];
+    expect(await json(setup('--create-namespace', '--retention', '40d', '--json'))).toEqual({
+      namespace,
+      namespaceCreated: true,
+      registered: names,
+      present: [],
+    });
+    const again = await json(setup('--create-namespace', '--json'));
+    expect(again).toEqual({ namespace, namespaceCreated: false, registered: [], present: names });
+    const { config } = await rig.connection.workflowService.describeNamespace({ namespace });
+    expect(Number(config?.workflowExecutionRetentionTtl?.seconds)).toBe(40 * 86_400);
+  });
+});
+
+describe("Temporal's own command line", () => {
+  test('can do everything an operator needs', async () => {
+    const { number } = await rig.billRun.create();
+    const id = `email-bill-run/${number}`;
+    const started = await temporal(
+      ...['workflow', 'start', '--type', 'emailBillRun', '--task-queue', 'bill-run-emails', '--workflow-id', id],
+      ...['--input', JSON.stringify({ billRunKey: number })],
+    );
+    expect(started.code).toBe(0);
+    const handle = rig.client.workflow.getHandle(id);
+    await rig.state(handle, 'Emailed');
+
+    const signal = (...input: string[]): Promise<Ended> =>
+      temporal('workflow', 'signal', '--workflow-id', id, '--name', 'resend', ...input);
+    expect((await signal()).code).toBe(0);
+    await until(
+      () => rig.sends(handle),
+      (sends) => sends[1]?.outcome === 'accepted',
+    );
+    expect((await signal('--input', '{}')).code).toBe(0);
+    await until(
+      () => rig.sends(handle),
+      (sends) => sends[2]?.outcome === 'accepted',
+    );
+    expect((await signal('--input', '"nonsense"')).code).toBe(0);
+    const status = await until(
+      () => rig.status(handle),
+      ({ ignored }) => ignored.count === 1,
+    );
+    expect(status.state).toBe('Emailed');
+
+    const asked = await json<{ queryResult: RunStatus[] }>(
+      temporal('workflow', 'query', '--workflow-id', id, '--type', 'status', '-o', 'json'),
+    );
+    expect(JSON.stringify(asked)).toContain('"Emailed"');
+    const listed = await until(
+      () =>
+        temporal(
+          'workflow',
+          'list',
+          '--query',
+          `BillRunNumber = '${number}' AND EmailState = 'Emailed' AND EmailSends = 3`,
+        ),
+      ({ stdout }) => stdout.includes(id),
+    );
+    expect(listed.code).toBe(0);
+    expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 3, max: 3 });
+  });
+});

@@ -1,0 +1,120 @@
+/** `list`, as operators and scripts run it. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { billRunKeyOf } from '../../../client/cli/list.js';
+import type { ListedRun } from '../../../client/index.js';
+import { cli, cliGiven, jsonLines } from '../../support/command-line.js';
+import { openRig, until, type Rig } from '../../support/rig.js';
+
+let rig: Rig;
+beforeAll(async () => {
+  rig = await openRig({ server: 'real' });
+});
+afterEach(() => rig.afterTest());
+afterAll(() => rig.close());
+
+/** Bill runs of one test, found by how their numbers begin. */
+function numbers(count: number): { prefix: string; all: readonly string[] } {
+  const prefix = `BR-${randomUUID().slice(0, 8).toUpperCase()}-`;
+  return { prefix, all: Array.from({ length: count }, (_, index) => `${prefix}${index + 1}`) };
+}
+
+const list = async (...args: string[]): Promise<readonly ListedRun[]> =>
+  jsonLines(await cli('list', '--json', ...args)) as readonly ListedRun[];
+
+const numbersIn = (runs: readonly ListedRun[]) => runs.map(({ billRunNumber }) => billRunNumber);
+
+test('lists bill runs by number, state, age and whether they are open, with what Temporal knows of each', async () => {
+  const { prefix, all } = numbers(3);
+  for (const number of all) {
+    const { id } = await rig.billRun.create({ number, status: number === all[0] ? 'Posted' : 'Completed' });
+    const handle = await rig.start({ billRunKey: number, escalationWindow: '0s' });
+    if (number === all[0]) await rig.result(handle);
+    else await rig.state(handle, 'WaitingForPost');
+    if (number !== all[0]) continue;
+    const [emailed] = await until(
+      () => list('--number', number),
+      ([run]) => run?.status === 'COMPLETED',
+    );
+    expect(emailed).toEqual({
+      workflowId: `email-bill-run/${number}`,
+      runId: expect.any(String) as string,
+      billRunNumber: number,
+      billRunId: id,
+      billRunStatus: 'Posted',
+      state: 'Emailed',
+      sends: 1,
+      status: 'COMPLETED',
+      startedAt: expect.stringMatching(/^\d{4}-.*Z$/) as string,
+      closedAt: expect.stringMatching(/^\d{4}-.*Z$/) as string,
+    });
+  }
+  const [first, second, third] = all;
+  await until(
+    () => list('--number', prefix, '--state', 'WaitingForPost'),
+    (runs) => runs.length === 2,
+  );
+  // Open ones first, and the newest first.
+  expect(numbersIn(await list('--number', prefix))).toEqual([third, second, first]);
+  expect(numbersIn(await list('--number', prefix, '--open'))).toEqual([third, second]);
+  expect(numbersIn(await list('--number', prefix, '--limit', '1'))).toEqual([third]);
+  expect(numbersIn(await list('--number', prefix, '--state', 'Emailed', '--state', 'Held'))).toEqual([first]);
+  expect(await list('--number', prefix, '--older-than', '1 hour')).toEqual([]);
+  expect(numbersIn(await list('--number', prefix, '--older-than', '0s'))).toHaveLength(3);
+
+  const table = await cliGiven({ env: { FORCE_COLOR: '1' } }, 'list', '--number', prefix);
+  expect(table).toMatchObject({ code: 0, stderr: '' });
+  expect(table.stdout.split('\n').map((line) => line.split(/ {2,}/).slice(0, 4))).toEqual([
+    ['BILL RUN', 'STATE', 'IN ZUORA', 'SENDS'],
+    [third, 'WaitingForPost', 'Completed', '0'],
+    [second, 'WaitingForPost', 'Completed', '0'],
+    [first, 'Emailed', 'Posted', '1'],
+    [''],
+  ]);
+  expect((await cli('list', '--number', prefix, '--limit', '2')).stderr).toContain('--limit 0');
+  for (const number of [second, third]) await rig.own(number ?? '').signal('finish');
+});
+
+test('the library lists as many as are asked for, also runs that have not seen their bill run yet', async () => {
+  const { prefix, all } = numbers(5);
+  for (const billRunKey of all) await rig.start({ billRunKey, postDeadline: '1 day' });
+  const pages = async (limit: number): Promise<number> => {
+    let count = 0;
+    for await (const { workflowId } of rig.emails.list({ number: prefix, limit })) {
+      expect(workflowId).toContain(prefix);
+      count += 1;
+    }
+    return count;
+  };
+  await until(
+    () => pages(0),
+    (count) => count === 5,
+  );
+  expect(await pages(3)).toBe(3);
+  for (const number of all) await rig.own(number).signal('finish');
+});
+
+test('says what it cannot follow, and lists nothing then', async () => {
+  const wrong = [
+    ['--state', 'Emailing'],
+    ['--older-than', 'yesterday'],
+    ['--number', "BR' OR '"],
+    ['--limit', '-1'],
+  ];
+  for (const args of wrong) expect(await cli('list', ...args), args.join(' ')).toMatchObject({ code: 2, stdout: '' });
+  expect((await cli('list', '--state', 'Emailing')).stderr).toContain('NeedsAttention');
+  expect((await cli('list', '--number', 'BR-NONE-OF-THESE')).stdout).toBe('No such bill run.\n');
+
+  const away = await cliGiven({ env: { TEMPORAL_NAMESPACE: 'not-there' } }, 'list');
+  expect(away).toMatchObject({ code: 6, stdout: '' });
+  expect(away.stderr).toContain('not-there');
+});
+
+test('a run that has not seen its bill run is told by the key that it was started with', () => {
+  const keyOf = (workflowId: string, billRunNumber: string | null = null) =>
+    billRunKeyOf({ workflowId, billRunNumber } as ListedRun);
+  expect(keyOf('email-bill-run/BR-1')).toBe('BR-1');
+  expect(keyOf('email-bill-run/8ad0/BR-1')).toBe('BR-1');
+  expect(keyOf('of-my-own/1')).toBe('of-my-own/1');
+  expect(keyOf('of-my-own/1', 'BR-1')).toBe('BR-1');
+});

@@ -1,0 +1,29 @@
+/** What the library loads when it is imported, from the build that pipelines get. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { projectRoot } from '../../../scripts/project-root.js';
+
+const library = pathToFileURL(join(projectRoot, 'dist', 'client', 'index.js')).href;
+
+/** The packages among `wanted` of which some file is loaded after an import of the library, and after what is done with it. */
+async function loaded(wanted: readonly string[], doing = ''): Promise<unknown> {
+  const program = `
+    import { createRequire } from 'node:module';
+    const library = await import(${JSON.stringify(library)});
+    ${doing}
+    const files = Object.keys(createRequire(import.meta.url).cache);
+    const wanted = ${JSON.stringify(wanted)};
+    console.log(JSON.stringify(wanted.filter((name) => files.some((file) => file.includes('/node_modules/' + name + '/')))));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program]);
+  return JSON.parse(stdout);
+}
+
+test('a pipeline that starts bill runs loads neither the worker nor what speaks to Zuora, until it asks Zuora', async () => {
+  const packages = ['@temporalio/client', '@temporalio/worker', 'undici'];
+  expect(await loaded(packages)).toEqual(['@temporalio/client']);
+  const preview = `await library.preview({ billRunKey: 'BR-1' }, {}).catch(() => undefined);`;
+  expect(await loaded(packages, preview)).toEqual(['@temporalio/client', 'undici']);
+});

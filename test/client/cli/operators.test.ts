@@ -1,0 +1,221 @@
+/** What operators ask and decide on the command line, of one bill run or of many. */
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
+import { projectRoot } from '../../../scripts/project-root.js';
+import { cliGiven, json, jsonLines, type Ended } from '../../support/command-line.js';
+import { emailsPerDocument, openRig, until, type Rig } from '../../support/rig.js';
+
+// `--all` is about all runs of a namespace, so this file has one of its own.
+const env = { TEMPORAL_NAMESPACE: `of-${randomUUID()}` };
+const cli = (...args: string[]): Promise<Ended> => cliGiven({ env }, ...args);
+
+let rig: Rig;
+beforeAll(async () => {
+  await json(cli('setup', '--create-namespace', '--json'));
+  // A hundred that wait, each polled ten times in a second as elsewhere, would be most of the work here.
+  const polling = { first: 1000, longest: 1000, afterAnHour: 1000 };
+  rig = await openRig({ server: 'real', namespace: env.TEMPORAL_NAMESPACE, polling });
+});
+afterEach(() => rig.afterTest());
+afterAll(() => rig.close());
+
+/** Bill runs that wait for the post. */
+async function waiting(count: number): Promise<readonly string[]> {
+  const one = async (): Promise<string> => {
+    const { number } = await rig.billRun.create({ status: 'Completed' });
+    await rig.state(await rig.start({ billRunKey: number }), 'WaitingForPost');
+    return number;
+  };
+  return Promise.all(Array.from({ length: count }, one));
+}
+
+/** Once as many are listed as there are: Temporal's list lags behind by a moment. */
+const listed = (count: number, ...filter: string[]) =>
+  until(
+    async () => jsonLines(await cli('list', '--open', '--limit', '0', '--json', ...filter)),
+    (runs) => runs.length === count,
+  );
+
+const isHeld = async (number: string): Promise<boolean> => (await rig.status(rig.own(number))).held;
+
+const finished = async (...numbers: string[]): Promise<void> => {
+  expect((await cli('finish', ...numbers)).code).toBe(0);
+  for (const number of numbers) await rig.result(rig.own(number));
+};
+
+test('several bill runs are told one by one, and what fails for one does not keep the others from it', async () => {
+  const [one = '', other = ''] = await waiting(2);
+  const held = await cli('hold', one, 'BR-00999999', other, one, '--reason', 'maintenance', '--json');
+  expect(held.code).toBe(3);
+  expect(jsonLines(held)).toEqual([
+    { billRunKey: one, workflowId: `email-bill-run/${one}`, signal: 'hold', ok: true },
+    {
+      ...{ billRunKey: 'BR-00999999', workflowId: null, signal: 'hold', ok: false },
+      error: { type: 'NotFound', message: expect.stringContaining('BR-00999999') as string },
+    },
+    { billRunKey: other, workflowId: `email-bill-run/${other}`, signal: 'hold', ok: true },
+  ]);
+  const asked = await cli('status', one, other, '--json');
+  expect(asked.code).toBe(0);
+  expect(jsonLines(asked)).toMatchObject([
+    { billRunKey: one, ok: true, status: { held: true, ignored: { count: 0 } } },
+    { billRunKey: other, ok: true, status: { held: true } },
+  ]);
+
+  const stdin = `# after the maintenance\n${one}\n\n  ${other} # the last\n`;
+  const released = await cliGiven({ env, stdin }, 'release', '--file', '-');
+  expect(released).toEqual({ code: 0, stderr: '', stdout: `${one}: told\n${other}: told\nrelease: told 2 of 2.\n` });
+  expect(await isHeld(one)).toBe(false);
+
+  const wrong = await cliGiven({ env, stdin: `${one}\n../x\n` }, 'finish', '--file', '-');
+  expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('"../x"') as string });
+  expect((await rig.status(rig.own(one))).state).toBe('WaitingForPost');
+  await finished(one, other);
+});
+
+test('hold --all and release --all tell those that are not so yet, and never without a yes', async () => {
+  const [one = '', other = ''] = await waiting(2);
+  const unasked = await cli('hold', '--all', '--json');
+  expect(unasked).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') as string });
+  expect(JSON.parse(unasked.stdout)).toMatchObject({ error: { type: 'InvalidInput' } });
+  expect(await isHeld(one)).toBe(false);
+
+  await cli('hold', one);
+  const keysIn = (ended: Ended) => jsonLines(ended).map((line) => (line as { billRunKey: string }).billRunKey);
+  expect(keysIn(await cli('hold', '--all', '--yes', '--json'))).toEqual([other]);
+  expect([await isHeld(one), await isHeld(other)]).toEqual([true, true]);
+  expect(keysIn(await cli('release', '--all', '--yes', '--json')).sort()).toEqual([one, other].sort());
+  expect((await cli('release', '--all', '--yes')).stdout).toBe('release: told 0 of 0.\n');
+  for (const number of [one, other]) {
+    expect(await rig.status(rig.own(number))).toMatchObject({ held: false, ignored: { count: 0 } });
+  }
+  expect((await cli('hold', '--all', '--yes', one)).code).toBe(2);
+  await finished(one, other);
+});
+
+test('a retry that a run ignores is a failure, with the reason; holding twice is none', async () => {
+  const [number = ''] = await waiting(1);
+  const retried = await cli('retry', number, '--json');
+  expect(retried).toMatchObject({ code: 2, stderr: expect.stringContaining('no question is open') as string });
+  expect(JSON.parse(retried.stdout)).toMatchObject({ error: { type: 'Ignored' } });
+  expect(await json(cli('hold', number, '--json'))).toEqual({ workflowId: `email-bill-run/${number}`, signal: 'hold' });
+  expect(await cli('hold', number)).toMatchObject({ code: 0, stderr: '' });
+  await finished(number);
+});
+
+test('a send that Zuora refused is found, mended in Zuora, retried, and emailed once', async () => {
+  const [number = ''] = await waiting(1);
+  await rig.control('PATCH', '/settings', { notificationActive: false });
+  await rig.billRun.change(number, { status: 'Posted' });
+  await rig.state(rig.own(number), 'NeedsAttention');
+  await listed(1, '--state', 'NeedsAttention');
+  const asks = await cli('status', number);
+  expect(asks).toMatchObject({ code: 4, stdout: expect.stringContaining('is not active') as string });
+  expect(asks.stdout).toContain(`bill-run-emails retry ${number}`);
+
+  await rig.control('PATCH', '/settings', { notificationActive: true });
+  const note = ['--requested-by', 'you', '--reason', 'notification is active'];
+  expect((await cli('retry', number, '--ordinal', '1', ...note)).code).toBe(0);
+  await rig.state(rig.own(number), 'Emailed');
+  expect((await cli('sends', number)).stdout).toContain('retry by you: notification is active');
+  expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
+  await finished(number);
+});
+
+test('a send of which nobody knows whether it was carried out is settled by a retry, and emailed once', async () => {
+  const { number } = await rig.billRun.create();
+  await rig.fault({ path: `/v1/bill-runs/${number}/emails`, when: 'after', fault: 'reset' });
+  const own = await rig.start({ billRunKey: number, sendBudget: '1s' });
+  await rig.state(own, 'NeedsAttention');
+  expect((await cli('status', number)).stdout).toContain('unknown: Nobody knows');
+  expect((await cli('sends', number)).stdout).toContain('unknown  no answer');
+
+  expect((await cli('retry', number, '--ordinal', '1', '--requested-by', 'you', '--reason', 'why')).code).toBe(0);
+  await rig.state(own, 'Emailed');
+  expect((await cli('sends', number)).stdout).toContain('accepted (stored reply)');
+  expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
+  await finished(number);
+});
+
+test('a freeze of all sends is put on and taken off while a hundred bill runs are open, and each is emailed once', async () => {
+  const numbers = await waiting(100);
+  await listed(100);
+  expect(await cli('hold', '--all')).toMatchObject({ code: 2, stdout: '' });
+  const held = await cli('hold', '--all', '--yes', '--requested-by', 'you', '--reason', 'wrong template');
+  expect(held).toMatchObject({ code: 0, stderr: '' });
+  expect(held.stdout).toMatch(/\nhold: told 100 of 100\.\n$/);
+
+  await Promise.all(numbers.map((number) => rig.billRun.change(number, { status: 'Posted' })));
+  await listed(100, '--state', 'Held');
+  const paths = numbers.map((number) => `/v1/bill-runs/${number}/emails`);
+  expect((await rig.requests()).filter(({ path }) => paths.includes(path))).toEqual([]);
+
+  expect((await cli('release', '--all', '--yes')).stdout).toMatch(/\nrelease: told 100 of 100\.\n$/);
+  await listed(100, '--state', 'Emailed');
+  for (const number of numbers) {
+    expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
+  }
+  await finished(...numbers);
+  // A hundred lives, and a replay of each: on a busy machine more than others take.
+}, 300_000);
+
+test('what was asked for is done also where nobody reads what is told', async () => {
+  const numbers = await waiting(3);
+  const child = spawn(process.execPath, [join(projectRoot, 'dist', 'client', 'cli', 'main.js'), 'hold', ...numbers], {
+    env: { ...process.env, TEMPORAL_ADDRESS: inject('temporalAddress'), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  child.stdout.destroy();
+  const [stderr] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+  expect({ code: child.exitCode, stderr }).toEqual({ code: 0, stderr: '' });
+  for (const number of numbers) expect(await isHeld(number)).toBe(true);
+  await finished(...numbers);
+});
+
+test('a run that was stopped, or failed, says that its last word is the last', async () => {
+  const [number = ''] = await waiting(1);
+  await rig.own(number).terminate('the wrong one');
+  const over = await cli('status', number, '--json');
+  expect(over.code).toBe(5);
+  expect(JSON.parse(over.stdout)).toMatchObject({
+    state: 'WaitingForPost',
+    ended: { status: 'TERMINATED', at: expect.stringMatching(/^\d{4}-.*Z$/) as string },
+  });
+  const table = await cli('status', number);
+  expect(table.stdout).toMatch(/^over +terminated \d{4}-.*Z; the rest is its last word/m);
+  expect(table.stdout).not.toMatch(/^(waiting for|until|answer with)/m);
+  expect((await cli('status', number, '--file', '/dev/null')).code).toBe(2);
+
+  const { number: failing } = await rig.billRun.create({ status: 'Canceled' });
+  const run = await rig.start({ billRunKey: failing });
+  await expect(run.result()).rejects.toThrow();
+  const both = await cli('status', failing, number);
+  expect(both).toMatchObject({ code: 5, stderr: '' });
+  expect(both.stdout).toMatch(
+    new RegExp(`^${failing}: NotPosted, failed \\d.*\\n${number}: WaitingForPost, terminated \\d.*\\n$`),
+  );
+});
+
+test('mistakes are one line on stderr and, with --json, one object on stdout', async () => {
+  const mistakes = [
+    ['nonsense'],
+    ['status'],
+    ['hold'],
+    ['status', '--file', 'not/there'],
+    ['start', 'BR-1', '--cool', '1h'],
+  ];
+  for (const args of mistakes) {
+    const { code, stdout, stderr } = await cli(...args, '--json');
+    expect({ args, code, lines: stderr.trim().split('\n').length }).toMatchObject({ args, code: 2, lines: 1 });
+    expect(JSON.parse(stdout)).toMatchObject({
+      error: { type: 'InvalidInput', message: expect.any(String) as string },
+    });
+  }
+  const profile = await cliGiven({ env: { TEMPORAL_PROFILE: 'not-there' } }, 'status', 'BR-1');
+  expect(profile.stderr.split('\n').filter((line) => line.startsWith('    at '))).toEqual([]);
+  expect(await cli('--version')).toEqual({ code: 0, stdout: '0.1.0\n', stderr: '' });
+});

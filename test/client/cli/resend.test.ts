@@ -1,0 +1,96 @@
+/** `resend --wait`, and request ids that were served before. */
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { ResendOutcome } from '../../../client/index.js';
+import { TASK_QUEUE } from '../../../workflows/contract/contract.js';
+import { cli, type Ended } from '../../support/command-line.js';
+import { emailsPerDocument, openRig, until, type Rig } from '../../support/rig.js';
+
+let rig: Rig;
+beforeAll(async () => {
+  // The task queue of the command line, which starts runs here.
+  rig = await openRig({ server: 'real', taskQueue: TASK_QUEUE });
+});
+afterEach(() => rig.afterTest());
+afterAll(() => rig.close());
+
+const outcomeOf = ({ code, stdout }: Ended) => ({ code, ...(JSON.parse(stdout) as ResendOutcome) });
+
+test('waits until the resend is emailed, and a request id emails once, whichever run served it', async () => {
+  const { number } = await rig.billRun.create();
+  const own = rig.own(number);
+  const resend = async (id: string, ...args: string[]) =>
+    outcomeOf(await cli('resend', number, '--request-id', id, '--json', ...args));
+  expect(await resend('T-1', '--wait')).toMatchObject({
+    ...{ code: 0, result: 'emailed', workflowId: own.workflowId, requestId: 'T-1' },
+    send: { ordinal: 1, resend: true, outcome: 'accepted' },
+  });
+  expect(await resend('T-1')).toMatchObject({ code: 0, result: 'alreadyEmailed', send: { ordinal: 1 } });
+  expect((await rig.status(own)).ignored.count).toBe(0);
+  await own.signal('finish');
+  await rig.result(own);
+  expect(await resend('T-1')).toMatchObject({ code: 0, result: 'alreadyEmailed' });
+  expect(await resend('T-2', '--wait=1m')).toMatchObject({ code: 0, result: 'emailed' });
+  // Only the histories of earlier runs tell of this one.
+  expect(await resend('T-1', '--wait')).toMatchObject({ code: 0, result: 'alreadyEmailed' });
+  expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 2, max: 2 });
+  await own.signal('finish');
+});
+
+test('ends its wait when a person is asked, and when the time is over', async () => {
+  const { number } = await rig.billRun.create({ status: 'Completed' });
+  const own = rig.own(number);
+  const over = await cli('resend', number, '--request-id', 'T-1', '--wait=1s', '--json');
+  expect(outcomeOf(over)).toMatchObject({ code: 4, result: 'waiting' });
+  await own.signal('hold');
+  await rig.fault({
+    ...{ path: `/v1/bill-runs/${number}/emails`, fault: 'respond', status: 400 },
+    body: { success: false, reasons: [{ code: 58730020, message: 'no' }] },
+  });
+  await rig.billRun.change(number, { status: 'Posted' });
+  await rig.state(own, 'Held');
+  const held = await cli('resend', number, '--request-id', 'T-1', '--wait');
+  expect(held).toMatchObject({ code: 4, stdout: expect.stringContaining(`release ${number}`) as string });
+  await own.signal('release');
+  await rig.state(own, 'NeedsAttention');
+  const refused = outcomeOf(await cli('resend', number, '--request-id', 'T-1', '--wait', '--json'));
+  expect(refused).toMatchObject({ code: 4, result: 'needsPerson', text: expect.stringContaining('retry') as string });
+  // Another request takes the place of the refused send, and emails for both.
+  for (const [id, result] of [
+    ['T-2', 'emailed'],
+    ['T-1', 'alreadyEmailed'],
+  ] as const) {
+    const outcome = outcomeOf(await cli('resend', number, '--request-id', id, '--wait', '--json'));
+    expect(outcome).toMatchObject({ code: 0, result, send: { ordinal: 2 } });
+  }
+  await own.signal('finish');
+  await rig.result(own);
+});
+
+test('a run that closes without emailing ends the wait with 5', async () => {
+  const { number } = await rig.billRun.create({ status: 'Completed' });
+  const own = rig.own(number);
+  const waiting = cli('resend', number, '--wait', '--json');
+  await until(
+    () => rig.status(own).catch(() => undefined),
+    (status) => status?.state === 'WaitingForPost',
+  );
+  await own.signal('finish');
+  expect(outcomeOf(await waiting)).toMatchObject({ code: 5, result: 'notEmailed', send: null });
+});
+
+test('a bill run that stands where the duration would is not taken for one, and nothing is asked for', async () => {
+  const { number } = await rig.billRun.create();
+  for (const args of [
+    ['--wait', number],
+    [number, '--wait', 'long'],
+  ]) {
+    expect(await cli('resend', ...args)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--wait last') as string,
+    });
+  }
+  expect((await cli('status', number)).code).toBe(3);
+  const args = ['resend', '--wait', '1m', number, '--request-id', 'T-1', '--json'];
+  expect(outcomeOf(await cli(...args))).toMatchObject({ code: 0, result: 'emailed' });
+  await rig.own(number).signal('finish');
+});

@@ -1,0 +1,175 @@
+/** Pipelines start many bill runs by one command, or one call, and may repeat it as a whole. */
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { msToTs } from '@temporalio/common/lib/time.js';
+import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
+import { BillRunEmails } from '../../../client/index.js';
+import { projectRoot } from '../../../scripts/project-root.js';
+import { TASK_QUEUE } from '../../../workflows/contract/contract.js';
+import { cli, cliGiven, jsonLines } from '../../support/command-line.js';
+import { emailsPerDocument, openRig, type Rig } from '../../support/rig.js';
+
+let rig: Rig;
+let folder: string;
+beforeAll(async () => {
+  rig = await openRig({ server: 'real', taskQueue: TASK_QUEUE });
+  folder = mkdtempSync(join(tmpdir(), 'bill-run-emails-files-'));
+});
+afterEach(() => rig.afterTest());
+afterAll(async () => {
+  rmSync(folder, { recursive: true });
+  await rig.close();
+});
+
+const numbersOf = async (count: number, status: string): Promise<readonly string[]> => {
+  const created = await Promise.all(Array.from({ length: count }, () => rig.billRun.create({ status })));
+  return created.map(({ number }) => number);
+};
+
+function fileOf(name: string, ...lines: readonly string[]): string {
+  const file = join(folder, name);
+  writeFileSync(file, `${lines.join('\n')}\n`);
+  return file;
+}
+
+test('each line of a CSV file is started as it says, one that is wrong is told, and all of it may be repeated', async () => {
+  const [plain = '', quick = '', stopped = ''] = await numbersOf(3, 'Posted');
+  const file = fileOf(
+    'runs.csv',
+    'billRunKey,requestedBy,reason,escalationWindow',
+    `${plain},alice,"October, late",`,
+    `../x,,,`,
+    `${quick},,,0s`,
+    `${stopped},,,forever`,
+    `${plain},,,`,
+  );
+  const first = await cli('start', '--file', file, '--requested-by', 'pipeline', '--json');
+  const id = (number: string) => `email-bill-run/${number}`;
+  const runId = expect.any(String) as string;
+  const invalid = (text: string) => ({
+    ...{ ok: false, workflowId: null, runId: null, result: 'invalid' },
+    error: { type: 'InvalidInput', message: expect.stringContaining(text) as string },
+  });
+  expect(first.code).toBe(2);
+  expect(first.stderr).toBe('5 bill runs: 2 started, 2 invalid, 1 joined.\n');
+  expect(jsonLines(first)).toEqual([
+    { line: 2, billRunKey: plain, ok: true, workflowId: id(plain), runId, result: 'started' },
+    { line: 3, billRunKey: '../x', ...invalid('billRunKey must be') },
+    { line: 4, billRunKey: quick, ok: true, workflowId: id(quick), runId, result: 'started' },
+    { line: 5, billRunKey: stopped, ...invalid('escalationWindow must be a duration') },
+    expect.objectContaining({ line: 6, billRunKey: plain, ok: true, result: 'joined' }),
+  ]);
+  await rig.state(rig.own(plain), 'Emailed');
+  await rig.result(rig.own(quick));
+  const by = async (number: string) => (await rig.sends(rig.own(number)))[0]?.requests[0];
+  expect(await by(plain)).toMatchObject({ requestedBy: 'alice', reason: 'October, late' });
+  expect(await by(quick)).toMatchObject({ requestedBy: 'pipeline' });
+
+  await rig.own(plain).cancel();
+  await rig
+    .own(plain)
+    .result()
+    .catch(() => undefined);
+  const again = await cli('start', '--file', file);
+  expect(again.code).toBe(5);
+  const lines = again.stdout.split('\n');
+  expect(lines[0]).toBe(`line 2, ${plain}: canceled`);
+  expect(lines[1]).toMatch(/^line 3, \.\.\/x: invalid, invalid input: billRunKey must be/);
+  expect(lines[2]).toBe(`line 4, ${quick}: alreadyEmailed`);
+  expect(lines.slice(4)).toEqual([
+    `line 6, ${plain}: canceled`,
+    '5 bill runs: 2 canceled, 2 invalid, 1 alreadyEmailed.',
+    '',
+  ]);
+  expect(emailsPerDocument([...(await rig.mailbox(plain)), ...(await rig.mailbox(quick))])).toEqual({ min: 1, max: 1 });
+});
+
+test('JSON lines from stdin, keys as arguments, and the library do the same', async () => {
+  const numbers = await numbersOf(40, 'Completed');
+  const stdin = numbers.map((billRunKey) => JSON.stringify({ billRunKey, reason: 'October' })).join('\n');
+  const started = await cliGiven({ stdin }, 'start', '--file', '-', '--concurrency', '7', '--json');
+  expect(started.code).toBe(0);
+  expect(jsonLines(started)).toEqual(
+    numbers.map(
+      (billRunKey, index) => expect.objectContaining({ line: index + 1, billRunKey, result: 'started' }) as object,
+    ),
+  );
+  const [one = '', other = ''] = numbers;
+  expect(jsonLines(await cli('start', one, other, '--json'))).toMatchObject([
+    { billRunKey: one, result: 'joined' },
+    { billRunKey: other, result: 'joined' },
+  ]);
+  const results = [];
+  const inputs = [{ billRunKey: one }, { billRunKey: 'no key' }, { billRunKey: other }];
+  for await (const each of new BillRunEmails(rig.client).startMany(inputs, { concurrency: 2 })) results.push(each);
+  expect(results).toMatchObject([
+    { input: inputs[0], ok: true, value: { result: 'joined' } },
+    { input: inputs[1], ok: false, error: { type: 'InvalidInput' } },
+    { input: inputs[2], ok: true, value: { result: 'joined' } },
+  ]);
+});
+
+test('a bill run that is there more than once is started by its first line and joined by the others, however many go at once', async () => {
+  const [number = '', other = ''] = await numbersOf(2, 'Completed');
+  const stdin = [number, other, ...Array.from({ length: 20 }, () => number), other].join('\r\n');
+  const lines = jsonLines(await cliGiven({ stdin }, 'start', '--file', '-', '--concurrency', '50', '--json'));
+  expect(lines.map((line) => (line as { result: string }).result)).toEqual([
+    ...['started', 'started'],
+    ...Array.from({ length: 21 }, () => 'joined'),
+  ]);
+});
+
+test('what was interrupted has told whole lines only, and the whole file may be started again', async () => {
+  const namespace = `interrupted-${randomUUID()}`;
+  const workflowExecutionRetentionPeriod = msToTs('1 day');
+  await rig.connection.workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod });
+  const numbers = Array.from({ length: 300 }, (_, index) => `BR-${index}`);
+  const file = fileOf('many.txt', ...numbers);
+  const env = { TEMPORAL_ADDRESS: inject('temporalAddress'), TEMPORAL_NAMESPACE: namespace };
+  const command = [join(projectRoot, 'dist', 'client', 'cli', 'main.js'), 'start', '--file', file, '--json'];
+  const child = spawn(process.execPath, [...command, '--concurrency', '1'], { env: { ...process.env, ...env } });
+  child.stdout.once('data', () => child.kill('SIGINT'));
+  const [stdout, ended] = await Promise.all([text(child.stdout), once(child, 'close')]);
+  // A shell makes 130 of it.
+  expect(ended).toEqual([null, 'SIGINT']);
+  expect(stdout).toMatch(/\n$/);
+  const told = jsonLines({ code: 130, stdout, stderr: '' }) as { billRunKey: string }[];
+  expect(told.map(({ billRunKey }) => billRunKey)).toEqual(numbers.slice(0, told.length));
+  expect(told.length).toBeLessThan(numbers.length);
+
+  const again = await cliGiven({ env }, ...command.slice(1));
+  expect(again.code).toBe(0);
+  const results = (jsonLines(again) as { result: string }[]).map(({ result }) => result);
+  expect(results).toHaveLength(300);
+  expect(new Set(results.slice(0, told.length))).toEqual(new Set(['joined']));
+  expect(results.at(-1)).toBe('started');
+  // On no terminal, there is no progress.
+  expect(again.stderr).toMatch(/^300 bill runs: \d+ joined, \d+ started\.\n$/);
+});
+
+test('a file that cannot be read as a whole starts nothing, and one without bill runs is a mistake', async () => {
+  const [number = ''] = await numbersOf(1, 'Completed');
+  const wrong = await cli('start', '--file', fileOf('wrong.csv', 'number,reason', `${number},x`), '--json');
+  expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('one is billRunKey') as string });
+  expect((await cli('status', number)).code).toBe(3);
+  const empty = fileOf('empty.txt', '# none today');
+  for (const file of [empty, fileOf('header.csv', 'billRunKey,reason')]) {
+    expect(await cli('start', '--file', file)).toEqual({
+      ...{ code: 2, stdout: '' },
+      stderr: `${file} names no bill run to start\n`,
+    });
+  }
+  expect(await cli('start', '--file', join(folder, 'none.csv'))).toMatchObject({
+    ...{ code: 2, stdout: '' },
+    stderr: expect.stringMatching(/none\.csv cannot be read: ENOENT.*\n$/) as string,
+  });
+  expect(await cli('start', number, '--file', 'x')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('not both') as string,
+  });
+});

@@ -1,0 +1,287 @@
+/** What the doctor finds, on a real Temporal server, a simulated Zuora, and some that are ill. */
+import { join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
+import { BillRunEmails, diagnose, type Check, type Diagnosis, type DoctorOptions } from '../../../client/index.js';
+import { msToTs } from '@temporalio/common/lib/time.js';
+import { Checkup, NOTHING } from '../../../client/doctor/checkup.js';
+import { aheadOfAnswer, aheadOfWorker, clockFinding } from '../../../client/doctor/clocks.js';
+import { indexedTypes } from '../../../client/temporal/setup.js';
+import { exitCodeOfDiagnosis } from '../../../client/doctor/doctor.js';
+import { doctorTable } from '../../../client/cli/doctor-table.js';
+import { projectRoot } from '../../../scripts/project-root.js';
+import { simulatorEnvironment } from '../../../scripts/simulator-control.js';
+import { SIMULATOR_CREDENTIALS } from '../../../simulator/index.js';
+import { json, openLoopbackZuora, stall } from '../../support/loopback-zuora.js';
+import { openRig, until, type Rig } from '../../support/rig.js';
+
+let rig: Rig;
+beforeAll(async () => {
+  rig = await openRig({ server: 'real' });
+});
+afterAll(() => rig.close());
+
+beforeEach(() => {
+  environment({
+    TEMPORAL_ADDRESS: inject('temporalAddress'),
+    ...simulatorEnvironment(rig.simulatorUrl),
+  });
+});
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await rig.afterTest();
+});
+
+function environment(variables: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value);
+}
+
+const examine = (options: DoctorOptions = {}): Promise<Diagnosis> => diagnose({ taskQueue: rig.taskQueue, ...options });
+
+const of = ({ checks }: Diagnosis, name: Check['name']): Check | undefined =>
+  checks.find((check) => check.name === name);
+
+const results = ({ checks }: Diagnosis): Record<string, string> =>
+  Object.fromEntries(checks.map(({ name, result }) => [name, result]));
+
+/** Only what is not as it should be. */
+const ills = (diagnosis: Diagnosis): Record<string, string> =>
+  Object.fromEntries(Object.entries(results(diagnosis)).filter(([, result]) => result !== 'ok'));
+
+const TEMPORAL_IS_AWAY = {
+  temporal: 'error',
+  temporalVersion: 'skipped',
+  namespace: 'skipped',
+  searchAttributes: 'skipped',
+  workflowWorkers: 'skipped',
+  activityWorkers: 'skipped',
+  temporalClock: 'skipped',
+};
+
+describe('The doctor', () => {
+  test('finds nothing wrong where all is well, and changes nothing', async () => {
+    const diagnosis = await until(examine, ({ ok }) => ok);
+    expect(ills(diagnosis)).toEqual({});
+    expect(exitCodeOfDiagnosis(diagnosis)).toBe(0);
+    expect(of(diagnosis, 'temporalVersion')?.text).toMatch(/^server \d+\.\d+\.\d+.*, client SDK 1\.\d+\.\d+$/);
+    expect(of(diagnosis, 'workflowWorkers')?.text).toContain(`1 worker takes workflow tasks of ${rig.taskQueue}`);
+    const { clientId, clientSecret } = SIMULATOR_CREDENTIALS;
+    for (const secret of [clientId, clientSecret]) expect(JSON.stringify(diagnosis)).not.toContain(secret);
+    const calls = (await rig.requests()).map(({ method, path }) => `${method} ${path}`);
+    expect(new Set(calls)).toEqual(new Set(['POST /oauth/token', 'GET /object-query/billing-runs']));
+  });
+
+  test('tells all checks in the same order, those that were skipped as well', async () => {
+    const names = (await examine()).checks.map(({ name }) => name);
+    environment({ TEMPORAL_ADDRESS: '127.0.0.1:1', ZUORA_CLIENT_SECRET: '' });
+    const diagnosis = await examine();
+    expect(diagnosis.checks.map(({ name }) => name)).toEqual(names);
+    expect(ills(diagnosis)).toEqual({
+      ...TEMPORAL_IS_AWAY,
+      zuoraConfiguration: 'error',
+      zuoraToken: 'skipped',
+      zuoraRead: 'skipped',
+      zuoraClock: 'skipped',
+    });
+    expect(of(diagnosis, 'zuoraClock')?.text).toContain('zuoraConfiguration');
+    expect(of(diagnosis, 'zuoraConfiguration')?.text).toContain('ZUORA_CLIENT_SECRET is missing');
+    // What must be mended first is told by the exit code.
+    expect(exitCodeOfDiagnosis(diagnosis)).toBe(2);
+    for (const { result, todo } of diagnosis.checks) if (result === 'error') expect(todo).toBeTruthy();
+  });
+
+  test('goes on with Zuora where Temporal is away', async () => {
+    environment({ TEMPORAL_ADDRESS: '127.0.0.1:1' });
+    const diagnosis = await examine();
+    expect(ills(diagnosis)).toEqual(TEMPORAL_IS_AWAY);
+    expect(of(diagnosis, 'temporal')?.text).toContain('127.0.0.1:1');
+    expect(exitCodeOfDiagnosis(diagnosis)).toBe(6);
+  });
+
+  test('tells a namespace that is not there from a server that is not there', async () => {
+    environment({ TEMPORAL_NAMESPACE: 'nowhere' });
+    const diagnosis = await examine();
+    expect(of(diagnosis, 'temporal')?.result).toBe('ok');
+    expect(of(diagnosis, 'namespace')).toMatchObject({
+      result: 'error',
+      todo: expect.stringContaining('setup') as string,
+    });
+    expect(of(diagnosis, 'searchAttributes')).toMatchObject({ result: 'skipped' });
+  });
+
+  test('tells search attributes that are missing, or registered with another type', async () => {
+    const namespace = `of-${randomUUID()}`;
+    environment({ TEMPORAL_NAMESPACE: namespace });
+    await rig.connection.workflowService.registerNamespace({
+      namespace,
+      workflowExecutionRetentionPeriod: msToTs('1 day'),
+    });
+    const bare = await until(examine, (found) => of(found, 'searchAttributes')?.text.includes('lacks') === true);
+    expect(of(bare, 'searchAttributes')).toMatchObject({
+      result: 'error',
+      text: expect.stringContaining('BillRunNumber, BillRunId') as string,
+      todo: expect.stringContaining('setup') as string,
+    });
+    const emails = await BillRunEmails.connect();
+    // A start does not depend on them; a worker would not take it before they are there.
+    expect(await emails.start({ billRunKey: 'BR-00000001' })).toMatchObject({ result: 'started' });
+    await emails.close();
+    const { EmailSends: int = 0, ...keywords } = indexedTypes();
+    const searchAttributes = { ...keywords, BillRunId: int, EmailSends: int };
+    await rig.connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
+    const mistyped = await until(examine, (found) => of(found, 'searchAttributes')?.text.includes('lacks') === false);
+    expect(of(mistyped, 'searchAttributes')).toMatchObject({
+      result: 'error',
+      text: 'BillRunId is registered with another type',
+    });
+  });
+
+  test('misses workers that do not run', async () => {
+    const diagnosis = await examine({ taskQueue: `nobody-${randomUUID()}` });
+    expect(ills(diagnosis)).toEqual({ workflowWorkers: 'error', activityWorkers: 'error', temporalClock: 'skipped' });
+    expect(of(diagnosis, 'activityWorkers')?.text).toContain('nobody-');
+    expect(exitCodeOfDiagnosis(diagnosis)).toBe(6);
+  });
+
+  test('shows no line of a configuration file that cannot be read: it may hold a key', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'bill-run-emails-doctor-'));
+    onTestFinished(() => {
+      rmSync(folder, { recursive: true });
+    });
+    writeFileSync(join(folder, 'temporal.toml'), '[profile.default]\napi_key = "hunter2\naddress = "x"\n');
+    environment({ TEMPORAL_CONFIG_FILE: join(folder, 'temporal.toml') });
+    const diagnosis = await examine();
+    expect(of(diagnosis, 'temporalConfiguration')).toMatchObject({ result: 'error' });
+    expect(JSON.stringify(diagnosis)).not.toContain('hunter2');
+    expect(exitCodeOfDiagnosis(diagnosis)).toBe(2);
+  });
+
+  test('tells credentials that Zuora does not take, without showing them', async () => {
+    environment({ ZUORA_CLIENT_SECRET: 'hunter2' });
+    const diagnosis = await until(examine, (found) => of(found, 'activityWorkers')?.result === 'ok');
+    expect(ills(diagnosis)).toEqual({ zuoraToken: 'error', zuoraRead: 'skipped', zuoraClock: 'skipped' });
+    expect(of(diagnosis, 'zuoraToken')?.todo).toContain('ZUORA_CLIENT_SECRET');
+    expect(JSON.stringify(diagnosis)).not.toContain('hunter2');
+    expect(exitCodeOfDiagnosis(diagnosis)).toBe(7);
+  });
+
+  test('tells a read that Zuora refuses', async () => {
+    await rig.fault({ method: 'GET', path: '/object-query/billing-runs', fault: 'respond', status: 403, body: {} });
+    expect(of(await examine(), 'zuoraRead')).toMatchObject({
+      result: 'error',
+      text: expect.stringContaining('403') as string,
+      todo: expect.stringContaining('permissions') as string,
+    });
+  });
+
+  test.each([
+    ['behind', 3600_000],
+    ['ahead of', -3600_000],
+  ])('warns of a clock that is an hour %s that of Zuora', async (words, offMs) => {
+    const date = new Date(Date.now() + offMs).toUTCString();
+    const { baseUrl } = await openLoopbackZuora({ call: json(200, { data: [] }, { date }) });
+    environment({ ZUORA_BASE_URL: baseUrl.href });
+    const clock = of(await examine(), 'zuoraClock');
+    expect(clock?.result).toBe('warning');
+    expect(clock?.text).toMatch(new RegExp(`at least (59|60) min ${words} Zuora's`));
+  });
+
+  test('warns where Zuora does not tell the time, and takes only a list for an answer', async () => {
+    const { baseUrl } = await openLoopbackZuora({ call: json(200, { data: [] }, { date: 'soon' }) });
+    environment({ ZUORA_BASE_URL: baseUrl.href });
+    expect(of(await examine(), 'zuoraClock')).toMatchObject({ result: 'warning' });
+    const other = await openLoopbackZuora({ call: json(200, { success: true }) });
+    environment({ ZUORA_BASE_URL: other.baseUrl.href });
+    expect(of(await examine(), 'zuoraRead')).toMatchObject({ result: 'error' });
+  });
+
+  test('reads in an entity only with Multi-entity, and asks for one there', async () => {
+    expect(of(await examine({ entityId: 'e-1' }), 'zuoraConfiguration')).toMatchObject({ result: 'error' });
+    environment({ ZUORA_MULTI_ENTITY: 'true' });
+    const unnamed = await examine();
+    expect(of(unnamed, 'zuoraRead')).toMatchObject({
+      result: 'skipped',
+      todo: expect.stringContaining('--entity') as string,
+    });
+    expect(of(unnamed, 'zuoraClock')).toMatchObject({ result: 'skipped' });
+    const { baseUrl, calls } = await openLoopbackZuora({ call: json(200, { data: [] }) });
+    environment({ ZUORA_BASE_URL: baseUrl.href });
+    expect(of(await examine({ entityId: 'e-1' }), 'zuoraRead')).toMatchObject({ result: 'ok' });
+    expect(calls[0]?.headers['zuora-entity-ids']).toBe('e-1');
+  });
+
+  test('waits for no answer longer than its deadline', async () => {
+    const { baseUrl } = await openLoopbackZuora({ call: stall });
+    environment({ ZUORA_BASE_URL: baseUrl.href });
+    expect(of(await examine({ deadlineMs: 2000 }), 'zuoraRead')).toMatchObject({ result: 'error' });
+    const checkup = new Checkup(10);
+    const explain = (error: unknown) => ({ text: String(error), todo: 'wait' });
+    await checkup.check('zuoraToken', NOTHING, explain, () => new Promise(() => undefined));
+    expect(checkup.checks).toMatchObject([{ result: 'error', text: expect.stringContaining('0.01 s') as string }]);
+  });
+});
+
+describe('The clock of this machine', () => {
+  const DATE = Date.parse('2026-03-02T12:00:00Z');
+
+  test.each([
+    // Zuora writes whole seconds, and the call may have been answered at any time in between.
+    [0, 0, 0],
+    [999, 5000, 0],
+    [-5000, 0, 0],
+    [1500, 1600, 500],
+    [-5000, -1, -1],
+    [3_601_000, 3_602_000, 3_600_000],
+  ])('is ahead of an answer, by a call from %i to %i ms after its date, by %i ms at least', (from, to, aheadMs) => {
+    expect(aheadOfAnswer(DATE, { from: DATE + from, to: DATE + to })).toBe(aheadMs);
+  });
+
+  test.each([
+    [0, 0],
+    [300_000, 0],
+    [300_001, 1],
+    [-2000, -2000],
+  ])('is ahead of Temporal, %i ms after a worker asked, by %i ms at least', (passed, aheadMs) => {
+    expect(aheadOfWorker(DATE, DATE + passed)).toBe(aheadMs);
+  });
+
+  test('is told from a minute on', () => {
+    expect(clockFinding(60_000, 'theirs', 'agreed')).toMatchObject({ result: 'ok', text: 'agreed' });
+    expect(clockFinding(60_001, 'theirs', '')).toMatchObject({
+      text: expect.stringContaining('60 s ahead of theirs') as string,
+    });
+    expect(clockFinding(-150_000, 'theirs', '')).toMatchObject({
+      text: expect.stringContaining('2 min behind theirs') as string,
+    });
+  });
+});
+
+describe('bill-run-emails doctor', () => {
+  test('prints a line for each check with what to do, or one JSON object, and ends with what must be mended first', async () => {
+    const cli = (...args: string[]) =>
+      new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
+        const env = { ...process.env, TEMPORAL_ADDRESS: '127.0.0.1:1' };
+        const command = [join(projectRoot, 'dist', 'client', 'cli', 'main.js'), 'doctor', ...args];
+        execFile(process.execPath, command, { env }, (error, stdout, stderr) => {
+          resolve({ code: error?.code ?? 0, stdout, stderr });
+        });
+      });
+    const printed = await cli('--json');
+    expect(printed).toMatchObject({ code: 6, stderr: '' });
+    const diagnosis = JSON.parse(printed.stdout) as Diagnosis;
+    expect(diagnosis.ok).toBe(false);
+    expect(ills(diagnosis)).toEqual(TEMPORAL_IS_AWAY);
+    const { stdout } = await cli();
+    expect(stdout).toMatch(/^error +temporal +Temporal cannot be reached at 127\.0\.0\.1:1/m);
+    expect(stdout).toMatch(/^ok +zuoraRead /m);
+    expect(stdout).toContain('→ Check TEMPORAL_ADDRESS');
+    expect(stdout).toContain('Errors: 1. Warnings: 0.');
+  });
+
+  test('says so where nothing is wrong', () => {
+    expect(doctorTable({ ok: true, checks: [] })).toContain('Nothing is wrong.');
+  });
+});

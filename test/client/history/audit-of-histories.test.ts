@@ -1,0 +1,614 @@
+/** The audit of lives that were recorded, and of histories that hardly any life leaves. Without a server. */
+import { describe, expect, test } from 'vitest';
+import { auditOf, type Audit } from '../../../client/history/audit.js';
+import type { AttemptReceipt } from '../../../workflows/contract/activities.js';
+import {
+  made,
+  payload,
+  payloads,
+  recorded,
+  temporalWith,
+  UNDECODABLE,
+  type KnownRun,
+} from '../../support/histories.js';
+
+const HOME = 'email-bill-run/BR-1';
+
+/** The audit of the first run's workflow id. */
+function audited(...runs: readonly [KnownRun, ...KnownRun[]]): Promise<Audit> {
+  return auditOf(temporalWith(...runs), runs[0].workflowId);
+}
+
+function told({ entries }: Audit): unknown[] {
+  return entries.map(({ event, identity, requestedBy, text }) => [event, identity, requestedBy, text]);
+}
+
+async function toldOf(...events: Parameters<typeof made>[0]): Promise<unknown[]> {
+  return told(await audited(made(events)));
+}
+
+// Events, as Temporal writes them.
+
+const started = (attributes: object = {}) => ({
+  workflowExecutionStartedEventAttributes: { workflowId: HOME, identity: 'p@ci', ...attributes },
+});
+const signal = (signalName: string, input?: object) => ({
+  workflowExecutionSignaledEventAttributes: { signalName, input, identity: 'cli@desk' },
+});
+const scheduled = (name: string, input?: unknown) => ({
+  activityTaskScheduledEventAttributes: { activityType: { name }, input: payloads(input) },
+});
+const completed = (scheduledEventId: number, result: unknown) => ({
+  activityTaskCompletedEventAttributes: { scheduledEventId, result: payloads(result), identity: 'worker' },
+});
+const failed = (scheduledEventId: number, failure?: object) => ({
+  activityTaskFailedEventAttributes: { scheduledEventId, failure },
+});
+const timedOut = (scheduledEventId: number, timeoutType: string) => ({
+  activityTaskTimedOutEventAttributes: {
+    scheduledEventId,
+    failure: { message: 'activity timeout', timeoutFailureInfo: { timeoutType: `TIMEOUT_TYPE_${timeoutType}` } },
+  },
+});
+const copiedUpToHere = (baseRunId: string) => ({
+  workflowTaskFailedEventAttributes: { baseRunId, identity: 'op', failure: { message: 'by an operator' } },
+});
+const over = { workflowExecutionCompletedEventAttributes: {} };
+const terminated = { workflowExecutionTerminatedEventAttributes: { reason: 'no', identity: 'op' } };
+
+const FIRST = { resend: false, idempotencyKey: 'bill-run-email/8ad0/first/1', trackId: 'bre-a-1', notAfter: 1 };
+const RESEND = { ...FIRST, resend: true, idempotencyKey: 'bill-run-email/8ad0/resend/T-1/1', requestIds: ['T-1'] };
+const email = (input: unknown = FIRST) => scheduled('emailBillRunDocuments', input);
+const receipt = (came: Partial<AttemptReceipt> = {}): AttemptReceipt => ({
+  called: true,
+  startedAt: '1970-01-01T00:00:00.500Z',
+  durationMs: 20,
+  verdict: 'accepted',
+  reasons: [],
+  httpStatus: 200,
+  zuoraRequestId: 'z-1',
+  echoedTrackId: null,
+  retryAfterMs: null,
+  ...came,
+});
+
+const CUT_OFF = receipt({
+  verdict: 'unknown',
+  httpStatus: null,
+  zuoraRequestId: null,
+  reasons: [{ code: 'ECONNRESET', message: 'read ECONNRESET' }],
+});
+const REFUSED = receipt({ verdict: 'refused', httpStatus: 400, reasons: [{ code: '58730030', message: 'no' }] });
+
+describe('The life of a bill run, as it was recorded', () => {
+  test('emailed three times: each attempt, what came of it, and who asked', async () => {
+    const audit = await audited(recorded('emailed-three-times-and-completed'));
+    const key = 'bill-run-email/8ad095c40e4fa6f163edd8e6da04ba57';
+    const accepted = 'accepted, HTTP 200, Zuora request';
+    expect(told(audit)).toEqual([
+      [
+        'started',
+        'somebody',
+        'nightly-billing',
+        'started with {"billRunKey":"BR-159013E8","requestedBy":"nightly-billing","reason":"month end"}',
+      ],
+      ['state', null, null, 'WaitingForPost'],
+      ['status', null, null, 'bill run BR-159013E8 is Posted'],
+      ['state', null, null, 'Sending'],
+      ['attempt', null, null, `attempt to email, resend=false, key ${key}/first/1`],
+      ['attemptEnded', 'somebody', null, 'unknown, no answer, ECONNRESET: read ECONNRESET'],
+      ['attempt', null, null, `attempt to email, resend=false, key ${key}/first/1`],
+      [
+        'attemptEnded',
+        'somebody',
+        null,
+        'accepted (stored reply), HTTP 200, Zuora request 9956b364-af28-4640-a3af-9263a7a48031',
+      ],
+      ['state', null, null, 'Emailed'],
+      ['signal', 'somebody', 'alice', 'signal resend with {"requestId":"T-1","requestedBy":"alice"}'],
+      ['state', null, null, 'Sending'],
+      ['attempt', null, null, `attempt to email, resend=true, key ${key}/resend/T-1/1`],
+      ['attemptEnded', 'somebody', null, `${accepted} 04143c73-c62d-4c5c-a454-eda4b2e5c3b9`],
+      ['state', null, null, 'Emailed'],
+      ['update', 'somebody', 'bob', 'update requestResend with {"requestId":"T-2","requestedBy":"bob"}'],
+      ['state', null, null, 'Sending'],
+      ['attempt', null, null, `attempt to email, resend=true, key ${key}/resend/T-2/1`],
+      ['attemptEnded', 'somebody', null, `${accepted} 09de7be0-52d1-41c5-979f-c71085402254`],
+      ['state', null, null, 'Emailed'],
+      ['signal', 'somebody', null, 'signal finish'],
+      ['closed', null, null, 'completed'],
+    ]);
+    expect(audit.sends).toMatchObject([
+      {
+        resend: false,
+        requestIds: [],
+        outcome: 'accepted',
+        attempts: [
+          { verdict: 'unknown', stored: false },
+          { verdict: 'accepted', stored: true },
+        ],
+      },
+      { resend: true, requestIds: ['T-1'], outcome: 'accepted' },
+      { resend: true, requestIds: ['T-2'], outcome: 'accepted' },
+    ]);
+    expect(audit.entries[0]).toMatchObject({
+      at: '2026-11-23T15:03:04.904Z',
+      workflowId: 'email-bill-run/BR-159013E8',
+      runId: 'emailed-three-times-and-completed',
+      eventId: 1,
+    });
+    expect(audit).toMatchObject({ guests: [], incomplete: [] });
+  });
+
+  test.each([
+    ['Canceled', 'canceled'],
+    ['NotPosted', 'failed: bill run BR-68BC2891 ended as Canceled; it will not post, and nothing was emailed'],
+    ['Finished', 'completed'],
+  ])('%s: how it ended', async (name, text) => {
+    const audit = await audited(recorded(name));
+    expect(audit.entries.at(-1)).toMatchObject({ event: 'closed', text });
+    expect(audit.sends).toEqual([]);
+  });
+
+  test.each([
+    ['NeedsAttention', 'unknown'],
+    ['Sending', 'pending'],
+    ['refused-retried-and-nobody-answered', 'refused'],
+    ['Emailed', 'accepted'],
+  ])('%s: the outcome of its send, by the attempts alone', async (name, outcome) => {
+    expect((await audited(recorded(name))).sends).toMatchObject([{ resend: false, outcome }]);
+  });
+
+  test('a cancellation names who asked for it', async () => {
+    const { entries } = await audited(recorded('Canceled'));
+    expect(entries.filter(({ event }) => event === 'cancelRequested')).toMatchObject([
+      { identity: 'somebody', text: 'cancellation asked for' },
+    ]);
+  });
+});
+
+describe('What people and pipelines said', () => {
+  const said = (argument: unknown) => toldOf(signal('resend', payloads(argument)));
+
+  test('stands beside what Temporal recorded of them', async () => {
+    expect(await said({ requestedBy: 'ann' })).toEqual([
+      ['signal', 'cli@desk', 'ann', 'signal resend with {"requestedBy":"ann"}'],
+    ]);
+  });
+
+  test.each([[{ requestedBy: 7 }], [{ requestedBy: '' }], [{}], [null], ['ann'], [undefined]])(
+    'claims nothing about its sender by %j',
+    async (argument) => {
+      expect(await said(argument)).toMatchObject([['signal', 'cli@desk', null, expect.anything()]]);
+    },
+  );
+
+  test('leaves a gap where Temporal recorded nobody', async () => {
+    const nobody = { workflowExecutionSignaledEventAttributes: { signalName: 'resend' } };
+    const start = { workflowExecutionStartedEventAttributes: { workflowId: HOME } };
+    const cancel = { workflowExecutionCancelRequestedEventAttributes: {} };
+    const update = (acceptedRequest: object) => ({
+      workflowExecutionUpdateAcceptedEventAttributes: { acceptedRequest },
+    });
+    expect(await toldOf(start, nobody, update({}), update({ input: { name: 'requestResend' } }), cancel)).toEqual([
+      ['started', null, null, 'started with nothing'],
+      ['signal', null, null, 'signal resend'],
+      ['update', null, null, 'update '],
+      ['update', null, null, 'update requestResend'],
+      ['cancelRequested', null, null, 'cancellation asked for'],
+    ]);
+  });
+
+  test('is cut off where it is longer than 500 characters', async () => {
+    const [[, , , whole], [, , , cut]] = (await toldOf(
+      signal('s', payloads('x'.repeat(498))),
+      signal('s', payloads('x'.repeat(499))),
+    )) as [unknown[], unknown[]];
+    expect(whole).toBe(`signal s with "${'x'.repeat(498)}"`);
+    expect(cut).toBe(`signal s with "${'x'.repeat(499)}…`);
+  });
+
+  test('is told to be unreadable where it cannot be decoded', async () => {
+    expect(await toldOf(signal('resend', UNDECODABLE))).toEqual([
+      ['signal', 'cli@desk', null, 'signal resend with "(cannot be decoded)"'],
+    ]);
+  });
+
+  test('stands in the order of time, over all runs', async () => {
+    const one = made([started(), signal('hold'), signal('release')], { runId: 'one', at: 0 });
+    const two = made([signal('resend'), terminated], { runId: 'two', at: 500 });
+    const { entries } = await audited(two, one);
+    expect(entries.map(({ runId, eventId }) => `${runId} ${eventId}`)).toEqual([
+      ...['one 1', 'two 1', 'one 2', 'two 2', 'one 3'],
+    ]);
+  });
+
+  test('keeps its order within the same millisecond', async () => {
+    const eventTime = '2026-01-01T00:00:00.000Z';
+    const names = ['hold', 'release', 'finish'];
+    const { entries } = await audited(made(names.map((name) => ({ ...signal(name), eventTime }))));
+    expect(entries.map(({ text }) => text)).toEqual(names.map((name) => `signal ${name}`));
+  });
+});
+
+describe('What Zuora said of the bill run', () => {
+  test('is told when it changed, and not while it is waited for', async () => {
+    const watch = scheduled('watchBillRun');
+    expect(
+      await toldOf(
+        watch,
+        failed(1),
+        watch,
+        completed(3, { number: 'BR-1', status: 'Completed' }),
+        watch,
+        completed(5, {}),
+        scheduled('countEmailedInvoices'),
+        completed(7, { invoices: 1 }),
+      ),
+    ).toEqual([
+      ['status', null, null, 'bill run BR-1 is Completed'],
+      ['status', null, null, 'bill run ? is ?'],
+    ]);
+  });
+
+  test('says what became of requests that were handed over', async () => {
+    const handOver = scheduled('handOver');
+    const handedOver = [
+      { requestId: 'T-1', result: 'joined' },
+      { requestId: 'T-2', result: 'canceled' },
+    ];
+    expect(await toldOf(handOver, failed(1), handOver, completed(3, handedOver), handOver, completed(5, null))).toEqual(
+      [
+        [
+          'handover',
+          null,
+          null,
+          "handed over to the bill run's own workflow: request T-1: joined; request T-2: canceled",
+        ],
+        ['handover', null, null, "handed over to the bill run's own workflow: null"],
+      ],
+    );
+  });
+
+  test('the state is told as people read it', async () => {
+    const upsert = (indexedFields: object) => ({
+      upsertWorkflowSearchAttributesEventAttributes: { searchAttributes: { indexedFields } },
+    });
+    expect(
+      await toldOf(
+        upsert({ EmailState: payload(['Held', 'Sending']) }),
+        upsert({ EmailState: payload('Held') }),
+        upsert({ EmailSends: payload(1) }),
+        { upsertWorkflowSearchAttributesEventAttributes: {} },
+        { upsertWorkflowSearchAttributesEventAttributes: { searchAttributes: {} } },
+      ),
+    ).toEqual([
+      ['state', null, null, 'Held, Sending'],
+      ['state', null, null, 'Held'],
+    ]);
+  });
+});
+
+describe('What came of an attempt', () => {
+  const end = async (came: unknown): Promise<unknown> => (await toldOf(email(), completed(1, came)))[1];
+
+  test.each([
+    ['a call', receipt(), 'accepted, HTTP 200, Zuora request z-1'],
+    ['a reply to this attempt', receipt({ echoedTrackId: FIRST.trackId }), 'accepted, HTTP 200, Zuora request z-1'],
+    ['a stored reply', receipt({ echoedTrackId: 'bre-a-0' }), 'accepted (stored reply), HTTP 200, Zuora request z-1'],
+    ['no answer', CUT_OFF, 'unknown, no answer, ECONNRESET: read ECONNRESET'],
+    ['a refusal', REFUSED, 'refused, HTTP 400, Zuora request z-1, 58730030: no'],
+    ['no call', { called: false, runId: 'r', why: 'keyTooOld' }, 'no call was made (keyTooOld)'],
+  ])('is told of %s, with the worker', async (_, came, text) => {
+    expect(await end(came)).toEqual(['attemptEnded', 'worker', null, text]);
+  });
+
+  test.each([
+    [{ message: 'activity failed', cause: { message: 'connect refused' } }, 'connect refused'],
+    [{ message: 'activity timeout' }, 'activity timeout'],
+    [undefined, 'no reason'],
+  ])('is told in the deepest words that there are: %j', async (failure, why) => {
+    expect(await toldOf(email(), failed(1, failure))).toEqual([
+      expect.anything(),
+      ['attemptEnded', null, null, `attempt ended without a receipt: ${why}`],
+    ]);
+  });
+
+  test.each([null, 'first', { resend: 'no' }])('is told as it is where it is none of ours: %j', async (foreign) => {
+    expect(await toldOf(email(foreign), completed(1, foreign))).toEqual([
+      ['attempt', null, null, `attempt to email, with ${JSON.stringify(foreign)}`],
+      ['attemptEnded', 'worker', null, `ended with ${JSON.stringify(foreign)}`],
+    ]);
+  });
+
+  test('is told as nothing where history holds nothing', async () => {
+    const of = (scheduledEventId: number) => ({ activityTaskCompletedEventAttributes: { scheduledEventId } });
+    const bare = (attributes: object) => ({ activityTaskScheduledEventAttributes: attributes });
+    expect(
+      await toldOf(
+        ...[bare({}), of(1)],
+        ...[bare({ activityType: { name: 'emailBillRunDocuments' } }), of(3)],
+        ...[bare({ activityType: { name: 'handOver' } }), of(5)],
+      ),
+    ).toEqual([
+      ['attempt', null, null, 'attempt to email, with nothing'],
+      ['attemptEnded', null, null, 'ended with nothing'],
+      ['handover', null, null, "handed over to the bill run's own workflow: nothing"],
+    ]);
+  });
+
+  test('is told of a lost worker', async () => {
+    const [, ended] = await toldOf(email(), timedOut(1, 'HEARTBEAT'));
+    expect(ended).toEqual(['attemptEnded', null, null, 'attempt ended without a receipt: activity timeout']);
+  });
+});
+
+describe('A send', () => {
+  const sendsOf = async (...events: Parameters<typeof made>[0]) => (await audited(made(events))).sends;
+
+  test('has the attempts of all runs, oldest first, each with the run that made it', async () => {
+    const one = made([email(), completed(1, CUT_OFF), over], { runId: 'one' });
+    const later = { ...FIRST, trackId: 'bre-a-2' };
+    const two = made([email(later), completed(1, receipt())], { runId: 'two', at: 9000 });
+    const { sends } = await audited(one, two);
+    expect(sends).toMatchObject([
+      {
+        outcome: 'accepted',
+        attempts: [
+          { runId: 'one', trackId: 'bre-a-1', verdict: 'unknown', reasons: CUT_OFF.reasons },
+          { runId: 'two', trackId: 'bre-a-2', verdict: 'accepted' },
+        ],
+      },
+    ]);
+  });
+
+  test('names the requests of a resend once, and says that it is one', async () => {
+    const again = { ...RESEND, trackId: 'bre-b-2', requestIds: ['T-1', 'T-2'] };
+    const sends = await sendsOf(email(RESEND), completed(1, CUT_OFF), email(again), completed(3, receipt()));
+    expect(sends).toMatchObject([{ resend: true, requestIds: ['T-1', 'T-2'], attempts: [{}, {}] }]);
+  });
+
+  test('is one for each intent, and they stand by their first attempts', async () => {
+    const at = (startedAt: string) => receipt({ startedAt });
+    const sends = await sendsOf(
+      email(RESEND),
+      email(FIRST),
+      completed(1, at('2026-01-01T00:00:02.000Z')),
+      completed(2, at('2026-01-01T00:00:01.000Z')),
+    );
+    expect(sends.map(({ resend }) => resend)).toEqual([false, true]);
+  });
+
+  test('is unknown while any of its keys is, whatever came last', async () => {
+    const next = { ...FIRST, idempotencyKey: 'bill-run-email/8ad0/first/2' };
+    const sends = await sendsOf(email(), completed(1, CUT_OFF), email(next), completed(3, REFUSED));
+    expect(sends).toMatchObject([{ outcome: 'unknown' }]);
+  });
+
+  test('is refused only if that is its last word', async () => {
+    const next = { ...FIRST, idempotencyKey: 'bill-run-email/8ad0/first/2' };
+    const limited = receipt({ verdict: 'notExecuted', httpStatus: 429 });
+    const refusals = [email(), completed(1, REFUSED), email(next), completed(3, REFUSED)];
+    expect(await sendsOf(...refusals)).toMatchObject([{ outcome: 'refused' }]);
+    const sends = await sendsOf(...refusals, email({ ...next, trackId: 'bre-a-3' }), completed(5, limited));
+    expect(sends).toMatchObject([{ outcome: 'pending' }]);
+  });
+
+  test.each([
+    ['goes on', [], 'UNDER_WAY', 'there is no answer yet'],
+    ['ended', [terminated], 'RUN_ENDED', 'the run ended while its request may have been under way'],
+  ])('is unknown where its run %s without an answer', async (_, rest, code, message) => {
+    const sends = await sendsOf(email(), ...rest);
+    expect(sends).toMatchObject([
+      { outcome: 'unknown', attempts: [{ verdict: 'unknown', reasons: [{ code, message }] }] },
+    ]);
+  });
+
+  test('is unknown where the worker was lost, and begins when the attempt was scheduled', async () => {
+    const sends = await sendsOf(started(), email(), timedOut(2, 'START_TO_CLOSE'));
+    expect(sends).toMatchObject([
+      {
+        outcome: 'unknown',
+        attempts: [{ startedAt: '1970-01-01T00:00:01.000Z', reasons: [{ code: 'WORKER_LOST' }] }],
+      },
+    ]);
+  });
+
+  test('is not executed where its only attempt never left', async () => {
+    const reason = { code: 'ECONNREFUSED', message: 'nothing was sent' };
+    const failure = {
+      message: 'activity failed',
+      activityFailureInfo: { activityType: { name: 'emailBillRunDocuments' } },
+      cause: { message: 'never left', applicationFailureInfo: { type: 'NeverLeft', details: payloads(reason) } },
+    };
+    const sends = await sendsOf(email(), failed(1, failure));
+    expect(sends).toMatchObject([{ outcome: 'pending', attempts: [{ verdict: 'notExecuted', reasons: [reason] }] }]);
+  });
+
+  test.each([
+    ['that no worker took', timedOut(1, 'SCHEDULE_TO_START')],
+    ['that made no call', completed(1, { called: false, runId: 'r', why: 'afterReset' })],
+  ])('has no attempt %s', async (_, ended) => {
+    expect(await sendsOf(email(), ended)).toEqual([]);
+  });
+
+  test.each([
+    ['another activity', scheduled('watchBillRun', FIRST)],
+    ['no input', email(null)],
+    ['a word', email('first')],
+    ['no key', email({ ...FIRST, idempotencyKey: undefined })],
+    ['no track id', email({ ...FIRST, trackId: undefined })],
+    ['no word on resend', email({ ...FIRST, resend: 'no' })],
+  ])('is not made of what another application may have left: %s', async (_, foreign) => {
+    const sends = await sendsOf({ ...foreign }, completed(1, receipt()), email(), completed(3, receipt()));
+    expect(sends).toMatchObject([{ attempts: [{ trackId: FIRST.trackId }] }]);
+    expect(sends[0]?.attempts).toHaveLength(1);
+  });
+});
+
+describe('Runs', () => {
+  test('are those that Temporal lists, and the newest, which it may not list yet', async () => {
+    const one = made([started(), over], { runId: 'one' });
+    const two = made([started()], { runId: 'two', at: 9000 });
+    expect((await audited(one, two)).runIds).toEqual(['one', 'two']);
+    expect((await audited(one, { ...two, unlisted: true })).runIds).toEqual(['one', 'two']);
+  });
+
+  test('that continue one another say so', async () => {
+    const next = started({ continuedExecutionRunId: 'one' });
+    const one = made([started()], { runId: 'one' });
+    const two = made([next], { runId: 'two', at: 9000 });
+    const audit = await audited(one, two);
+    expect(told(audit)).toEqual([
+      ['started', 'p@ci', null, 'started with nothing'],
+      ['continued', null, null, 'continues run one'],
+    ]);
+    expect(audit.incomplete).toEqual([]);
+    expect((await audited(two)).incomplete).toEqual([
+      'run two continues run one, whose history Temporal does not keep any more',
+    ]);
+  });
+
+  test('that ended in other ways say how', async () => {
+    expect(
+      await toldOf(
+        terminated,
+        { workflowExecutionTerminatedEventAttributes: {} },
+        { workflowExecutionTimedOutEventAttributes: {} },
+        { workflowExecutionFailedEventAttributes: {} },
+        { workflowExecutionContinuedAsNewEventAttributes: { newExecutionRunId: 'two' } },
+        { workflowTaskFailedEventAttributes: { failure: { message: 'a bug' } } },
+      ),
+    ).toEqual([
+      ['closed', 'op', null, 'terminated: no'],
+      ['closed', null, null, 'terminated'],
+      ['closed', null, null, 'timed out'],
+      ['closed', null, null, 'failed: no reason'],
+    ]);
+  });
+
+  test('name no other run where a field is empty, as gRPC leaves those that are not set', async () => {
+    const run = made([started(), { workflowTaskFailedEventAttributes: {} }]);
+    Object.assign(run.events[0]?.workflowExecutionStartedEventAttributes ?? {}, { continuedExecutionRunId: '' });
+    Object.assign(run.events[1]?.workflowTaskFailedEventAttributes ?? {}, { baseRunId: '' });
+    const audit = await audited(run);
+    expect(audit.incomplete).toEqual([]);
+    expect(audit.entries.map(({ event }) => event)).toEqual(['started']);
+  });
+
+  test('without any event tell nothing', async () => {
+    expect(await audited(made([]))).toMatchObject({ sends: [], entries: [], incomplete: [] });
+  });
+
+  describe('that came of a reset', () => {
+    const before = [started(), email(), completed(2, receipt())];
+    const old = made([...before, signal('finish'), over], { runId: 'old' });
+    const reset = made([...before, copiedUpToHere('old'), signal('hold')], { runId: 'new' });
+
+    test('tell what was copied only once', async () => {
+      const audit = await audited(old, reset);
+      expect(audit.entries.map(({ runId, event }) => `${runId} ${event}`).sort()).toEqual([
+        ...['new reset', 'new signal', 'old attempt', 'old attemptEnded', 'old closed', 'old signal', 'old started'],
+      ]);
+      expect(audit.entries.find(({ event }) => event === 'reset')).toMatchObject({
+        identity: 'op',
+        text: 'reset of run old: by an operator',
+      });
+      expect(audit.sends).toMatchObject([{ attempts: [{ runId: 'old' }] }]);
+      expect(audit.sends[0]?.attempts).toHaveLength(1);
+      expect(audit.incomplete).toEqual([]);
+    });
+
+    test('tell all of it where the other history is gone, and that it is', async () => {
+      const audit = await audited(reset);
+      expect(audit.entries.map(({ event }) => event)).toEqual([
+        ...['started', 'attempt', 'attemptEnded', 'reset', 'signal'],
+      ]);
+      expect(audit.incomplete).toEqual([
+        'run new came of a reset of run old, whose history Temporal does not keep any more',
+      ]);
+    });
+
+    test('more than once begin after the last reset', async () => {
+      const twice = [...before, copiedUpToHere('older'), signal('resend'), copiedUpToHere('old'), signal('hold')];
+      const audit = await audited(old, made(twice, { runId: 'new' }));
+      const own = audit.entries.filter(({ runId }) => runId === 'new');
+      expect(own.map(({ event, text }) => [event, text])).toEqual([
+        ['reset', 'reset of run old: by an operator'],
+        ['signal', 'signal hold'],
+      ]);
+    });
+
+    test('begin after the reset, not after a workflow task that failed later', async () => {
+      const later = made([...before, copiedUpToHere('old'), { workflowTaskFailedEventAttributes: {} }], {
+        runId: 'new',
+      });
+      Object.assign(later.events.at(-1)?.workflowTaskFailedEventAttributes ?? {}, { baseRunId: '' });
+      const { entries } = await audited(old, later);
+      expect(entries.filter(({ runId }) => runId === 'new').map(({ event }) => event)).toEqual(['reset']);
+    });
+
+    test('leave gaps where Temporal recorded nothing', async () => {
+      expect(await toldOf({ workflowTaskFailedEventAttributes: { baseRunId: 'old' } })).toEqual([
+        ['reset', null, null, 'reset of run old: '],
+      ]);
+    });
+  });
+});
+
+describe('Guests', () => {
+  const handedOver = {
+    WorkflowType: 'emailBillRun',
+    EmailState: 'HandedOver',
+    BillRunNumber: 'BR-1',
+  };
+  const guest = (workflowId: string, attributes: Readonly<Record<string, string>> = handedOver): KnownRun => ({
+    ...made([started()], { workflowId, runId: `run of ${workflowId}`, at: 500 }),
+    attributes,
+  });
+  const home = made([started(), over]);
+
+  test('are the other workflows of the bill run that handed their requests over', async () => {
+    const audit = await audited(
+      home,
+      guest('by-id'),
+      guest('by-id-again'),
+      guest('of-another', { ...handedOver, BillRunNumber: 'BR-2' }),
+      guest('still-waiting', { ...handedOver, EmailState: 'WaitingForPost' }),
+      guest('of-another-application', { ...handedOver, WorkflowType: 'emailInvoices' }),
+    );
+    expect(audit.guests).toEqual(['by-id', 'by-id-again']);
+    expect(audit.runIds).toEqual(['run-1']);
+    expect(audit.entries.map(({ workflowId }) => workflowId)).toEqual([HOME, 'by-id', 'by-id-again', HOME]);
+  });
+
+  test('are found by the number of the bill run also where the id names an entity', async () => {
+    const own = made([started()], { workflowId: 'email-bill-run/e-1/BR-1' });
+    expect((await audited(own, guest('by-id'))).guests).toEqual(['by-id']);
+  });
+
+  test('are named once, however often they ran', async () => {
+    const again = { ...guest('by-id'), runId: 'another run' };
+    expect((await audited(home, guest('by-id'), again)).guests).toEqual(['by-id']);
+  });
+
+  test('a workflow is no guest of its own', async () => {
+    const audit = await audited({ ...home, attributes: handedOver });
+    expect(audit.guests).toEqual([]);
+    expect(audit.entries).toHaveLength(2);
+  });
+
+  test('are not looked for under an id that could not be the number of a bill run', async () => {
+    const number = "x' OR BillRunNumber = 'BR-1";
+    const odd = made([started()], { workflowId: `email-bill-run/${number}` });
+    const asked: string[] = [];
+    const temporal = temporalWith(odd);
+    const list = temporal.workflow.list.bind(temporal.workflow);
+    temporal.workflow.list = (options) => {
+      asked.push(options?.query ?? '');
+      return list(options);
+    };
+    await auditOf(temporal, odd.workflowId);
+    expect(asked.filter((query) => query.includes('BillRunNumber = '))).toHaveLength(1);
+  });
+});

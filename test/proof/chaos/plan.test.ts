@@ -1,0 +1,56 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { planOf, type Plan } from '../../../proof/chaos/plan.js';
+import { projectRoot } from '../../../scripts/project-root.js';
+
+test('the same seed and size give the same plan, in another process too', async () => {
+  const plan = planOf(7, 200);
+  expect(planOf(7, 200)).toEqual(plan);
+
+  const args = [join(projectRoot, 'dist', 'proof', 'chaos', 'main.js'), '--plan', '--seed', '7', '--bill-runs', '200'];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  expect(JSON.parse(stdout)).toEqual(plan);
+});
+
+test('another seed or another size gives another plan, and another hash', () => {
+  const hashes = [planOf(7, 40), planOf(8, 40), planOf(7, 41)].map(({ hash }) => hash);
+  expect(new Set(hashes).size).toBe(3);
+});
+
+test('queries by operators are planned only where they are asked for', () => {
+  const whats = (queries: boolean) => {
+    return planOf(7, 40, { queries }).billRuns.flatMap(({ orders }) => orders.map(({ what }) => what));
+  };
+  expect(whats(false)).not.toContain('query');
+  expect(whats(true)).toContain('query');
+});
+
+test.each([1, 2, 3, 7, 1_000_003])('a short plan holds every kind of blow (seed %i)', (seed) => {
+  const { blows, billRuns } = planOf(seed, 12);
+  expect(blows).toContainEqual(expect.objectContaining({ kind: 'kill', signal: 'SIGKILL' }));
+  expect(blows).toContainEqual(expect.objectContaining({ kind: 'kill', signal: 'SIGTERM' }));
+  expect(blows).toContainEqual(expect.objectContaining({ kind: 'restartTemporal' }));
+  expect(blows).toContainEqual(expect.objectContaining({ kind: 'cut' }));
+  expect(billRuns.filter(({ faults }) => faults.includes('reset after')).length).toBeGreaterThanOrEqual(4);
+  expect(blows.map(({ at }) => at)).toEqual(blows.map(({ at }) => at).sort((one, other) => one - other));
+});
+
+test.each([1, 2, 3])('a plan of 200 bill runs holds all that people do (seed %i)', (seed) => {
+  const plan = planOf(seed, 200);
+  const orders = plan.billRuns.flatMap((billRun) => billRun.orders);
+  for (const what of ['resend', 'signal', 'update', 'retry', 'hold', 'release', 'hint']) {
+    expect(orders).toContainEqual(expect.objectContaining({ what }));
+  }
+  expect(orders.some(({ requestId, times }) => requestId !== undefined && times > 1)).toBe(true);
+  expect(orders.some(({ what, requestId }) => what === 'signal' && requestId === undefined)).toBe(true);
+  expect(plan.billRuns.flatMap(({ starts }) => starts).some(({ by }) => by === 'id')).toBe(true);
+  expect(new Set(plan.billRuns.map(({ fate }) => fate)).size).toBe(3);
+  expect(linksHit(plan)).toHaveLength(7);
+  expect(plan.lengthMs).toBeLessThan(150_000);
+});
+
+function linksHit({ blows }: Plan): readonly string[] {
+  return [...new Set(blows.flatMap((blow) => ('link' in blow ? [blow.link] : [])))];
+}

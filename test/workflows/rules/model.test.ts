@@ -1,0 +1,561 @@
+/**
+ * The seven rules under any order of messages, faults and jumps of the clock: fast-check makes up lives of bill runs,
+ * and after each step what the run claims is held against what really happened in a Zuora that is part of this test.
+ *
+ * A failure prints its seed, path and the shrunk life. To see it again: MODEL_SEED=<seed> npx vitest run
+ * test/workflows/rules/model.test.ts. MODEL_RUNS=100000 searches longer.
+ */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { BillRun } from '../../../workflows/contract/activities.js';
+import type { SendRecord, Verdict } from '../../../workflows/contract/contract.js';
+import { keyParts } from '../../../workflows/rules/keys.js';
+import { detailsOf } from '../../../workflows/rules/details.js';
+import * as runs from '../../../workflows/rules/job.js';
+import { statusOf } from '../../../workflows/rules/status.js';
+import * as steps from '../../../workflows/rules/steps.js';
+import { pendingRequests, type Run } from '../../../workflows/rules/job.js';
+import {
+  cutOff,
+  DAY,
+  findsNoWorker,
+  HOUR,
+  Life,
+  losesWorker,
+  makesNoCall,
+  MINUTE,
+  neverLeaves,
+  NOON,
+  replies,
+  SECOND,
+  type Answer,
+  type Call,
+} from '../../support/life.js';
+import { checkNumbers } from '../../support/records.js';
+
+const seed = Number(process.env['MODEL_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const numRuns = Number(process.env['MODEL_RUNS'] ?? 1_500);
+/** A safety net only: a life takes some 10 ms. */
+const timeout = 120_000 + 100 * numRuns;
+
+/** What Zuora does with a request that it does not know the key of. */
+type Work = 'accept' | 'refuse' | 'limit' | 'fail' | 'sendThenFail';
+/** What happens on the way there and back. */
+type Way =
+  | 'answered'
+  | 'requestLost'
+  | 'answerLost'
+  | 'workerLostBefore'
+  | 'workerLostAfter'
+  | 'neverLeaves'
+  | 'noWorker'
+  | 'inProgress'
+  | 'foreign'
+  /** The worker makes no call, for its clock is wrong, or the run seems to have been reset. */
+  | 'clockAhead'
+  | 'afterReset';
+
+interface Weather {
+  readonly work: Work;
+  readonly way: Way;
+  readonly takes: number;
+  readonly retryAfterMs: number | null;
+  /** A message that arrives while the call is under way. */
+  readonly meanwhile: Act | null;
+}
+
+/** What is not known of the real Zuora; the rules hold either way. */
+interface Nature {
+  readonly storesLimits: boolean;
+  /** Stored replies carry the track id of the request that they were made for; else its request id alone tells. */
+  readonly echoes: boolean;
+}
+
+const KEY_LIFETIME_MS = 24 * HOUR;
+const ANSWERS: Record<Work, { readonly verdict: Verdict; readonly httpStatus: number }> = {
+  accept: { verdict: 'accepted', httpStatus: 200 },
+  refuse: { verdict: 'refused', httpStatus: 400 },
+  limit: { verdict: 'notExecuted', httpStatus: 429 },
+  fail: { verdict: 'unknown', httpStatus: 500 },
+  sendThenFail: { verdict: 'unknown', httpStatus: 500 },
+};
+
+/** Zuora as its pages describe it: the first reply to a key is kept for 24 h, failures too, and emails once per key. */
+class Zuora {
+  readonly weather: Weather[] = [];
+  /** The key of each time that the documents were emailed. */
+  readonly emails: string[] = [];
+  private readonly stored = new Map<string, { readonly at: number; readonly call: Call; readonly work: Work }>();
+
+  /** When documents were last emailed; `resend=false` emails only what never was. */
+  private emailedAt = -Infinity;
+  private readonly nature: Nature;
+
+  constructor(nature: Nature) {
+    this.nature = nature;
+  }
+
+  answer(call: Call, life: Life, world: World): ReturnType<Answer> {
+    const next = this.weather.shift();
+    const { work, way, takes, retryAfterMs, meanwhile } = next ?? CALM;
+    life.now += takes;
+    meanwhile?.apply(world, life);
+    switch (way) {
+      case 'noWorker':
+        return findsNoWorker()(call, life);
+      case 'neverLeaves':
+        return neverLeaves()(call, life);
+      case 'requestLost':
+        return cutOff()(call, life);
+      case 'workerLostBefore':
+        return losesWorker()(call, life);
+      case 'inProgress':
+        return replies({ verdict: 'unknown', httpStatus: 409 })(call, life);
+      case 'foreign':
+        return replies({ verdict: 'accepted', echoedTrackId: 'of-somebody-else' })(call, life);
+      case 'clockAhead':
+        return makesNoCall('keyTooOld')(call, life);
+      case 'afterReset':
+        return call.originalRunId === undefined ? cutOff()(call, life) : makesNoCall('afterReset')(call, life);
+      case 'answerLost':
+        this.receive(call, work, life);
+        return cutOff()(call, life);
+      case 'workerLostAfter':
+        this.receive(call, work, life);
+        return losesWorker()(call, life);
+      case 'answered':
+        return replies({ ...this.receive(call, work, life), retryAfterMs })(call, life);
+    }
+  }
+
+  /** The time that Zuora shows with the bill run, once emails have left. */
+  get shownTime(): string | undefined {
+    return this.emailedAt === -Infinity ? undefined : new Date(this.emailedAt).toISOString();
+  }
+
+  private receive(call: Call, work: Work, { now }: Life): Parameters<typeof replies>[0] {
+    const { idempotencyKey: key } = call;
+    const known = this.stored.get(key);
+    if (known !== undefined && now < known.at + KEY_LIFETIME_MS) {
+      const echoedTrackId = this.nature.echoes ? known.call.trackId : null;
+      return { ...ANSWERS[known.work], zuoraRequestId: `request-${known.call.number}`, echoedTrackId };
+    }
+    if (work === 'accept' || work === 'sendThenFail') {
+      // "Several times in a short period" is what the endpoint's page warns of.
+      const emailsAll = call.resend || now < this.emailedAt + DAY || this.emailedAt === -Infinity;
+      if (emailsAll) this.emails.push(key);
+      if (emailsAll) this.emailedAt = now;
+    }
+    if (work !== 'limit' || this.nature.storesLimits) this.stored.set(key, { at: now, call, work });
+    return ANSWERS[work];
+  }
+}
+
+const CALM: Weather = { work: 'accept', way: 'answered', takes: SECOND, retryAfterMs: null, meanwhile: null };
+
+/** What the life should come to, known apart from the code under test. */
+class World {
+  readonly zuora: Zuora;
+  /** How many requests were made that were not made before. */
+  requests = 1;
+  readonly requestIds = new Set<string>();
+  /** The sends of earlier runs of the same workflow id. */
+  readonly earlier: SendRecord[] = [];
+  runs = 1;
+  /** The calls that were made, of those that were begun. */
+  readonly made: Call[] = [];
+  /** While held, or since closed: the calls begun by then, of which there may be no more. */
+  heldAt: number | null = null;
+  closedAt: number | null = null;
+
+  constructor(nature: Nature) {
+    this.zuora = new Zuora(nature);
+  }
+
+  /** Checks at each call what must be true for it to be made at all. */
+  readonly answer: Answer = (call, life) => {
+    expect(life.billRun.status, 'rule 1: posted first').toBe('Posted');
+    const send = life.send;
+    if (send.attempts.length === 0 && !send.resend && send.decisions.every(({ decision }) => decision === 'retry')) {
+      checkLook(life, call);
+    }
+    const came = this.zuora.answer(call, life, this);
+    if (came !== 'neverTaken' && (!('called' in came) || came.called)) this.made.push(call);
+    return came;
+  };
+}
+
+function checkLook({ run }: Life, { at }: Call): void {
+  expect(at - run.lookedAt, 'rule 6: the look is fresh').toBeLessThanOrEqual(MINUTE);
+  expect(run.billRun?.autoEmail, 'rule 6: Zuora does not email by itself').not.toBe(true);
+  const documents = [run.billRun?.numberOfInvoices, run.billRun?.numberOfCreditMemos];
+  expect(documents, 'rule 6: there is something to email').not.toEqual([0, 0]);
+  const lastSent = run.billRun?.lastEmailSentTime;
+  const quietSince = lastSent === undefined ? 0 : Date.parse(lastSent);
+  expect(at, 'rule 6: the cool-down is over').toBeGreaterThanOrEqual(quietSince + run.settings.coolDownMs);
+}
+
+/** One thing that happens to a run. */
+class Act implements fc.Command<World, Life> {
+  readonly apply: (world: World, life: Life) => void;
+  private readonly name: string;
+
+  constructor(name: string, apply: (world: World, life: Life) => void) {
+    this.name = name;
+    this.apply = apply;
+  }
+
+  check(): boolean {
+    return true;
+  }
+
+  run(world: World, life: Life): void {
+    if (life.end !== undefined) return;
+    this.apply(world, life);
+    checkRules(world, life);
+  }
+
+  toString(): string {
+    return this.name;
+  }
+}
+
+/** The run ends as it is, and another is started under the same id. */
+class StartAgain extends Act {
+  override run(world: World, life: Life): void {
+    this.apply(world, life);
+    checkRules(world, life);
+  }
+}
+
+function checkRules(world: World, life: Life): void {
+  if (world.runs > 1) {
+    checkOverRuns(world, life);
+    return;
+  }
+  const { calls } = life;
+  expect(calls.length, 'a held run starts no attempt').toBe(world.heldAt ?? calls.length);
+  expect(calls.length, 'a closing run starts no attempt').toBe(world.closedAt ?? calls.length);
+  for (const send of life.sends) {
+    checkEmails(world.zuora, send);
+    checkNumbers(send, ({ startedAt }) => Date.parse(startedAt));
+    checkTimes(world, life, send);
+  }
+  checkRequests(world, life);
+  checkReading(life);
+}
+
+/** What holds however many runs there were: an intent is emailed once, and its keys are those of one send. */
+function checkOverRuns(world: World, life: Life): void {
+  const { emails } = world.zuora;
+  const sends = [...world.earlier, ...life.sends];
+  const calls = world.made.filter(({ resend }) => resend);
+  for (const intent of new Set(calls.map(({ idempotencyKey: key }) => keyParts(key).intent))) {
+    const sent = emails.filter((key) => keyParts(key).intent === intent).length;
+    const risks = new Set(
+      sends
+        .filter(({ attempts }) => attempts.some(({ idempotencyKey: key }) => keyParts(key).intent === intent))
+        .flatMap(({ decisions }) => decisions.filter(({ decision }) => decision === 'sendAnyway')),
+    );
+    expect(sent, 'no intent is emailed twice, unless a person took the risk').toBeLessThanOrEqual(1 + risks.size);
+    const own = calls.filter(({ idempotencyKey: key }) => keyParts(key).intent === intent);
+    const numbers = own.map(({ idempotencyKey: key }) => keyParts(key).number);
+    expect(numbers, 'numbers never go back').toEqual([...numbers].sort((one, other) => one - other));
+    for (const { idempotencyKey: key, at } of own) {
+      const firstUse = own.find(({ idempotencyKey }) => idempotencyKey === key)?.at ?? 0;
+      expect(at - firstUse, 'rule 4: no attempt under a forgotten key').toBeLessThanOrEqual(23 * HOUR);
+    }
+  }
+  const first = emails.filter((key) => keyParts(key).intent.endsWith('/first')).length;
+  const overridden = sends.flatMap(({ resend, decisions }) => {
+    return resend ? [] : decisions.filter(({ decision }) => decision === 'sendAnyway');
+  });
+  expect(first, 'a first send emails what was never emailed').toBeLessThanOrEqual(1 + overridden.length);
+  checkReading(life);
+}
+
+/** What the record claims about emails, against those that Zuora sent. */
+function checkEmails({ emails }: Zuora, { outcome, settledAt, attempts, decisions }: SendRecord): void {
+  const intent = keyParts(attempts[0]?.idempotencyKey ?? '/').intent;
+  const sent = emails.filter((key) => keyParts(key).intent === intent).length;
+  const risks = decisions.filter(({ decision }) => decision === 'sendAnyway').length;
+  expect(sent, 'no intent is emailed twice, unless a person took the risk').toBeLessThanOrEqual(1 + risks);
+  if (outcome === 'accepted') expect(sent, 'accepted only what was emailed').toBeGreaterThan(0);
+  const saysNothingSent = ['refused', 'skipped', 'superseded'].includes(outcome);
+  if (saysNothingSent || (outcome === 'pending' && settledAt !== null)) {
+    expect(sent, `${outcome} only what was not emailed`).toBe(0);
+  }
+  const success = attempts.some(({ verdict }) => verdict === 'accepted');
+  expect(outcome === 'accepted', 'accepted with a success, and only then').toBe(success);
+}
+
+/**
+ * Rule 4: the budget of automatic attempts, and 23 h from the first use of a key, whoever asks. Attempts that came to no call,
+ * for want of a worker or of a worker whose clock is right, use up neither.
+ */
+function checkTimes({ made }: World, { run }: Life, { attempts, decisions }: SendRecord): void {
+  const intent = keyParts(attempts[0]?.idempotencyKey ?? '/').intent;
+  const own = made.filter(({ idempotencyKey: key }) => keyParts(key).intent === intent);
+  const byPerson = decisions.map(({ at }) => own.find((call) => call.at >= Date.parse(at))?.at ?? Infinity);
+  for (const call of own) {
+    const first = attempts.find(({ idempotencyKey: key }) => key === call.idempotencyKey)?.startedAt;
+    const firstUse = first === undefined ? call.at : Date.parse(first);
+    expect(call.at - firstUse, 'rule 4: no attempt under a forgotten key').toBeLessThanOrEqual(23 * HOUR);
+    const starts = [Date.parse(attempts[0]?.startedAt ?? ''), ...byPerson].filter((at) => at <= call.at);
+    const start = Math.max(...starts);
+    if (starts.length > 0) {
+      expect(call.at - start, 'rule 4: the budget').toBeLessThanOrEqual(run.settings.sendBudgetMs);
+    }
+  }
+}
+
+/** Every request is served by exactly one send, waits for one, or is named as unsettled in the end. */
+function checkRequests(world: World, { run, sends, end }: Life): void {
+  const served = sends.flatMap(({ requests }) => requests.map(({ requestId }) => requestId));
+  const waiting = pendingRequests(run).map(({ requestId }) => requestId);
+  const all = [...served, ...waiting];
+  expect(new Set(all).size, 'no request is served twice').toBe(all.length);
+  expect(all.length, 'no request is lost').toBe(world.requests);
+  expect(all).toEqual(expect.arrayContaining([...world.requestIds]));
+  if (end === undefined) return;
+  const unsettled = runs.unsettledOf(run);
+  for (const id of waiting) expect(unsettled.some((text) => text.includes(` ${id} `))).toBe(true);
+  const last = sends.at(-1);
+  const settled = last === undefined || last.outcome === 'accepted' || last.outcome === 'skipped';
+  expect(unsettled.length).toBe(waiting.length + (settled ? 0 : 1));
+}
+
+/** What people read can be read at any time, and reading it, or continuing as new, changes nothing. */
+function checkReading({ run, now, end }: Life): void {
+  const before = JSON.stringify(run);
+  const carried = JSON.parse(before) as Run;
+  expect(steps.nextStep(carried, now)).toEqual(steps.nextStep(run, now));
+  const status = statusOf(run, now);
+  expect(statusOf(carried, now)).toEqual(status);
+  expect(detailsOf(run, now)).toContain(`### ${status.state}`);
+  expect(status.state === 'NeedsAttention' && status.question === null && status.until !== null).toBe(false);
+  if (end === undefined) steps.settle(run, now);
+  expect(JSON.stringify(run)).toBe(before);
+}
+
+const people = fc.constantFrom('alice', 'bob', undefined);
+const flag = fc.constantFrom(true, false, undefined);
+
+const resends = fc.constantFrom('A', 'B', 'C', '__proto__', '\ud83d\ude42', 'first-run-1', undefined).map(
+  (requestId) =>
+    new Act(`resend(${JSON.stringify(requestId)})`, (world, life) => {
+      if (requestId === undefined || !Object.hasOwn(life.run.requestIds, requestId)) world.requests += 1;
+      if (requestId !== undefined) world.requestIds.add(requestId);
+      life.resend(requestId === undefined ? undefined : { requestId });
+    }),
+);
+
+const retries = fc
+  .record({ sendAnyway: flag, ordinal: fc.constantFrom(undefined, undefined, 1, 2), requestedBy: people })
+  .map(
+    (message) =>
+      new Act(`retry(${JSON.stringify(message)})`, (_, life) => {
+        life.retry(JSON.parse(JSON.stringify(message)) as object);
+      }),
+  );
+
+const holds = fc.constant(
+  new Act('hold', (world, life) => {
+    world.heldAt ??= life.calls.length;
+    life.hold();
+  }),
+);
+
+const releases = fc.constant(
+  new Act('release', (world, life) => {
+    world.heldAt = null;
+    life.release();
+  }),
+);
+
+const closings = fc.constantFrom('finish' as const, 'cancel' as const).map(
+  (name) =>
+    new Act(name, (world, life) => {
+      world.closedAt ??= life.calls.length;
+      life[name]();
+    }),
+);
+
+const nonsense = fc
+  .tuple(fc.constantFrom('resend', 'retry', 'hold', 'release', 'finish'), fc.jsonValue())
+  .filter(([, argument]) => !isNothing(argument))
+  .map(
+    ([name, argument]) =>
+      new Act(`nonsense ${name}(${JSON.stringify(argument)})`, (_, life) => {
+        const { count } = life.run.ignored;
+        life[name as 'resend'](argument);
+        expect(life.run.ignored.count, 'nonsense is ignored, and counted').toBe(count + 1);
+      }),
+  );
+
+/** A field that is null is not there. */
+function isNothing(argument: unknown): boolean {
+  if (typeof argument !== 'object' || Array.isArray(argument)) return false;
+  return Object.values(argument ?? {}).every((field) => field === null);
+}
+
+const time = fc
+  .constantFrom(...[1, SECOND, MINUTE, 16 * MINUTE, HOUR, 5 * HOUR, 12 * HOUR, 23 * HOUR, DAY, 3 * DAY, 8 * DAY])
+  .map((length) => new Act(`pass ${length / HOUR} h`, (_, life) => void life.pass(length)));
+
+const posts = fc.constant(new Act('post', (_, life) => void life.change({ status: 'Posted' })));
+
+const looks = fc
+  .record({
+    autoEmail: fc.constantFrom(undefined, false, true),
+    numberOfInvoices: fc.constantFrom(undefined, 0, 3),
+    numberOfCreditMemos: fc.constantFrom(undefined, 0, 3),
+    sentAgo: fc.constantFrom(undefined, 0, HOUR, 30 * HOUR),
+  })
+  .map(
+    ({ sentAgo, ...shown }) =>
+      new Act(`Zuora shows ${JSON.stringify({ ...shown, sentAgo })}`, (_, life) => {
+        const { id, number, status } = life.billRun;
+        const lastEmailSentTime = sentAgo === undefined ? undefined : new Date(life.now - sentAgo).toISOString();
+        const record = JSON.stringify({ id, number, status, ...shown, lastEmailSentTime });
+        life.billRun = JSON.parse(record) as BillRun;
+        life.go();
+      }),
+  );
+
+const continues = fc.constant(new Act('continue as new', (_, life) => void life.continueAsNew()));
+
+const restarts = fc.record({ resend: fc.boolean(), requestId: fc.constantFrom('A', 'B', undefined) }).map(
+  (input) =>
+    new StartAgain(`start again ${JSON.stringify(input)}`, (world, life) => {
+      world.earlier.push(...life.sends);
+      world.runs += 1;
+      world.heldAt = null;
+      world.closedAt = null;
+      showEmails(world, life);
+      life.startAgain(JSON.parse(JSON.stringify(input)) as typeof input);
+    }),
+);
+
+/** Zuora shows when it last emailed for the bill run. */
+function showEmails({ zuora }: World, { billRun }: Life): void {
+  const { shownTime } = zuora;
+  if (shownTime !== undefined) Object.assign(billRun, { lastEmailSentTime: shownTime });
+}
+
+/** Messages that may also arrive while a call is under way. */
+const messages = fc.oneof(resends, retries, holds, releases, closings);
+
+const weather = fc
+  .array(
+    fc.record<Weather>({
+      work: fc.constantFrom('accept', 'refuse', 'limit', 'fail', 'sendThenFail'),
+      way: fc.oneof(
+        { weight: 3, arbitrary: fc.constant<Way>('answered') },
+        {
+          weight: 4,
+          arbitrary: fc.constantFrom<Way>(
+            ...(['requestLost', 'answerLost', 'workerLostBefore', 'workerLostAfter', 'neverLeaves'] as const),
+            ...(['noWorker', 'inProgress', 'foreign', 'clockAhead', 'afterReset'] as const),
+          ),
+        },
+      ),
+      takes: fc.constantFrom(SECOND, 130 * SECOND),
+      retryAfterMs: fc.constantFrom(null, 0, 30 * SECOND, DAY),
+      meanwhile: fc.option(messages, { freq: 5 }),
+    }),
+    { minLength: 1, maxLength: 6 },
+  )
+  .map((days) => {
+    const told = days.map(
+      ({ work, way, meanwhile }) => `${work}/${way}${meanwhile === null ? '' : ` + ${String(meanwhile)}`}`,
+    );
+    return new Act(`weather ${told.join(', ')}`, (world) => void world.zuora.weather.push(...days));
+  });
+
+/** The same weather for a long time, so that budgets end and keys are forgotten. */
+const climates = fc
+  .record({
+    work: fc.constantFrom<Work>('accept', 'limit', 'fail', 'sendThenFail'),
+    way: fc.constantFrom<Way>('answered', 'requestLost', 'answerLost', 'neverLeaves'),
+  })
+  .map(
+    ({ work, way }) =>
+      new Act(`climate ${work}/${way}`, ({ zuora }) => {
+        zuora.weather.push(...Array.from({ length: 150 }, () => ({ ...CALM, work, way })));
+      }),
+  );
+
+const lives = fc.commands(
+  [
+    time,
+    time,
+    weather,
+    weather,
+    climates,
+    resends,
+    retries,
+    retries,
+    posts,
+    looks,
+    holds,
+    releases,
+    continues,
+    nonsense,
+  ].concat(closings),
+  { maxCommands: 40, size: '+1' },
+);
+
+const livesOverRuns = fc.commands(
+  [restarts, restarts, time, time, weather, weather, climates, resends, resends, retries, posts, continues, closings],
+  { maxCommands: 40, size: '+1' },
+);
+
+const circumstances = fc.record({
+  input: fc.record({
+    resend: fc.boolean(),
+    sendBudget: fc.constantFrom('1h', '12 hours', '20 hours'),
+    coolDown: fc.constantFrom('0s', '24 hours'),
+    attentionWindow: fc.constantFrom('0s', '1 hour', '7 days'),
+    escalationWindow: fc.constantFrom('0s', '7 days'),
+  }),
+  status: fc.constantFrom('Completed', 'Posted', 'Posted'),
+  nature: fc.record<Nature>({ storesLimits: fc.boolean(), echoes: fc.boolean() }),
+});
+
+test(`the seven rules hold for any life of a bill run (seed ${seed})`, { timeout }, () => {
+  fc.assert(
+    fc.property(circumstances, lives, ({ input, status, nature }, acts) => {
+      const world = new World(nature);
+      const life = new Life({ input, billRun: { status }, otherwise: world.answer });
+      fc.modelRun(() => ({ model: world, real: life.go() }), acts);
+
+      // Whatever happened, no run stays open for ever.
+      world.heldAt = null;
+      world.zuora.weather.length = 0;
+      life.release().pass(60 * DAY);
+      checkRules(world, life);
+      expect(life.end, 'every run comes to an end').toBeDefined();
+      expect(life.now).toBeGreaterThan(NOON);
+    }),
+    { seed, numRuns },
+  );
+});
+
+test(`no intent is emailed twice over any number of runs (seed ${seed})`, { timeout }, () => {
+  fc.assert(
+    fc.property(circumstances, livesOverRuns, ({ input, status, nature }, acts) => {
+      const world = new World(nature);
+      const life = new Life({
+        input: { ...input, coolDown: '24 hours' },
+        billRun: { status },
+        otherwise: world.answer,
+      });
+      fc.modelRun(() => ({ model: world, real: life.go() }), acts);
+      world.zuora.weather.length = 0;
+      life.pass(60 * DAY);
+      checkRules(world, life);
+    }),
+    { seed, numRuns },
+  );
+});

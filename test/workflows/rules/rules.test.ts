@@ -1,0 +1,833 @@
+/** The seven rules of sending, shown on the pure core: a clock, a Zuora that answers as it is told, and messages. */
+import { describe, expect, test } from 'vitest';
+import { trackId } from '../../../workflows/rules/keys.js';
+import * as runs from '../../../workflows/rules/job.js';
+import * as status from '../../../workflows/rules/status.js';
+import * as steps from '../../../workflows/rules/steps.js';
+import { coolDownEnd } from '../../../workflows/rules/send-step.js';
+import { recordOf, verdictOfKey } from '../../../workflows/rules/send.js';
+import {
+  accepts,
+  begin,
+  breaks,
+  busy,
+  cutOff,
+  DAY,
+  during,
+  findsNoWorker,
+  HOUR,
+  loginFails,
+  losesWorker,
+  makesNoCall,
+  MINUTE,
+  neverLeaves,
+  NOON,
+  POSTED,
+  refuses,
+  repeats,
+  replies,
+  SECOND,
+  type Answer,
+  type Life,
+} from '../../support/life.js';
+
+/** As many of the same answer as a send can ask for. */
+function always(answer: Answer): readonly Answer[] {
+  return Array.from({ length: 500 }, () => answer);
+}
+
+function iso(at: number): string {
+  return new Date(at).toISOString();
+}
+
+/** Brings the send to the end of its automatic attempts. */
+function endBudget(life: Life): Life {
+  return life.pass(12 * HOUR + MINUTE);
+}
+
+describe('Rule 1: posted first', () => {
+  test.each(['Pending', 'Processing', 'Completed', 'PostInProgress', 'Paused', 'CancelInProgress', 'BrandNew'])(
+    'nothing is emailed while the bill run is %s',
+    (status) => {
+      const life = begin({ billRun: { status } })
+        .resend()
+        .pass(7 * DAY);
+      expect(life.calls).toEqual([]);
+      expect(life.state).toBe('WaitingForPost');
+      life.change({ status: 'Posted' });
+      expect(life.calls).toHaveLength(1);
+    },
+  );
+
+  test('neither retry nor release makes a send before the post', () => {
+    const life = begin({ billRun: { status: 'Completed' } })
+      .hold()
+      .retry({ sendAnyway: true })
+      .release();
+    expect(life.calls).toEqual([]);
+    expect(life.ignored).toEqual(['no question is open']);
+  });
+
+  test.each(['Canceled', 'Error'])('a bill run that ends as %s fails as NotPosted, in words', (status) => {
+    const life = begin({ billRun: { status, errorMessage: 'no accounts' } });
+    expect(life.end).toMatchObject({ kind: 'fail', type: 'NotPosted' });
+    expect(life.end).toHaveProperty('message', expect.stringContaining(`${status} (no accounts)`));
+    expect(life.calls).toEqual([]);
+  });
+
+  test('a bill run that does not post by its deadline fails as NotPosted, counted from the start', () => {
+    const life = begin({ billRun: { status: 'Completed' }, input: { postDeadline: '2 days' } });
+    life.pass(2 * DAY - 1);
+    expect(life.end).toBeUndefined();
+    life.pass(1);
+    expect(life.end).toMatchObject({ kind: 'fail', type: 'NotPosted' });
+    expect(life.end).toHaveProperty(
+      'message',
+      expect.stringMatching(/did not post by 2026-03-04 .*nothing was emailed/),
+    );
+  });
+
+  test('a bill run that fell back from posting is waited for, and the wait says what to do', () => {
+    const life = begin({ billRun: { status: 'PostInProgress' } }).change({ status: 'Completed' });
+    expect(status.statusOf(life.run, life.now).waitingFor).toContain('could not post all of its documents');
+    life.change({ status: 'PostInProgress' }).change({ status: 'Posted' });
+    expect(life.state).toBe('Emailed');
+  });
+
+  test('a first look that fails for good ends the run with its own reason', () => {
+    const life = begin({ billRun: { status: 'Completed' } });
+    runs.recordFailedLook(life.run, 'NotPosted', 'there is no such bill run');
+    const message = 'there is no such bill run; nothing was emailed';
+    expect(life.go().end).toEqual({ kind: 'fail', type: 'NotPosted', message });
+  });
+});
+
+describe('Rule 2: one attempt, one call', () => {
+  test('each call is recorded as one attempt with its receipt', () => {
+    const life = begin({ answers: [busy(), breaks()] }).pass(MINUTE);
+    expect(life.send.attempts).toMatchObject([
+      { verdict: 'notExecuted', httpStatus: 429, zuoraRequestId: 'request-1', startedAt: iso(NOON), durationMs: 0 },
+      { verdict: 'unknown', httpStatus: 500, zuoraRequestId: 'request-2', reasons: [{ code: 'SystemError' }] },
+      { verdict: 'accepted', httpStatus: 200, zuoraRequestId: 'request-3', stored: false },
+    ]);
+    expect(life.send.attempts.map((attempt) => attempt.trackId)).toEqual(life.calls.map((call) => call.trackId));
+  });
+
+  test('a call that a lost worker may have made is recorded as unknown', () => {
+    const life = begin({ answers: [losesWorker(), busy(5 * HOUR)] });
+    expect(life.send.attempts).toEqual([
+      expect.objectContaining({ verdict: 'unknown', httpStatus: null, durationMs: null, startedAt: iso(NOON) }),
+    ]);
+  });
+
+  test('an attempt that no worker took is no attempt: it is made again at once, and the record says so', () => {
+    const life = begin({
+      answers: [
+        during((it) => it.pass(5 * MINUTE), findsNoWorker()),
+        during((it) => {
+          expect(it.send.note).toContain('a worker');
+          expect(it.send.attempts).toEqual([]);
+        }, accepts()),
+      ],
+    });
+    expect(life.send).toMatchObject({ outcome: 'accepted', note: null });
+    expect(life.keys).toEqual(['first/1', 'first/1']);
+    expect(life.send.attempts).toHaveLength(1);
+  });
+
+  test('between attempts the workflow waits: 5 s at first, doubling to 10 min', () => {
+    const life = begin({ answers: always(breaks()) }).pass(2 * HOUR);
+    const pauses = life.calls.slice(1).map(({ at }, index) => at - (life.calls[index]?.at ?? 0));
+    expect(pauses.slice(0, 9).map((pause) => pause / SECOND)).toEqual([5, 10, 20, 40, 80, 160, 320, 600, 600]);
+  });
+
+  test('what Zuora asks to wait is waited, from 1 s up to an hour', () => {
+    for (const [asked, waited] of [
+      [0, SECOND],
+      [30 * SECOND, 30 * SECOND],
+      [DAY, HOUR],
+    ] as const) {
+      const life = begin({ answers: [busy(asked)] });
+      expect(life.step).toMatchObject({ kind: 'wait', until: NOON + waited, state: 'Sending' });
+    }
+  });
+
+  test('a Zuora that always asks for no wait at all does not fill history with attempts', () => {
+    const life = endBudget(begin({ answers: always(busy(0)) }));
+    expect(life.calls.length).toBeLessThan(100);
+  });
+
+  test('nothing about a send changes while an attempt is under way', () => {
+    const meanwhile = (life: Life): void => {
+      life.resend().finish().cancel();
+      const before = life.sends;
+      steps.settle(life.run, life.now);
+      expect(life.sends).toEqual(before);
+      expect(life.step).toMatchObject({ kind: 'wait', until: Infinity });
+    };
+    expect(begin({ answers: [during(meanwhile, accepts())] }).send.outcome).toBe('accepted');
+  });
+
+  test('nothing but its end ends an attempt under way: messages wait for it', () => {
+    const meanwhile = (life: Life): void => {
+      life.resend({ requestId: 'R' }).hold().retry({ sendAnyway: true });
+      expect(life.calls).toHaveLength(1);
+      expect(life.state).toBe('Sending');
+    };
+    const life = begin({ answers: [during(meanwhile, accepts())] });
+    expect(life.sends).toMatchObject([{ outcome: 'accepted' }, { resend: true, outcome: 'pending' }]);
+    expect(life.ignored).toEqual(['no question is open']);
+    expect(life.state).toBe('Held');
+  });
+});
+
+describe('Rule 3: one key per send', () => {
+  test('the key is built from business ids, and is the same for every attempt', () => {
+    const life = begin({ answers: [cutOff(), losesWorker(), busy(), breaks()] }).pass(HOUR);
+    expect(life.keys).toEqual(Array(5).fill('first/1'));
+    expect(new Set(life.calls.map((call) => call.trackId)).size).toBe(5);
+  });
+
+  test('another run of the same bill run comes to the same key', () => {
+    expect(begin({ input: { requestId: 'other' } }).keys).toEqual(begin().keys);
+    const resend = { input: { resend: true, requestId: 'TICKET-1' } };
+    expect(begin(resend).keys).toEqual(begin().resend({ requestId: 'TICKET-1' }).keys.slice(1));
+  });
+
+  test('a run that continues as new goes on under the same key', () => {
+    const life = begin({ answers: always(breaks()) })
+      .pass(HOUR)
+      .continueAsNew()
+      .pass(20 * HOUR)
+      .continueAsNew();
+    expect(new Set(life.keys)).toEqual(new Set(['first/1']));
+    expect(life.retry().calls.at(-1)?.notAfter).toBe(NOON + 23 * HOUR);
+  });
+
+  test('a reply that echoes the track id of an earlier attempt is the outcome of the key', () => {
+    const life = begin({ answers: [cutOff(), repeats(1, { verdict: 'accepted', zuoraRequestId: 'new' })] }).pass(
+      MINUTE,
+    );
+    expect(life.send).toMatchObject({ outcome: 'accepted', attempts: [{ stored: false }, { stored: true }] });
+  });
+
+  test('a reply that echoes an attempt of an earlier run under the same key counts as well', () => {
+    const ofEarlierRun: Answer = (call, life) =>
+      replies({ verdict: 'accepted', echoedTrackId: trackId(call.idempotencyKey, 1, 'earlier!') })(call, life);
+    expect(begin({ answers: [ofEarlierRun] }).send).toMatchObject({
+      outcome: 'accepted',
+      attempts: [{ stored: true }],
+    });
+  });
+
+  test('a reply with a request id seen before under the key is stored, even when it echoes nothing', () => {
+    const silent = { echoedTrackId: null, verdict: 'unknown', httpStatus: 500 } as const;
+    const life = begin({ answers: [breaks(), repeats(1, silent)] }).pass(MINUTE);
+    expect(life.send.attempts).toMatchObject([{ stored: false }, { stored: true }]);
+    expect(life.question).toMatchObject({ kind: 'unknown', needsSendAnyway: true });
+  });
+
+  test('a request id seen under another key says nothing', () => {
+    const life = begin({ answers: [refuses(), replies({ verdict: 'accepted', zuoraRequestId: 'request-1' })] }).retry();
+    expect(life.keys).toEqual(['first/1', 'first/2']);
+    expect(life.send.attempts.at(-1)).toMatchObject({ stored: false, verdict: 'accepted' });
+  });
+
+  test('a stored reply that was made for another request is unknown, in words, even if it reads as accepted', () => {
+    const foreign = replies({ verdict: 'accepted', echoedTrackId: 'somebody-elses-1' });
+    const life = begin({ answers: [foreign] }).pass(DAY);
+    expect(life.send).toMatchObject({
+      outcome: 'unknown',
+      attempts: [{ verdict: 'unknown', stored: true, reasons: [{ code: 'FOREIGN_REPLY' }] }],
+    });
+    expect(life.question?.needsSendAnyway).toBe(true);
+    expect(life.question?.text).toContain('somebody-elses-1');
+  });
+
+  test('a stored reply that says "not executed" makes the number grow, and attempts go on', () => {
+    const stored = { verdict: 'notExecuted', httpStatus: 429 } as const;
+    const life = begin({ answers: [busy(), repeats(1, stored), busy(), repeats(3, stored)] }).pass(HOUR);
+    expect(life.keys).toEqual(['first/1', 'first/1', 'first/2', 'first/2', 'first/3']);
+    expect(life.send.outcome).toBe('accepted');
+  });
+
+  test('a stored "not executed" settles what was unknown before it', () => {
+    const life = begin({ answers: [busy(), cutOff(), repeats(1, { verdict: 'notExecuted' }), refuses()] }).pass(HOUR);
+    expect(life.keys).toEqual(['first/1', 'first/1', 'first/1', 'first/2']);
+    expect(life.question).toMatchObject({ kind: 'refused', needsSendAnyway: false });
+  });
+
+  test('a fresh "not executed" keeps the number', () => {
+    const life = begin({ answers: [busy(), neverLeaves(), loginFails()] }).pass(HOUR);
+    expect(new Set(life.keys)).toEqual(new Set(['first/1']));
+  });
+
+  test('unknown stays unknown through answers that say nothing about the earlier attempt', () => {
+    const life = begin({ answers: [cutOff(), busy(), neverLeaves(), loginFails(), refuses()] }).pass(HOUR);
+    expect(life.send.outcome).toBe('unknown');
+    expect(life.question).toMatchObject({ kind: 'unknown', needsSendAnyway: false });
+    expect(life.question?.text).toMatch(/now refuses.*may have been carried out/);
+  });
+
+  test('a stored refusal settles what was unknown, and nothing was sent', () => {
+    const life = begin({ answers: [cutOff(), repeats(1, { verdict: 'refused', httpStatus: 400 })] }).pass(HOUR);
+    expect(life.send.outcome).toBe('refused');
+    expect(life.question).toMatchObject({ kind: 'refused', needsSendAnyway: false });
+  });
+
+  test('a refused send is asked about; a retry takes the next number', () => {
+    const life = begin({ answers: [refuses(), refuses()] }).pass(HOUR);
+    expect(life.keys).toEqual(['first/1']);
+    expect(life.state).toBe('NeedsAttention');
+    expect(life.retry().keys).toEqual(['first/1', 'first/2']);
+    expect(life.retry().keys).toEqual(['first/1', 'first/2', 'first/3']);
+    expect(life.send.outcome).toBe('accepted');
+  });
+
+  test('a refused send with an unknown attempt left keeps its number on a retry', () => {
+    const life = begin({ answers: [cutOff(), refuses()] })
+      .pass(HOUR)
+      .retry();
+    expect(life.keys).toEqual(['first/1', 'first/1', 'first/1']);
+  });
+
+  test('a send that gave up without being carried out goes on under the same number while Zuora remembers it', () => {
+    const life = endBudget(begin({ answers: always(busy(HOUR)) }));
+    expect(life.question).toMatchObject({ kind: 'refused', needsSendAnyway: false });
+    life.retry();
+    expect(new Set(life.keys)).toEqual(new Set(['first/1']));
+  });
+
+  test('a stored answer that says nothing takes sendAnyway, which takes the next number', () => {
+    const life = begin({ answers: [breaks(), repeats(1, { httpStatus: 500 })] }).pass(MINUTE);
+    expect(life.retry().calls).toHaveLength(2);
+    expect(life.ignored[0]).toContain('sendAnyway');
+    life.retry({ sendAnyway: true, requestedBy: 'alice' });
+    expect(life.keys).toEqual(['first/1', 'first/1', 'first/2']);
+    expect(life.send.decisions).toMatchObject([{ decision: 'sendAnyway', requestedBy: 'alice' }]);
+  });
+
+  test('sendAnyway where the key still protects keeps the key', () => {
+    const life = begin({ answers: always(cutOff()) })
+      .pass(HOUR)
+      .retry({ sendAnyway: true });
+    expect(new Set(life.keys)).toEqual(new Set(['first/1']));
+  });
+
+  test('sendAnyway takes no further number where the present one is not used up', () => {
+    const life = begin({ answers: [breaks(), repeats(1, { httpStatus: 500 }), ...always(busy())] }).pass(MINUTE);
+    life.retry({ sendAnyway: true }).pass(HOUR);
+    expect(life.question).toMatchObject({ kind: 'unknown', needsSendAnyway: true });
+    life.retry({ sendAnyway: true });
+    expect(new Set(life.keys.slice(2))).toEqual(new Set(['first/2']));
+  });
+
+  test('what is unknown under an earlier key stays unknown until there is a success', () => {
+    const life = begin({ answers: [breaks(), repeats(1, { httpStatus: 500 }), refuses()] }).pass(MINUTE);
+    life.retry({ sendAnyway: true });
+    expect(life.send.outcome).toBe('unknown');
+    expect(life.question?.needsSendAnyway).toBe(true);
+    expect(life.retry({ sendAnyway: true }).send.outcome).toBe('accepted');
+    expect(life.keys.at(-1)).toBe('first/3');
+  });
+
+  test('a retry answers the question that was open, not the one that the attempt under way raises', () => {
+    const answers = [cutOff(), ...always(cutOff()).slice(0, 7)];
+    const life = begin({ answers }).pass(10 * MINUTE);
+    life.willAnswer(during((it) => it.retry(), refuses())).pass(12 * MINUTE);
+    const stopped = life.calls.length;
+    expect(life.question?.kind).toBe('unknown');
+    expect(life.pass(DAY).calls).toHaveLength(stopped);
+  });
+
+  test('a second retry during the attempt that the first one began answers nothing', () => {
+    const again = during((life) => {
+      expect([life.state, life.question]).toEqual(['Sending', null]);
+      life.retry();
+    }, refuses());
+    const life = begin({ answers: [refuses(), again] }).retry();
+    expect(life.ignored).toEqual(['no question is open']);
+    expect(life.calls).toHaveLength(2);
+  });
+
+  test('a retry is not used up by an attempt that no worker took, or that made no call', () => {
+    for (const came of [findsNoWorker(), makesNoCall('afterReset'), makesNoCall('keyTooOld')]) {
+      const life = begin({ answers: [refuses(), came] })
+        .retry()
+        .pass(HOUR);
+      expect(life.keys).toEqual(['first/1', 'first/2', 'first/2']);
+      expect(life.send.outcome).toBe('accepted');
+    }
+    const risked = begin({ answers: [breaks(), repeats(1, { httpStatus: 500 }), findsNoWorker()] }).pass(MINUTE);
+    risked.retry({ sendAnyway: true });
+    expect(risked.keys.slice(2)).toEqual(['first/2', 'first/2']);
+  });
+
+  test('a later send of the run has a key of its own', () => {
+    const life = begin().resend({ requestId: 'TICKET-1' }).resend();
+    expect(life.keys).toEqual(['first/1', 'resend/TICKET-1/1', 'resend/first-run-1/1']);
+  });
+
+  test('the verdict on a key is what a success or a stored reply says, else unknown once unknown', () => {
+    const unknown = { verdict: 'unknown', stored: false } as const;
+    const refused = { verdict: 'refused', stored: false } as const;
+    expect(verdictOfKey([])).toBeUndefined();
+    expect(verdictOfKey([refused, unknown])).toBe('unknown');
+    expect(verdictOfKey([unknown, refused])).toBe('unknown');
+    expect(verdictOfKey([unknown, { ...refused, stored: true }])).toBe('refused');
+    expect(verdictOfKey([unknown, { verdict: 'accepted', stored: false }])).toBe('accepted');
+  });
+});
+
+describe('Rule 4: no attempt under a forgotten key', () => {
+  test('the automatic attempts end with the budget, and a person is asked', () => {
+    const life = begin({ input: { sendBudget: '2h' }, answers: always(breaks()) }).pass(5 * DAY);
+    expect((life.calls.at(-1)?.at ?? 0) - NOON).toBeLessThanOrEqual(2 * HOUR);
+    expect(life.question).toMatchObject({ kind: 'unknown' });
+    expect(life.state).toBe('NeedsAttention');
+  });
+
+  test('the budget counts over all keys of a send', () => {
+    const stored = { verdict: 'notExecuted', httpStatus: 429 } as const;
+    const answers = Array.from({ length: 400 }, (_, index) => (index % 2 === 0 ? busy(HOUR) : repeats(index, stored)));
+    const life = begin({ input: { sendBudget: '3h' }, answers }).pass(DAY);
+    expect(new Set(life.keys).size).toBeGreaterThan(2);
+    expect((life.calls.at(-1)?.at ?? 0) - NOON).toBeLessThanOrEqual(3 * HOUR);
+  });
+
+  test('the activity is told when its key is too old: 23 h after the first use, not after this attempt', () => {
+    const life = begin({ answers: [cutOff(), busy(HOUR)] }).pass(2 * HOUR);
+    expect(life.calls.map(({ notAfter }) => notAfter)).toEqual(Array(3).fill(NOON + 23 * HOUR));
+  });
+
+  test('a person who retries late gets attempts until 23 h after the first use, and no more', () => {
+    const life = begin({ answers: always(breaks()) })
+      .pass(22 * HOUR)
+      .retry()
+      .pass(5 * HOUR);
+    const last = life.calls.at(-1)?.at ?? 0;
+    expect(last).toBeGreaterThan(NOON + 22.5 * HOUR);
+    expect(last).toBeLessThanOrEqual(NOON + 23 * HOUR);
+    expect(life.question).toMatchObject({ kind: 'unknown', needsSendAnyway: true });
+  });
+
+  test('at 23 h a retry is still protected; a millisecond later it is not', () => {
+    const inTime = begin({ answers: always(breaks()) }).pass(23 * HOUR);
+    const calls = inTime.calls.length;
+    expect(inTime.retry().calls).toHaveLength(calls + 1);
+
+    const late = begin({ answers: always(breaks()) }).pass(23 * HOUR + 1);
+    expect(late.retry().calls).toHaveLength(calls);
+    expect(late.ignored).toEqual([expect.stringContaining('must say sendAnyway: true')]);
+  });
+
+  test('a retry that a hold kept back until the key was forgotten opens the question again', () => {
+    const life = begin({ answers: always(breaks()) })
+      .pass(22 * HOUR)
+      .hold()
+      .retry();
+    const calls = life.calls.length;
+    life.pass(2 * HOUR).release();
+    expect(life.calls).toHaveLength(calls);
+    expect(life.question).toMatchObject({ kind: 'unknown', needsSendAnyway: true });
+  });
+
+  test('sendAnyway under a forgotten key takes the next number, with a life of its own', () => {
+    const life = begin({ answers: always(breaks()) })
+      .pass(2 * DAY)
+      .retry({ sendAnyway: true });
+    expect(life.calls.at(-1)).toMatchObject({ at: NOON + 2 * DAY, notAfter: NOON + 2 * DAY + 23 * HOUR });
+    expect(life.keys.at(-1)).toBe('first/2');
+    life.pass(2 * DAY);
+    expect((life.calls.at(-1)?.at ?? 0) - NOON - 2 * DAY).toBeLessThanOrEqual(12 * HOUR);
+  });
+
+  test('where nothing is unknown, a retry under a forgotten key takes the next number without sendAnyway', () => {
+    const life = begin({ answers: always(busy(HOUR)) })
+      .pass(2 * DAY)
+      .retry();
+    expect(life.keys.at(-1)).toBe('first/2');
+  });
+
+  test('the question says until when the key protects, and then that it does not', () => {
+    const life = endBudget(begin({ answers: always(cutOff()) }));
+    expect(life.question?.text).toContain('retry before 2026-03-03 11:00:00 UTC');
+    expect(life.pass(12 * HOUR).question?.text).toContain('retry with sendAnyway');
+  });
+
+  test('a hold does not stretch the budget: when it ends, a person is asked, though nobody released', () => {
+    const life = begin({ answers: [cutOff()] })
+      .hold()
+      .pass(11 * HOUR);
+    expect(life.step).toMatchObject({ kind: 'wait', until: NOON + 12 * HOUR + 1 });
+    expect(life.state).toBe('NeedsAttention');
+    expect(life.question?.text).toContain('It is not known yet');
+    life.pass(HOUR + MINUTE);
+    expect(life.send.outcome).toBe('unknown');
+    expect(life.question?.text).toContain('Nobody knows');
+    expect(life.calls).toHaveLength(1);
+  });
+
+  test('a worker that finds the key too old makes no call, and a person is asked', () => {
+    const life = begin({ answers: [cutOff(), makesNoCall('keyTooOld')] }).pass(HOUR);
+    expect(life.calls).toHaveLength(2);
+    expect(life.send.attempts).toHaveLength(1);
+    expect(life.question).toMatchObject({ kind: 'unknown' });
+  });
+
+  test('a retry for which a worker finds the key too old opens the question again', () => {
+    const life = begin({ answers: [cutOff(), refuses(), makesNoCall('keyTooOld')] })
+      .pass(MINUTE)
+      .retry();
+    expect(life.calls).toHaveLength(3);
+    expect(life.question).toMatchObject({ kind: 'unknown' });
+    expect(life.retry().send.outcome).toBe('accepted');
+  });
+
+  test('a worker whose clock is a day ahead does not use up a key, and is not asked again and again', () => {
+    const life = begin({ answers: Array.from({ length: 3 }, () => makesNoCall('keyTooOld')) });
+    expect(life.calls).toHaveLength(1);
+    expect(status.statusOf(life.run, life.now).waitingFor).toContain('a worker whose clock is right');
+    life.pass(30 * MINUTE);
+    expect(life.calls).toHaveLength(4);
+    expect(life.send).toMatchObject({ outcome: 'accepted', note: null });
+    expect(life.calls.at(-1)?.notAfter).toBe(NOON + 30 * MINUTE + 23 * HOUR);
+  });
+});
+
+describe('Rule 4: after a reset, the first use of a key may be unknown', () => {
+  test('only the first attempt under a key asks the activity whether the run was reset', () => {
+    const life = begin({ answers: [cutOff(), refuses(), repeats(1, { verdict: 'refused' })] })
+      .pass(MINUTE)
+      .retry()
+      .retry();
+    expect(life.calls.map(({ originalRunId }) => originalRunId)).toEqual([
+      'first-run',
+      undefined,
+      undefined,
+      'first-run',
+    ]);
+  });
+
+  test('a resend waits for a person, and only sendAnyway lets it go, under the same key', () => {
+    const life = begin({ input: { resend: true, requestId: 'T' }, answers: [makesNoCall('afterReset')] });
+    expect(life.send).toMatchObject({ outcome: 'unknown', attempts: [] });
+    expect(life.question).toMatchObject({ kind: 'unknown', needsSendAnyway: true });
+    expect(life.retry().calls).toHaveLength(1);
+    life.retry({ sendAnyway: true });
+    // For the run that asked, and no further one.
+    expect(life.calls.at(-1)).toHaveProperty('originalRunId', 'made-by-a-reset');
+    expect(life.keys).toEqual(['resend/T/1', 'resend/T/1']);
+    expect(life.send.outcome).toBe('accepted');
+  });
+
+  test('a first send, which emails only what was never emailed, goes on', () => {
+    const life = begin({ answers: [makesNoCall('afterReset')] });
+    expect(life.keys).toEqual(['first/1', 'first/1']);
+    expect(life.send.outcome).toBe('accepted');
+  });
+
+  test('a first send that a person retried goes on at once', () => {
+    const life = begin({ answers: [refuses(), makesNoCall('afterReset')] }).retry();
+    expect(life.keys).toEqual(['first/1', 'first/2', 'first/2']);
+  });
+
+  test('a first send looks again when the look is of the time before', () => {
+    const slow = during((life) => life.pass(2 * MINUTE), makesNoCall('afterReset'));
+    const life = begin({ answers: [slow] });
+    expect(life.looks).toBe(2);
+  });
+
+  test('a risk that was taken over one question is not taken over the one that a reset raises', () => {
+    const life = begin({ input: { resend: true }, answers: [breaks(), repeats(1, { httpStatus: 500 })] }).pass(MINUTE);
+    life.willAnswer(makesNoCall('afterReset')).retry({ sendAnyway: true });
+    expect(life.calls).toHaveLength(3);
+    expect(life.question?.text).toContain('was reset');
+    expect(life.retry({ sendAnyway: true }).calls).toHaveLength(4);
+  });
+
+  test('the budget of what is left of the send goes on counting', () => {
+    const stored = repeats(1, { verdict: 'notExecuted' });
+    const life = begin({ answers: [busy(HOUR), stored, makesNoCall('afterReset'), ...always(busy(HOUR))] }).pass(
+      2 * DAY,
+    );
+    expect((life.calls.at(-1)?.at ?? 0) - NOON).toBeLessThanOrEqual(12 * HOUR);
+  });
+
+  test('a resend that waits after a reset is closed as unknown by the next one', () => {
+    const life = begin({ input: { resend: true }, answers: [makesNoCall('afterReset')] }).resend({ requestId: 'R' });
+    expect(life.sends).toMatchObject([{ outcome: 'unknown' }, { outcome: 'accepted' }]);
+  });
+});
+
+describe('Rule 5: unknown is never guessed', () => {
+  test('a question says sendAnyway as soon as the key may be forgotten, though nothing happened in the meantime', () => {
+    const life = begin({ answers: always(breaks()) }).pass(13 * HOUR);
+    expect(life.question?.needsSendAnyway).toBe(false);
+    expect(life.step).toMatchObject({ wake: expect.any(Number) as number });
+    life.pass(11 * HOUR);
+    expect(life.question?.needsSendAnyway).toBe(true);
+    const step = begin({ answers: always(breaks()) }).pass(20 * HOUR).step;
+    expect(step.kind === 'wait' ? step.wake : Infinity).toBeLessThanOrEqual(NOON + 23 * HOUR + 1);
+  });
+
+  test('an unknown attempt is settled by the stored reply while attempts go on', () => {
+    const life = begin({ answers: [cutOff(), cutOff(), repeats(1, { verdict: 'accepted' })] }).pass(MINUTE);
+    expect(life.send.outcome).toBe('accepted');
+  });
+
+  test('after 15 minutes of not knowing a person is told, while attempts go on', () => {
+    const life = begin({ answers: always(cutOff()) }).pass(15 * MINUTE - 1);
+    expect([life.state, life.question]).toEqual(['Sending', null]);
+    life.pass(1);
+    expect(life.state).toBe('NeedsAttention');
+    expect(life.question).toMatchObject({ kind: 'unknown', needsSendAnyway: false, since: iso(NOON + 15 * MINUTE) });
+    expect(life.send.outcome).toBe('pending');
+    const calls = life.calls.length;
+    expect(life.pass(HOUR).calls.length).toBeGreaterThan(calls);
+    expect(life.state).toBe('NeedsAttention');
+  });
+
+  test.each([
+    ['a rejected login', loginFails()],
+    [
+      'a login that is rejected under another status',
+      replies({ verdict: 'notExecuted', reasons: [{ code: '50000011', message: '' }] }),
+    ],
+    ['a request that does not leave', neverLeaves()],
+  ])('%s for more than 15 minutes shows as NeedsAttention while attempts go on', (_, answer) => {
+    const life = begin({ answers: always(answer) }).pass(16 * MINUTE);
+    expect(life.state).toBe('NeedsAttention');
+    expect(life.question).toMatchObject({ kind: 'refused', needsSendAnyway: false });
+    const calls = life.calls.length;
+    expect(life.retry().calls).toHaveLength(calls + 1);
+  });
+
+  test('locks and limits pass by themselves, so nobody is asked until the budget ends', () => {
+    const life = begin({ answers: always(busy()) }).pass(11 * HOUR);
+    expect([life.state, life.question]).toEqual(['Sending', null]);
+    life.pass(2 * HOUR);
+    expect(life.question?.text).toContain('Zuora carried none of them out');
+  });
+
+  test('the question shows during the attempts as well, and goes when one succeeds', () => {
+    const isShown = (it: Life): void => {
+      expect(it.state).toBe('NeedsAttention');
+    };
+    const life = begin({ answers: always(cutOff()).slice(0, 9) });
+    life.willAnswer(during(isShown, accepts())).pass(HOUR);
+    expect([life.state, life.question]).toEqual(['Emailed', null]);
+  });
+
+  test('a retry while attempts go on tries at once, under the same key', () => {
+    const life = begin({ answers: always(cutOff()) }).pass(HOUR + SECOND);
+    const calls = life.calls.length;
+    life.retry({ requestedBy: 'bob' });
+    expect(life.calls).toHaveLength(calls + 1);
+    expect(life.calls.at(-1)?.at).toBe(life.now);
+    expect(new Set(life.keys)).toEqual(new Set(['first/1']));
+  });
+
+  test('after 23 h without an answer the send is still unknown, whatever Zuora shows of the bill run', () => {
+    const life = begin({ answers: always(cutOff()) })
+      .change({ lastEmailSentTime: iso(NOON + MINUTE) })
+      .pass(2 * DAY);
+    expect(life.send.outcome).toBe('unknown');
+  });
+
+  test('a question that nobody answers within the attention window fails the run, which names the send', () => {
+    const life = begin({ input: { attentionWindow: '2 days' }, answers: always(breaks()) });
+    endBudget(life);
+    expect(life.pass(2 * DAY - 15 * MINUTE).end).toBeUndefined();
+    expect(life.pass(HOUR).end).toMatchObject({ kind: 'fail', type: 'Unsettled' });
+    expect(life.end).toHaveProperty(
+      'message',
+      expect.stringContaining('send 1 (resend=false): it is not known whether'),
+    );
+  });
+
+  test('the attention window counts from where nothing goes on without an answer, not from the first mention', () => {
+    const life = endBudget(begin({ input: { attentionWindow: '1 hour' }, answers: always(breaks()) }));
+    expect(life.end).toBeUndefined();
+    expect(life.pass(HOUR).end).toMatchObject({ type: 'Unsettled' });
+  });
+
+  test('an attention window of no length fails at once, but never while attempts go on', () => {
+    const life = begin({ input: { attentionWindow: '0s' }, answers: always(breaks()) }).pass(11 * HOUR);
+    expect(life.end).toBeUndefined();
+    expect(life.pass(2 * HOUR).end).toMatchObject({ type: 'Unsettled' });
+    expect(begin({ input: { attentionWindow: '0s' }, answers: [refuses()] }).end).toMatchObject({ type: 'Unsettled' });
+  });
+});
+
+describe('Rule 6: look before the first attempt', () => {
+  test('the record that the watch returned is the look, while it is fresh', () => {
+    const life = begin({ billRun: { status: 'Completed' } }).change({ status: 'Posted' });
+    expect(life.looks).toBe(2);
+    expect(life.calls).toHaveLength(1);
+  });
+
+  test('a look that is older than a minute is taken again', () => {
+    const life = begin({ billRun: { status: 'Completed' } })
+      .hold()
+      .change({ status: 'Posted' })
+      .pass(MINUTE + 1);
+    expect([life.looks, life.state]).toEqual([2, 'Held']);
+    life.billRun = { ...life.billRun, autoEmail: true };
+    life.release();
+    expect([life.looks, life.state]).toEqual([3, 'Skipped']);
+  });
+
+  test('autoEmail skips the send, visibly', () => {
+    const life = begin({ billRun: { autoEmail: true } });
+    expect(life.calls).toEqual([]);
+    expect(life.send.outcome).toBe('skipped');
+    expect(life.state).toBe('Skipped');
+    expect(life.question).toMatchObject({ kind: 'skipped', needsSendAnyway: true });
+    expect(life.question?.text).toContain('autoEmail is on');
+  });
+
+  test('counts that are both present and zero skip the send; missing ones are unknown', () => {
+    const [zero, missing] = [0, undefined];
+    const skipped = (counts: object): boolean => begin({ billRun: counts }).state === 'Skipped';
+    expect(skipped({ numberOfInvoices: zero, numberOfCreditMemos: zero })).toBe(true);
+    expect(skipped({ numberOfInvoices: zero, numberOfCreditMemos: missing })).toBe(false);
+    expect(skipped({ numberOfInvoices: missing, numberOfCreditMemos: zero })).toBe(false);
+    expect(skipped({ numberOfInvoices: missing, numberOfCreditMemos: missing })).toBe(false);
+    expect(skipped({ numberOfInvoices: zero, numberOfCreditMemos: 1 })).toBe(false);
+  });
+
+  test('emails younger than the cool-down delay the send until it is over, visibly, and then it looks again', () => {
+    const life = begin({ billRun: { lastEmailSentTime: iso(NOON - HOUR) } });
+    expect(life.state).toBe('Delayed');
+    expect(life.question).toMatchObject({ kind: 'delayed', needsSendAnyway: true });
+    expect(life.send.outcome).toBe('pending');
+    expect(status.statusOf(life.run, life.now).until).toBe(iso(NOON + 23 * HOUR));
+    life.pass(23 * HOUR - 1);
+    expect(life.calls).toEqual([]);
+    life.pass(1);
+    expect([life.looks, life.calls.length]).toEqual([2, 1]);
+  });
+
+  test('emails that left during the cool-down delay it again', () => {
+    const life = begin({ billRun: { lastEmailSentTime: iso(NOON) } });
+    life.billRun = { ...life.billRun, lastEmailSentTime: iso(NOON + 5 * HOUR) };
+    life.pass(DAY);
+    expect([life.state, life.calls.length]).toEqual(['Delayed', 0]);
+    life.pass(5 * HOUR);
+    expect(life.calls).toHaveLength(1);
+  });
+
+  test('a cool-down of no length, emails of long ago, and a time that cannot be read delay nothing', () => {
+    expect(begin({ billRun: { lastEmailSentTime: iso(NOON - SECOND) }, input: { coolDown: '0s' } }).calls).toHaveLength(
+      1,
+    );
+    expect(begin({ billRun: { lastEmailSentTime: iso(NOON - 2 * DAY) } }).calls).toHaveLength(1);
+    expect(begin({ billRun: { lastEmailSentTime: 'last week' } }).calls).toHaveLength(1);
+  });
+
+  test('a time without a zone counts as late as it may be meant, but not later than the look', () => {
+    const at = Date.parse('2026-03-02T12:00:00Z');
+    expect(coolDownEnd('2026-03-02 12:00:00', 0, at + DAY)).toBe(at + 12 * HOUR);
+    expect(coolDownEnd('2026-03-02T12:00:00', 0, at + HOUR)).toBe(at + HOUR);
+    expect(coolDownEnd('2026-03-02T12:00:00Z', 0, at + HOUR)).toBe(at);
+    expect(coolDownEnd('2026-03-02 12:00:00 +0200', 0, at + HOUR)).toBe(at - 2 * HOUR);
+    expect(coolDownEnd('2026-03-02T12:00:00.000+02:00', DAY, at)).toBe(at + 22 * HOUR);
+    expect(coolDownEnd('+275760-09-13T00:00:00Z', DAY, at)).toBe(at + DAY);
+    expect(coolDownEnd(undefined, DAY, at)).toBeUndefined();
+  });
+
+  test('sendAnyway overrides each, and the record names who took the risk', () => {
+    for (const billRun of [
+      { autoEmail: true },
+      { numberOfInvoices: 0, numberOfCreditMemos: 0 },
+      { lastEmailSentTime: iso(NOON) },
+    ]) {
+      const life = begin({ billRun }).retry({ sendAnyway: true, requestedBy: 'carol', reason: 'checked' });
+      expect(life.send).toMatchObject({
+        outcome: 'accepted',
+        decisions: [{ decision: 'sendAnyway', requestedBy: 'carol', reason: 'checked', at: iso(NOON) }],
+      });
+      expect(life.keys).toEqual(['first/1']);
+    }
+  });
+
+  test('retry alone looks again, and sends only if nothing holds the send back any more', () => {
+    const life = begin({ billRun: { numberOfInvoices: 0, numberOfCreditMemos: 0 } }).retry();
+    expect([life.looks, life.state]).toEqual([2, 'Skipped']);
+    life.billRun = POSTED;
+    expect(life.retry().calls).toHaveLength(1);
+    expect(life.send.decisions).toMatchObject([{ decision: 'retry' }, { decision: 'retry' }]);
+  });
+
+  test('a retry does not begin the window of a skipped send anew, unless the question is another one', () => {
+    const life = begin({ billRun: { autoEmail: true }, input: { escalationWindow: '2 days' } })
+      .pass(DAY)
+      .retry();
+    expect(life.end).toBeUndefined();
+    expect(life.pass(DAY).end).toEqual({ kind: 'complete', state: 'Skipped' });
+  });
+
+  test('a skipped send leaves the run open for the escalation window, so that a person can escalate', () => {
+    const life = begin({ billRun: { autoEmail: true } }).pass(7 * DAY - 1);
+    expect(life.end).toBeUndefined();
+    life.resend({ requestId: 'T' });
+    expect(life.sends).toMatchObject([
+      { outcome: 'skipped', settledAt: iso(NOON + 7 * DAY - 1) },
+      { outcome: 'accepted', resend: true },
+    ]);
+  });
+
+  test('a resend is an explicit wish, and looks at nothing', () => {
+    const billRun = { autoEmail: true, lastEmailSentTime: iso(NOON) };
+    const life = begin({ billRun, input: { resend: true } });
+    expect(life.keys).toEqual(['resend/resend-at-start/1']);
+  });
+});
+
+describe('Rule 7: history answers the auditor', () => {
+  test('the record says who asked, when and why, and how the send ended', () => {
+    const life = begin({ input: { requestId: 'JOB-7', requestedBy: 'pipeline', reason: 'monthly' } });
+    expect(life.sends).toEqual([
+      {
+        ordinal: 1,
+        resend: false,
+        requests: [
+          { requestId: 'JOB-7', resend: false, requestedBy: 'pipeline', reason: 'monthly', requestedAt: iso(NOON) },
+        ],
+        outcome: 'accepted',
+        attempts: [expect.objectContaining({ idempotencyKey: `bill-run-email/${POSTED.id}/first/1` })],
+        decisions: [],
+        settledAt: iso(NOON),
+        note: null,
+      },
+    ]);
+  });
+
+  test('who asked is never made up', () => {
+    const life = begin().resend();
+    for (const { requests } of life.sends) expect(Object.keys(requests[0] ?? {})).not.toContain('requestedBy');
+  });
+
+  test('a record that was given out does not change afterwards', () => {
+    const life = begin({ answers: [refuses()] });
+    const [before] = life.sends;
+    const copy = structuredClone(before);
+    life.retry().resend();
+    expect(before).toEqual(copy);
+    const [send] = life.run.sends;
+    expect(send && recordOf(send)).not.toEqual(copy);
+  });
+
+  test('a run is plain data: what continues as new knows the same', () => {
+    const life = begin({ answers: [busy(), cutOff(), refuses()] })
+      .pass(MINUTE)
+      .hold()
+      .resend({ requestId: '__proto__' });
+    const before = [life.step, life.state, life.question, life.sends];
+    life.continueAsNew();
+    expect([life.step, life.state, life.question, life.sends]).toEqual(before);
+    life.release().resend({ requestId: '__proto__' });
+    expect(life.ignored.at(-1)).toContain('made before');
+  });
+});

@@ -1,0 +1,412 @@
+/**
+ * Anybody who reaches Temporal may start, signal, update and query runs with any bytes: straight over gRPC, past every client of
+ * ours. Whatever comes, the worker process lives on, no workflow task fails, and each bill run is emailed as it should be.
+ *
+ * A failure prints its seed. To see it again: HOSTILE_SEED=<seed> npx vitest run test/workflows/sandbox/hostile.test.ts.
+ * HOSTILE_RUNS=2000 tries more.
+ */
+import type { WorkflowHandle } from '@temporalio/client';
+import type { Payload } from '@temporalio/common';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Child } from '../../../scripts/processes.js';
+import { startWorker } from '../../../scripts/worker-process.js';
+import { TASK_QUEUE, WORKFLOW_TYPE } from '../../../workflows/contract/contract.js';
+import { wellFormed } from '../../../workflows/rules/words.js';
+import { hostileJson, hostileText, seed } from '../../support/hostile.js';
+import { openParts, type Parts } from '../../support/parts.js';
+import { emailsPerDocument, failureOf, replay, until, type Email, type SeenRequest } from '../../support/rig.js';
+
+const numRuns = Number(process.env['HOSTILE_RUNS'] ?? 80);
+const timeout = 240_000 + 1_000 * numRuns;
+
+let parts: Parts;
+let worker: Child;
+beforeAll(async () => {
+  parts = await openParts();
+  worker = await start();
+});
+afterAll(async () => {
+  await worker.stop();
+  await parts.close();
+});
+
+const start = (): Promise<Child> =>
+  startWorker({ temporal: parts.temporal, simulatorUrl: parts.simulator.url, pollInterval: '100ms' });
+
+/** Of Temporal's API: join a run that is there, and wait until an update is done. */
+const USE_EXISTING: object = { workflowIdConflictPolicy: 2 };
+const UNTIL_DONE: object = { waitPolicy: { lifecycleStage: 3 } };
+
+// What is sent, byte for byte.
+
+const json = (value: unknown): Payload => raw('json/plain', JSON.stringify(value));
+function raw(encoding: string, data: string | Uint8Array): Payload {
+  return { metadata: { encoding: Buffer.from(encoding) }, data: Buffer.from(data) };
+}
+
+const oddPayloads: Readonly<Record<string, Payload>> = {
+  'broken JSON': raw('json/plain', '{"requestId": '),
+  'no JSON at all': raw('json/plain', new Uint8Array([0xff, 0xfe, 0x00])),
+  'an unknown encoding': raw('carrier/pigeon', 'coo'),
+  'protobuf without its type': raw('binary/protobuf', 'x'),
+  'JSON of a protobuf that nobody knows': {
+    metadata: { encoding: Buffer.from('json/protobuf'), messageType: Buffer.from('no.Such') },
+    data: Buffer.from('{}'),
+  },
+  'null with content': raw('binary/null', 'x'),
+  bytes: raw('binary/plain', new Uint8Array(15_000)),
+  'no metadata': { data: Buffer.from('{}') },
+  nothing: {},
+  'deeply nested': raw('json/plain', '['.repeat(7_000) + ']'.repeat(7_000)),
+  'deeply nested objects': raw('json/plain', '{"a":'.repeat(2_500) + '1' + '}'.repeat(2_500)),
+  'the same field twice': raw('json/plain', '{"reason":"a","reason":7}'),
+  'a prototype': raw('json/plain', '{"__proto__":{"requestId":"x"},"constructor":{"prototype":{"held":true}}}'),
+  'a mark of ours': raw('json/plain', '{"__billRunEmailsUndecodable":true,"undecodable":{"toString":1}}'),
+};
+
+/** As much as Temporal takes at once, in the forms that cost the most to read. */
+const MOST_BYTES = 1_900_000;
+const longPayloads: Readonly<Record<string, Payload>> = {
+  bytes: raw('binary/plain', new Uint8Array(MOST_BYTES)),
+  nested: raw('json/plain', '['.repeat(MOST_BYTES / 2) + ']'.repeat(MOST_BYTES / 2)),
+  fields: raw('json/plain', `{${Array.from({ length: MOST_BYTES / 12 }, (_, at) => `"${at}":1`).join()}}`),
+};
+
+const payload = fc.oneof(
+  { weight: 2, arbitrary: fc.constantFrom(...Object.values(oddPayloads)) },
+  { weight: 2, arbitrary: hostileJson.map(json) },
+  {
+    weight: 3,
+    arbitrary: fc
+      .dictionary(
+        fc.constantFrom('requestId', 'requestedBy', 'reason', 'ordinal', 'sendAnyway', '__proto__', 'constructor'),
+        fc.oneof(hostileText, hostileJson),
+        { maxKeys: 4, noNullPrototype: true },
+      )
+      .map(json),
+  },
+);
+const payloads = fc.array(payload, { maxLength: 3 });
+const headers = fc.option(fc.dictionary(fc.constantFrom('x', '_tracer-data', '__proto__', 'a\r\nb'), payload));
+/** gRPC takes only well-formed text. */
+const name = hostileText.map(wellFormed).filter((text) => text !== '');
+const signalName = fc.oneof(
+  fc.constantFrom('resend', 'retry', 'hold', 'release', 'billRunPosted'),
+  fc.constantFrom('__temporal_anything', '__severalSignals', '__stack_trace', '__enhanced_stack_trace', 'Resend'),
+  name,
+);
+
+// What it is sent to.
+
+interface Target {
+  readonly number: string;
+  readonly run: WorkflowHandle;
+}
+
+async function billRun(status = 'Posted'): Promise<string> {
+  return (await parts.control<{ number: string }>('POST', '/bill-runs', { status, invoices: 1, creditMemos: 1 }))
+    .number;
+}
+
+async function waitingRun(): Promise<Target> {
+  const number = await billRun('Completed');
+  const { workflowId } = await parts.emails.start({ billRunKey: number });
+  return { number, run: parts.emails.client.workflow.getHandle(workflowId) };
+}
+
+const service = () => parts.connection.workflowService;
+const at = ({ run }: Target) => ({ namespace: 'default', workflowExecution: { workflowId: run.workflowId } });
+
+const signal = (target: Target, signalName: string, input: readonly Payload[], more: object = {}) =>
+  service().signalWorkflowExecution({ ...at(target), signalName, input: { payloads: [...input] }, ...more });
+
+function startRaw(workflowId: string, input: readonly Payload[], more: object = {}) {
+  return service().startWorkflowExecution({
+    namespace: 'default',
+    requestId: `start ${workflowId}`,
+    workflowId,
+    workflowType: { name: WORKFLOW_TYPE },
+    taskQueue: { name: TASK_QUEUE },
+    input: { payloads: [...input] },
+    ...more,
+  });
+}
+
+/** Whether Temporal took it. What it refuses, it refuses with one of these codes, and the worker never hears of it. */
+async function taken(sent: Promise<unknown>): Promise<boolean> {
+  return sent.then(
+    () => true,
+    (refused: unknown) => {
+      const { code, message } = refused as { code: number; message: string };
+      const [invalidArgument, notFound, resourceExhausted, failedPrecondition] = [3, 5, 8, 9];
+      expect([invalidArgument, notFound, resourceExhausted, failedPrecondition], message).toContain(code);
+      return false;
+    },
+  );
+}
+
+async function inBatches<T>(all: readonly T[], size: number, send: (each: T, index: number) => Promise<unknown>) {
+  for (let from = 0; from < all.length; from += size) {
+    await Promise.all(all.slice(from, from + size).map((each, index) => send(each, from + index)));
+  }
+}
+
+// What must hold afterwards.
+
+/** The bill run posts; its documents are emailed once, and its history is one that workers go through without a fault. */
+async function emailedOnce({ number, run }: Target): Promise<void> {
+  await parts.control('PATCH', `/bill-runs/${number}`, { status: 'Posted' });
+  await run.signal('release');
+  await until(
+    () => parts.emails.status({ billRunKey: number }),
+    ({ state }) => state === 'Emailed',
+  );
+  const mailbox = await parts.control<Email[]>('GET', `/mailbox?billRun=${number}`);
+  expect(emailsPerDocument(mailbox)).toEqual({ min: 1, max: 1 });
+  await expectNoFaults(run);
+  await replay(run);
+  await run.signal('finish');
+  await run.result();
+}
+
+async function expectNoFaults(run: WorkflowHandle): Promise<void> {
+  const { events } = await run.fetchHistory();
+  const faults = (events ?? []).flatMap(
+    ({ workflowTaskFailedEventAttributes: failed, workflowTaskTimedOutEventAttributes: timedOut }) =>
+      failed != null ? [failed.failure?.message] : timedOut != null ? ['timed out'] : [],
+  );
+  expect(faults, run.workflowId).toEqual([]);
+}
+
+/** The worker is the process that it was, and serves others. */
+async function expectWorkerUnharmed(): Promise<void> {
+  const number = await billRun();
+  await parts.emails.start({ billRunKey: number });
+  await emailedOnce({ number, run: parts.emails.client.workflow.getHandle(`email-bill-run/${number}`) });
+  expect(await Promise.race([worker.ended, Promise.resolve('alive')]), worker.lastLines.join('\n')).toBe('alive');
+  const known = [
+    /^\/v1\/bill-runs\/BR-\d+\/emails$/,
+    /^\/object-query\/billing-runs\/BR-\d+$/,
+    /^\/object-query\/invoices$/,
+    /^\/oauth\/token$/,
+  ];
+  for (const { path, headers: seen } of await parts.control<SeenRequest[]>('GET', '/requests')) {
+    expect(
+      known.some((each) => each.test(path)),
+      path,
+    ).toBe(true);
+    expect(Object.keys(seen)).not.toContain('x-injected');
+  }
+}
+
+describe('A start', { timeout }, () => {
+  const ours = fc.constant('the number of a posted bill run');
+  const fields = ['billRunKey', 'resend', 'requestId', 'requestedBy', 'reason', 'entityId', 'orgIds', 'sendBudget'];
+  const input = fc
+    .tuple(
+      fc.dictionary(fc.constantFrom(...fields, '__proto__', 'constructor'), fc.oneof(hostileText, hostileJson), {
+        maxKeys: 3,
+        noNullPrototype: true,
+      }),
+      fc.oneof(
+        ours,
+        // Another bill run's would be looked for for two minutes.
+        fc.oneof(hostileText, hostileJson).filter((key) => typeof key !== 'string' || !/^[\w.-]+$/.test(key)),
+      ),
+    )
+    .map(([rest, billRunKey]) => ({ ...rest, billRunKey }));
+
+  test('with any bytes fails as InvalidInput, or emails', async () => {
+    const number = await billRun();
+    const withNumber = (value: unknown): Payload =>
+      json(JSON.parse(JSON.stringify(value).replaceAll('the number of a posted bill run', number)));
+    const inputs = fc.oneof(
+      { weight: 1, arbitrary: payloads },
+      { weight: 2, arbitrary: fc.tuple(input.map(withNumber), payload).map((all) => [...all]) },
+    );
+    const starts = fc.sample(fc.record({ args: inputs, header: headers, id: name }), { seed, numRuns });
+    await inBatches(starts, 20, async ({ args, header, id }, index) => {
+      const workflowId = wellFormed(`hostile-${index} ${id.slice(0, 500)}`);
+      const more = header === null ? {} : { header: { fields: header } };
+      if (!(await taken(startRaw(workflowId, args, more)))) return;
+      const run = parts.emails.client.workflow.getHandle(workflowId);
+      const said = `seed ${seed}, start ${index}: ${JSON.stringify(args.map(({ data }) => String(data).slice(0, 200)))}`;
+      const ended = await run.result().then(
+        (result: unknown) => (result as { state: string }).state,
+        async () => (await failureOf(run)).type,
+      );
+      expect(['InvalidInput', 'HandedOver'], said).toContain(ended);
+      await expectNoFaults(run);
+    });
+    await expectWorkerUnharmed();
+  });
+
+  test.for<[string, object]>([
+    ['a memo that cannot be read', { memo: { fields: { ['__proto__']: json(1), ...oddPayloads } } }],
+    ['a last result that cannot be read', { lastCompletionResult: { payloads: [raw('carrier/pigeon', 'coo')] } }],
+    ['a failure without what its kind must have', { continuedFailure: { message: 'x', activityFailureInfo: {} } }],
+    ['a failure whose words cannot be read', { continuedFailure: { encodedAttributes: raw('carrier/pigeon', 'coo') } }],
+    [
+      'a number beyond safe integers',
+      { searchAttributes: { indexedFields: { EmailSends: raw('json/plain', '9007199254740993') } } },
+    ],
+    [
+      'details for people that cannot be read',
+      { userMetadata: { summary: raw('carrier/pigeon', 'coo'), details: {} } },
+    ],
+  ])('with %s is a start all the same', async ([, more]) => {
+    const number = await billRun('Completed');
+    const target = { number, run: parts.emails.client.workflow.getHandle(`email-bill-run/${number}`) };
+    await startRaw(target.run.workflowId, [json({ billRunKey: number })], more);
+    await until(
+      () => parts.emails.status({ billRunKey: number }),
+      ({ state }) => state === 'WaitingForPost',
+    );
+    await emailedOnce(target);
+  });
+
+  test.for(Object.entries(longPayloads))('with two megabytes (%s) fails as InvalidInput', async ([what, long]) => {
+    await startRaw(`long ${what}`, [long, long].slice(0, 1));
+    const run = parts.emails.client.workflow.getHandle(`long ${what}`);
+    expect((await failureOf(run)).type).toBe('InvalidInput');
+    await expectNoFaults(run);
+    expect(await taken(startRaw(`longer ${what}`, [long, long]))).toBe(false);
+  });
+});
+
+describe('A run', { timeout }, () => {
+  test('takes signals, updates and queries of any bytes, and emails once', async () => {
+    const target = await waitingRun();
+    const { number, run } = target;
+    const act = fc.oneof(
+      {
+        weight: 4,
+        arbitrary: fc.record({
+          kind: fc.constant('signal' as const),
+          name: signalName,
+          args: payloads,
+          header: headers,
+        }),
+      },
+      {
+        weight: 1,
+        arbitrary: fc.record({
+          kind: fc.constantFrom('update' as const, 'query' as const, 'signalWithStart' as const),
+          name: fc.oneof(
+            fc.constantFrom('requestResend', 'status', 'sends', 'resend', '__temporal_workflow_metadata'),
+            signalName,
+          ),
+          args: payloads,
+          header: headers,
+        }),
+      },
+    );
+    const acts = fc.sample(act, { seed, numRuns: 3 * numRuns });
+    let signals = 0;
+    await inBatches(acts, 20, async ({ kind, name: called, args, header }, index) => {
+      const input = { payloads: args };
+      const more = header === null ? {} : { header: { fields: header } };
+      switch (kind) {
+        case 'signal':
+          if (await taken(signal(target, called, args, more))) signals += called === 'billRunPosted' ? 0 : 1;
+          return;
+        case 'signalWithStart': {
+          const sent = service().signalWithStartWorkflowExecution({
+            namespace: 'default',
+            workflowId: run.workflowId,
+            workflowType: { name: WORKFLOW_TYPE },
+            taskQueue: { name: TASK_QUEUE },
+            requestId: `with start ${index}`,
+            input,
+            signalName: called,
+            signalInput: input,
+            ...USE_EXISTING,
+          });
+          if (await taken(sent)) signals += called === 'billRunPosted' ? 0 : 1;
+          return;
+        }
+        case 'query':
+          await taken(
+            service().queryWorkflow({
+              ...at(target),
+              execution: { workflowId: run.workflowId },
+              query: { queryType: called, queryArgs: input, ...more },
+            }),
+          );
+          return;
+        case 'update': {
+          const meta = { updateId: wellFormed(`${index} ${called}`.slice(0, 200)), identity: 'x\r\ny' };
+          const request = { meta, input: { name: called, args: input, ...more } };
+          await taken(
+            service().updateWorkflowExecution({
+              ...at(target),
+              ...UNTIL_DONE,
+              request,
+            }),
+          );
+          return;
+        }
+      }
+    });
+    const { ignored } = await parts.emails.status({ billRunKey: number });
+    expect(ignored.count, `seed ${seed}`).toBeGreaterThan(signals / 4);
+    expect(ignored.last.map(({ reason }) => reason).join(), `seed ${seed}`).not.toBe('');
+    await emailedOnce(target);
+    await expectWorkerUnharmed();
+  });
+
+  test('takes megabytes for a message that it cannot follow', async () => {
+    const target = await waitingRun();
+    for (const long of Object.values(longPayloads)) {
+      await Promise.all(Array.from({ length: 8 }, () => signal(target, 'resend', [long])));
+      await expect(target.run.executeUpdate('requestResend', { args: ['x'.repeat(100_000)] })).rejects.toThrow();
+    }
+    const { ignored } = await until(
+      () => parts.emails.status({ billRunKey: target.number }),
+      ({ ignored: { count } }) => count === 24,
+    );
+    expect(ignored.last.at(-1)?.reason).toContain('it has over 32768 bytes');
+    expect(await taken(signal(target, 'resend', [raw('json/plain', `"${'x'.repeat(2_200_000)}"`)]))).toBe(false);
+    await emailedOnce(target);
+    await expectWorkerUnharmed();
+  });
+
+  test('that got ten thousand signals while there was no worker takes them all, and ends none', async () => {
+    await worker.stop();
+    const target = await waitingRun();
+    const kinds: readonly ((index: number) => readonly [signalName: string, input: readonly Payload[]])[] = [
+      (index) => ['resend', [json({ requestId: `T-${index}` })]],
+      () => ['billRunPosted', []],
+      () => ['retry', [json({ ordinal: 1 })]],
+      (index) => [`nobody knows ${index}`, [json({ index })]],
+      () => ['resend', [oddPayloads['an unknown encoding'] ?? {}]],
+    ];
+    // Temporal takes no more for one run.
+    const all = Array.from({ length: 2_000 }, (_, index) => kinds.map((kind) => kind(index))).flat();
+    await inBatches(all, 200, ([called, input]) => signal(target, called, input));
+    expect(await taken(signal(target, 'resend', []))).toBe(false);
+    const { runId: first } = await target.run.describe();
+
+    worker = await start();
+    // The first task may take longer than a question waits for its answer.
+    const status = await until(
+      () => parts.emails.status({ billRunKey: target.number }).catch(() => undefined),
+      (answered) => answered?.ignored.count === 6_000,
+    );
+    expect(status?.pendingRequests).toHaveLength(2_001);
+    expect(status?.ignored.last).toHaveLength(50);
+    expect(await Promise.race([worker.ended, Promise.resolve('alive')]), worker.lastLines.join('\n')).toBe('alive');
+    await expectNoFaults(parts.emails.client.workflow.getHandle(target.run.workflowId, first));
+    // The next run of the chain takes signals again.
+    await until(
+      () => taken(signal(target, 'resend', [json({ requestId: 'T-last' })])),
+      (sent) => sent,
+    );
+    await emailedOnce(target);
+    const [send, ...others] = await parts.emails.sends({ billRunKey: target.number });
+    expect(others).toEqual([]);
+    expect(send?.requests).toHaveLength(2_002);
+    await expectWorkerUnharmed();
+  });
+});
