@@ -83,7 +83,7 @@ export function checkout(): Checkout {
   write('tsconfig.json', '{}');
   write('tsconfig.build.json', JSON.stringify({ include: ['workflows', 'scripts', 'not-there-yet'] }));
   write('workflows/index.ts', 'export {};');
-  write('workflows/rules/keys.ts', 'export {};');
+  write('workflows/keys.ts', 'export {};');
   install('npm', npm(calls));
   install('python3', python(calls));
 

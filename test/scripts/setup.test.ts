@@ -60,7 +60,7 @@ describe('set-up', () => {
 describe('the build', () => {
   test('is made again when a source changed', async () => {
     const done = await ready();
-    done.write('workflows/rules/keys.ts', 'export const changed = true;');
+    done.write('workflows/keys.ts', 'export const changed = true;');
 
     const run = await done.setUp();
 
@@ -71,14 +71,14 @@ describe('the build', () => {
 
   test('is not made again when a source was only touched', async () => {
     const done = await ready();
-    done.write('workflows/rules/keys.ts', done.read('workflows/rules/keys.ts'));
+    done.write('workflows/keys.ts', done.read('workflows/keys.ts'));
 
     expect((await done.setUp()).said).toEqual([]);
   });
 
   test('is made again when a source is new', async () => {
     const done = await ready();
-    done.write('workflows/rules/send.ts', 'export {};');
+    done.write('workflows/send.ts', 'export {};');
 
     await done.setUp();
 
@@ -87,7 +87,7 @@ describe('the build', () => {
 
   test('holds nothing of a source that was deleted', async () => {
     const done = await ready();
-    done.remove('workflows/rules/keys.ts');
+    done.remove('workflows/keys.ts');
 
     await done.setUp();
 
@@ -107,7 +107,7 @@ describe('the build', () => {
     const done = await ready();
     const compiler = done.read('node_modules/typescript/bin/tsc');
     done.write('node_modules/typescript/bin/tsc', `console.log("keys.ts(1,1): error TS1"); process.exit(2);`);
-    done.write('workflows/rules/keys.ts', 'not TypeScript');
+    done.write('workflows/keys.ts', 'not TypeScript');
 
     const failed = await done.setUp();
     done.write('node_modules/typescript/bin/tsc', compiler);
