@@ -31,7 +31,10 @@ async function ask(
     ...(reason === undefined ? {} : { reason }),
   };
   const billRun = withoutRequest(input);
-  if (!resend) return (await emails.start({ ...billRun, ...request })).result;
+  if (!resend) {
+    const { result } = await emails.start({ ...billRun, ...request });
+    return result === 'canceled' || result === 'terminated' ? 'stopped' : result;
+  }
   await emails.requestResend(billRun, request);
   return 'joined';
 }

@@ -1,45 +1,41 @@
-/** What machines are told of a run, in metrics and log lines: never during replay, so each thing once. */
+/** Metrics and log lines about a job. Nothing is reported during replay, so each thing is reported once. */
 import { log, metricMeter, workflowInfo, type WorkflowOutboundCallsInterceptor } from '@temporalio/workflow';
 import type { Attempt, EmailState } from './contract/contract.js';
-import type { Run } from './rules/job.js';
 import { searchAttributes } from './contract/search-attributes.js';
+import type { EmailJob } from './rules/job.js';
 import type { Send } from './rules/send.js';
 
-/** Tells what is new, and remembers it. */
-export function tell(run: Run, state: EmailState): void {
-  const { told, billRun } = run;
-  const attempts = run.sends.flatMap(attemptsOfThisRun);
-  const settled = run.sends.filter(({ settledAt }) => settledAt !== null);
-  const postedAt = told?.postedAt ?? (billRun?.status === 'Posted' ? run.lookedAt : null);
+/** Reports what is new since the last call. */
+export function report(job: EmailJob, state: EmailState): void {
+  const { reported, billRun } = job;
+  const attempts = job.sends.flatMap(attemptsOfThisJob);
+  const settled = job.sends.filter(({ settledAt }) => settledAt !== null);
+  const postedAt = reported?.postedAt ?? (billRun?.status === 'Posted' ? job.lookedAt : null);
 
-  for (const each of attempts.slice(told?.attempts)) tellAttempt(each);
-  for (const send of settled.slice(told?.settledSends)) tellSend(send, postedAt);
-  if (state !== told?.state) log.info(`the bill run's emails: ${state}`, { emailState: state });
-  run.told = { state, attempts: attempts.length, settledSends: settled.length, postedAt };
+  for (const attempt of attempts.slice(reported?.attempts)) reportAttempt(attempt);
+  for (const send of settled.slice(reported?.settledSends)) reportSend(send, postedAt);
+  if (state !== reported?.state) log.info(`email job: ${state}`, { emailState: state });
+  job.reported = { state, attempts: attempts.length, settledSends: settled.length, postedAt };
 }
 
 interface AttemptOfSend extends Attempt, Pick<Send, 'resend'> {}
 
-/** Those of earlier runs were told by them. */
-function attemptsOfThisRun({ attempts, resend }: Send): readonly AttemptOfSend[] {
+/** Earlier jobs have reported their own. */
+function attemptsOfThisJob({ attempts, resend }: Send): readonly AttemptOfSend[] {
   return attempts.filter(({ runId }) => runId === undefined).map((attempt) => ({ ...attempt, resend }));
 }
 
-function tellAttempt({ resend, reasons, ...attempt }: AttemptOfSend): void {
+function reportAttempt({ resend, reasons, ...attempt }: AttemptOfSend): void {
   metricMeter
-    .createCounter(
-      'bill_run_emails_attempts',
-      undefined,
-      'Calls to email the documents of a bill run, by what became of them.',
-    )
+    .createCounter('bill_run_emails_attempts', undefined, 'Calls to email the documents of a bill run, by verdict.')
     .add(1, { verdict: attempt.verdict, resend });
   // Zuora's own words stay in history.
   log.info(`attempt ended: ${attempt.verdict}`, { resend, ...attempt, reasonCodes: reasons.map(({ code }) => code) });
 }
 
-function tellSend({ ordinal, resend, outcome, attempts, settledAt }: Send, postedAt: number | null): void {
+function reportSend({ ordinal, resend, outcome, attempts, settledAt }: Send, postedAt: number | null): void {
   metricMeter
-    .createCounter('bill_run_emails_sends', undefined, 'Sends that were settled, by how they ended.')
+    .createCounter('bill_run_emails_sends', undefined, 'Settled sends, by outcome.')
     .add(1, { outcome, resend });
   log.info(`send settled: ${outcome}`, { ordinal, resend, outcome, attempts: attempts.length });
   if (outcome !== 'accepted' || ordinal !== 1 || resend || postedAt === null || settledAt === null) return;
@@ -48,12 +44,12 @@ function tellSend({ ordinal, resend, outcome, attempts, settledAt }: Send, poste
       'bill_run_emails_posted_to_accepted',
       'float',
       'seconds',
-      'From the look that saw a bill run posted to the acceptance of its first send, in seconds.',
+      'Time from the look that showed a bill run as posted to the acceptance of its first send, in seconds.',
     )
     .record(Math.max(0, Date.parse(settledAt) - postedAt) / 1000);
 }
 
-/** Names the bill run in every line: by number, or, until that is known, by what the workflow id says. */
+/** Adds the bill run to every log line: its number or, until that is known, the last part of the workflow id. */
 export const billRunInLogs: WorkflowOutboundCallsInterceptor = {
   getLogAttributes(input, next) {
     const { workflowId, typedSearchAttributes } = workflowInfo();

@@ -1,4 +1,4 @@
-/** What the activities take and give: plain data, kept in workflow history. Workflow code knows only these types. */
+/** Inputs, results and failures of the activities: plain data that stays in workflow history. Workflow code knows only these types. */
 import type { BillRun } from '../../zuora/bill-run.js';
 import type { EmailBillRunInput, EmailRequest } from './contract.js';
 import type { InvoiceCount } from '../../zuora/invoices.js';
@@ -14,7 +14,7 @@ export interface BillRunAddress {
 }
 
 export interface WatchInput extends BillRunAddress {
-  /** Answer when the status is another than this; at once where it is absent. */
+  /** Return once the status differs from this one. Absent: return at once. */
   readonly lastSeenStatus?: string;
 }
 
@@ -22,19 +22,18 @@ export interface AttemptInput extends BillRunAddress {
   readonly resend: boolean;
   readonly idempotencyKey: string;
   readonly trackId: string;
-  /** Start no call after this time (epoch, ms): Zuora may have forgotten the key. */
+  /** Start no call after this time (epoch, ms), because Zuora may have forgotten the key. */
   readonly notAfter: number;
   /**
-   * Set on the first attempt that this run knows under the key: the run whose history that is. The workflow may have been
-   * reset, and the key used by the part of its history that is gone; only an activity can tell, because it alone runs
-   * outside of replay.
+   * Temporal's run id of the job that uses the key for the first time. If the activity runs under another run id, the workflow was
+   * reset, and the part of history that is gone may have used the key. Only an activity sees that: replay hides it from the workflow.
    */
   readonly originalRunId?: string;
-  /** The resends that the send serves, on its first attempt: history is what later runs of the workflow learn it from. */
+  /** The resends that the send serves; only on its first attempt. Later jobs read them from this history. */
   readonly requestIds?: readonly string[];
 }
 
-/** What came of one attempt. */
+/** The result of one attempt. */
 export type Receipt = AttemptReceipt | NoCallReceipt;
 
 export interface AttemptReceipt {
@@ -47,27 +46,27 @@ export interface AttemptReceipt {
   readonly httpStatus: number | null;
   readonly zuoraRequestId: string | null;
   readonly echoedTrackId: string | null;
-  /** How long Zuora asks us to wait. */
+  /** How long Zuora asks us to wait, in milliseconds. */
   readonly retryAfterMs: number | null;
 }
 
-/** An attempt of which no receipt came back: what never left, or what a lost worker may or may not have sent. */
+/** An attempt without a receipt: it never left, or a lost worker may have sent it. */
 export interface LostAttempt {
   readonly verdict: 'notExecuted' | 'unknown';
   readonly reasons: readonly Reason[];
 }
 
-/** No call was made, and why. */
+/** Why no call was made. */
 export interface NoCallReceipt {
   readonly called: false;
-  /** The run that asked for it, which replay cannot tell after a reset. */
+  /** Temporal's run id under which the activity ran; after a reset, replay does not show it. */
   readonly runId: string;
   readonly why: 'afterReset' | 'keyTooOld';
 }
 
-/** A `resend=true` send, as the histories of all runs of the workflow tell it. */
+/** A resend, as the histories of all jobs of the workflow id record it. */
 export interface EarlierSend {
-  /** The requests that it served, of those that were asked about. */
+  /** Which of the requests in question it served. */
   readonly requestIds: readonly string[];
   /** At least one, oldest first. */
   readonly attempts: readonly EarlierAttempt[];
@@ -77,52 +76,62 @@ export interface EarlierAttempt extends Pick<AttemptInput, 'idempotencyKey' | 't
   readonly runId: string;
   /** When it was scheduled (epoch, ms). */
   readonly startedAt: number;
-  readonly came: AttemptReceipt | LostAttempt;
+  readonly result: AttemptReceipt | LostAttempt;
 }
 
-/** Requests for the run which emails the bill run. */
+/** Requests for the canonical job of the bill run. */
 interface HandOverInput {
-  /** Its input, with the number of the bill run as key. */
+  /** The input of that job, with the number of the bill run as key. */
   readonly input: EmailBillRunInput;
   readonly requests: readonly EmailRequest[];
 }
 
-/** What became of a request that was handed over. */
+/** The canonical job's answer to a request that was handed over. */
 export interface HandedOver {
   readonly requestId: string;
-  readonly result: 'started' | 'joined' | 'alreadyEmailed' | 'canceled' | 'terminated';
+  readonly result: 'started' | 'joined' | 'alreadyEmailed' | 'stopped';
 }
 
 interface CountInput extends BillRunAddress {
-  /** Emails from then on count (epoch, ms). */
+  /** Emails since then count (epoch, ms). */
   readonly since: number;
+}
+
+/**
+ * The types of the ApplicationFailures with which activities end for good. `contract/activity-failures.ts` matches them exhaustively,
+ * so a new type does not compile until the workflow handles it.
+ */
+export interface FinalFailures {
+  readonly watchBillRun: 'BillRunNotFound' | 'InvalidInput';
+  readonly emailBillRunDocuments: 'NeverLeft' | 'AttemptFailed';
+  readonly handOver: 'InvalidInput';
 }
 
 export interface Activities {
   /**
-   * Answers with the bill run's record once its status is another than the last one seen. Until then it fails in a way
-   * that makes the server wait and try again, which adds nothing to history.
+   * Returns the bill run once its status differs from the last one seen. Until then it fails with a benign failure and a retry delay,
+   * so waiting adds nothing to history.
    *
-   * @throws ApplicationFailure `BillRunNotFound` or `InvalidInput`, which are final; every other one may pass
+   * @throws ApplicationFailure of {@link FinalFailures}, which is final; every other failure is retried
    */
   watchBillRun(input: WatchInput): Promise<BillRun>;
   /**
-   * Asks Zuora to email the documents, in at most one HTTP call that may have reached Zuora.
+   * Asks Zuora to email the documents, with at most one HTTP call that may have reached Zuora.
    *
-   * @throws ApplicationFailure `NeverLeft`, the only retryable one: nothing was sent
+   * @throws ApplicationFailure `NeverLeft`, which is retried: nothing was sent. `AttemptFailed` is final: a defect of ours
    */
   emailBillRunDocuments(input: AttemptInput): Promise<Receipt>;
   /**
-   * Finds, in the histories of all runs of the calling workflow's id, its own included, the sends that served the given resends.
-   * Every failure may pass.
+   * Finds the sends that served the given resends, in the histories of all jobs of the calling workflow's id, its own included.
+   * Every failure is retried.
    */
   earlierSends(input: { readonly requestIds: readonly string[] }): Promise<readonly EarlierSend[]>;
   /**
-   * Hands requests to the run which emails the bill run, as their callers would have done. Repeating it does no harm.
+   * Hands requests to the canonical job of the bill run, as their callers would have done. It is safe to repeat.
    *
-   * @throws ApplicationFailure `InvalidInput`, which is final; every other failure may pass
+   * @throws ApplicationFailure of {@link FinalFailures}, which is final; every other failure is retried
    */
   handOver(input: HandOverInput): Promise<readonly HandedOver[]>;
-  /** Counts the invoices of a bill run that Zuora shows as emailed. Every failure may pass. */
+  /** Counts the invoices of a bill run that Zuora shows as emailed. Every failure is retried. */
   countEmailedInvoices(input: CountInput): Promise<InvoiceCount>;
 }

@@ -1,6 +1,6 @@
 /**
- * The public contract: what pipelines, operators and the command line rely on. Workflow, worker and clients share this
- * file, so that a name or a shape is said once. All times are ISO 8601 in UTC; a field that is `null` is not known (yet).
+ * The public contract: what pipelines, operators and the command line rely on. The workflow, the worker and all clients share
+ * this file. All times are ISO 8601 in UTC. A field that is `null` is not known, or not known yet.
  */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { Reason, Verdict } from '../../zuora/outcome.js';
@@ -15,7 +15,7 @@ export function canonicalWorkflowId(billRunNumber: string, entityId?: string): s
   return ['email-bill-run', ...(entityId === undefined ? [] : [entityId]), billRunNumber].join('/');
 }
 
-/** Zuora's IDs are 32 hexadecimal digits; its numbers have a hyphen. */
+/** Zuora's IDs have 32 hexadecimal digits; its numbers have a hyphen. */
 export function isBillRunId(key: string): boolean {
   return /^[0-9a-f]{32}$/i.test(key);
 }
@@ -24,11 +24,11 @@ export function isBillRunId(key: string): boolean {
 export interface EmailBillRunInput {
   /** ID or number of the bill run, such as `BR-00000001`. */
   readonly billRunKey: string;
-  /** Email all documents, also those that were emailed before. Default: false. */
+  /** Email all documents, also those that were emailed before. Default: false. True needs a `requestId`. */
   readonly resend?: boolean;
-  /** At most 100 characters. The same id asks once, however often it is repeated to a run. */
+  /** At most 100 characters. A job serves a request once, however often it is repeated. */
   readonly requestId?: string;
-  /** Who asks, at most 200 characters: a claim, kept beside what Temporal records. */
+  /** Who asks, at most 200 characters. A claim: the audit shows it beside what Temporal records. */
   readonly requestedBy?: string;
   /** Why, at most 1,000 characters. */
   readonly reason?: string;
@@ -38,67 +38,92 @@ export interface EmailBillRunInput {
   readonly orgIds?: readonly string[];
   /** How long to wait for the bill run to post. Default: 30 days. */
   readonly postDeadline?: string;
-  /** How long a send is attempted without a person. Default: 12 hours; at most 20 hours, for Zuora forgets keys after 24. */
+  /** How long a send is attempted without a person. Default: 12 hours. At most 20 hours: Zuora forgets keys after 24. */
   readonly sendBudget?: string;
-  /** How long after Zuora's last emails for the bill run a first send waits. Default: 24 hours. */
+  /** How long a first send waits after Zuora's last emails for the bill run. Default: 24 hours. */
   readonly coolDown?: string;
-  /** How long a question to a person stays open. Default: 7 days. */
-  readonly attentionWindow?: string;
-  /** How long after a send the run stays open for an escalation. Default: 7 days. */
-  readonly escalationWindow?: string;
+  /**
+   * How long the job stays open after the last acceptance, question or answer. Default: 7 days. `0s` closes it at acceptance;
+   * a question then stays open for 7 days.
+   */
+  readonly openFor?: string;
 }
 
-/** The argument of the signal `resend` and of the update `requestResend`; nothing at all is fine, too. */
+/** The argument of `resend`. The signal takes no argument as well; the update needs a `requestId`. */
 export interface ResendMessage {
   readonly requestId?: string;
   readonly requestedBy?: string;
   readonly reason?: string;
 }
 
-/** The argument of the signals `hold`, `release` and `finish`. */
+/** The argument of `hold`, `release` and `finish`. */
 export interface NoteMessage {
   readonly requestedBy?: string;
   readonly reason?: string;
 }
 
-/** The argument of the signal `retry`. */
+/** The argument of `retry`. */
 export interface RetryMessage {
-  /** The send meant; the signal is ignored when the open question is about another one. */
+  /** The send that is meant. The message is ignored when the open question is about another send. */
   readonly ordinal?: number;
+  /** The second `retry` with the same id changes nothing. */
+  readonly requestId?: string;
   readonly requestedBy?: string;
   readonly reason?: string;
-  /** Overrides what holds the send back. The risk of a second email is then the sender's, and the record says so. */
+  /** Overrides what keeps the send back. Customers may get a second email; the record names who took that risk. */
   readonly sendAnyway?: boolean;
 }
 
+/** The answer of the updates. */
+export interface MessageAnswer {
+  readonly requestId?: string;
+  /** The send that serves the request; absent until that send exists. */
+  readonly ordinal?: number;
+  readonly state: EmailState;
+}
+
 export const resendSignal = defineSignal<[ResendMessage?]>('resend');
-export const billRunPostedSignal = defineSignal<[unknown?]>('billRunPosted');
 export const retrySignal = defineSignal<[RetryMessage?]>('retry');
+export const finishSignal = defineSignal<[NoteMessage?]>('finish');
 export const holdSignal = defineSignal<[NoteMessage?]>('hold');
 export const releaseSignal = defineSignal<[NoteMessage?]>('release');
-export const finishSignal = defineSignal<[NoteMessage?]>('finish');
-export const requestResendUpdate = defineUpdate<{ requestId: string; ordinal: number }, [ResendMessage?]>(
-  'requestResend',
-);
-export const statusQuery = defineQuery<RunStatus>('status');
+export const billRunPostedSignal = defineSignal<[unknown?]>('billRunPosted');
+export const resendUpdate = defineUpdate<MessageAnswer, [ResendMessage?]>('resend');
+export const retryUpdate = defineUpdate<MessageAnswer, [RetryMessage?]>('retry');
+export const finishUpdate = defineUpdate<MessageAnswer, [NoteMessage?]>('finish');
+export const statusQuery = defineQuery<JobStatus>('status');
 export const sendsQuery = defineQuery<readonly SendRecord[]>('sends');
 
 export const EMAIL_STATES = [
-  'WaitingForPost',
-  'Delayed',
+  'Waiting',
   'Sending',
   'Held',
   'NeedsAttention',
+  'Delivering',
   'Emailed',
   'Skipped',
+  'Stopped',
   'NotPosted',
+  'Unsettled',
   'HandedOver',
-  'Finished',
-  'Canceled',
 ] as const;
 export type EmailState = (typeof EMAIL_STATES)[number];
 
-/** What a pipeline or an operator asked for. */
+/** The cause of a state. Most states can also have none. */
+export const EMAIL_REASONS = [
+  'notPosted',
+  'coolDown',
+  'job',
+  'refused',
+  'unknown',
+  'autoEmail',
+  'noDocuments',
+  'finish',
+  'cancel',
+] as const;
+export type EmailReason = (typeof EMAIL_REASONS)[number];
+
+/** What a pipeline or an operator asked for. Its name is its kind (`resend` or not) and its id. */
 export interface EmailRequest {
   readonly requestId: string;
   readonly resend: boolean;
@@ -116,10 +141,10 @@ export interface Attempt {
   readonly httpStatus: number | null;
   readonly zuoraRequestId: string | null;
   readonly verdict: Verdict;
-  /** The reply was not made for this attempt: Zuora repeated what it had stored under the key. */
+  /** Zuora repeated a reply that it had stored under the key: the reply was not made for this attempt. */
   readonly stored: boolean;
   readonly reasons: readonly Reason[];
-  /** The earlier run of the workflow that made the attempt; absent where it was this one. */
+  /** Temporal's run id of the earlier job that made the attempt; absent for attempts of this job. */
   readonly runId?: string;
 }
 
@@ -131,9 +156,9 @@ export interface Decision {
   readonly reason?: string;
 }
 
-export type SendOutcome = 'pending' | 'accepted' | 'refused' | 'unknown' | 'skipped' | 'superseded';
+export type SendOutcome = 'pending' | 'accepted' | 'refused' | 'unknown' | 'superseded' | 'stopped';
 
-/** The intent to email the documents of the bill run once. */
+/** One intent to email the documents of the bill run. */
 export interface SendRecord {
   readonly ordinal: number;
   readonly resend: boolean;
@@ -145,16 +170,17 @@ export interface SendRecord {
   readonly note: string | null;
 }
 
-export const QUESTION_KINDS = ['refused', 'unknown', 'skipped', 'delayed'] as const;
+export const QUESTION_KINDS = ['refused', 'unknown'] as const;
 
 /** What a person is asked. `retry` answers it. */
 export interface Question {
   readonly ordinal: number;
   readonly kind: (typeof QUESTION_KINDS)[number];
   readonly text: string;
-  readonly since: string;
-  /** `retry` alone will not do: it must say `sendAnyway: true`. */
+  /** `retry` alone is ignored here: it must say `sendAnyway: true`. */
   readonly needsSendAnyway: boolean;
+  /** Until when the idempotency key protects a retry from a second email; null where it does not. */
+  readonly safeUntil: string | null;
 }
 
 export interface IgnoredMessage {
@@ -164,34 +190,41 @@ export interface IgnoredMessage {
 }
 
 /** The answer to the query `status`. */
-export interface RunStatus {
+export interface JobStatus {
   readonly state: EmailState;
+  readonly reason: EmailReason | null;
+  /** Since when the job has this state and reason. */
+  readonly since: string | null;
+  /** One plain sentence with the cause. */
+  readonly text: string;
+  /** When the next thing happens by itself. */
+  readonly until: string | null;
+  readonly question: Question | null;
   readonly billRunNumber: string | null;
   readonly billRunId: string | null;
   readonly billRunStatus: string | null;
-  /** In words, what happens next. */
-  readonly waitingFor: string | null;
-  /** When the wait ends by itself. */
-  readonly until: string | null;
-  readonly question: Question | null;
-  readonly held: boolean;
+  /** What became of each document; not known yet in this version. */
+  readonly documents: null;
+  /** How many sends Zuora accepted. */
+  readonly sends: number;
   readonly pendingRequests: readonly EmailRequest[];
   /** Messages that could not be followed: how many, and the last 50 with the reason. */
   readonly ignored: { readonly count: number; readonly last: readonly IgnoredMessage[] };
 }
 
-/** The result of a run that completed. */
+/** The result of a job that completed. */
 export interface EmailBillRunResult {
-  readonly state: 'Emailed' | 'Skipped' | 'Finished' | 'HandedOver';
+  readonly state: 'Delivering' | 'Emailed' | 'Skipped' | 'Stopped' | 'HandedOver';
+  readonly reason: EmailReason | null;
   readonly billRunNumber: string | null;
   readonly billRunId: string | null;
   readonly sends: readonly SendRecord[];
-  /** In words, what is not settled: nothing, where the array is empty. */
+  /** What is not settled, one sentence each. */
   readonly unsettled: readonly string[];
-  /** The workflow that emails the bill run; only where the state is `HandedOver`. */
+  /** The workflow id of the job that emails the bill run; only for `HandedOver`. */
   readonly handedOverTo?: string;
 }
 
 export const FAILURE_TYPES = ['InvalidInput', 'NotPosted', 'Unsettled'] as const;
-/** The `type` of the ApplicationFailure with which a run fails. */
+/** The `type` of the ApplicationFailure with which a job fails. */
 export type FailureType = (typeof FAILURE_TYPES)[number];

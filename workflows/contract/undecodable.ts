@@ -1,4 +1,4 @@
-/** What the payload converter puts in the place of a payload that nobody can decode. */
+/** Stands in for a payload that cannot be decoded. */
 export interface Undecodable {
   /** Why, without the payload's content. */
   readonly undecodable: string;
@@ -10,7 +10,7 @@ export function undecodableMark(why: string): Undecodable {
   return { [MARK]: true, undecodable: why } as unknown as Undecodable;
 }
 
-/** Callers can write the mark, too: what it says is then taken for one of ours, so it must at least be a text. */
+/** Callers can send the marker too, so its text must be checked. */
 export function undecodable(value: unknown): value is Undecodable {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, MARK)) return false;
   return typeof (value as Partial<Undecodable>).undecodable === 'string';

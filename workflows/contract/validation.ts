@@ -2,7 +2,7 @@ import ms, { type StringValue } from 'ms';
 import type { EmailBillRunInput, NoteMessage, ResendMessage, RetryMessage } from './contract.js';
 import { undecodable } from './undecodable.js';
 
-/** Either the checked value, or every fault that was found, in words. */
+/** Either the checked value, or a sentence for each fault. */
 export type Checked<T> =
   { readonly value: T; readonly faults?: never } | { readonly value?: never; readonly faults: readonly string[] };
 
@@ -18,15 +18,19 @@ export interface Settings {
   readonly postDeadlineMs: number;
   readonly sendBudgetMs: number;
   readonly coolDownMs: number;
-  readonly attentionWindowMs: number;
-  readonly escalationWindowMs: number;
+  readonly openForMs: number;
 }
 
-/** Checks the argument of `emailBillRun`; names every fault. Clients call it before they start anything. */
+/** Checks the argument of `emailBillRun` and names every fault. Clients call it before they start a job. */
 export function checkInput(value: unknown): Checked<Settings> {
   const checked = checkFields(value, inputChecks());
   if (checked.faults !== undefined) return checked;
-  const { postDeadline, sendBudget, coolDown, attentionWindow, escalationWindow, ...rest } = checked.value;
+  const { postDeadline, sendBudget, coolDown, openFor, ...rest } = checked.value;
+  if (rest.resend === true && rest.requestId === undefined) {
+    return {
+      faults: ['requestId is missing; a resend needs one, such as a ticket number, so that repeating it emails once'],
+    };
+  }
   return {
     value: {
       resend: false,
@@ -34,8 +38,7 @@ export function checkInput(value: unknown): Checked<Settings> {
       postDeadlineMs: milliseconds(postDeadline ?? '30 days'),
       sendBudgetMs: milliseconds(sendBudget ?? '12 hours'),
       coolDownMs: milliseconds(coolDown ?? '24 hours'),
-      attentionWindowMs: milliseconds(attentionWindow ?? '7 days'),
-      escalationWindowMs: milliseconds(escalationWindow ?? '7 days'),
+      openForMs: milliseconds(openFor ?? '7 days'),
     },
   };
 }
@@ -52,12 +55,11 @@ function inputChecks(): Checks<EmailBillRunInput> {
     postDeadline: duration({ zero: false }),
     sendBudget: duration({ zero: false, most: '20 hours' }),
     coolDown: duration({ zero: true }),
-    attentionWindow: duration({ zero: true }),
-    escalationWindow: duration({ zero: true }),
+    openFor: duration({ zero: true }),
   };
 }
 
-/** The names of the fields that `emailBillRun` takes. */
+/** The names of the input fields of `emailBillRun`. */
 export function inputFields(): readonly string[] {
   return Object.keys(inputChecks());
 }
@@ -73,13 +75,14 @@ export function checkNote(value: unknown): Checked<NoteMessage> {
 export function checkRetry(value: unknown): Checked<RetryMessage> {
   return checkFields<RetryMessage>(value ?? {}, {
     ordinal: positiveInteger,
+    requestId: text(100),
     requestedBy: text(200),
     reason: text(1000),
     sendAnyway: boolean,
   });
 }
 
-/** Says what a value must be, or nothing where it is that. */
+/** Returns what the value must be, or undefined if it is valid. */
 type Check = (value: unknown) => string | undefined;
 interface RequiredCheck {
   readonly required: Check;
@@ -91,7 +94,7 @@ function checkFields<T extends object>(value: unknown, checks: Checks<T>): Check
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return { faults: [`the argument must be an object, such as {"${Object.keys(checks)[0] ?? ''}": …}`] };
   }
-  // A null is how other languages say that a field is not there.
+  // Other languages send null for a field that is absent.
   const given = Object.entries(value).filter(([, field]) => field !== undefined && field !== null);
   const known = new Map<string, Check | RequiredCheck>(Object.entries(checks));
   const faults: string[] = [];
@@ -105,12 +108,12 @@ function checkFields<T extends object>(value: unknown, checks: Checks<T>): Check
     if (fault !== undefined) faults.push(`${name} must be ${fault}`);
   }
   const unknown = given.map(([name]) => name).filter((name) => !known.has(name));
-  if (unknown.length > 0) faults.push(`${namesOf(unknown)} no field of it; there are ${[...known.keys()].join(', ')}`);
-  // What is left in `given` has exactly the fields and types that the checks ask for.
+  if (unknown.length > 0) faults.push(`${namesOf(unknown)} unknown; the fields are ${[...known.keys()].join(', ')}`);
+  // `given` now has exactly the fields and types that the checks ask for.
   return faults.length > 0 ? { faults } : { value: Object.fromEntries(given) as unknown as T };
 }
 
-/** As many as a person reads, for a failure of megabytes would block the run that it should end. */
+/** At most ten: a failure of megabytes would block the job that it should end. */
 function namesOf(fields: readonly string[]): string {
   const named = fields.slice(0, 10).map((name) => JSON.stringify(name.slice(0, 60)));
   const more = fields.length - named.length;
@@ -124,9 +127,9 @@ function required(check: Check): RequiredCheck {
 const boolean: Check = (value) => (typeof value === 'boolean' ? undefined : 'true or false');
 
 const positiveInteger: Check = (value) =>
-  Number.isSafeInteger(value) && Number(value) > 0 ? undefined : 'a whole number from 1 on';
+  Number.isSafeInteger(value) && Number(value) > 0 ? undefined : 'a whole number, 1 or more';
 
-/** Half of a surrogate pair would do harm: as part of a failure's message it ends the whole worker. */
+/** Half of a surrogate pair in the message of a failure ends the whole worker (SDK 1.24), so it is refused. */
 function text(longest: number): Check {
   return (value) =>
     typeof value === 'string' && value !== '' && value.length <= longest && !/\p{Surrogate}/u.test(value)
@@ -134,7 +137,7 @@ function text(longest: number): Check {
       : `a text of 1 to ${longest} characters in well-formed Unicode`;
 }
 
-/** Identifiers become part of URLs, headers and workflow ids: plain characters only. */
+/** Identifiers become part of URLs, headers and workflow ids, so only plain characters are allowed. */
 export function isIdentifier(value: unknown): value is string {
   return typeof value === 'string' && /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(value);
 }
@@ -157,12 +160,12 @@ function duration({ zero, most = '366 days' }: { zero: boolean; most?: StringVal
   return (value) => {
     const length = typeof value === 'string' ? milliseconds(value) : NaN;
     const long = zero ? length >= 0 : length > 0;
-    const bounds = `${zero ? '' : 'more than nothing and '}at most ${most}`;
+    const bounds = `${zero ? '' : 'more than zero and '}at most ${most}`;
     return long && length <= ms(most) ? undefined : `a duration such as "90s", "12 hours" or "30d", ${bounds}`;
   };
 }
 
-/** NaN for what is no duration. A number needs its unit: "5" could be milliseconds or days. */
+/** NaN if the text is not a duration. A number needs its unit: "5" could be milliseconds or days. */
 export function milliseconds(value: string): number {
   if (value.length > 100 || !/[a-z]\s*$/i.test(value)) return NaN;
   try {

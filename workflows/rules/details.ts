@@ -1,138 +1,207 @@
 /**
- * What Temporal UI shows about a run, in markdown: what is happening, since when, what comes next, and what an operator can
- * do now, with the signal and the JSON to send. It is told anew with every step, so its length and the work for it have
- * bounds, however many requests and sends there are.
+ * What Temporal UI shows about a job, in markdown: what happens, since when, what comes next, and what an operator can do now, with
+ * the signal and the JSON to send. It is written at every step, so its length has a bound however many requests there are.
  */
-import type { EmailRequest, EmailState, Question, RunStatus } from '../contract/contract.js';
-import { acceptedSends, homeOf, openResend, openSendOf, type Run } from './job.js';
+import type { EmailRequest, JobStatus, Question } from '../contract/contract.js';
+import { acceptedSends, canonicalIdOf, isAlias, kindOf, openResend, openSendOf, type EmailJob } from './job.js';
+import { nextStep } from './next-step.js';
 import type { Send } from './send.js';
 import { statusOf } from './status.js';
-import { nextStep, type Step } from './steps.js';
-import * as words from './words.js';
+import type { Ending, Step } from './step.js';
+import { counted, quoted, quotedUpTo, summary, time } from './text.js';
 
-/** How many of the last sends, of the first requests that wait, and of the people who asked are told. */
-const SENDS_TOLD = 10;
-const REQUESTS_TOLD = 3;
-const PEOPLE_TOLD = 5;
+/** The most that is shown: last sends, waiting requests, people who asked, and requests of a send that are searched for people. */
+const SENDS_SHOWN = 10;
+const REQUESTS_SHOWN = 3;
+const PEOPLE_SHOWN = 5;
+const REQUESTS_READ = 100;
 
-export function detailsOf(run: Run, now: number): string {
-  const step = nextStep(run, now);
-  const status = statusOf(run, now);
-  const { state, question, pendingRequests, ignored } = status;
+export function detailsOf(job: EmailJob, now: number): string {
+  const step = nextStep(job, now);
+  const status = statusOf(job, now);
+  const { state, reason, text, question, pendingRequests, ignored } = status;
   return [
-    `### ${state}`,
-    about(run, status),
-    ...(isEnd(step)
-      ? ['This run is over and takes no more signals; its result tells how it ended.']
-      : [...asked(question), ...outlook(run, status), ...hold(run)]),
+    `### ${state}${reason === null ? '' : ` (${reason})`}`,
+    about(job, status),
+    question === null ? text : `**A person is asked (send ${question.ordinal}):** ${question.text}`,
+    ...outlook(step, status),
+    ...hold(job),
     ...(pendingRequests.length === 0 ? [] : [waitingRequests(pendingRequests)]),
     '**What you can do now**',
-    list(choices(run, step, status)),
-    ...(run.sends.length === 0 ? [] : ['**Sends**', list(run.sends.slice(-SENDS_TOLD).map(sendLine))]),
-    ...(ignored.count === 0 ? [] : [`Ignored messages: ${ignored.count}; the query \`status\` tells why.`]),
-    started(run),
+    list(choices(job, step, status)),
+    ...(job.sends.length === 0 ? [] : ['**Sends**', list(job.sends.slice(-SENDS_SHOWN).map(sendLine))]),
+    ...(ignored.count === 0 ? [] : [`Ignored messages: ${ignored.count}; the query \`status\` gives the reasons.`]),
+    started(job),
   ].join('\n\n');
 }
 
-function about(run: Run, { state, billRunNumber, billRunStatus }: RunStatus): string {
-  const since = run.stateSince?.state === state ? `Since ${words.time(run.stateSince.at)}. ` : '';
-  const inZuora = billRunStatus === null ? '' : `, in Zuora ${words.quoted(billRunStatus)}`;
-  return `${since}Bill run ${words.quoted(billRunNumber ?? run.settings.billRunKey)}${inZuora}. ${emailed(run)}.`;
+function about(job: EmailJob, { state, reason, billRunNumber, billRunStatus }: JobStatus): string {
+  const { stateSince } = job;
+  const since = stateSince?.state === state && stateSince.reason === reason ? `Since ${time(stateSince.at)}. ` : '';
+  const inZuora = billRunStatus === null ? '' : `, in Zuora ${quoted(billRunStatus)}`;
+  return `${since}Bill run ${quoted(billRunNumber ?? job.settings.billRunKey)}${inZuora}. ${accepted(job)}.`;
 }
 
-function emailed(run: Run): string {
-  const count = acceptedSends(run);
-  return count === 0 ? 'Not emailed yet' : count === 1 ? 'Emailed once' : `Emailed ${count} times`;
+function accepted(job: EmailJob): string {
+  return `Sends that Zuora accepted: ${acceptedSends(job)}`;
 }
 
-function asked(question: Question | null): readonly string[] {
-  return question === null ? [] : [`**A person is asked (send ${question.ordinal}):** ${question.text}`];
+/** What happens by itself at `until`. */
+function outlook(step: Step, { state, until, question }: JobStatus): readonly string[] {
+  if (isEnding(step)) return ['This job is closed and takes no more signals. Its result says how it ended.'];
+  if (until === null) return [];
+  const at = time(Date.parse(until));
+  switch (state) {
+    case 'Waiting':
+      return step.kind === 'watch'
+        ? [
+            `If it is not posted by ${at}, the job fails as NotPosted, and nothing is emailed. Once it is posted, its documents are emailed.`,
+          ]
+        : [`The first send starts at ${at}.`];
+    case 'NeedsAttention':
+      return [
+        question === null
+          ? `Next: ${at}.`
+          : `Without an answer by ${at}, the job continues or closes as the question says.`,
+      ];
+    case 'Delivering':
+    case 'Emailed':
+      return [`The job closes at ${at}.`];
+    default:
+      return [`Next: ${at}.`];
+  }
 }
 
-/** What happens when nobody does anything; in other states, what is waited for says it. */
-const atTheEnd: Partial<Record<EmailState, string>> = {
-  WaitingForPost: 'then the run fails as NotPosted, and nothing is emailed',
-  NeedsAttention: 'then the run fails, and names what is unsettled',
-  Skipped: 'then the run closes, and nothing is sent',
-  Emailed: 'then the run closes',
-};
-
-function outlook(run: Run, { state, waitingFor, until }: RunStatus): readonly string[] {
-  if (waitingFor === null) return [];
-  // While attempts go on, a question ends no run.
-  const end = state === 'NeedsAttention' && openSendOf(run)?.stoppedAt === null ? undefined : atTheEnd[state];
-  return [
-    `Waiting for ${waitingFor}${until === null ? '' : `; at the latest until ${words.time(Date.parse(until))}`}` +
-      `${until === null || end === undefined ? '' : `, ${end}`}.` +
-      (state === 'WaitingForPost' && !run.held ? ' Once it has posted, its documents are emailed.' : ''),
-  ];
-}
-
-function hold({ held, heldBy }: Run): readonly string[] {
+function hold({ held, heldBy }: EmailJob): readonly string[] {
   if (!held) return [];
-  const since = heldBy === null ? '' : ` since ${words.time(heldBy.at)}`;
-  const by = heldBy?.requestedBy === undefined ? '' : `, by ${words.quoted(heldBy.requestedBy)}`;
-  const why = heldBy?.reason === undefined ? '' : `: ${words.quoted(heldBy.reason)}`;
-  return [`On hold${since}${by}${why}. No attempt is started until \`release\`.`];
+  const since = heldBy === null ? '' : ` since ${time(heldBy.at)}`;
+  const by = heldBy?.requestedBy === undefined ? '' : `, by ${quoted(heldBy.requestedBy)}`;
+  const why = heldBy?.reason === undefined ? '' : `: ${quoted(heldBy.reason)}`;
+  return [`On hold${since}${by}${why}. No attempt starts until \`release\`.`];
 }
 
 function waitingRequests(requests: readonly EmailRequest[]): string {
-  const more = requests.length - REQUESTS_TOLD;
-  const lines = requests.slice(0, REQUESTS_TOLD).map(({ requestId, resend, requestedBy, reason }) => {
-    const by = requestedBy === undefined ? '' : `, asked by ${words.quoted(requestedBy)}`;
-    return `request ${words.quoted(requestId)}, resend=${resend}${by}${reason === undefined ? '' : `: ${words.quoted(reason)}`}`;
+  const more = requests.length - REQUESTS_SHOWN;
+  const lines = requests.slice(0, REQUESTS_SHOWN).map(({ requestId, resend, requestedBy, reason }) => {
+    const by = requestedBy === undefined ? '' : `, asked by ${quoted(requestedBy)}`;
+    return `request ${quoted(requestId)}, ${kindOf(resend)}${by}${reason === undefined ? '' : `: ${quoted(reason)}`}`;
   });
-  return `**Requests for the next send**\n\n${list(more > 0 ? [...lines, words.counted(more, 'more request')] : lines)}`;
+  return `**Requests for the next send**\n\n${list(more > 0 ? [...lines, counted(more, 'more request')] : lines)}`;
 }
 
-function choices(run: Run, step: Step, { state, question }: RunStatus): readonly string[] {
-  if (isEnd(step)) return [afterTheEnd(run, step)];
-  if (run.finish !== null || run.canceled) return [words.canOnlyWait()];
-  if (state === 'HandedOver') return [words.canLookAt(homeOf(run) ?? '')];
+/** Notes that people copy into messages and change. */
+const NOTE = Object.freeze({ requestedBy: 'you', reason: 'why' });
+const RESEND = Object.freeze({ requestId: 'TICKET-1', ...NOTE });
+
+/** Inputs of messages, as JSON to copy. */
+export const EXAMPLES = Object.freeze({
+  resend: JSON.stringify(RESEND),
+  retry: JSON.stringify({ ordinal: 1, ...NOTE }),
+  note: JSON.stringify(NOTE),
+});
+
+function choices(job: EmailJob, step: Step, { state, reason, question }: JobStatus): readonly string[] {
+  if (isEnding(step)) return [afterTheEnd(job, step)];
+  if (job.finish !== null || job.canceled)
+    return ['nothing: the job closes as soon as the attempt under way has ended'];
+  if (isAlias(job)) return [lookAtCanonical(job), ...(job.held ? [RELEASE] : [])];
+  const again = acceptedSends(job) > 0;
   return [
-    ...(state === 'WaitingForPost' ? [words.canLook()] : []),
-    ...(question === null ? [] : words.answersTo(question)),
-    words.canResend(state === 'Emailed' ? 'again' : question === null ? 'also those emailed before' : 'instead'),
-    run.held ? words.canRelease() : words.canHold(),
-    words.canFinish(),
+    ...(step.kind === 'watch' ? ['signal **billRunPosted**, without input, looks at the bill run at once'] : []),
+    ...(question === null ? retries(job, reason) : answersTo(question)),
+    `${signal('resend', RESEND)} emails all documents${again ? ' again' : ', also those emailed before'}`,
+    ...(job.held ? [RELEASE] : state === 'Delivering' ? [] : [`${signal('hold', NOTE)} starts no further attempt`]),
+    `${signal('finish', NOTE)} closes the job; nothing more is sent`,
   ];
 }
 
-type End = Extract<Step, { kind: 'complete' | 'cancel' | 'fail' }>;
+const RELEASE = `${signal('release', NOTE)} lets sends continue`;
 
-function isEnd(step: Step): step is End {
+function answersTo({ ordinal, needsSendAnyway }: Question): readonly string[] {
+  return [
+    needsSendAnyway
+      ? `${signal('retry', { ordinal, sendAnyway: true, ...NOTE })} sends now, at your risk`
+      : `${signal('retry', { ordinal, ...NOTE })} tries again`,
+  ];
+}
+
+/** `retry` without a question: during a cool-down, or if Zuora emails by itself. */
+function retries(job: EmailJob, reason: JobStatus['reason']): readonly string[] {
+  const ordinal = openSendOf(job)?.ordinal;
+  if (ordinal === undefined || (reason !== 'coolDown' && reason !== 'autoEmail')) return [];
+  const anyway = `${signal('retry', { ordinal, sendAnyway: true, ...NOTE })} sends now, at your risk`;
+  return reason === 'autoEmail'
+    ? [anyway]
+    : [`${signal('retry', { ordinal, ...NOTE })} looks at the bill run again`, anyway];
+}
+
+function isEnding(step: Step): step is Ending {
   return step.kind === 'complete' || step.kind === 'cancel' || step.kind === 'fail';
 }
 
-function afterTheEnd(run: Run, step: End): string {
-  if (step.kind === 'complete' && step.state === 'HandedOver') return words.canLookAt(homeOf(run) ?? '');
-  if (step.kind === 'fail' && step.type === 'InvalidInput') return words.canMendInput();
-  const { billRunKey, entityId, orgIds } = run.settings;
+function lookAtCanonical(job: EmailJob): string {
+  return `look at ${quoted(canonicalIdOf(job) ?? '')}, which emails this bill run`;
+}
+
+function afterTheEnd(job: EmailJob, step: Ending): string {
+  if (step.state === 'HandedOver') return lookAtCanonical(job);
+  if (step.kind === 'fail' && step.type === 'InvalidInput') {
+    return 'start it again with a valid input; the result names the fault';
+  }
+  const { billRunKey, entityId, orgIds } = job.settings;
   const billRun = {
-    billRunKey: run.billRun?.number ?? billRunKey,
+    billRunKey: job.billRun?.number ?? billRunKey,
     ...(entityId === undefined ? {} : { entityId }),
     ...(orgIds === undefined ? {} : { orgIds }),
   };
-  const open = openResend(run);
-  if (open !== undefined) return words.canGoOn(billRun, open.requestId);
-  return acceptedSends(run) > 0
-    ? words.canStartResend(billRun)
-    : words.canStartAgain(billRun, step.kind === 'cancel' ? 'start --again' : 'start');
+  const open = openResend(job);
+  if (open !== undefined) {
+    const input = { ...billRun, resend: true, requestId: open.requestId, ...NOTE };
+    return startLikeThis(input, 'continues the resend that is open', 'resend', ', with the same request id');
+  }
+  if (acceptedSends(job) > 0) {
+    return startLikeThis({ ...billRun, resend: true, ...RESEND }, 'emails all documents again', 'resend');
+  }
+  // A new job uses the same keys, so it is safe even if the outcome is unknown.
+  const command = step.kind === 'cancel' ? 'start --again' : 'start';
+  return startLikeThis({ ...billRun, ...NOTE }, 'emails the documents once the bill run is posted', command);
+}
+
+function startLikeThis(input: object, effect: string, command: string, more = ''): string {
+  return (
+    `**Start Workflow Like This One**, with ${quotedUpTo(2000, JSON.stringify(input))}: the new job ${effect}. On the ` +
+    `command line: \`bill-run-emails ${command}\`${more}`
+  );
+}
+
+function signal(name: string, argument: object): string {
+  return `signal **${name}** with \`${JSON.stringify(argument)}\``;
 }
 
 function sendLine({ ordinal, resend, outcome, attempts, requests, note }: Send): string {
-  const people = words.peopleIn(requests);
-  const told = people.slice(0, PEOPLE_TOLD).map(words.quoted).join(', ');
-  const others = people.length > PEOPLE_TOLD ? ' and others' : '';
-  const by = told === '' ? '' : `, asked by ${told}${others}`;
-  const tried = words.counted(attempts.length, 'attempt');
-  return `send ${ordinal}, resend=${resend}: **${outcome}**, ${tried}${by}${note === null ? '' : ` (${note})`}`;
+  const people = peopleIn(requests);
+  const shown = people.slice(0, PEOPLE_SHOWN).map(quoted).join(', ');
+  const by = shown === '' ? '' : `, asked by ${shown}${people.length > PEOPLE_SHOWN ? ' and others' : ''}`;
+  const kind = kindOf(resend);
+  return `send ${ordinal}, ${kind}: **${outcome}**, ${counted(attempts.length, 'attempt')}${by}${note === null ? '' : ` (${note})`}`;
 }
 
-/** Temporal drops the static summary when a run continues as new, and other clients may start a run without one. */
-function started({ startedAt, settings: { requestedBy, reason } }: Run): string {
-  const by = requestedBy === undefined ? '' : `, asked for by ${words.quoted(requestedBy)}`;
-  return `Started ${words.time(startedAt)}${by}${reason === undefined ? '' : `: ${words.quoted(reason)}`}.`;
+/** The summary of an attempt in Temporal UI. */
+export function attemptSummary({ ordinal, resend, attempts, requests }: Send): string {
+  const people = peopleIn(requests);
+  const by = people.length === 0 ? '' : ` · asked by ${people.join(', ')}`;
+  return summary(`send ${ordinal} · resend=${resend} · attempt ${attempts.length + 1}${by}`);
+}
+
+/** Everybody who asked, each once. */
+function peopleIn(requests: readonly EmailRequest[]): readonly string[] {
+  return [...new Set(requests.slice(0, REQUESTS_READ).flatMap(({ requestedBy }) => requestedBy ?? []))];
+}
+
+/** Temporal drops the static summary when a job continues as new, and other clients may start a job without one. */
+function started({ startedAt, settings: { requestedBy, reason } }: EmailJob): string {
+  const by = requestedBy === undefined ? '' : `, asked for by ${quoted(requestedBy)}`;
+  return `Started ${time(startedAt)}${by}${reason === undefined ? '' : `: ${quoted(reason)}`}.`;
 }
 
 function list(lines: readonly string[]): string {

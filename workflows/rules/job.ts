@@ -1,44 +1,39 @@
 /**
- * One run: all that is known about the life of one bill run. Plain data, and pure code around it: `messages.ts` changes a
- * run by what people and pipelines say, `steps.ts` decides what comes next, and `status.ts` tells what people read.
+ * The record of an email job: everything one job knows about one bill run. It is plain data with pure code around it.
+ * `messages.ts` changes it by messages, `next-step.ts` decides what comes next, and `status.ts` shows it to people.
  */
 import type { BillRun, EarlierSend, HandedOver } from '../contract/activities.js';
-import type { Settings } from '../contract/validation.js';
 import {
   canonicalWorkflowId,
+  type EmailReason,
   type EmailRequest,
   type EmailState,
   type FailureType,
   type IgnoredMessage,
   type NoteMessage,
 } from '../contract/contract.js';
+import type { Settings } from '../contract/validation.js';
 import { keyParts } from './keys.js';
-import { isUntouched, type Send } from './send.js';
-import * as words from './words.js';
+import { hasUnknown, isUntouched, type Send } from './send.js';
+import { iso } from './text.js';
 
-/** Everything one run knows. A run that continues as new hands it to its successor as it is. */
-export interface Run {
+/** A job that continues as new hands its record on unchanged. */
+export interface EmailJob {
   readonly settings: Settings;
   readonly workflowId: string;
-  /** Of the first run in a chain of runs that continue as new, as is its start (epoch, ms). */
+  /** Temporal's run id and the start (epoch, ms) of the first in a chain of jobs that continue as new. */
   readonly firstRunId: string;
   readonly startedAt: number;
-  /**
-   * Whoever started the run told Temporal what to list of it. Such a run also sets no timer beside its first read, which ends by itself
-   * when the time for posting is over, and lists no attempt that is answered at once. Absent in runs that began with 0.1.0, and in those
-   * that something else than our library started. docs/decisions/0016 and 0017.
-   */
-  readonly startedListed?: true;
-  /** What the last timer that fired was set to (epoch, ms). */
+  /** The due time of the last timer that fired (epoch, ms). */
   timerFiredAt?: number;
 
   billRun: BillRun | null;
   lookedAt: number;
-  /** Somebody asked for a fresh look at the bill run. */
+  /** A person asked for a new look at the bill run. */
   lookWanted: boolean;
   /** The bill run went from PostInProgress back to Completed: Zuora could not post all of its documents. */
   postingFailed: boolean;
-  /** A hint that the bill run posted, not followed yet, and when the last one was (epoch, ms). */
+  /** A hint that the bill run posted waits to be followed, and when the last one was followed (epoch, ms). */
   hinted: boolean;
   hintFollowedAt: number;
   /** Reading the bill run failed for good. */
@@ -46,38 +41,38 @@ export interface Run {
 
   /** Grows with every message that may change what comes next. */
   revision: number;
-  /** Resends that an earlier run of the workflow may have served: that is looked up before anything is sent for them. */
+  /** Resends that an earlier job may have served: a look-up comes before anything is sent for them. */
   incoming: EmailRequest[];
-  /** Requests that wait for a send to serve them. */
+  /** Requests that wait for a send. */
   queue: EmailRequest[];
-  /** Requests that an earlier run served or began to serve, and what it did. */
+  /** Requests that an earlier job served or began to serve, with its attempts. */
   repeated: RepeatedRequests[];
-  /** The ids of all requests so far: a `Set` in all but name, because this is JSON. */
-  readonly requestIds: Record<string, true>;
-  /** What all requests take as JSON, roughly. */
+  /** The names of all requests so far. JSON has no `Set`. */
+  readonly requestNames: Record<string, true>;
+  /** Roughly the bytes of all requests as JSON. */
   requestBytes: number;
   unnamedRequests: number;
   readonly sends: Send[];
-  /** What became of the requests that were handed to the run which emails the bill run. */
+  /** The answers to the requests that went to the canonical job. */
   readonly handedOver: HandedOver[];
   held: boolean;
-  /** For people to read: who put it on hold, when (epoch, ms) and why. */
+  /** Who put it on hold, when (epoch, ms) and why. */
   heldBy: (NoteMessage & { readonly at: number }) | null;
   finish: NoteMessage | null;
   canceled: boolean;
   readonly ignored: { count: number; last: IgnoredMessage[] };
   /** The state that people read, and since when (epoch, ms). */
-  stateSince: { readonly state: EmailState; readonly at: number } | null;
-  /** What machines were told so far. */
-  told?: Told;
+  stateSince: { readonly state: EmailState; readonly reason: EmailReason | null; readonly at: number } | null;
+  /** What metrics and logs have reported. */
+  reported?: Reported;
 }
 
-interface Told {
+interface Reported {
   readonly state: EmailState;
-  /** How many attempts of this run, and how many settled sends. */
+  /** The number of attempts of this job, and of settled sends. */
   readonly attempts: number;
   readonly settledSends: number;
-  /** When the bill run was first seen to be posted (epoch, ms). */
+  /** When a look first showed the bill run as posted (epoch, ms). */
   readonly postedAt: number | null;
 }
 
@@ -85,21 +80,15 @@ export interface RepeatedRequests extends Pick<EarlierSend, 'attempts'> {
   readonly requests: readonly EmailRequest[];
 }
 
-export function openRun(
+export function openJob(
   settings: Settings,
-  {
-    workflowId,
-    firstRunId,
-    now,
-    startedListed = false,
-  }: { workflowId: string; firstRunId: string; now: number; startedListed?: boolean },
-): Run {
-  const run: Run = {
+  { workflowId, firstRunId, now }: { workflowId: string; firstRunId: string; now: number },
+): EmailJob {
+  const job: EmailJob = {
     settings,
     workflowId,
     firstRunId,
     startedAt: now,
-    ...(startedListed ? { startedListed } : {}),
     billRun: null,
     lookedAt: 0,
     lookWanted: false,
@@ -111,7 +100,7 @@ export function openRun(
     incoming: [],
     queue: [],
     repeated: [],
-    requestIds: {},
+    requestNames: {},
     requestBytes: 0,
     unnamedRequests: 0,
     sends: [],
@@ -123,172 +112,198 @@ export function openRun(
     ignored: { count: 0, last: [] },
     stateSince: null,
   };
-  // A resend asked for by the start alone always has the same id, so that starting twice asks once.
-  const requestId = settings.requestId ?? (settings.resend ? 'resend-at-start' : `${firstRunId}-0`);
-  enqueue(run, settings, { requestId, resend: settings.resend, now });
-  return run;
+  enqueue(job, settings, { requestId: settings.requestId ?? `${firstRunId}-0`, resend: settings.resend, now });
+  return job;
 }
 
 export function enqueue(
-  run: Run,
+  job: EmailJob,
   { requestedBy, reason }: NoteMessage,
   { requestId, resend, now }: { requestId: string; resend: boolean; now: number },
 ): void {
-  // A plain assignment would take "__proto__" for something else.
-  Object.defineProperty(run.requestIds, requestId, { value: true, enumerable: true });
-  const request = {
+  const request: EmailRequest = {
     requestId,
     resend,
     ...(requestedBy === undefined ? {} : { requestedBy }),
     ...(reason === undefined ? {} : { reason }),
     requestedAt: iso(now),
   };
-  // The id stands in `requestIds` as well.
-  run.requestBytes += new TextEncoder().encode(JSON.stringify(request) + requestId).length;
-  (resend ? run.incoming : run.queue).push(request);
+  remember(job, resend ? 'resend' : 'first', requestId);
+  job.requestBytes += bytesOf(JSON.stringify(request));
+  (resend ? job.incoming : job.queue).push(request);
 }
 
-/** How many ignored messages are remembered word for word. */
+type RequestKind = 'first' | 'resend' | 'retry';
+
+/** Keeps the name of a request, which is its kind and its id: asking again by the same name changes nothing. */
+export function remember(job: EmailJob, kind: RequestKind, requestId: string): void {
+  const name = `${kind} ${requestId}`;
+  job.requestNames[name] = true;
+  job.requestBytes += bytesOf(name);
+}
+
+export function isKnown(job: EmailJob, kind: RequestKind, requestId: string): boolean {
+  return Object.hasOwn(job.requestNames, `${kind} ${requestId}`);
+}
+
+function bytesOf(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
+
+/** How many ignored messages are kept with their reason. */
 const IGNORED_KEPT = 50;
 
-export function ignore({ ignored }: Run, message: string, reason: string, now: number): void {
+export function ignore({ ignored }: EmailJob, message: string, reason: string, now: number): void {
   ignored.count += 1;
   ignored.last = [...ignored.last, { message: message.slice(0, 60), at: iso(now), reason: reason.slice(0, 500) }].slice(
     -IGNORED_KEPT,
   );
 }
 
-/** The requests that no send serves yet, in the order in which they came. */
-export function pendingRequests({ repeated, queue, incoming }: Run): readonly EmailRequest[] {
+/** The requests that no send serves yet, in order of arrival. */
+export function pendingRequests({ repeated, queue, incoming }: EmailJob): readonly EmailRequest[] {
   return [...repeated.flatMap(({ requests }) => requests), ...queue, ...incoming];
 }
 
-/** The send that is not settled yet: the last one, or none. */
-export function openSendOf(run: Run): Send | undefined {
-  const last = run.sends.at(-1);
+/** The send that is not settled; at most the last one is. */
+export function openSendOf(job: EmailJob): Send | undefined {
+  const last = job.sends.at(-1);
   return last?.settledAt === null ? last : undefined;
 }
 
-/** The resend that is begun but not tried, because of a hold, say: further requests are served by it. */
-export function joinableSendOf(run: Run): Send | undefined {
-  const send = openSendOf(run);
+/** A resend without an attempt yet, for example during a hold: it serves further requests as well. */
+export function joinableSendOf(job: EmailJob): Send | undefined {
+  const send = openSendOf(job);
   return send?.resend === true && isUntouched(send) ? send : undefined;
 }
 
-export function acceptedSends(run: Run): number {
-  return run.sends.filter(({ outcome }) => outcome === 'accepted').length;
+export function acceptedSends(job: EmailJob): number {
+  return job.sends.filter(({ outcome }) => outcome === 'accepted').length;
 }
 
-/** A send that a later one took the place of is not open. */
-function openSends({ sends }: Run): readonly Send[] {
-  return sends.slice(-1).filter(({ outcome }) => outcome !== 'accepted' && outcome !== 'skipped');
+/** The last send, if documents may still have to be emailed for it. */
+function unsettledSends({ sends }: EmailJob): readonly Send[] {
+  return sends.slice(-1).filter(({ outcome, notNeeded }) => outcome !== 'accepted' && notNeeded === null);
 }
 
-/** The resend that a closing run leaves open. A new run that is asked under the same request id goes on with it. */
-export function openResend(run: Run): EmailRequest | undefined {
-  const left = [...openSends(run).flatMap(({ requests }) => requests), ...pendingRequests(run)];
+/** The resend that a closing job leaves open. A new job with the same request id continues it. */
+export function openResend(job: EmailJob): EmailRequest | undefined {
+  const left = [...unsettledSends(job).flatMap(({ requests }) => requests), ...pendingRequests(job)];
   return left.findLast(({ resend }) => resend);
 }
 
-/** In words, what a closing run leaves open. */
-export function unsettledOf(run: Run): readonly string[] {
+/** What a closing job leaves open, one sentence each. */
+export function unsettledOf(job: EmailJob): readonly string[] {
+  const canonical = canonicalIdOf(job) ?? '';
   return [
-    ...openSends(run).map(({ ordinal, resend, outcome }) => words.unsettledSend(ordinal, resend, outcome)),
-    ...pendingRequests(run).map(words.unservedRequest),
-    ...run.handedOver.flatMap(({ requestId, result }) =>
-      result === 'canceled' || result === 'terminated'
-        ? [words.notTakenOver(requestId, homeOf(run) ?? '', result)]
-        : [],
+    ...unsettledSends(job).map(unsettledSend),
+    ...pendingRequests(job).map(
+      ({ requestId, resend }) => `request ${requestId} (${kindOf(resend)}): no send was begun for it`,
     ),
-    // It came while the requests were on their way.
-    ...(run.held && run.handedOver.length > 0 ? [words.holdNotTakenOver(homeOf(run) ?? '')] : []),
+    ...job.handedOver
+      .filter(({ result }) => result === 'stopped')
+      .map(({ requestId }) => `request ${requestId}: a person stopped ${canonical}; start it with "again" to go on`),
+    ...(job.held && job.handedOver.length > 0
+      ? [`the hold came after the requests were handed over; hold ${canonical}`]
+      : []),
   ];
+}
+
+function unsettledSend(send: Send): string {
+  const name = `send ${send.ordinal} (${kindOf(send.resend)})`;
+  if (send.outcome === 'unknown' || hasUnknown(send))
+    return `${name}: it is not known whether the documents were emailed`;
+  return `${name}: ${send.outcome === 'refused' ? 'Zuora refused it' : 'it was not executed'}, and nothing was sent`;
+}
+
+export function kindOf(resend: boolean): string {
+  return resend ? 'resend' : 'first send';
 }
 
 // One bill run, one sender.
 
-/** The workflow id under which the bill run is emailed; null until its number is known. */
-export function homeOf({ billRun, settings }: Run): string | null {
+/** The workflow id of the job that emails the bill run; null until the number of the bill run is known. */
+export function canonicalIdOf({ billRun, settings }: EmailJob): string | null {
   return billRun === null ? null : canonicalWorkflowId(billRun.number, settings.entityId);
 }
 
-/** Why this run must not have its id, which says that it is about another bill run; null where it may. */
-export function misnamed({ workflowId, billRun, settings }: Run): string | null {
+/** Whether another job emails the bill run: this one hands its requests to that one. */
+export function isAlias(job: EmailJob): boolean {
+  const canonical = canonicalIdOf(job);
+  return canonical !== null && canonical !== job.workflowId;
+}
+
+/** Whether the workflow id names another bill run. */
+export function isMisnamed({ workflowId, billRun, settings }: EmailJob): boolean {
   const [prefix, ...rest] = workflowId.split('/');
-  if (billRun === null || prefix !== 'email-bill-run' || rest.length === 0) return null;
+  if (billRun === null || prefix !== 'email-bill-run' || rest.length === 0) return false;
   const key = rest.at(-1) ?? '';
   const entity = rest.slice(0, -1).join('/');
   const own = [billRun.number, billRun.id, settings.billRunKey].includes(key);
-  return own && ['', settings.entityId].includes(entity) ? null : words.misnamed(workflowId, billRun.number);
+  return !own || !['', settings.entityId].includes(entity);
 }
 
-/** Whether another run emails the bill run, and this one hands it its requests. */
-export function isGuest(run: Run): boolean {
-  const home = homeOf(run);
-  return home !== null && home !== run.workflowId;
+// Results of activities.
+
+export function recordLook(job: EmailJob, billRun: BillRun, now: number): void {
+  if (job.billRun?.status === 'PostInProgress' && billRun.status === 'Completed') job.postingFailed = true;
+  else if (billRun.status !== 'Completed') job.postingFailed = false;
+  job.billRun = billRun;
+  job.lookedAt = now;
+  job.lookWanted = false;
 }
 
-// What comes of activities.
-
-export function recordLook(run: Run, billRun: BillRun, now: number): void {
-  if (run.billRun?.status === 'PostInProgress' && billRun.status === 'Completed') run.postingFailed = true;
-  else if (billRun.status !== 'Completed') run.postingFailed = false;
-  run.billRun = billRun;
-  run.lookedAt = now;
-  run.lookWanted = false;
+export function recordFailedLook(job: EmailJob, type: FailureType, message: string): void {
+  job.failedLook = { type, message };
 }
 
-export function recordFailedLook(run: Run, type: FailureType, message: string): void {
-  run.failedLook = { type, message };
-}
-
-/** Records what earlier runs did for the requests that were asked about: the others are new. */
-export function recordEarlier(run: Run, asked: readonly EmailRequest[], earlier: readonly EarlierSend[]): void {
-  run.incoming = run.incoming.filter((request) => !asked.includes(request));
-  const left = new Set(asked);
+/** Records which of the requests earlier jobs served. The others are new. */
+export function recordEarlier(job: EmailJob, requests: readonly EmailRequest[], earlier: readonly EarlierSend[]): void {
+  job.incoming = job.incoming.filter((request) => !requests.includes(request));
+  const left = new Set(requests);
   for (const { requestIds, attempts } of earlier) {
-    const requests = asked.filter((request) => left.has(request) && requestIds.includes(request.requestId));
-    for (const request of requests) left.delete(request);
-    if (requests.length > 0) recordRepeated(run, requests, attempts);
+    const served = requests.filter((request) => left.has(request) && requestIds.includes(request.requestId));
+    for (const request of served) left.delete(request);
+    if (served.length > 0) recordRepeated(job, served, attempts);
   }
-  run.queue.push(...left);
+  job.queue.push(...left);
 }
 
-/** Requests for an intent that is known: they belong to the send that serves it, if this run has one. */
-function recordRepeated(run: Run, requests: readonly EmailRequest[], attempts: EarlierSend['attempts']): void {
+/** Requests for a known intent join the send that serves it, if this job has one. */
+function recordRepeated(job: EmailJob, requests: readonly EmailRequest[], attempts: EarlierSend['attempts']): void {
   const intentIn = ([first]: EarlierSend['attempts']): string => keyParts(first?.idempotencyKey ?? '').intent;
   const intent = intentIn(attempts);
-  const own = run.sends.findLast((send) => send.intent === intent);
+  const own = job.sends.findLast((send) => send.intent === intent);
   if (own !== undefined && (own.settledAt === null || own.outcome === 'accepted')) {
     own.requests.push(...requests);
     return;
   }
-  const waiting = run.repeated.filter((repeated) => intentIn(repeated.attempts) === intent);
-  run.repeated = run.repeated.filter((repeated) => !waiting.includes(repeated));
-  run.repeated.push({ requests: [...waiting.flatMap((repeated) => repeated.requests), ...requests], attempts });
+  const waiting = job.repeated.filter((repeated) => intentIn(repeated.attempts) === intent);
+  job.repeated = job.repeated.filter((repeated) => !waiting.includes(repeated));
+  job.repeated.push({ requests: [...waiting.flatMap((repeated) => repeated.requests), ...requests], attempts });
 }
 
-export function recordHandover(run: Run, asked: readonly EmailRequest[], handedOver: readonly HandedOver[]): void {
-  const isLeft = (request: EmailRequest): boolean => !asked.includes(request);
-  run.queue = run.queue.filter(isLeft);
-  run.incoming = run.incoming.filter(isLeft);
-  run.handedOver.push(...handedOver);
+export function recordHandover(
+  job: EmailJob,
+  requests: readonly EmailRequest[],
+  handedOver: readonly HandedOver[],
+): void {
+  const isLeft = (request: EmailRequest): boolean => !requests.includes(request);
+  job.queue = job.queue.filter(isLeft);
+  job.incoming = job.incoming.filter(isLeft);
+  job.handedOver.push(...handedOver);
 }
 
-/** A hint that the bill run posted is followed at most this often. */
+/** Hints that the bill run posted are followed at most this often. */
 const HINT_INTERVAL_MS = 5_000;
 
 /** When a hint may be followed (epoch, ms). */
-export function hintDueAt(run: Run): number {
-  return run.hintFollowedAt + HINT_INTERVAL_MS;
+export function hintDueAt(job: EmailJob): number {
+  return job.hintFollowedAt + HINT_INTERVAL_MS;
 }
 
-export function followHint(run: Run, now: number): void {
-  if (!run.hinted) return;
-  run.hinted = false;
-  run.hintFollowedAt = now;
-}
-
-export function iso(at: number): string {
-  return new Date(at).toISOString();
+export function followHint(job: EmailJob, now: number): void {
+  if (!job.hinted) return;
+  job.hinted = false;
+  job.hintFollowedAt = now;
 }

@@ -1,147 +1,216 @@
 /**
- * What messages do to a run. None of these functions throws, whatever its argument: a signal that fails would fail the run,
- * or block it.
+ * What messages change in the record. No function here throws, whatever its argument: a signal that throws fails or blocks the job.
+ * An update first asks for the fault (`…Fault`), and is rejected with it; a signal with a fault is recorded as ignored.
  */
+import { canonicalWorkflowId, isBillRunId, type MessageAnswer, type RetryMessage } from '../contract/contract.js';
 import { checkNote, checkResend, checkRetry, type Checked } from '../contract/validation.js';
-import { canonicalWorkflowId, isBillRunId, type ResendMessage, type RetryMessage } from '../contract/contract.js';
-import { enqueue, homeOf, ignore, joinableSendOf, openSendOf, type Run } from './job.js';
+import { canonicalIdOf, enqueue, ignore, isKnown, openSendOf, remember, type EmailJob } from './job.js';
+import { nextStep, questionOf } from './next-step.js';
 import { decide, needsSendAnyway } from './send.js';
-import { questionOf } from './steps.js';
-import * as words from './words.js';
+import { openSendStep } from './sending.js';
 
-/** A message that changes nothing but its own mention among the ignored ones, and why. */
-type Ignored = string | undefined;
+/** Why a message cannot be followed, or undefined. */
+type Fault = string | undefined;
 
-export function receiveResend(run: Run, argument: unknown, now: number): void {
-  receive(run, 'resend', argument, checkResend, now, (message) => {
-    const requestId = message.requestId ?? nextUnnamedId(run);
-    // A client that starts a run and signals it in one call says the same twice, and is right both times.
-    if (run.settings.resend && requestId === run.settings.requestId) return undefined;
-    if (isSeen(run, requestId)) return `request ${requestId} was made before`;
-    if (isFull(run)) return words.full();
-    enqueue(run, message, { requestId, resend: true, now });
+// resend
+
+export function receiveResend(job: EmailJob, argument: unknown, now: number): void {
+  receive(job, 'resend', argument, checkResend, now, (message) => {
+    const requestId = message.requestId ?? nextUnnamedId(job);
+    // A client that starts a job and signals it in one call says the same twice.
+    if (job.settings.resend && requestId === job.settings.requestId) return undefined;
+    if (isKnown(job, 'resend', requestId)) return `request ${requestId} was made before`;
+    if (isFull(job)) return FULL;
+    enqueue(job, message, { requestId, resend: true, now });
     return undefined;
   });
 }
 
-/** The update's form of `resend`: answers with the send that will serve the request. Its argument is checked before. */
-export function requestResend(run: Run, message: ResendMessage, now: number): { requestId: string; ordinal: number } {
-  const requestId = message.requestId ?? nextUnnamedId(run);
-  enqueue(run, message, { requestId, resend: true, now });
-  run.revision += 1;
-  return { requestId, ordinal: joinableSendOf(run)?.ordinal ?? run.sends.length + run.repeated.length + 1 };
-}
-
-/** Why a resend cannot be asked for; nothing where it can. */
-export function faultsOfResend(run: Run, argument: unknown): readonly string[] {
+export function resendFault(job: EmailJob, argument: unknown): Fault {
   const { value, faults } = checkResend(argument);
-  if (faults !== undefined) return faults;
-  if (value.requestId !== undefined && isSeen(run, value.requestId))
-    return [`request ${value.requestId} was made before`];
-  const elsewhere = elsewhereOf(run);
-  if (elsewhere !== null) return [elsewhere];
-  if (isFull(run)) return [words.full()];
-  return run.finish === null && !run.canceled ? [] : ['the run is closing; start it again with resend'];
+  if (faults !== undefined) return faults.join('; ');
+  const { requestId } = value;
+  if (requestId === undefined) return 'requestId is missing; name the resend, for example by a ticket number';
+  if (isKnown(job, 'resend', requestId)) return undefined;
+  return anotherJob(job) ?? (isFull(job) ? FULL : undefined) ?? closing(job);
 }
 
-/** Whom to ask instead: another run emails the bill run, or may do so. */
-function elsewhereOf(run: Run): string | null {
-  const { workflowId, settings } = run;
-  const home = homeOf(run);
-  if (home !== null) return home === workflowId ? null : words.askElsewhere(home);
+/** Asking again by the same name changes nothing, and names the same send. */
+export function resend(job: EmailJob, argument: unknown, now: number): MessageAnswer {
+  const message = checkResend(argument).value ?? {};
+  const requestId = message.requestId ?? '';
+  if (!isKnown(job, 'resend', requestId)) {
+    enqueue(job, message, { requestId, resend: true, now });
+    job.revision += 1;
+  }
+  const serves = job.sends.find(({ requests }) =>
+    requests.some((request) => request.resend && request.requestId === requestId),
+  );
+  return answer(job, now, { requestId, ordinal: serves?.ordinal });
+}
+
+/** The job to ask instead: another one emails the bill run, or may do so. */
+function anotherJob(job: EmailJob): Fault {
+  const { workflowId, settings } = job;
+  const canonical = canonicalIdOf(job);
+  if (canonical !== null) {
+    return canonical === workflowId ? undefined : `this job does not email the bill run; ask ${canonical}`;
+  }
   const likely = canonicalWorkflowId(settings.billRunKey, settings.entityId);
-  return likely === workflowId && !isBillRunId(settings.billRunKey) ? null : words.askLater();
+  if (likely === workflowId && !isBillRunId(settings.billRunKey)) return undefined;
+  return 'the number of the bill run is not known yet, and another job may email it; ask again in a moment, or signal resend';
 }
 
-export function receiveRetry(run: Run, argument: unknown, now: number): void {
-  receive(run, 'retry', argument, checkRetry, now, (message) => answerQuestion(run, message, now));
+// retry
+
+export function receiveRetry(job: EmailJob, argument: unknown, now: number): void {
+  receive(job, 'retry', argument, checkRetry, now, (message) => {
+    if (isRepeated(job, message)) return undefined;
+    const fault = faultOfRetry(job, message, now);
+    if (fault === undefined) followRetry(job, message, now);
+    return fault;
+  });
 }
 
-export function receiveHold(run: Run, argument: unknown, now: number): void {
-  receive(run, 'hold', argument, checkNote, now, (message) => {
-    if (run.held) return 'the run is held already';
-    run.held = true;
-    run.heldBy = { ...message, at: now };
+export function retryFault(job: EmailJob, argument: unknown, now: number): Fault {
+  const { value, faults } = checkRetry(argument);
+  if (faults !== undefined) return faults.join('; ');
+  return isRepeated(job, value) ? undefined : faultOfRetry(job, value, now);
+}
+
+export function retry(job: EmailJob, argument: unknown, now: number): MessageAnswer {
+  const message = checkRetry(argument).value ?? {};
+  const { requestId } = message;
+  const ordinal = openSendOf(job)?.ordinal;
+  if (!isRepeated(job, message)) {
+    followRetry(job, message, now);
+    job.revision += 1;
+  }
+  return answer(job, now, { requestId, ordinal });
+}
+
+function isRepeated(job: EmailJob, { requestId }: RetryMessage): boolean {
+  return requestId !== undefined && isKnown(job, 'retry', requestId);
+}
+
+function faultOfRetry(job: EmailJob, { ordinal, sendAnyway = false }: RetryMessage, now: number): Fault {
+  const send = openSendOf(job);
+  const step = send?.inFlight === true ? null : openSendStep(job, now);
+  const question = questionOf(job, now);
+  const isKeptBack = step?.kind === 'coolDown' || step?.kind === 'notNeeded';
+  if (send === undefined || (question === null && !isKeptBack)) return 'no question is open';
+  if (ordinal !== undefined && ordinal !== send.ordinal) return `send ${send.ordinal} is open, not send ${ordinal}`;
+  if (step?.kind === 'notNeeded' && !sendAnyway) {
+    return 'retry must say sendAnyway: true here, because Zuora emails the documents by itself';
+  }
+  if (question !== null && needsSendAnyway(send, now) && !sendAnyway) {
+    return 'retry must say sendAnyway: true here, because the idempotency key does not protect another attempt';
+  }
+  return isFull(job) ? FULL : undefined;
+}
+
+function followRetry(job: EmailJob, message: RetryMessage, now: number): void {
+  const send = openSendOf(job);
+  if (send === undefined) return;
+  const { requestId, sendAnyway = false } = message;
+  if (requestId !== undefined) remember(job, 'retry', requestId);
+  const answersQuestion = questionOf(job, now) !== null;
+  decide(send, sendAnyway ? 'sendAnyway' : 'retry', message, now);
+  if (answersQuestion) send.retry = { sendAnyway, begun: false };
+  else if (sendAnyway) send.lookOverridden = true;
+  else job.lookWanted = true;
+}
+
+// finish, hold, release, billRunPosted
+
+export function receiveFinish(job: EmailJob, argument: unknown, now: number): void {
+  receive(job, 'finish', argument, checkNote, now, (message) => {
+    job.finish ??= message;
     return undefined;
   });
 }
 
-export function receiveRelease(run: Run, argument: unknown, now: number): void {
-  receive(run, 'release', argument, checkNote, now, () => {
-    if (!run.held) return 'the run is not held';
-    run.held = false;
-    run.heldBy = null;
+export function finishFault(argument: unknown): Fault {
+  return checkNote(argument).faults?.join('; ');
+}
+
+export function finish(job: EmailJob, argument: unknown, now: number): MessageAnswer {
+  receiveFinish(job, argument, now);
+  return answer(job, now, {});
+}
+
+export function receiveHold(job: EmailJob, argument: unknown, now: number): void {
+  receive(job, 'hold', argument, checkNote, now, (message) => {
+    if (job.held) return 'the job is on hold already';
+    job.held = true;
+    job.heldBy = { ...message, at: now };
     return undefined;
   });
 }
 
-export function receiveFinish(run: Run, argument: unknown, now: number): void {
-  receive(run, 'finish', argument, checkNote, now, (message) => {
-    run.finish ??= message;
+export function receiveRelease(job: EmailJob, argument: unknown, now: number): void {
+  receive(job, 'release', argument, checkNote, now, () => {
+    if (!job.held) return 'the job is not on hold';
+    job.held = false;
+    job.heldBy = null;
     return undefined;
   });
 }
 
-export function receiveHint(run: Run): void {
-  run.hinted = true;
+export function receiveHint(job: EmailJob): void {
+  job.hinted = true;
 }
 
 /** A signal that the contract does not know. */
-export function receiveUnknown(run: Run, name: string, now: number): void {
-  ignore(run, name, 'there is no such signal; there are resend, billRunPosted, retry, hold, release and finish', now);
+export function receiveUnknown(job: EmailJob, name: string, now: number): void {
+  ignore(job, name, 'there is no such signal; there are resend, retry, finish, hold, release and billRunPosted', now);
 }
 
 function receive<T>(
-  run: Run,
+  job: EmailJob,
   name: string,
   argument: unknown,
   check: (argument: unknown) => Checked<T>,
   now: number,
-  follow: (message: T) => Ignored,
+  follow: (message: T) => Fault,
 ): void {
   const { value, faults } = check(argument);
-  const reason = faults === undefined ? follow(value) : faults.join('; ');
-  if (reason === undefined) run.revision += 1;
-  else ignore(run, name, reason, now);
+  const fault = faults === undefined ? follow(value) : faults.join('; ');
+  if (fault === undefined) job.revision += 1;
+  else ignore(job, name, fault, now);
 }
 
-/** A run that continues as new, and its result, are limited by Temporal to 2 MB. */
-const MOST_REQUEST_BYTES = 1_000_000;
+function answer(
+  job: EmailJob,
+  now: number,
+  { requestId, ordinal }: { requestId?: string | undefined; ordinal?: number | undefined },
+): MessageAnswer {
+  return {
+    ...(requestId === undefined ? {} : { requestId }),
+    ...(ordinal === undefined ? {} : { ordinal }),
+    state: nextStep(job, now).state,
+  };
+}
 
-function isFull({ requestBytes }: Run): boolean {
+/** Temporal limits the record that continues as new, and the result, to 2 MB. */
+const MOST_REQUEST_BYTES = 1_000_000;
+const FULL = 'the job has as many requests as it can keep; finish it, and ask again';
+
+function isFull({ requestBytes }: EmailJob): boolean {
   return requestBytes > MOST_REQUEST_BYTES;
 }
 
-function isSeen(run: Run, requestId: string): boolean {
-  return Object.hasOwn(run.requestIds, requestId);
+function closing({ finish: finished, canceled }: EmailJob): Fault {
+  return finished === null && !canceled ? undefined : 'the job is closing; ask again, and a new job takes the resend';
 }
 
-/** The same after a reset, which applies signals again in their order, and different over all runs of a workflow id. */
-function nextUnnamedId(run: Run): string {
+/** The same after a reset, which applies signals again in their order; different in all jobs of a workflow id. */
+function nextUnnamedId(job: EmailJob): string {
   let requestId: string;
   do {
-    run.unnamedRequests += 1;
-    requestId = `${run.firstRunId}-${run.unnamedRequests}`;
-    // A caller may have taken the id for a request of its own.
-  } while (isSeen(run, requestId));
+    job.unnamedRequests += 1;
+    requestId = `${job.firstRunId}-${job.unnamedRequests}`;
+    // A caller may have used this id for a request of its own.
+  } while (isKnown(job, 'resend', requestId));
   return requestId;
-}
-
-function answerQuestion(run: Run, message: RetryMessage, now: number): Ignored {
-  const question = questionOf(run, now);
-  const send = openSendOf(run);
-  if (question === null || send === undefined) return 'no question is open';
-  if (message.ordinal !== undefined && message.ordinal !== question.ordinal) {
-    return `the open question is about send ${question.ordinal}, not ${message.ordinal}`;
-  }
-  const sendAnyway = message.sendAnyway ?? false;
-  const held = question.kind === 'skipped' || question.kind === 'delayed';
-  if (!held && needsSendAnyway(send, now) && !sendAnyway) {
-    return 'retry must say sendAnyway: true here, because the idempotency key does not protect another attempt';
-  }
-  decide(send, sendAnyway ? 'sendAnyway' : 'retry', message, now);
-  if (!held) send.retry = { sendAnyway, begun: false };
-  else if (sendAnyway) send.lookOverridden = true;
-  else run.lookWanted = true;
-  return undefined;
 }

@@ -1,46 +1,52 @@
 /**
- * What one send needs next, by its record, the last look at the bill run, the settings and the clock; and what a person is
- * asked about it. Pure, as `send.ts` is, which holds the record and what attempts do to it.
+ * What one send needs next: from its record, the last look at the bill run, the settings and the clock. It also says what a person
+ * is asked. `send.ts` holds the record.
  */
 import type { BillRun } from '../contract/activities.js';
-import type { Settings } from '../contract/validation.js';
 import type { Attempt, Question } from '../contract/contract.js';
+import type { Settings } from '../contract/validation.js';
+import * as questions from './questions.js';
 import {
   asksAboutReset,
   attemptsUnder,
+  CLOCK_AHEAD,
   hasUnknown,
   keyExpiry,
   needsSendAnyway,
   verdictOfKey,
   type Send,
 } from './send.js';
-import * as words from './words.js';
+import { iso, quoted, time } from './text.js';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** Attempts that go on for longer than this without certainty are shown to a person. */
+/** Attempts without certainty are shown to a person after this time. */
 const TROUBLE_MS = 15 * MINUTE;
-/** A look at the bill run that is older says nothing about now. */
+/** An older look at the bill run says nothing about now. */
 const LOOK_IS_FRESH_MS = MINUTE;
-/** What Zuora shows about the documents is looked at again after this, and then ever more seldom. */
+/** The first pause before emailed invoices are counted again. Later pauses grow. */
 const FIRST_RECOUNT_MS = 15 * MINUTE;
 
 /** What one send needs next. */
 export type SendStep =
   /** Try now, and no later than `until` without a person. */
-  | { readonly kind: 'attempt'; readonly until: number; readonly question?: Asked }
-  /** Look at the bill run, for the last look is too old to send by. */
+  | { readonly kind: 'attempt'; readonly until: number; readonly question?: SendQuestion }
+  /** Look at the bill run: the last look is too old. */
   | { readonly kind: 'look' }
-  /** Nothing to do until then. A question may be open in the meantime, and a person's answer end the wait. */
-  | { readonly kind: 'wait'; readonly until: number; readonly question?: Asked; readonly why: string }
+  /** Nothing to do until then. A question may be open meanwhile, and its answer ends the wait. */
+  | { readonly kind: 'wait'; readonly until: number; readonly question?: SendQuestion; readonly text: string }
+  /** Zuora sent emails a short while ago: wait until then. `retry` looks again, or sends at once with `sendAnyway`. */
+  | { readonly kind: 'coolDown'; readonly until: number; readonly text: string }
+  /** Nothing is attempted: Zuora emails by itself, or there are no documents. */
+  | { readonly kind: 'notNeeded'; readonly reason: NonNullable<Send['notNeeded']> }
   /** Only a person can go on from here. */
-  | { readonly kind: 'ask'; readonly question: Asked };
+  | { readonly kind: 'ask'; readonly question: SendQuestion };
 
-export type Asked = Pick<Question, 'kind' | 'text' | 'needsSendAnyway'>;
+export type SendQuestion = Omit<Question, 'ordinal'>;
 
-/** The last look at the bill run, and when it was taken (epoch, ms). */
+/** The last look at the bill run, and its time (epoch, ms). */
 export interface Look {
   readonly billRun: BillRun;
   readonly at: number;
@@ -49,91 +55,111 @@ export interface Look {
 export function nextSendStep(send: Send, look: Look, settings: Settings, now: number): SendStep {
   if (send.retry !== null) {
     return send.retry.begun && now < send.nextAttemptAt
-      ? { kind: 'wait', until: send.nextAttemptAt, why: words.clockAhead() }
+      ? { kind: 'wait', until: send.nextAttemptAt, text: waitingForClock() }
       : { kind: 'attempt', until: Infinity };
   }
-  if (asksAboutReset(send)) return { kind: 'ask', question: askedUnknown(send, words.resetQuestion(), true) };
+  if (asksAboutReset(send)) return { kind: 'ask', question: unknown(send, questions.resetQuestion(), now) };
   const last = send.attempts.at(-1);
   if (last === undefined) return beforeFirstAttempt(send, look, settings, now);
 
   const verdict = verdictOfKey(attemptsUnder(send, last.idempotencyKey));
   if (last.stored && verdict === 'unknown') {
-    return { kind: 'ask', question: askedIfSent(send, words.storedUnknownQuestion(last), now) };
+    return { kind: 'ask', question: unknownToSettle(send, questions.storedUnknownQuestion(last), now) };
   }
   if (last.verdict === 'refused') {
     return hasUnknown(send)
-      ? { kind: 'ask', question: askedIfSent(send, words.refusedAfterUnknownQuestion(last), now) }
-      : { kind: 'ask', question: asked('refused', words.refusedQuestion(last), false) };
+      ? { kind: 'ask', question: unknownToSettle(send, questions.refusedAfterUnknownQuestion(last), now) }
+      : { kind: 'ask', question: refused(questions.refusedQuestion(last)) };
   }
 
   const end = automaticUntil(send, settings);
   if (Math.max(now, send.nextAttemptAt) > end) {
     return hasUnknown(send)
-      ? { kind: 'ask', question: askedIfSent(send, words.unknownQuestion(send.attempts), now) }
-      : { kind: 'ask', question: asked('refused', words.gaveUpQuestion(last), false) };
+      ? { kind: 'ask', question: unknownToSettle(send, questions.unknownQuestion(send.attempts), now) }
+      : { kind: 'ask', question: refused(questions.gaveUpQuestion(last)) };
   }
   const troubleAt = (send.budgetFrom ?? now) + TROUBLE_MS;
   const trouble = isTrouble(send, last);
   const question = !trouble || now < troubleAt ? {} : { question: troubleQuestion(send, last, end, now) };
   if (now >= send.nextAttemptAt) return { kind: 'attempt', until: end, ...question };
   const until = trouble && now < troubleAt ? Math.min(send.nextAttemptAt, troubleAt) : send.nextAttemptAt;
-  return { kind: 'wait', until, why: words.nextAttempt(send.attempts.length + 1, last), ...question };
+  const text = `Attempt ${send.attempts.length + 1} follows after ${questions.answerOf(last)}`;
+  return { kind: 'wait', until, text, ...question };
 }
 
-function troubleQuestion(send: Send, last: Attempt, end: number, now: number): Asked {
+function troubleQuestion(send: Send, last: Attempt, end: number, now: number): SendQuestion {
   return hasUnknown(send)
-    ? askedUnknown(send, words.stillUnknown(last, end), needsSendAnyway(send, now))
-    : asked('refused', words.stillNotLeaving(last, end), false);
+    ? unknown(send, questions.stillUnknown(last, end), now)
+    : refused(questions.stillNotLeaving(last, end));
 }
 
-/** Whether the documents were emailed is for a person to find out; what a retry would then risk is for us to say. */
-function askedIfSent(send: Send, text: string, now: number): Asked {
-  const risky = needsSendAnyway(send, now);
-  return askedUnknown(send, `${text} ${words.howToGoOn(risky ? null : keyExpiry(send))}`, risky);
+/** A person finds out whether the documents were emailed; the text says what a retry would then risk. */
+function unknownToSettle(send: Send, text: string, now: number): SendQuestion {
+  return unknown(send, `${text} ${questions.howToGoOn(safeUntil(send, now))}`, now);
 }
 
-/** Rule 5: with what Zuora shows meanwhile, which decides nothing. */
-function askedUnknown({ shown }: Send, text: string, sendAnyway: boolean): Asked {
-  return asked('unknown', shown === null ? text : `${text} ${words.shown(shown.count, shown.at)}`, sendAnyway);
+/** Rule 5: what Zuora shows stands beside the question and decides nothing. */
+function unknown(send: Send, text: string, now: number): SendQuestion {
+  const { shown } = send;
+  const until = safeUntil(send, now);
+  return {
+    kind: 'unknown',
+    text: shown === null ? text : `${text} ${questions.shownInvoices(shown.count, shown.at)}`,
+    needsSendAnyway: until === null,
+    safeUntil: until === null ? null : iso(until),
+  };
 }
 
-function asked(kind: Question['kind'], text: string, sendAnyway: boolean): Asked {
-  return { kind, text, needsSendAnyway: sendAnyway };
+/** Nothing was executed, so no key has to protect a retry. */
+function refused(text: string): SendQuestion {
+  return { kind: 'refused', text, needsSendAnyway: false, safeUntil: null };
 }
 
-/** Rule 6: a first send looks before it leaps. `resend=true` is somebody's explicit wish and does not. */
+/** Until when the key protects a retry (epoch, ms); null if it does not. */
+function safeUntil(send: Send, now: number): number | null {
+  const expiry = keyExpiry(send);
+  return needsSendAnyway(send, now) || expiry === Infinity ? null : expiry;
+}
+
+/** Rule 6: a first send looks at the bill run before its first attempt. A resend is a person's explicit wish, and does not. */
 function beforeFirstAttempt(send: Send, look: Look, settings: Settings, now: number): SendStep {
   if (!send.resend && !send.lookOverridden) {
-    const [first] = holdingBack(look, settings, now);
-    switch (first?.kind) {
+    const [obstacle] = obstaclesIn(look, settings, now);
+    switch (obstacle?.kind) {
       case 'autoEmail':
-        return { kind: 'ask', question: asked('skipped', words.autoEmailQuestion(), true) };
       case 'noDocuments':
-        return { kind: 'ask', question: asked('skipped', words.noDocumentsQuestion(), true) };
+        return { kind: 'notNeeded', reason: obstacle.kind };
       case 'coolDown': {
-        const { until } = first;
-        const question = asked('delayed', words.delayedQuestion(look.billRun.lastEmailSentTime ?? '', until), true);
-        return { kind: 'wait', until, question, why: words.coolDown() };
+        const { until } = obstacle;
+        const sentTime = quoted(look.billRun.lastEmailSentTime ?? '');
+        const text =
+          `Zuora sent emails for this bill run at ${sentTime}, and repeating the call soon can email the same documents twice; ` +
+          `the first send waits until ${time(until)}`;
+        return { kind: 'coolDown', until, text };
       }
       case undefined:
         if (now - look.at > LOOK_IS_FRESH_MS) return { kind: 'look' };
     }
   }
   return now < send.nextAttemptAt
-    ? { kind: 'wait', until: send.nextAttemptAt, why: words.clockAhead() }
+    ? { kind: 'wait', until: send.nextAttemptAt, text: waitingForClock() }
     : { kind: 'attempt', until: Infinity };
 }
 
-/** Why a first send is not begun on a bill run that is posted. */
-export type HoldingBack =
+function waitingForClock(): string {
+  return `Waiting for another worker, because ${CLOCK_AHEAD}`;
+}
+
+/** What keeps a first send back on a posted bill run. */
+export type Obstacle =
   { readonly kind: 'autoEmail' | 'noDocuments' } | { readonly kind: 'coolDown'; readonly until: number };
 
-/** All that holds a first send back, by a look at the bill run; what comes first counts first. `until`: epoch, ms. */
-export function holdingBack(
+/** All obstacles that a look at the bill run shows; the first one counts. `until` is epoch, ms. */
+export function obstaclesIn(
   { billRun, at }: Look,
   { coolDownMs }: Pick<Settings, 'coolDownMs'>,
   now: number,
-): readonly HoldingBack[] {
+): readonly Obstacle[] {
   const until = coolDownEnd(billRun.lastEmailSentTime, coolDownMs, at);
   return [
     ...(billRun.autoEmail === true ? [{ kind: 'autoEmail' } as const] : []),
@@ -142,15 +168,15 @@ export function holdingBack(
   ];
 }
 
-/** Missing counts mean unknown, not zero. */
+/** A missing count means unknown, not zero. */
 export function hasNoDocuments({ numberOfInvoices, numberOfCreditMemos }: BillRun): boolean {
   return numberOfInvoices === 0 && numberOfCreditMemos === 0;
 }
 
 /**
- * When the cool-down after Zuora's last emails is over (epoch, ms); undefined where there were none, or where Zuora's
- * time cannot be read. Zuora may write times without a zone, in the tenant's own: then the latest instant that may be
- * meant counts, which is 12 hours after the same time in UTC. What was seen was sent before the look in any case.
+ * When the cool-down after Zuora's last emails ends (epoch, ms); undefined if there were none, or if Zuora's time cannot be read.
+ * Zuora may write a time without a zone, in the tenant's own. Then the latest possible instant counts: 12 hours after the same time
+ * in UTC. The emails left before the look in any case.
  */
 export function coolDownEnd(sentTime: string | undefined, coolDownMs: number, lookedAt: number): number | undefined {
   if (sentTime === undefined) return undefined;
@@ -165,26 +191,26 @@ function automaticUntil(send: Send, { sendBudgetMs }: Settings): number {
   return Math.min(send.budgetFrom === null ? Infinity : send.budgetFrom + sendBudgetMs, keyExpiry(send));
 }
 
-/** Worth a person's look: an unknown outcome, or a request that does not get in. Locks and limits pass by themselves. */
+/** An unknown outcome or a request that does not get through needs a person. Locks and limits pass by themselves. */
 function isTrouble(send: Send, { httpStatus, reasons }: Attempt): boolean {
-  // Zuora's category 11: authentication failed, which older versions of its API report under any status.
+  // Category 11: authentication failed. Older versions of Zuora's API report it under any status.
   const noEntry = httpStatus === null || httpStatus === 401 || reasons.some(({ code }) => /^(\d{6})?11$/.test(code));
   return noEntry || hasUnknown(send);
 }
 
-/** From when on emails may be the send's own (epoch, ms). */
+/** Emails since then may be the send's own (epoch, ms). */
 export function emailsSince({ attempts, requests }: Send): number {
   return Date.parse(attempts[0]?.startedAt ?? requests[0]?.requestedAt ?? '');
 }
 
-/** When the invoices that Zuora shows as emailed are to be counted again (epoch, ms): emails may leave hours late. */
+/** When to count the emailed invoices again (epoch, ms), because emails can leave hours late. */
 export function nextInvoiceCountAt({ shown, askedAt }: Send): number {
   if (shown === null || askedAt === null || shown.at < askedAt) return 0;
   return shown.at + Math.max(shown.at - askedAt, FIRST_RECOUNT_MS);
 }
 
-/** When an open question about the send reads otherwise though nothing happened (epoch, ms). */
-export function questionChangesAt(send: Send, { kind, needsSendAnyway: risky }: Asked): number {
+/** When the text of an open question changes by time alone (epoch, ms). */
+export function questionChangesAt(send: Send, { kind, needsSendAnyway: risky }: SendQuestion): number {
   if (kind !== 'unknown') return Infinity;
   return Math.min(nextInvoiceCountAt(send), risky ? Infinity : keyExpiry(send) + 1);
 }

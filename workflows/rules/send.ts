@@ -1,6 +1,6 @@
 /**
- * One send: the intent to email the documents of a bill run once. Its record, its keys, and what attempts and persons do to
- * them. Pure: `send-step.ts` decides what a send needs next, and `steps.ts` adds everything around a single send.
+ * One send: the intent to email the documents of a bill run once. Its record, its keys, and how attempts and persons change them.
+ * `send-step.ts` decides what a send needs next.
  */
 import type {
   AttemptInput,
@@ -17,24 +17,25 @@ import type {
   Decision,
   EmailRequest,
   NoteMessage,
+  Reason,
   SendOutcome,
   SendRecord,
   Verdict,
 } from '../contract/contract.js';
 import { idempotencyKey, intentKey, keyParts, trackId, trackIdPrefix } from './keys.js';
-import * as words from './words.js';
+import { iso } from './text.js';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** Zuora forgets a key 24 h after its first use. The hour between is for clocks that differ and calls that take long. */
+/** Zuora forgets a key 24 h after its first use. One hour is left for clocks that differ and for slow calls. */
 const KEY_LIFETIME_MS = 23 * HOUR;
 const FIRST_PAUSE_MS = 5 * SECOND;
 const LONGEST_PAUSE_MS = 10 * MINUTE;
-/** What Zuora asks for is obeyed up to here; after it, asking again is no burden. */
+/** The longest wait that Zuora may ask for. */
 const LONGEST_RETRY_AFTER_MS = HOUR;
-/** Where Zuora asks for less: doubling from here, so that a send never fills history with attempts. */
+/** The shortest wait if Zuora asks for less. It doubles, so that a send never fills history with attempts. */
 const FIRST_FLOOR_MS = SECOND;
 
 export interface Send {
@@ -47,26 +48,28 @@ export interface Send {
   settledAt: string | null;
   note: string | null;
 
-  /** What all keys of the send begin with, and the number in the key of the next attempt. */
+  /** The prefix of all keys of the send, and the number in the key of the next attempt. */
   readonly intent: string;
   keyNumber: number;
   /** When each number was first used (epoch, ms). */
   readonly firstUse: Record<number, number | undefined>;
-  /** Whence the budget of automatic attempts counts: the first attempt, or a person's last retry. */
+  /** Start of the budget of automatic attempts (epoch, ms): the first attempt, or a person's last retry. */
   budgetFrom: number | null;
   nextAttemptAt: number;
   /** An attempt is under way. */
   inFlight: boolean;
-  /** A person's retry that no attempt has served yet; `begun` when one was, which is under way or came to no call. */
+  /** A person's retry that no attempt has served yet. `begun`: an attempt for it is under way, or made no call. */
   retry: { readonly sendAnyway: boolean; readonly begun: boolean } | null;
-  /** A person overrode what the look at the bill run holds back. */
+  /** A person overrode the rules that keep the first attempt back. */
   lookOverridden: boolean;
-  /** That run came of a reset, so a key may have been used in a past that is gone: a person is asked, until it is settled. */
+  /** That Temporal run came from a reset, so a lost part of history may have used a key. A person is asked until it is settled. */
   reset: { readonly runId: string; readonly settled: boolean } | null;
-  /** When the present question to a person came up, and since when nothing goes on without an answer (epoch, ms). */
+  /** When the present question came up, and since when the send waits for its answer (epoch, ms). */
   askedAt: number | null;
   stoppedAt: number | null;
-  /** What Zuora showed about the documents, and when (epoch, ms). It is told to the person who is asked, and decides nothing. */
+  /** Why nothing is attempted: Zuora emails by itself, or there are no documents. */
+  notNeeded: 'autoEmail' | 'noDocuments' | null;
+  /** The invoices that Zuora showed as emailed, and when (epoch, ms). A person sees them; they decide nothing. */
   shown: { readonly at: number; readonly count: InvoiceCount | null } | null;
 }
 
@@ -91,30 +94,31 @@ export function openSend(ordinal: number, requests: readonly EmailRequest[], int
     reset: null,
     askedAt: null,
     stoppedAt: null,
+    notNeeded: null,
     shown: null,
   };
 }
 
-/** What the keys of a send for these requests begin with. */
+/** The prefix of the keys of a send for these requests. */
 export function intentOf(requests: readonly EmailRequest[], billRunId: string): string {
   const resend = requests.some((request) => request.resend);
-  // The first request that asks for a resend, so that the key does not depend on what else was waiting with it.
+  // The first request for a resend, so that the key does not depend on other requests in the queue.
   const requestId = requests.find((request) => request.resend === resend)?.requestId ?? '';
   return intentKey({ billRunId, resend, requestId });
 }
 
-/**
- * Goes on with a send where earlier runs of the workflow left it: their attempts count, and so do the keys, with the time
- * of their first use.
- */
+/** Continues a send that earlier jobs began: their attempts count, and so do their keys, with the times of first use. */
 export function takeUp(ordinal: number, requests: readonly EmailRequest[], attempts: readonly EarlierAttempt[]): Send {
   const send = openSend(ordinal, requests, keyParts(attempts[0]?.idempotencyKey ?? '').intent);
-  for (const { runId, startedAt, came, ...plan } of attempts) {
+  for (const { runId, startedAt, result, ...plan } of attempts) {
     send.keyNumber = keyParts(plan.idempotencyKey).number;
-    const now = startedAt + ('called' in came ? came.durationMs : 0);
-    endAttempt(send, plan, came, { startedAt, now, jitter: 0.5, runId });
+    const now = startedAt + ('called' in result ? result.durationMs : 0);
+    endAttempt(send, plan, result, { startedAt, now, jitter: 0.5, runId });
   }
-  if (send.outcome === 'accepted') send.note = words.emailedBefore(send.attempts.at(-1)?.runId ?? '');
+  if (send.outcome === 'accepted') {
+    const runId = send.attempts.at(-1)?.runId ?? '';
+    send.note = `an earlier job (run ${runId}) emailed for this request, and nothing was sent again; a new request id emails again`;
+  }
   return send;
 }
 
@@ -132,12 +136,12 @@ export function recordOf(send: Send): SendRecord {
   };
 }
 
-/** The key may have been used in a past that a reset took away, and nobody has said yet whether to go on. */
+/** A part of history that a reset removed may have used the key, and no person has decided yet. */
 export function asksAboutReset({ reset }: Send): boolean {
   return reset?.settled === false;
 }
 
-/** Nothing was tried yet, so whoever asks for the same can be served by it. */
+/** No attempt was made yet, so the send can serve further requests. */
 export function isUntouched(send: Send): boolean {
   return send.attempts.length === 0 && !send.inFlight && send.retry === null && !asksAboutReset(send);
 }
@@ -158,7 +162,7 @@ export function verdictOfKey(attempts: readonly Pick<Attempt, 'verdict' | 'store
   return verdict;
 }
 
-/** Some attempt, under any key of the send, may have reached Zuora and is not settled. */
+/** An attempt, under any key of the send, may have reached Zuora and is not settled. */
 export function hasUnknown(send: Send): boolean {
   const keys = new Set(send.attempts.map(({ idempotencyKey: key }) => key));
   return [...keys].some((key) => verdictOfKey(attemptsUnder(send, key)) === 'unknown');
@@ -169,16 +173,16 @@ export function keyExpiry(send: Send): number {
   return firstUse === undefined ? Infinity : firstUse + KEY_LIFETIME_MS;
 }
 
-/** A retry would have to give up the protection of the key: only a person who says so may do that. */
+/** A retry would give up the protection of the key: only a person who says so may do that. */
 export function needsSendAnyway(send: Send, now: number): boolean {
   if (asksAboutReset(send)) return true;
   const last = send.attempts.at(-1);
   if (last === undefined || !hasUnknown(send)) return false;
-  // Where the unknown attempt was made under an earlier key, the present one does not protect from it.
+  // If an earlier key has the unknown attempt, the present key does not protect from it.
   return isUsedUp(send, now) || verdictOfKey(attemptsUnder(send, last.idempotencyKey)) !== 'unknown';
 }
 
-/** The key can only repeat an answer that helps nobody, or Zuora has forgotten it. */
+/** The key can only repeat a useless answer, or Zuora has forgotten it. */
 function isUsedUp(send: Send, now: number): boolean {
   const last = send.attempts.at(-1);
   if (last === undefined || !isUsed(send)) return false;
@@ -190,9 +194,8 @@ function isUsed({ firstUse, keyNumber }: Send): boolean {
   return firstUse[keyNumber] !== undefined;
 }
 
-/** What an attempt is made of: the activity's input without the address of the bill run. */
+/** The activity's input without the address of the bill run. */
 export type AttemptPlan = Omit<AttemptInput, keyof BillRunAddress>;
-/** Which attempt it is. */
 type AttemptName = Pick<AttemptPlan, 'idempotencyKey' | 'trackId'>;
 
 /**
@@ -228,26 +231,25 @@ export function beginAttempt(
     idempotencyKey: key,
     trackId: trackId(key, send.attempts.length + 1, unique),
     notAfter: (firstUse ?? now) + KEY_LIFETIME_MS,
-    // What later runs of the workflow need to know, also when Temporal has deleted the histories of the earlier ones. The
-    // send serves the same requests from here on.
+    // Later jobs need these, also after Temporal deleted earlier histories. From here on the send serves the same requests.
     ...(send.resend && send.attempts.every(({ runId }) => runId !== undefined)
       ? { requestIds: send.requests.filter(({ resend }) => resend).map(({ requestId }) => requestId) }
       : {}),
-    // What is settled for one run is not for one that a further reset makes.
+    // A further reset makes a further Temporal run, and the question is open again.
     ...(firstUse === undefined ? { originalRunId: send.reset?.runId ?? originalRunId } : {}),
   };
 }
 
-/** Ends an attempt with what came of it. `jitter` is a random number from 0 to 1; `runId` is that of an earlier run. */
+/** Ends an attempt. `jitter` is a random number from 0 to 1; `runId` is Temporal's run id of an earlier job. */
 export function endAttempt(
   send: Send,
   plan: AttemptName,
-  came: Receipt | LostAttempt,
+  result: Receipt | LostAttempt,
   { startedAt, now, jitter, runId }: { startedAt: number; now: number; jitter: number; runId?: string },
 ): void {
   send.inFlight = false;
-  if ('called' in came && !came.called) {
-    noCall(send, came, now);
+  if ('called' in result && !result.called) {
+    noCall(send, result, now);
     return;
   }
   send.note = null;
@@ -255,52 +257,56 @@ export function endAttempt(
   // From the attempt's beginning in the workflow, which is no later than the call.
   send.firstUse[send.keyNumber] ??= startedAt;
   const attempt =
-    'called' in came
-      ? attemptOf(send, plan, came)
+    'called' in result
+      ? attemptOf(send, plan, result)
       : {
           idempotencyKey: plan.idempotencyKey,
           trackId: plan.trackId,
-          startedAt: new Date(startedAt).toISOString(),
+          startedAt: iso(startedAt),
           durationMs: null,
           httpStatus: null,
           zuoraRequestId: null,
-          verdict: came.verdict,
+          verdict: result.verdict,
           stored: false,
-          reasons: came.reasons,
+          reasons: result.reasons,
         };
   send.attempts.push(runId === undefined ? attempt : { ...attempt, runId });
 
   const verdict = verdictOfKey(attemptsUnder(send, plan.idempotencyKey));
   if (verdict === 'accepted') {
     send.outcome = 'accepted';
-    send.settledAt = new Date(now).toISOString();
+    send.settledAt = iso(now);
     return;
   }
-  // A retry that came during the attempt was an answer to an older question than the one that this raises.
+  // A retry that arrived during the attempt answered an older question than the one that this raises.
   if (send.retry?.begun === true || attempt.stored || attempt.verdict === 'refused') send.retry = null;
-  // Rule 3 (a): the key will only repeat that nothing was done, and nothing was.
+  // Rule 3 (a): the key would only repeat that nothing was executed, and nothing was.
   if (attempt.stored && verdict === 'notExecuted') send.keyNumber += 1;
-  send.nextAttemptAt = now + pause(send, 'called' in came ? came.retryAfterMs : null, jitter);
+  send.nextAttemptAt = now + pause(send, 'called' in result ? result.retryAfterMs : null, jitter);
 }
 
 /** No worker took the attempt in time: nothing was sent, and the same attempt is due again. */
 export function abandonAttempt(send: Send, now: number): void {
   send.inFlight = false;
   send.nextAttemptAt = now;
-  send.note = words.noWorker();
+  send.note = 'no worker took the attempt in time, and nothing was sent by it';
 }
+
+/** Why an attempt made no call although its key is young enough. */
+export const CLOCK_AHEAD =
+  'the clock of the worker that took the attempt is ahead: by it, the idempotency key was too old, and nothing was sent';
 
 function noCall(send: Send, { why, runId }: NoCallReceipt, now: number): void {
   switch (why) {
     case 'keyTooOld':
-      // The worker's clock is ahead of the server's. A key that was used has no automatic attempt left, so a person is
-      // asked; one that was not waits for a worker whose clock is right.
+      // The worker's clock is ahead of the server's. A used key has no automatic attempt left, so a person is asked.
+      // An unused key waits for a worker with a correct clock.
       send.nextAttemptAt = isUsed(send) ? keyExpiry(send) + 1 : now + LONGEST_PAUSE_MS;
       if (isUsed(send)) send.retry = null;
-      send.note = words.clockAhead();
+      send.note = CLOCK_AHEAD;
       return;
     case 'afterReset':
-      // A first send emails only what was never emailed, so a fresh look is enough; a resend would email everything again.
+      // A first send emails only documents never emailed, so a new look is enough. A resend would email everything again.
       send.reset = { runId, settled: !send.resend };
       if (send.resend) send.retry = null;
       send.nextAttemptAt = now;
@@ -324,11 +330,18 @@ function attemptOf(send: Send, plan: AttemptName, receipt: AttemptReceipt): Atte
     zuoraRequestId,
     verdict: foreign ? 'unknown' : receipt.verdict,
     stored: echoesAnother || seen,
-    reasons: foreign ? [words.foreignReply(echoedTrackId), ...receipt.reasons] : receipt.reasons,
+    reasons: foreign ? [foreignReply(echoedTrackId), ...receipt.reasons] : receipt.reasons,
   };
 }
 
-/** The wait before the next attempt: what Zuora asks for, else doubling from 5 s to 10 min, a fifth more or less. */
+function foreignReply(trackId: string): Reason {
+  return {
+    code: 'FOREIGN_REPLY',
+    message: `Zuora repeated its answer to another request, ${trackId.slice(0, 64)}; it says nothing about this one`,
+  };
+}
+
+/** The wait before the next attempt: what Zuora asks for, else doubling from 5 s to 10 min, plus or minus a fifth. */
 function pause(send: Send, retryAfterMs: number | null, jitter: number): number {
   const grown = (first: number): number => {
     return Math.min(first * 2 ** Math.min(send.attempts.length - 1, 20), LONGEST_PAUSE_MS);
@@ -337,27 +350,26 @@ function pause(send: Send, retryAfterMs: number | null, jitter: number): number 
   return Math.round(grown(FIRST_PAUSE_MS) * (0.8 + 0.4 * jitter));
 }
 
-/** Writes down what a person decided about a send. */
+/** Records what a person decided about a send. */
 export function decide(
   send: Send,
-  made: Decision['decision'],
+  decision: Decision['decision'],
   { requestedBy, reason }: NoteMessage,
   now: number,
 ): void {
   send.decisions.push({
-    decision: made,
-    at: new Date(now).toISOString(),
+    decision,
+    at: iso(now),
     ...(requestedBy === undefined ? {} : { requestedBy }),
     ...(reason === undefined ? {} : { reason }),
   });
 }
 
-/** Closes a send for good. What is unknown is closed as unknown, never as anything better. */
-export function closeSend(send: Send, outcome: 'superseded' | 'finished', now: number, note: string): void {
-  if (send.outcome !== 'skipped') {
-    if (hasUnknown(send) || asksAboutReset(send)) send.outcome = 'unknown';
-    else if (outcome === 'superseded') send.outcome = 'superseded';
-  }
-  send.settledAt = new Date(now).toISOString();
+/** Closes a send for good. An unknown outcome stays unknown. */
+export function closeSend(send: Send, outcome: 'superseded' | 'stopped', now: number, note: string): void {
+  if (hasUnknown(send) || asksAboutReset(send)) send.outcome = 'unknown';
+  // A refused send stays refused: what Zuora answered says more than that a person closed it.
+  else if (outcome === 'superseded' || send.outcome !== 'refused') send.outcome = outcome;
+  send.settledAt = iso(now);
   send.note = note;
 }

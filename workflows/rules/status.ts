@@ -1,97 +1,55 @@
-/** What people and pipelines read about a run. */
-import type { EmailBillRunResult, EmailState, RunStatus, SendRecord } from '../contract/contract.js';
-import { homeOf, isGuest, iso, pendingRequests, unsettledOf, type Run } from './job.js';
-import { hasNoDocuments } from './send-step.js';
+/** What people and pipelines read about a job. */
+import type { EmailBillRunResult, JobStatus, SendRecord } from '../contract/contract.js';
+import { acceptedSends, canonicalIdOf, isAlias, pendingRequests, unsettledOf, type EmailJob } from './job.js';
+import { nextStep, questionOf } from './next-step.js';
 import { recordOf } from './send.js';
-import { nextStep, questionOf, type Step } from './steps.js';
-import * as words from './words.js';
+import type { Ending, Step } from './step.js';
+import { iso } from './text.js';
 
-export function stateOf(run: Run, now: number): EmailState {
-  return stateAt(run, nextStep(run, now));
+/** Notes since when the job has its state and reason. */
+export function noteState(job: EmailJob, { state, reason }: Step, now: number): void {
+  const { stateSince } = job;
+  if (stateSince?.state !== state || stateSince.reason !== reason) job.stateSince = { state, reason, at: now };
 }
 
-/** Keeps since when the run is in its state, and answers with that. */
-export function noteState(run: Run, now: number): EmailState {
-  const state = stateOf(run, now);
-  if (run.stateSince?.state !== state) run.stateSince = { state, at: now };
-  return state;
-}
-
-function stateAt(run: Run, step: Step): EmailState {
-  switch (step.kind) {
-    case 'watch':
-      return 'WaitingForPost';
-    case 'look':
-    case 'recall':
-    case 'attempt':
-      return 'Sending';
-    case 'handOver':
-      return 'HandedOver';
-    case 'count':
-      return 'NeedsAttention';
-    case 'wait':
-      // While attempts go on, an open question counts more than the attempt under way.
-      return step.state === 'Sending' && run.sends.at(-1)?.askedAt != null ? 'NeedsAttention' : step.state;
-    case 'complete':
-      return step.state;
-    case 'cancel':
-      return 'Canceled';
-    case 'fail':
-      return step.type === 'NotPosted' ? 'NotPosted' : 'NeedsAttention';
-  }
-}
-
-export function statusOf(run: Run, now: number): RunStatus {
-  const step = nextStep(run, now);
-  const until = step.kind === 'wait' || step.kind === 'watch' ? step.until : Infinity;
-  return {
-    state: stateAt(run, step),
-    billRunNumber: run.billRun?.number ?? null,
-    billRunId: run.billRun?.id ?? null,
-    billRunStatus: run.billRun?.status ?? null,
-    waitingFor: waitingFor(run, step),
-    until: until === Infinity ? null : iso(until),
-    question: questionOf(run, now),
-    held: run.held,
-    pendingRequests: pendingRequests(run),
-    ignored: { count: run.ignored.count, last: [...run.ignored.last] },
-  };
-}
-
-function waitingFor(run: Run, step: Step): string | null {
-  switch (step.kind) {
-    case 'watch':
-      return words.posting(run.billRun?.status, run.postingFailed, run.billRun !== null && hasNoDocuments(run.billRun));
-    case 'wait':
-      return step.waitingFor;
-    case 'look':
-      return words.posting(undefined, false, false);
-    case 'recall':
-      return words.recalling();
-    case 'handOver':
-      return words.handingOver(step.to);
-    case 'attempt':
-      return words.answerTo(step.send.attempts.length + 1);
-    case 'count':
-      return words.answer();
-    case 'complete':
-    case 'cancel':
-    case 'fail':
-      return null;
-  }
-}
-
-export function sendsOf(run: Run): readonly SendRecord[] {
-  return run.sends.map(recordOf);
-}
-
-export function resultOf(run: Run, state: EmailBillRunResult['state']): EmailBillRunResult {
+export function statusOf(job: EmailJob, now: number): JobStatus {
+  const step = nextStep(job, now);
+  const { state, reason, text } = step;
+  const until = 'until' in step ? step.until : Infinity;
   return {
     state,
-    billRunNumber: run.billRun?.number ?? null,
-    billRunId: run.billRun?.id ?? null,
-    sends: sendsOf(run),
-    unsettled: unsettledOf(run),
-    ...(isGuest(run) && state === 'HandedOver' ? { handedOverTo: homeOf(run) ?? '' } : {}),
+    reason,
+    since: job.stateSince === null ? null : iso(job.stateSince.at),
+    text: sentence(text),
+    until: until === Infinity ? null : iso(until),
+    question: questionOf(job, now),
+    billRunNumber: job.billRun?.number ?? null,
+    billRunId: job.billRun?.id ?? null,
+    billRunStatus: job.billRun?.status ?? null,
+    documents: null,
+    sends: acceptedSends(job),
+    pendingRequests: pendingRequests(job),
+    ignored: { count: job.ignored.count, last: [...job.ignored.last] },
   };
+}
+
+export function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith('.') ? '' : '.'}`;
+}
+
+export function sendsOf(job: EmailJob): readonly SendRecord[] {
+  return job.sends.map(recordOf);
+}
+
+/** The result of a job that completes, and the details of the failure of one that does not. */
+export function resultOf<State>(job: EmailJob, { state, reason }: Pick<Ending, 'reason'> & { readonly state: State }) {
+  return {
+    state,
+    reason,
+    billRunNumber: job.billRun?.number ?? null,
+    billRunId: job.billRun?.id ?? null,
+    sends: sendsOf(job),
+    unsettled: unsettledOf(job),
+    ...(isAlias(job) && state === 'HandedOver' ? { handedOverTo: canonicalIdOf(job) ?? '' } : {}),
+  } satisfies Omit<EmailBillRunResult, 'state'> & { readonly state: State };
 }

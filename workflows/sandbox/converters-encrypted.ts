@@ -1,7 +1,3 @@
-/** The intake of the bundle for workers with encryption keys: what failures say is encrypted as well. */
-import { encodedFailures } from './encoded-failures.js';
-import { tolerant } from './converters.js';
-
+/** The bundle for workers with encryption keys: the words of failures are encrypted as well. */
+export { encodedFailures as failureConverter } from './encoded-failures.js';
 export { interceptors, payloadConverter } from './converters.js';
-
-export const failureConverter = tolerant(encodedFailures);

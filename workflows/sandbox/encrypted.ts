@@ -1,7 +1,7 @@
 /** How an encrypted payload looks, for all who may meet one that they cannot read. */
 import type { Payload } from '@temporalio/common';
 import { decode } from '@temporalio/common/lib/encoding.js';
-import { quotedUpTo } from '../rules/words.js';
+import { quotedUpTo } from '../rules/text.js';
 
 /** The `encoding` of Temporal's own samples, by which other tools know it. */
 export const ENCRYPTED = 'binary/encrypted';

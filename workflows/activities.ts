@@ -1,0 +1,51 @@
+/** How the workflow runs each activity: its time-outs, its retries, and its reaction to a cancellation. */
+import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
+import type { Activities, BillRunAddress } from './contract/activities.js';
+import type { EmailJob } from './rules/job.js';
+
+export const { watchBillRun } = proxyActivities<Activities>({
+  // For one read, and a token before it. The activity itself says how long to wait between reads.
+  startToCloseTimeout: '90 seconds',
+  retry: { initialInterval: '10 seconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  priority: { priorityKey: 5 },
+});
+
+export const { emailBillRunDocuments } = proxyActivities<Activities>({
+  // The activity's own deadline is 130 s, for token and call together.
+  startToCloseTimeout: '150 seconds',
+  heartbeatTimeout: '30 seconds',
+  scheduleToStartTimeout: '5 minutes',
+  retry: {
+    // Only what never left is repeated here. Everything else comes back as a receipt, and the rules decide.
+    maximumAttempts: 5,
+    maximumInterval: '30 seconds',
+    // A lost worker may have made its call.
+    nonRetryableErrorTypes: ['TemporalTimeout:StartToClose', 'TemporalTimeout:Heartbeat'],
+  },
+  // A call under way ends with its receipt.
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  priority: { priorityKey: 1 },
+});
+
+export const { earlierSends, handOver } = proxyActivities<Activities>({
+  startToCloseTimeout: '90 seconds',
+  retry: { maximumInterval: '1 minute' },
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+});
+
+export const { countEmailedInvoices } = proxyActivities<Activities>({
+  startToCloseTimeout: '90 seconds',
+  retry: { maximumAttempts: 3 },
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  priority: { priorityKey: 5 },
+});
+
+export function addressOf({ settings }: EmailJob): BillRunAddress {
+  const { billRunKey, entityId, orgIds } = settings;
+  return {
+    billRunKey,
+    ...(entityId === undefined ? {} : { entityId }),
+    ...(orgIds === undefined ? {} : { orgIds }),
+  };
+}

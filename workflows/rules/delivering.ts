@@ -1,0 +1,40 @@
+/** Phase 3: the emails are with Zuora, or Zuora sends them by itself. The job stays open for retries and resends. */
+import { openSendOf, type EmailJob } from './job.js';
+import { openSendStep } from './sending.js';
+import type { DeliveringStep, Shown } from './step.js';
+import { isPosted } from './waiting.js';
+
+export function deliveringStep(job: EmailJob, now: number): DeliveringStep | null {
+  const until = openUntil(job, now);
+  if (until === null) return null;
+  return { kind: 'wait', until, wake: until, ...delivering(job) };
+}
+
+/** When the job closes (epoch, ms); null if something is still to be sent. */
+export function openUntil(job: EmailJob, now: number): number | null {
+  const { settings, sends } = job;
+  if (!isPosted(job) || sends.length === 0) return null;
+  const send = openSendOf(job);
+  if (send === undefined) return Math.max(...sends.map(lastChange)) + settings.openForMs;
+  const step = openSendStep(job, now);
+  const isFollowed = step?.kind === 'notNeeded' && step.reason === 'autoEmail';
+  return isFollowed ? (send.stoppedAt ?? now) + settings.openForMs : null;
+}
+
+/** The last acceptance or answer of a settled send (epoch, ms). */
+function lastChange({ settledAt, decisions }: EmailJob['sends'][number]): number {
+  return Math.max(Date.parse(settledAt ?? ''), ...decisions.map(({ at }) => Date.parse(at)));
+}
+
+/** What people read about a job whose emails are with Zuora. */
+export function delivering({ sends }: EmailJob): Shown & { readonly state: 'Delivering' } {
+  return sends.some(({ outcome }) => outcome === 'accepted')
+    ? { state: 'Delivering', reason: null, text: 'Zuora accepted the request and is sending the emails' }
+    : {
+        state: 'Delivering',
+        reason: 'autoEmail',
+        text:
+          'Zuora emails the documents of this bill run by itself (autoEmail is on), so nothing is sent from here; ' +
+          'if it does not, retry with sendAnyway',
+      };
+}

@@ -1,0 +1,123 @@
+/** Phase 4: the job closes. */
+import type { EmailBillRunResult, EmailReason } from '../contract/contract.js';
+import { openUntil } from './delivering.js';
+import {
+  acceptedSends,
+  isAlias,
+  isMisnamed,
+  openResend,
+  openSendOf,
+  pendingRequests,
+  unsettledOf,
+  type EmailJob,
+} from './job.js';
+import { delivering } from './delivering.js';
+import { openSendStep, questionEnd, questionIn } from './sending.js';
+import type { Ending, Shown } from './step.js';
+import { quoted, time } from './text.js';
+import { isPosted, postDeadline, willNotPost } from './waiting.js';
+
+/** How the job closes now; null while it stays open. An attempt under way always ends first. */
+export function endingOf(job: EmailJob, now: number): Ending | null {
+  if (openSendOf(job)?.inFlight === true) return null;
+  if (job.canceled) return { kind: 'cancel', ...stateAtClosing(job, 'cancel') };
+  if (job.finish !== null) return { kind: 'complete', ...stateAtClosing(job, 'finish') };
+  if (job.failedLook !== null) return afterFailedLook(job, job.failedLook);
+  if (isAlias(job)) return endingOfAlias(job);
+  if (!isPosted(job)) return notPosted(job, now);
+  return afterSending(job, now);
+}
+
+function endingOfAlias(job: EmailJob): Ending | null {
+  if (isMisnamed(job)) return misnamed(job);
+  return pendingRequests(job).length === 0 ? { kind: 'complete', ...handedOver() } : null;
+}
+
+function misnamed({ workflowId, billRun }: EmailJob): Ending {
+  return fail(
+    'InvalidInput',
+    `invalid input: the workflow id ${workflowId} names another bill run than ${billRun?.number ?? ''}, and nothing was emailed; ` +
+      `start the job without an id of your own, or with the id of this bill run`,
+  );
+}
+
+function afterFailedLook(job: EmailJob, { type, message }: NonNullable<EmailJob['failedLook']>): Ending {
+  if (!isPosted(job)) return fail(type, `${message}; nothing was emailed`);
+  return fail('Unsettled', [message, ...unsettledOf(job)].join('; '), null);
+}
+
+function notPosted(job: EmailJob, now: number): Ending | null {
+  const { billRun, settings } = job;
+  if (billRun !== null && willNotPost(billRun.status)) {
+    const words = billRun.errorMessage === undefined ? '' : ` (${billRun.errorMessage})`;
+    return fail(
+      'NotPosted',
+      `bill run ${billRun.number} ended as ${billRun.status}${words}; it will not post, and nothing was emailed`,
+    );
+  }
+  const until = postDeadline(job);
+  if (now < until) return null;
+  const status = billRun === null ? 'was never seen' : `is ${billRun.status}`;
+  return fail(
+    'NotPosted',
+    `bill run ${billRun?.number ?? settings.billRunKey} did not post by ${time(until)} and ${status}; ` +
+      `nothing was emailed. Post it, then start again`,
+  );
+}
+
+function afterSending(job: EmailJob, now: number): Ending | null {
+  if (job.lookWanted || job.incoming.length > 0) return null;
+  const step = openSendStep(job, now);
+  const send = openSendOf(job);
+  if (step?.kind === 'notNeeded' && step.reason === 'noDocuments' && !job.held)
+    return { kind: 'complete', ...skipped() };
+  if (step?.kind === 'ask' && send !== undefined && now >= questionEnd(job, send, now)) return unanswered(job, step);
+  const until = openUntil(job, now);
+  return until !== null && now >= until ? { kind: 'complete', ...stateAtClosing(job, 'finish') } : null;
+}
+
+function unanswered(job: EmailJob, step: NonNullable<ReturnType<typeof openSendStep>>): Ending {
+  const open = openResend(job)?.requestId;
+  const next =
+    open === undefined
+      ? 'To continue: start again'
+      : `To continue: ask for the resend again, with the request id ${quoted(open)}`;
+  return fail(
+    'Unsettled',
+    `nobody answered in time: ${unsettledOf(job).join('; ')}. ${next}`,
+    questionIn(step)?.kind ?? null,
+  );
+}
+
+function fail(
+  type: 'InvalidInput' | 'NotPosted' | 'Unsettled',
+  text: string,
+  reason: EmailReason | null = null,
+): Ending {
+  return { kind: 'fail', type, state: type === 'Unsettled' ? 'Unsettled' : 'NotPosted', reason, text };
+}
+
+/** A job with nothing open keeps the state that it has reached; otherwise a person stopped it. */
+function stateAtClosing(
+  job: EmailJob,
+  by: 'finish' | 'cancel',
+): Shown & { readonly state: EmailBillRunResult['state'] } {
+  const isSettled = unsettledOf(job).length === 0;
+  if (isSettled && job.handedOver.length > 0) return handedOver();
+  if (isSettled && job.sends.at(-1)?.notNeeded === 'noDocuments') return skipped();
+  if (isSettled && (acceptedSends(job) > 0 || job.sends.at(-1)?.notNeeded === 'autoEmail')) return delivering(job);
+  const how = by === 'finish' ? 'A person finished the job' : 'The job was canceled';
+  return { state: 'Stopped', reason: by, text: `${how}; nothing more is sent` };
+}
+
+function handedOver(): Shown & { readonly state: 'HandedOver' } {
+  return { state: 'HandedOver', reason: null, text: 'The job that emails this bill run has taken over the requests' };
+}
+
+function skipped(): Shown & { readonly state: 'Skipped' } {
+  return {
+    state: 'Skipped',
+    reason: 'noDocuments',
+    text: 'The bill run has no invoices and no credit memos, so nothing was sent',
+  };
+}

@@ -1,0 +1,129 @@
+/**
+ * What comes next in the life of a job, from its record and the clock alone. So it is the same in replay, in tests, and in the answer
+ * to a query. `settle` changes the record as far as that needs nobody; `nextStep` says what the outside world does then. Each phase
+ * has a file of its own: waiting, alias, sending, delivering, ending.
+ */
+import type { Question } from '../contract/contract.js';
+import { aliasStep } from './alias.js';
+import { deliveringStep } from './delivering.js';
+import { endingOf } from './ending.js';
+import { ignore, isAlias, joinableSendOf, openSendOf, type EmailJob, type RepeatedRequests } from './job.js';
+import { closeSend, decide, hasUnknown, intentOf, openSend, takeUp, type Send } from './send.js';
+import { openSendStep, questionIn, sendingStep } from './sending.js';
+import type { Step } from './step.js';
+import { isPosted, waitingStep } from './waiting.js';
+
+export function nextStep(job: EmailJob, now: number): Step {
+  return (
+    endingOf(job, now) ??
+    waitingStep(job) ??
+    aliasStep(job) ??
+    sendingStep(job, now) ??
+    deliveringStep(job, now) ??
+    aboutToSend()
+  );
+}
+
+/** A query or a message can come between a look and the `settle` that follows it. */
+function aboutToSend(): Step {
+  const text = 'The bill run is posted, and a send is about to begin';
+  return { kind: 'wait', until: Infinity, wake: Infinity, state: 'Sending', reason: null, text };
+}
+
+/** Begins sends for waiting requests, supersedes, closes, and notes since when a person is asked. */
+export function settle(job: EmailJob, now: number): void {
+  const current = openSendOf(job);
+  if (current?.inFlight === true) return;
+  if (job.canceled || job.finish !== null) {
+    if (current !== undefined) stopSend(job, current, now);
+    return;
+  }
+  if (!isPosted(job) || isAlias(job)) return;
+  supersede(job, now);
+  // A message may have overtaken a send that an earlier job began.
+  do beginSends(job, now);
+  while (supersede(job, now));
+  const send = openSendOf(job);
+  if (send !== undefined) noteStep(job, send, now);
+}
+
+function supersede(job: EmailJob, now: number): boolean {
+  const current = openSendOf(job);
+  if (current === undefined || !isSuperseded(job, current, now)) return false;
+  const by = `send ${current.ordinal + 1}, which emails all documents`;
+  const note = hasUnknown(current)
+    ? `closed as unknown: Zuora may have executed an attempt before ${by}, was asked for`
+    : `superseded by ${by}`;
+  closeSend(current, 'superseded', now, note);
+  return true;
+}
+
+function beginSends(job: EmailJob, now: number): void {
+  for (const repeated of job.repeated.splice(0)) {
+    const send = takeUp(job.sends.length + 1, repeated.requests, repeated.attempts);
+    if (openSendOf(job) === undefined) job.sends.push(send);
+    else if (send.outcome === 'accepted') ignoreRequests(job, repeated.requests, send.note ?? '', now);
+    else job.repeated.push(repeated);
+  }
+  // One send serves all requests that arrived together, so all of them must be looked up first.
+  if (job.queue.length === 0 || job.incoming.length > 0) return;
+  const joined = joinableSendOf(job);
+  if (joined !== undefined) joined.requests.push(...job.queue.splice(0));
+  else if (openSendOf(job) === undefined && job.billRun !== null) {
+    const requests = job.queue.splice(0);
+    job.sends.push(openSend(job.sends.length + 1, requests, intentOf(requests, job.billRun.id)));
+  }
+}
+
+function ignoreRequests(job: EmailJob, requests: RepeatedRequests['requests'], note: string, now: number): void {
+  for (const { requestId } of requests) ignore(job, 'resend', `request ${requestId}: ${note}`, now);
+}
+
+/**
+ * A resend that arrives between the attempts of a first send takes its place. One that arrives during a resend waits for it, unless
+ * that resend waits for a person.
+ */
+function isSuperseded(job: EmailJob, current: Send, now: number): boolean {
+  if (job.incoming.length > 0 || job.billRun === null) return false;
+  const isUnserved = (each: RepeatedRequests): boolean =>
+    takeUp(0, each.requests, each.attempts).outcome !== 'accepted';
+  if (!job.queue.some(({ resend }) => resend) && !job.repeated.some(isUnserved)) return false;
+  return !current.resend || openSendStep(job, now)?.kind === 'ask';
+}
+
+/** Notes in the record since when a person is asked, and the outcome if nobody answers. */
+function noteStep(job: EmailJob, send: Send, now: number): void {
+  if (job.lookWanted) return;
+  const step = openSendStep(job, now);
+  const isAsked = questionIn(step) !== undefined;
+  const isStopped = step?.kind === 'ask' || step?.kind === 'notNeeded';
+  send.askedAt = isAsked ? (send.askedAt ?? now) : null;
+  send.stoppedAt = isStopped ? (send.stoppedAt ?? now) : null;
+  send.outcome = step?.kind === 'ask' ? step.question.kind : step?.kind === 'notNeeded' ? 'stopped' : 'pending';
+  noteNeed(send, step?.kind === 'notNeeded' ? step.reason : null);
+}
+
+function noteNeed(send: Send, notNeeded: Send['notNeeded']): void {
+  if (send.notNeeded === notNeeded) return;
+  send.notNeeded = notNeeded;
+  send.note = notNeeded === null ? null : NOT_NEEDED[notNeeded];
+}
+
+const NOT_NEEDED: Readonly<Record<NonNullable<Send['notNeeded']>, string>> = Object.freeze({
+  autoEmail: 'not attempted: Zuora emails the documents by itself (autoEmail is on)',
+  noDocuments: 'not attempted: the bill run has no invoices and no credit memos',
+});
+
+function stopSend(job: EmailJob, send: Send, now: number): void {
+  if (job.finish !== null) decide(send, 'finish', job.finish, now);
+  const by = job.finish === null ? 'cancellation' : 'finish';
+  closeSend(send, 'stopped', now, `closed by ${by} before it was settled; nothing more is sent`);
+}
+
+/** The open question, as it reads now. */
+export function questionOf(job: EmailJob, now: number): Question | null {
+  const send = openSendOf(job);
+  if (send?.retry !== null || !isPosted(job)) return null;
+  const question = questionIn(openSendStep(job, now));
+  return question === undefined ? null : { ordinal: send.ordinal, ...question };
+}

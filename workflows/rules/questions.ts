@@ -1,0 +1,93 @@
+/**
+ * The questions that a job asks a person. Each says what happened, what was and was not sent, and what to do now. Texts of callers
+ * and of Zuora are shown as code, so that they cannot pass for ours.
+ */
+import type { InvoiceCount } from '../contract/activities.js';
+import type { Attempt } from '../contract/contract.js';
+import { counted, quotedUpTo, time } from './text.js';
+
+/** What Zuora answered to an attempt, for use inside a sentence. */
+export function answerOf({ httpStatus, reasons }: Attempt): string {
+  const words = reasons
+    .filter(({ code }) => code !== `HTTP ${httpStatus ?? ''}`)
+    .map(({ code, message }) => quotedUpTo(400, `${code}: ${message}`))
+    .join('; ');
+  const answer = httpStatus === null ? 'no answer' : `HTTP ${httpStatus}`;
+  return words === '' ? answer : `${answer}, ${words}`;
+}
+
+export function refusedQuestion(last: Attempt): string {
+  return `Zuora refused to email the documents (${answerOf(last)}). Nothing was sent. Fix the cause in Zuora, then retry.`;
+}
+
+export function gaveUpQuestion(last: Attempt): string {
+  return (
+    `The automatic attempts are over, and Zuora did not execute any of them (last: ${answerOf(last)}). ` +
+    `Nothing was sent. Retry when Zuora can take the request.`
+  );
+}
+
+export function unknownQuestion(attempts: readonly Attempt[]): string {
+  const last = attempts.at(-1);
+  return (
+    `It is not known whether Zuora emailed the documents: ${counted(attempts.length, 'attempt')}, and no answer that settles it` +
+    `${last === undefined ? '' : ` (last: ${answerOf(last)})`}.`
+  );
+}
+
+export function storedUnknownQuestion(last: Attempt): string {
+  return (
+    `It is not known whether Zuora emailed the documents. Zuora repeats a stored answer that does not say it ` +
+    `(${answerOf(last)}), and would repeat it again under this idempotency key.`
+  );
+}
+
+export function refusedAfterUnknownQuestion(last: Attempt): string {
+  return (
+    `Zuora now refuses to email the documents (${answerOf(last)}). An earlier attempt got no answer that settles it, ` +
+    `so Zuora may have emailed them. Fix the cause first.`
+  );
+}
+
+/** @param safeUntil until when the key protects a retry (epoch, ms); null if it does not */
+export function howToGoOn(safeUntil: number | null): string {
+  const retry =
+    safeUntil === null
+      ? `retry with sendAnyway. No idempotency key protects that: if Zuora did send, customers get a second email`
+      : `retry before ${time(safeUntil)}. Until then the idempotency key keeps Zuora from emailing twice; later, retry ` +
+        `needs sendAnyway`;
+  return `Look at the email history of some invoices in Zuora. If they were emailed, finish. If not, ${retry}.`;
+}
+
+export function resetQuestion(): string {
+  return (
+    `This workflow was reset, and its history no longer shows what it did before. The resend may have been sent already, ` +
+    `under a key that Zuora may have forgotten. Look at the audit of the earlier job. If it was sent, finish. ` +
+    `If not, retry with sendAnyway.`
+  );
+}
+
+export function stillUnknown(last: Attempt, end: number): string {
+  return (
+    `It is not known yet whether Zuora emailed the documents (last: ${answerOf(last)}). Attempts continue until ` +
+    `${time(end)} under one idempotency key, so they cannot email twice. You need not do anything now; retry tries at once.`
+  );
+}
+
+export function stillNotLeaving(last: Attempt, end: number): string {
+  return (
+    `The request does not reach Zuora (last: ${answerOf(last)}). Nothing was sent. Attempts continue until ` +
+    `${time(end)}. Check the worker's network and its Zuora credentials; retry tries at once.`
+  );
+}
+
+/** What Zuora shows about the documents; null if Zuora did not say. It decides nothing. */
+export function shownInvoices(count: InvoiceCount | null, at: number): string {
+  if (count === null) return `Zuora did not say at ${time(at)} which invoices were emailed.`;
+  const { invoices, emailed, complete } = count;
+  const of = complete ? `${invoices} invoices` : `the first ${invoices} invoices`;
+  return (
+    `At ${time(at)}, Zuora showed an email since the first attempt for ${emailed} of ${of}. This is not proof: emails can ` +
+    `leave hours late, other senders exist, and credit memos show none.`
+  );
+}

@@ -1,0 +1,120 @@
+/** Phase 2: the bill run is posted, and a send is due. */
+import { isAlias, openSendOf, type EmailJob } from './job.js';
+import { isPosted } from './waiting.js';
+import { nextInvoiceCountAt, nextSendStep, questionChangesAt, type SendQuestion, type SendStep } from './send-step.js';
+import type { Send } from './send.js';
+import { held, type SendingStep, type Shown, type Wait } from './step.js';
+
+/** What the open send needs next. */
+export function openSendStep(job: EmailJob, now: number): SendStep | null {
+  const send = openSendOf(job);
+  if (send === undefined || job.billRun === null) return null;
+  return nextSendStep(send, { billRun: job.billRun, at: job.lookedAt }, job.settings, now);
+}
+
+export function questionIn(step: SendStep | null): SendQuestion | undefined {
+  return step !== null && 'question' in step ? step.question : undefined;
+}
+
+/** How long a question stays open if the job itself would close at once. */
+const LEAST_FOR_QUESTIONS_MS = 7 * 24 * 60 * 60_000;
+
+/** When the job stops waiting for an answer (epoch, ms). */
+export function questionEnd({ settings: { openForMs } }: EmailJob, send: Send, now: number): number {
+  return (send.stoppedAt ?? now) + (openForMs === 0 ? LEAST_FOR_QUESTIONS_MS : openForMs);
+}
+
+export function sendingStep(job: EmailJob, now: number): SendingStep | null {
+  if (isAlias(job) || !isPosted(job)) return null;
+  const send = openSendOf(job);
+  const step = openSendStep(job, now);
+  if (send?.inFlight === true) return { ...waitUntil(Infinity), ...duringAttempt(send, step) };
+  if (job.lookWanted) return { kind: 'look', ...coolingDown('Looking at the bill run again') };
+  if (job.incoming.length > 0) {
+    return {
+      kind: 'lookUp',
+      requests: job.incoming,
+      ...sending('Looking up whether an earlier job served the same request'),
+    };
+  }
+  if (send === undefined || step === null) return null;
+  if (step.kind === 'notNeeded') {
+    return step.reason === 'noDocuments' && job.held ? { ...waitUntil(Infinity), ...held() } : null;
+  }
+
+  const question = questionIn(step);
+  if (question?.kind === 'unknown' && now >= nextInvoiceCountAt(send) && (step.kind !== 'attempt' || job.held)) {
+    return {
+      kind: 'count',
+      send,
+      until: step.kind === 'wait' ? step.until : Infinity,
+      ...(job.held ? held() : asking(step, question)),
+    };
+  }
+  if (job.held) return { ...waitUntil(heldUntil(job, send, step, now), changeOf(send, question)), ...held() };
+  switch (step.kind) {
+    case 'look':
+      return { kind: 'look', ...sending('Looking at the bill run before the first attempt') };
+    case 'attempt':
+      return { kind: 'attempt', send, ...(question === undefined ? sending(underWay(send)) : asking(step, question)) };
+    case 'coolDown':
+      return { ...waitUntil(step.until), ...coolingDown(step.text) };
+    case 'wait':
+      return {
+        ...waitUntil(step.until, changeOf(send, question)),
+        ...(question === undefined ? sending(step.text) : asking(step, question)),
+      };
+    case 'ask':
+      return {
+        ...waitUntil(questionEnd(job, send, now), changeOf(send, step.question)),
+        ...asking(step, step.question),
+      };
+  }
+}
+
+/** When something changes although the job is on hold: the automatic attempts end in a question, or a question expires. */
+function heldUntil(job: EmailJob, send: Send, step: Exclude<SendStep, { kind: 'notNeeded' }>, now: number): number {
+  switch (step.kind) {
+    case 'look':
+      return Infinity;
+    case 'attempt':
+      return step.until + 1;
+    case 'coolDown':
+    case 'wait':
+      return step.until;
+    case 'ask':
+      return questionEnd(job, send, now);
+  }
+}
+
+function changeOf(send: Send, question: SendQuestion | undefined): number {
+  return question === undefined ? Infinity : questionChangesAt(send, question);
+}
+
+function waitUntil(until: number, change = Infinity): Pick<Wait, 'kind' | 'until' | 'wake'> {
+  return { kind: 'wait', until, wake: Math.min(until, change) };
+}
+
+/** An open question stays visible while its attempts continue. */
+function duringAttempt(send: Send, step: SendStep | null): Shown {
+  const question = send.askedAt === null ? undefined : questionIn(step);
+  return step === null || question === undefined ? sending(underWay(send)) : asking(step, question);
+}
+
+function underWay(send: Send): string {
+  return `Attempt ${send.attempts.length + 1} is under way`;
+}
+
+function sending(text: string): Shown {
+  return { state: 'Sending', reason: null, text };
+}
+
+function coolingDown(text: string): Shown {
+  return { state: 'Waiting', reason: 'coolDown', text };
+}
+
+/** A question needs a person, except for an unknown outcome whose attempts continue. */
+function asking(step: SendStep, { kind, text }: SendQuestion): Shown {
+  const continues = step.kind !== 'ask' && kind === 'unknown';
+  return { state: continues ? 'Sending' : 'NeedsAttention', reason: kind, text: text.replace(/\.$/, '') };
+}

@@ -1,0 +1,48 @@
+/** Formats for texts that people read in Temporal UI, on the command line and in failures. */
+
+/** A time (epoch, ms) such as `2026-03-02 12:00:00 UTC`. */
+export function time(at: number): string {
+  return new Date(at)
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/\.\d+Z$/, ' UTC');
+}
+
+export function iso(at: number): string {
+  return new Date(at).toISOString();
+}
+
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** A caller's text as markdown code on one line, at most 120 characters. Control and format characters are removed. */
+export function quoted(text: string): string {
+  return quotedUpTo(120, text);
+}
+
+export function quotedUpTo(longest: number, text: string): string {
+  const line = text.replace(/[\p{Control}\p{Format}\p{Surrogate}`\s]+/gu, ' ').trim();
+  const short = line.length > longest ? wellFormed(`${line.slice(0, longest)}…`) : line;
+  // Two backticks with nothing between them would turn the text that follows into code.
+  return `\`${short === '' ? ' ' : short}\``;
+}
+
+/** Replaces halves of surrogate pairs: in the message of a failure, one ends the worker (SDK 1.24). */
+export function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, '\ufffd');
+}
+
+/** Bytes. The server takes 400 in the summary of an activity or timer, and fails the workflow task over more. */
+const LONGEST_SUMMARY = 200;
+
+/** The summary of an activity or timer. Temporal UI shows it as plain text or as markdown, so markdown characters go. */
+export function summary(text: string): string {
+  // Cut roughly first: a text of thousands of request ids would keep a workflow task busy for seconds.
+  let cut = text
+    .slice(0, 5 * LONGEST_SUMMARY)
+    .replace(/[\p{Control}\p{Format}\p{Surrogate}`[\]<>\s]+/gu, ' ')
+    .trim();
+  while (new TextEncoder().encode(cut).length > LONGEST_SUMMARY) cut = cut.slice(0, -1);
+  return cut.replace(/\p{Surrogate}$/u, '');
+}

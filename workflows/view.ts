@@ -1,0 +1,51 @@
+/** Shows the job: search attributes that changed, the text in Temporal UI, metrics and log lines. */
+import { condition, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import type { SearchAttributeUpdatePair } from '@temporalio/common';
+import { searchAttributes } from './contract/search-attributes.js';
+import { detailsOf } from './rules/details.js';
+import { acceptedSends, type EmailJob } from './rules/job.js';
+import { nextStep } from './rules/next-step.js';
+import { noteState } from './rules/status.js';
+import { report } from './telemetry.js';
+import { clock } from './waits.js';
+
+export function publish(job: EmailJob): void {
+  const now = clock(job);
+  const step = nextStep(job, now);
+  noteState(job, step, now);
+  // An input that is invalid says nothing about a bill run.
+  const shown = step.kind === 'fail' && step.type === 'InvalidInput' ? null : step;
+  const { billRun, stateSince } = job;
+  const pairs: SearchAttributeUpdatePair[] = [
+    { key: searchAttributes.billRunNumber, value: billRun?.number ?? null },
+    { key: searchAttributes.billRunId, value: billRun?.id ?? null },
+    { key: searchAttributes.billRunStatus, value: billRun?.status ?? null },
+    { key: searchAttributes.emailState, value: shown?.state ?? null },
+    { key: searchAttributes.emailReason, value: shown?.reason ?? null },
+    {
+      key: searchAttributes.emailStateSince,
+      value: shown === null || stateSince === null ? null : new Date(stateSince.at),
+    },
+    { key: searchAttributes.emailSends, value: acceptedSends(job) },
+  ];
+  const { typedSearchAttributes: indexed } = workflowInfo();
+  const changed = pairs.filter(({ key, value }) => !isSame(indexed.get(key), value));
+  if (changed.length > 0) upsertSearchAttributes(changed);
+  setCurrentDetails(detailsOf(job, now));
+  report(job, step.state);
+}
+
+/** Shows what messages changed, however long the present step takes: once for each workflow task, which may bring thousands. */
+export async function publishMessages(job: EmailJob): Promise<never> {
+  for (;;) {
+    const { revision, ignored } = job;
+    const { count } = ignored;
+    await condition(() => job.revision !== revision || job.ignored.count !== count);
+    publish(job);
+  }
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  const plain = (value: unknown): unknown => (value instanceof Date ? value.getTime() : (value ?? null));
+  return plain(one) === plain(other);
+}

@@ -1,0 +1,53 @@
+/** How the workflow waits: for messages, for timers, and for reads that a message may interrupt. */
+import { CancellationScope, condition, workflowInfo } from '@temporalio/workflow';
+import { hintDueAt, type EmailJob } from './rules/job.js';
+import type { Wait } from './rules/step.js';
+import { summary } from './rules/text.js';
+
+/**
+ * The time for decisions (epoch, ms): `Date.now()`, or the due time of a timer that fired if that is later. A query on a cold worker
+ * can fire timers while `Date.now()` still belongs to the previous workflow task (SDK 1.24). The job would then start a second timer
+ * that replay does not. docs/decisions/0010.
+ */
+export function clock({ timerFiredAt }: EmailJob): number {
+  return Math.max(Date.now(), timerFiredAt ?? 0);
+}
+
+/** Waits for a message that changes what comes next, at most until then. */
+export async function change(job: EmailJob, { wake, text }: Pick<Wait, 'wake' | 'text'>): Promise<void> {
+  const { revision } = job;
+  await waitUntil(job, wake, text, () => job.revision !== revision || mustMoveOn(job));
+}
+
+/** Reads until the result is there or an interruption comes; by default, when the job must move on. The read is then canceled. */
+export async function interruptible(
+  job: EmailJob,
+  read: () => Promise<void>,
+  interruption: () => Promise<unknown> = () => condition(() => mustMoveOn(job)),
+): Promise<void> {
+  const scope = new CancellationScope();
+  try {
+    await scope.run(() => Promise.race([read(), interruption()]));
+  } finally {
+    scope.cancel();
+  }
+}
+
+/** Waits for a hint that the bill run posted, and follows it at most once in five seconds. */
+export async function hintOrDeadline(job: EmailJob, deadline: number): Promise<void> {
+  await waitUntil(job, deadline, 'deadline for posting', () => job.hinted || mustMoveOn(job));
+  const lookAt = hintDueAt(job);
+  if (job.hinted && clock(job) < lookAt) {
+    await waitUntil(job, lookAt, 'a hint came; look again in a moment', () => mustMoveOn(job));
+  }
+}
+
+async function waitUntil(job: EmailJob, until: number, text: string, isOver: () => boolean): Promise<void> {
+  if (until === Infinity) await condition(isOver);
+  else if (!(await condition(isOver, until - clock(job), { summary: summary(text) }))) job.timerFiredAt = until;
+}
+
+/** The job is closing, or its history is so long that it should continue as new. */
+function mustMoveOn({ canceled, finish }: EmailJob): boolean {
+  return canceled || finish !== null || workflowInfo().continueAsNewSuggested;
+}
