@@ -1,28 +1,27 @@
 /**
- * `node summary.mjs EXIT_CODE_OF_CHECK (SUITE VITEST_REPORT EXIT_CODE)...`: the end of .ci/run's output, and its exit code.
- * A suite is named by the command that runs it.
+ * `node summary.mjs (COMMAND EXIT_CODE REPORT)...`: the end of .ci/run's output, and its exit code.
+ * REPORT is vitest's JSON report, and each of its tests counts. A command without tests has `-` there, and counts as one test.
  */
 import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 
-const [checkExit, ...args] = process.argv.slice(2);
-const suites = [];
-while (args.length > 0) suites.push(resultOf(...args.splice(0, 3)));
+const args = process.argv.slice(2);
+const results = [];
+while (args.length > 0) results.push(resultOf(...args.splice(0, 3)));
 
-const passed = suites.reduce((sum, suite) => sum + suite.passed, 0);
-const failures = suites.flatMap((suite) => suite.failures);
-if (checkExit !== '0') failures.push(`npm run check ended with exit code ${checkExit}`);
+const passed = results.reduce((sum, result) => sum + result.passed, 0);
+const failures = results.flatMap((result) => result.failures);
 
 console.log(
   ['', ...failures.map((failure) => `failed: ${failure}`), `${passed} passed, ${failures.length} failed`].join('\n'),
 );
 process.exitCode = failures.length === 0 ? 0 : 1;
 
-function resultOf(suite, reportPath, exit) {
-  const { passed, failures } = testsIn(reportPath);
-  // vitest also fails for what is no test: nothing to run, an error outside of tests, a set-up that failed.
-  if (exit !== '0' && failures.length === 0) failures.push(`${suite} ended with exit code ${exit}`);
-  if (exit === '0' && passed === 0) failures.push(`${suite} ran no test`);
+function resultOf(command, exit, report) {
+  const { passed, failures } = report === '-' ? { passed: exit === '0' ? 1 : 0, failures: [] } : testsIn(report);
+  // vitest also fails without a failed test: nothing to run, an error outside of tests, a set-up that failed.
+  if (exit !== '0' && failures.length === 0) failures.push(`${command} ended with exit code ${exit}`);
+  if (exit === '0' && passed === 0) failures.push(`${command} ran no test`);
   return { passed, failures };
 }
 
@@ -39,7 +38,7 @@ function testsIn(path) {
   return { passed: tests.filter(({ status }) => status === 'passed').length, failures };
 }
 
-/** There is none, or an empty one, when the tests never started. */
+/** The report is missing or empty when the tests never started. */
 function readReport(path) {
   try {
     return JSON.parse(readFileSync(path, 'utf8')).testResults;

@@ -16,7 +16,7 @@ import {
 } from '../../workflows/contract/contract.js';
 import { checkEnd, checkRules, type Evidence } from './evidence.js';
 import { MINUTE } from './life.js';
-import { replayHistory, type Email } from './rig.js';
+import type { Email, Replayer } from './rig.js';
 
 /** Where lives take place. */
 export interface Place {
@@ -29,6 +29,7 @@ export interface Place {
   readonly pass: (ms: number) => Promise<void>;
   /** Zuora's clock (epoch, ms). */
   readonly now: () => Promise<number>;
+  readonly replayer: Replayer;
   /** Kills the worker process and starts another. */
   readonly crash: () => Promise<void>;
   /** Asks a run; no worker is killed over it. The worker there is gets to know the run first, unless it is gone by then. */
@@ -246,7 +247,7 @@ export class Life {
     const evidence = await this.check({ atRest: true });
     const history = await this.handle.fetchHistory();
     checkEnd(evidence, endIn(history));
-    await replayHistory(history, this.handle.workflowId);
+    await this.place.replayer.replayHistory(history, this.handle.workflowId);
   }
 }
 

@@ -1,10 +1,11 @@
 /** The real parts, wired for a test file: a Temporal server, a worker with the shipped workflows, and a simulated Zuora. */
 import { execFile } from 'node:child_process';
 import { randomInt, randomUUID } from 'node:crypto';
+import { PassThrough } from 'node:stream';
 import { promisify } from 'node:util';
 import type { WorkflowFailedError, WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker, type ReplayResult } from '@temporalio/worker';
 import { expect, inject } from 'vitest';
 import { createActivities, type Activities } from '../../activities/index.js';
 import type { Polling } from '../../activities/watch-bill-run.js';
@@ -101,6 +102,7 @@ export async function openRig({
   });
   const running = worker.run();
   const emails = new BillRunEmails(environment.client, { taskQueue });
+  const replayer = openReplayer();
   const started = new Set<string>();
 
   const control = controlOf(simulator.url);
@@ -209,11 +211,12 @@ export async function openRig({
     async afterTest(): Promise<void> {
       await control('DELETE', '/faults');
       await control('PATCH', '/settings', { notificationActive: true });
-      for (const workflowId of started) await replay(handleOf(workflowId));
+      for (const workflowId of started) await replayer.replay(handleOf(workflowId));
       started.clear();
     },
 
     async close(): Promise<void> {
+      await replayer.close();
       worker.shutdown();
       await running;
       await zuora.close();
@@ -228,13 +231,30 @@ function uniqueNumber(): string {
   return `BR-${randomUUID().slice(0, 8).toUpperCase()}`;
 }
 
-/** On the workflow code as it is in the sources. */
-export async function replay(run: WorkflowHandle): Promise<void> {
-  await replayHistory(await run.fetchHistory(), run.workflowId);
-}
+export type Replayer = ReturnType<typeof openReplayer>;
 
-export function replayHistory(history: History, workflowId: string): Promise<void> {
-  return Worker.runReplayHistory({ workflowBundle: bundle }, history, workflowId);
+/**
+ * Replays histories on the workflow code as it is in the sources. All on one worker, which starts with the first one: its start costs
+ * more than a replay.
+ */
+export function openReplayer() {
+  const histories = new PassThrough({ objectMode: true });
+  const results = Worker.runReplayHistories({ workflowBundle: bundle }, histories);
+  const replayer = {
+    /** Calls at the same time wait for each other. */
+    async replayHistory(history: History, workflowId: string): Promise<void> {
+      histories.write({ history, workflowId });
+      const { value } = (await results.next()) as IteratorYieldResult<ReplayResult>;
+      if (value.error !== undefined) throw value.error;
+    },
+    async replay(run: WorkflowHandle): Promise<void> {
+      await replayer.replayHistory(await run.fetchHistory(), run.workflowId);
+    },
+    async close(): Promise<void> {
+      await results.return?.();
+    },
+  };
+  return replayer;
 }
 
 /** Asks again and again until the answer is right. The test's own time limit is the only clock. */

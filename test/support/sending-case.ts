@@ -4,8 +4,7 @@
  */
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 import type { WorkflowHandle } from '@temporalio/client';
-import { Worker } from '@temporalio/worker';
-import { expect, inject } from 'vitest';
+import { expect } from 'vitest';
 import type {
   EmailBillRunInput,
   Question,
@@ -453,15 +452,4 @@ function pauseInWords(ms: number, index: number): string {
   const backoff = 5 * SECOND * 2 ** (index - 1);
   const meant = ms >= backoff * 0.8 && ms <= backoff * 1.2 + 2 * SECOND ? backoff : ms;
   return meant < MINUTE ? `${Math.round(meant / SECOND)} s` : `${Math.round(meant / MINUTE)} min`;
-}
-
-/** Replays the histories of runs, all on one worker: there are too many for one each. */
-export async function replay(runs: readonly WorkflowHandle[]): Promise<void> {
-  const histories = await Promise.all(
-    runs.map(async (run) => ({ workflowId: run.workflowId, history: await run.fetchHistory() })),
-  );
-  const workflowBundle = { codePath: inject('workflowBundlePath') };
-  for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle }, histories)) {
-    expect(error, workflowId).toBeUndefined();
-  }
 }

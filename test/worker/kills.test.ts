@@ -5,7 +5,7 @@ import { openLink, type Link } from '../../proof/chaos/proxy.js';
 import type { Child } from '../../scripts/processes.js';
 import { startWorker } from '../../scripts/worker-process.js';
 import { openParts, type Parts } from '../support/parts.js';
-import { emailsPerDocument, replay, until, type Email, type SeenRequest } from '../support/rig.js';
+import { emailsPerDocument, openReplayer, until, type Email, type SeenRequest } from '../support/rig.js';
 
 /** Of Temporal's API: a worker has taken it. */
 const PENDING_ACTIVITY_STATE_STARTED = 2;
@@ -19,6 +19,7 @@ let emails: Parts['emails'];
 /** Between the worker that is killed and the other parts. */
 let toTemporal: Link;
 let toZuora: Link;
+const replayer = openReplayer();
 beforeAll(async () => {
   parts = await openParts();
   ({ control, emails } = parts);
@@ -26,6 +27,7 @@ beforeAll(async () => {
   toZuora = await openLink(new URL(parts.simulator.url).host);
 });
 afterAll(async () => {
+  await replayer.close();
   await toZuora.close();
   await toTemporal.close();
   await parts.close();
@@ -85,7 +87,7 @@ async function emailedOnce({ number, run }: Send): Promise<readonly string[]> {
   const audit = await emails.audit({ billRunKey: number });
   const audited = audit.sends.flatMap((send) => send.attempts.map(({ trackId }) => trackId));
   expect(audited).toEqual(attempts.map(({ trackId }) => trackId));
-  await replay(run);
+  await replayer.replay(run);
   await emails.signal({ billRunKey: number }, 'finish');
   await run.result();
   return attempts.map(({ verdict, stored, reasons }) => `${stored ? 'stored ' : ''}${reasons[0]?.code ?? verdict}`);

@@ -7,7 +7,7 @@ import { startChild } from '../../scripts/processes.js';
 import { projectRoot } from '../../scripts/project-root.js';
 import { startWorker } from '../../scripts/worker-process.js';
 import { openParts, type Parts } from '../support/parts.js';
-import { emailsPerDocument, replayHistory, until, type Email } from '../support/rig.js';
+import { emailsPerDocument, openReplayer, until, type Email } from '../support/rig.js';
 
 let parts: Parts;
 let control: Parts['control'];
@@ -158,13 +158,15 @@ describe('A worker process', () => {
     }
     const successor = await worker();
     await Promise.all(asked);
+    const replayer = openReplayer();
     for (const run of runs) {
       await run.result();
       const history = await run.fetchHistory();
       // For an attempt that takes long, and the escalation window.
       expect(history.events?.filter(({ timerStartedEventAttributes: started }) => started != null)).toHaveLength(2);
-      await replayHistory(history, run.workflowId);
+      await replayer.replayHistory(history, run.workflowId);
     }
+    await replayer.close();
     await successor.stop();
   });
 

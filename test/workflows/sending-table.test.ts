@@ -8,7 +8,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { projectRoot } from '../../scripts/project-root.js';
 import { defaultSettings, settingsSchema, type Settings } from '../../simulator/settings.js';
-import { failureOf, openRig, until, type Rig } from '../support/rig.js';
+import { failureOf, openReplayer, openRig, until, type Rig } from '../support/rig.js';
 import type { EmailBillRunInput } from '../../workflows/contract/contract.js';
 import {
   atMostOneEmailForAnIntent,
@@ -16,7 +16,6 @@ import {
   Gate,
   HOUR,
   MINUTE,
-  replay,
   rowsUnder,
   SECOND,
   type Fault,
@@ -525,6 +524,12 @@ function escalatedBehindGate(next: Play): Play {
  */
 const POLLING = { first: 45 * MINUTE, longest: 45 * MINUTE, afterAnHour: 45 * MINUTE };
 
+async function replayAll(runs: readonly WorkflowHandle[]): Promise<void> {
+  const replayer = openReplayer();
+  await Promise.all(runs.map((run) => replayer.replay(run)));
+  await replayer.close();
+}
+
 const scenarios = { ...byThemselves, ...withPeople, ...passingTime };
 
 test('every row of the table has a scenario, and every scenario a row, once', () => {
@@ -552,7 +557,7 @@ describe('Row by row', () => {
     gate.zuoraUrl = skipping.simulatorUrl;
   });
   afterAll(async () => {
-    await replay(cases.map(({ run }) => run));
+    await replayAll(cases.map(({ run }) => run));
     await real.close();
     await skipping.close();
     await gate.close();
@@ -644,7 +649,7 @@ describe('Whatever Zuora does: one email for a document and an intent, and nothi
     multiEntity = await openRig({ server: 'timeSkipping', polling: POLLING, multiEntity: true });
   });
   afterAll(async () => {
-    await replay(runs);
+    await replayAll(runs);
     await plain.close();
     await multiEntity.close();
   });

@@ -15,18 +15,20 @@ import { TASK_QUEUE, WORKFLOW_TYPE } from '../../../workflows/contract/contract.
 import { wellFormed } from '../../../workflows/rules/words.js';
 import { hostileJson, hostileText, seed } from '../../support/hostile.js';
 import { openParts, type Parts } from '../../support/parts.js';
-import { emailsPerDocument, failureOf, replay, until, type Email, type SeenRequest } from '../../support/rig.js';
+import { emailsPerDocument, failureOf, openReplayer, until, type Email, type SeenRequest } from '../../support/rig.js';
 
 const numRuns = Number(process.env['HOSTILE_RUNS'] ?? 80);
 const timeout = 240_000 + 1_000 * numRuns;
 
 let parts: Parts;
 let worker: Child;
+const replayer = openReplayer();
 beforeAll(async () => {
   parts = await openParts();
   worker = await start();
 });
 afterAll(async () => {
+  await replayer.close();
   await worker.stop();
   await parts.close();
 });
@@ -165,7 +167,7 @@ async function emailedOnce({ number, run }: Target): Promise<void> {
   const mailbox = await parts.control<Email[]>('GET', `/mailbox?billRun=${number}`);
   expect(emailsPerDocument(mailbox)).toEqual({ min: 1, max: 1 });
   await expectNoFaults(run);
-  await replay(run);
+  await replayer.replay(run);
   await run.signal('finish');
   await run.result();
 }

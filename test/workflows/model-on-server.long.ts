@@ -5,12 +5,11 @@
  *
  * Clocks jump on the time-skipping server; holds, cancellation and killed workers happen on the real one, because the
  * time-skipping server differs there. A failure prints its seed and the shrunk lives. To see it again:
- * MODEL_SEED=<seed> npx vitest run test/workflows/model-on-server.test.ts. SERVER_MODEL_RUNS=500 searches longer.
+ * MODEL_SEED=<seed> npm run test:long -- model-on-server. SERVER_MODEL_RUNS=500 searches longer.
  */
 import { Client, Connection } from '@temporalio/client';
-import { NativeConnection } from '@temporalio/worker';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import type { Activities } from '../../activities/index.js';
 import { clearFaults, emailFaults, unknownFaults } from '../../proof/chaos/email-faults.js';
 import type { Child } from '../../scripts/processes.js';
@@ -30,7 +29,7 @@ import {
   type Place,
   type Shown,
 } from '../support/lives-on-server.js';
-import { openRig } from '../support/rig.js';
+import { openReplayer, openRig } from '../support/rig.js';
 
 const seed = Number(process.env['MODEL_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 /** Lives on the time-skipping server; a tenth as many groups of lives on the real one, which cannot skip. */
@@ -42,6 +41,9 @@ const LIVES_IN_GROUP = 8;
 const KILLS_IN_GROUP = 3;
 /** A failure is shrunk for so long. */
 const SHRINK_MS = 5 * MINUTE;
+
+const replayer = openReplayer();
+afterAll(() => replayer.close());
 
 /** What is not in evidence. */
 interface Model {
@@ -347,6 +349,7 @@ test.concurrent(
       client: rig.client,
       control: rig.control,
       taskQueue: rig.taskQueue,
+      replayer,
       skips: true,
       pass: async (ms) => {
         await rig.environment.sleep(ms);
@@ -411,8 +414,6 @@ test.concurrent(
     const temporal = await startTemporalServer({ headless: true, searchAttributes: billRunSearchAttributes });
     const simulator = await startSimulator();
     const connection = await Connection.connect({ address: temporal.address });
-    // Replays end the SDK's runtime under each other, unless something else keeps it.
-    const native = await NativeConnection.connect({ address: temporal.address });
     const control = controlOf(simulator.url);
     const startAnother = (): Promise<Child> =>
       startWorker({ temporal, simulatorUrl: simulator.url, pollInterval: '100ms' });
@@ -429,6 +430,7 @@ test.concurrent(
       client: new Client({ connection }),
       control,
       taskQueue: TASK_QUEUE,
+      replayer,
       skips: false,
       pass: () => Promise.resolve(),
       now: () => Promise.resolve(Date.now()),
@@ -484,7 +486,6 @@ test.concurrent(
       );
     } finally {
       await worker.stop(0);
-      await native.close();
       await connection.close();
       await simulator.close();
       await temporal.stop();
