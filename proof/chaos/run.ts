@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { judge, type Judgement } from './check.js';
 import { collect, settle } from './collect.js';
-import type { Surroundings } from './command.js';
+import type { Surroundings } from '../command.js';
 import { emailFaults } from './email-faults.js';
 import type { Evidence } from './evidence.js';
 import { startParts, type Parts, type RestartableTemporal, type Struck } from './parts.js';

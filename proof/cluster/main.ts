@@ -3,7 +3,7 @@
  * exactly one email for the first send and one for the escalation. docs/cluster.md tells what it runs.
  */
 import { Command } from 'commander';
-import { newFolder, run, untilStopped, wholeNumber } from '../chaos/command.js';
+import { newFolder, run, untilStopped, wholeNumber } from '../command.js';
 import { startCluster } from './cluster.js';
 import { live, NAMESPACE, seconds, type LifeResult } from './life.js';
 import { ToolMissing } from './tools.js';

@@ -1,5 +1,5 @@
 /** One soak: a steady load under faults on one worker that nobody ends, and what the worker holds in the meantime. */
-import type { Surroundings } from '../chaos/command.js';
+import type { Surroundings } from '../command.js';
 import type { Evidence } from '../chaos/evidence.js';
 import { startParts } from '../chaos/parts.js';
 import { connectionBlows, hashed, linksOf, plannedBillRun, streamOf, WEATHER, type Plan } from '../chaos/plan.js';

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { CommanderError, InvalidArgumentError } from 'commander';
-import { untilToldToStop } from '../../scripts/processes.js';
+import { untilToldToStop } from '../scripts/processes.js';
 
 /** What a run is given by the command that it belongs to. */
 export interface Surroundings {
