@@ -75,7 +75,7 @@ async function main({ only, quick = false, evidence: keepIn, json }: Flags): Pro
     const machine = await machineOf(parts);
     const result: Record<string, object> = {};
     for (const name of names.filter((each) => only.includes(each))) {
-      surroundings.tell(`${name} …`);
+      surroundings.report(`${name} …`);
       result[name] = await figures[name](parts);
     }
     return { result: { machine, quick, figures: result }, evidence: result };

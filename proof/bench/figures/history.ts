@@ -72,7 +72,7 @@ export async function history(parts: Parts): Promise<Readonly<Record<Wait, Left>
         reads: await readsOf(parts, number),
         actions: actionsIn(events),
       };
-      parts.tell(`  ${wait}: ${events.length} events`);
+      parts.report(`  ${wait}: ${events.length} events`);
     }
     return left as Record<Wait, Left>;
   });

@@ -60,7 +60,7 @@ async function ratesOf(
         }),
       );
       const perSecond = (count * 1000) / ms;
-      parts.tell(`  ${variant.name}: ${rounded(perSecond)} a second`);
+      parts.report(`  ${variant.name}: ${rounded(perSecond)} a second`);
       if (round > 0) rates.get(variant)?.push(perSecond);
     }
   }
