@@ -1,30 +1,33 @@
-import { builtinModules } from 'node:module';
 import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
-const nodeBuiltins = builtinModules.flatMap((name) => [name, `node:${name}`]);
-
-/** Layers of the design: imports point one way, and a folder may not load what stands right of its arrow. */
-function boundary(folder, { forbidden, message, paths = [] }) {
-  return {
-    files: [`${folder}/**/*.ts`],
-    rules: {
-      '@typescript-eslint/no-restricted-imports': [
-        'error',
-        { paths, patterns: [{ group: forbidden, message, allowTypeImports: true }] },
-      ],
-    },
-  };
-}
-
-/** Of what modules of workflow code may not keep: a variable, or a collection. */
-const ofAModule = ':matches(Program, ExportNamedDeclaration) > VariableDeclaration';
+/**
+ * All jobs of a worker share the modules of workflow code, so a module may hold only what no job fills: literals, functions, tables
+ * with their entries, `as const` values, and the definitions, proxies and converters of the SDK. An empty object, an array, a
+ * collection and any other call are rejected.
+ */
+const topLevel = ':matches(Program, ExportNamedDeclaration) > VariableDeclaration';
+const unchanging = [
+  'Identifier',
+  'Literal',
+  'TemplateLiteral',
+  'BinaryExpression',
+  'UnaryExpression',
+  'ArrowFunctionExpression',
+  'FunctionExpression',
+  'TSAsExpression[typeAnnotation.typeName.name="const"]',
+  'TSSatisfiesExpression[expression.typeAnnotation.typeName.name="const"]',
+  'ObjectExpression[properties.length>0]',
+  'CallExpression[callee.object.name="Object"][callee.property.name="freeze"]',
+  'CallExpression[callee.name=/^(define(Signal|Update|Query|SearchAttributeKey)|proxyActivities|tolerant)$/]',
+].join(', ');
 const modulesWithoutState = [
-  `${ofAModule}[kind="let"]`,
-  `${ofAModule} > VariableDeclarator > NewExpression[callee.name=/(Map|Set|Array|ArrayBuffer)$/]`,
+  `${topLevel}[kind!="const"]`,
+  `${topLevel} > VariableDeclarator > .init:not(${unchanging})`,
+  'PropertyDefinition[static=true]',
 ].map((selector) => ({
   selector,
-  message: 'All runs of a worker share the modules of workflow code: what one of them keeps here, the others see.',
+  message: 'All jobs of a worker share the modules of workflow code: a job would see what another one keeps here.',
 }));
 
 export default tseslint.config(
@@ -58,66 +61,8 @@ export default tseslint.config(
       },
     },
   },
-  boundary('workflows', {
-    forbidden: [
-      ...['undici', '**/zuora/**', '**/activities/**', '**/worker/**', '**/client/**', '**/encryption/**'],
-      ...['**/environment/**', '**/callouts/**', '**/simulator/**'],
-    ],
-    message: 'Workflow code is deterministic: it knows only the types of activities.',
-    paths: nodeBuiltins.map((name) => ({ name, message: 'Workflow code runs in a sandbox without Node built-ins.' })),
-  }),
   {
     files: ['workflows/**/*.ts'],
     rules: { 'no-restricted-syntax': ['error', ...modulesWithoutState] },
   },
-  boundary('zuora', {
-    forbidden: [
-      '@temporalio/*',
-      '**/workflows/**',
-      '**/activities/**',
-      '**/worker/**',
-      '**/client/**',
-      '**/encryption/**',
-      '**/callouts/**',
-      '**/simulator/**',
-    ],
-    message: 'zuora/ knows nothing of Temporal.',
-  }),
-  boundary('activities', {
-    forbidden: ['**/worker/**', '**/callouts/**', '**/simulator/**'],
-    message: 'Activities stand on zuora/, on the library in client/, and on the contract in workflows/.',
-  }),
-  boundary('client', {
-    forbidden: ['@temporalio/worker', '**/worker/**', '**/activities/**', '**/callouts/**', '**/simulator/**'],
-    message: 'client/ never loads the worker, nor the callout service.',
-  }),
-  boundary('encryption', {
-    forbidden: [
-      ...['@temporalio/worker', '**/worker/**', '**/activities/**', '**/client/**', '**/callouts/**'],
-      '**/simulator/**',
-    ],
-    message: 'encryption/ is for worker, client and codec server: it loads none of them.',
-  }),
-  boundary('callouts', {
-    forbidden: ['@temporalio/*', '**/worker/**', '**/activities/**', '**/encryption/**', '**/simulator/**'],
-    message: 'callouts/ stands on the library in client/, on environment/, and on the contract in workflows/.',
-  }),
-  boundary('environment', {
-    forbidden: [
-      ...['@temporalio/*', '**/workflows/**', '**/activities/**', '**/zuora/**', '**/worker/**', '**/client/**'],
-      ...['**/encryption/**', '**/callouts/**', '**/simulator/**'],
-    ],
-    message: 'environment/ is what the servers and the worker share: it loads none of them.',
-  }),
-  boundary('simulator', {
-    forbidden: [
-      '@temporalio/*',
-      '**/workflows/**',
-      '**/activities/**',
-      '**/worker/**',
-      '**/client/**',
-      ...['**/encryption/**', '**/environment/**', '**/callouts/**', '**/zuora/**'],
-    ],
-    message: 'The simulator stands alone: code shared with the product would share its mistakes.',
-  }),
 );

@@ -1,8 +1,8 @@
-"""Drives a Zuora API with Zuora's own Python client: create, read, post and email a bill run, and read what came of it.
+"""Drives a Zuora API with Zuora's own Python client: create, read, post and email a bill run, and read the results.
 
 Meant for the simulator: python3 scripts/check-zuora-sdk.py http://127.0.0.1:9700 CLIENT_ID CLIENT_SECRET
-The package zuora-sdk must be importable (PYTHONPATH). The last line of stdout is one JSON object with what the models
-of the client made of the answers; the exit code is 0 only if every step held.
+The package zuora-sdk must be importable (PYTHONPATH). The last line of stdout is one JSON object with the values as the
+client's models parsed them. The exit code is 0 only if every step passed.
 """
 
 import json
@@ -21,7 +21,7 @@ KEY = "check-zuora-sdk/email/1"
 def main(url, client_id, client_secret):
     client = ZuoraClient(client_id, client_secret, None, config=zuora_sdk.Configuration(host=url))
     client.initialize()
-    # The client prints a failed login and goes on without a token.
+    # The client only prints a failed login and continues without a token.
     check(client.token["access_token"], "no access token")
 
     bill_runs = client.bill_run_api()

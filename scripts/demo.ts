@@ -1,6 +1,6 @@
 /**
- * The main job on real parts, told step by step: a Temporal server, a worker process, and a simulated Zuora over HTTP.
- * Its exit code is 0 only if every document got exactly one email for the first send and one for the escalation.
+ * One bill run on real parts, step by step: a Temporal server, a worker process, and a simulated Zuora over HTTP.
+ * The exit code is 0 only if every document got exactly one email for the first send and one for the resend.
  */
 import { Client, Connection } from '@temporalio/client';
 import { Command } from 'commander';
@@ -9,7 +9,7 @@ import { formatted } from '../client/cli/audit-formats.js';
 import * as tables from '../client/cli/tables.js';
 import { startSimulator } from '../simulator/index.js';
 import type { RunStatus, SendRecord } from '../workflows/contract/contract.js';
-import { untilToldToStop } from './processes.js';
+import { untilSignaledToStop } from './processes.js';
 import { controlOf, emailsByDocument, type Control } from './simulator-control.js';
 import { billRunSearchAttributes, startTemporalServer } from './temporal-server.js';
 import { startWorker } from './worker-process.js';
@@ -17,9 +17,9 @@ import { startWorker } from './worker-process.js';
 const BILL_RUN = 'BR-00000001';
 /** Three invoices and a credit memo. */
 const DOCUMENTS = 4;
-/** Long enough to see it wait, short enough not to bore. */
+/** Long enough to show the wait. */
 const POSTS_AFTER_MS = 4_000;
-/** Far above what the demo needs, even on a slow machine: what takes longer is stuck. */
+/** Far above what the demo needs on a slow machine. */
 const STUCK_AFTER_MS = 120_000;
 
 interface Flags {
@@ -32,7 +32,7 @@ interface DemoResult {
   readonly workflowId: string;
   readonly state: string;
   readonly sends: readonly SendRecord[];
-  /** How many emails the documents of the bill run got: the least and the most. Two sends, so both must be 2. */
+  /** Emails per document. There are two sends, so both numbers must be 2. */
   readonly emailsPerDocument: { readonly min: number; readonly max: number };
   readonly historyEvents: number;
   readonly uiUrl: string;
@@ -41,7 +41,7 @@ interface DemoResult {
 const { json, keep } = new Command('demo')
   .description('Emails a bill run on a real Temporal server and a simulated Zuora, under an injected fault.')
   .option('--json', 'end with one JSON object on the last line')
-  .option('--keep', 'leave everything running at the end, to look around in Temporal UI')
+  .option('--keep', 'keep everything running at the end, to look around in Temporal UI')
   .parse()
   .opts<Flags>();
 
@@ -52,7 +52,7 @@ try {
   if (json) console.log(JSON.stringify(result));
   const { min, max } = result.emailsPerDocument;
   if (min !== 2 || max !== 2) throw new Error(`documents got between ${min} and ${max} emails instead of 2`);
-  if (keep) await untilToldToStop();
+  if (keep) await untilSignaledToStop();
 } catch (error) {
   console.error(error);
   process.exitCode = 1;
@@ -79,7 +79,7 @@ async function demo(): Promise<DemoResult> {
   const connection = await Connection.connect({ address: temporal.address });
   const emails = new BillRunEmails(new Client({ connection }));
   stops.push(() => emails.close());
-  tell(`Temporal ${temporal.address}, simulated Zuora ${simulator.url}, worker process ${worker.pid}`);
+  report(`Temporal ${temporal.address}, simulated Zuora ${simulator.url}, worker process ${worker.pid}`);
   const control = controlOf(simulator.url);
 
   step(`Zuora has a bill run ${BILL_RUN} with 3 invoices and a credit memo. It is not posted yet`);
@@ -90,7 +90,7 @@ async function demo(): Promise<DemoResult> {
     status: 'Completed',
     postsAfterMs: POSTS_AFTER_MS,
   });
-  step('A fault for the first email call: Zuora does the work, but the connection is cut before its answer');
+  step('A fault for the first email call: Zuora sends the emails, but the connection is cut before its reply');
   await control('POST', '/faults', {
     method: 'POST',
     path: '/v1/bill-runs/*/emails',
@@ -98,24 +98,24 @@ async function demo(): Promise<DemoResult> {
     fault: 'reset',
   });
 
-  step('The billing pipeline asks for the emails, before the post. That is safe, and safe to repeat');
+  step('The billing pipeline starts the email job before the post, twice. Both are safe');
   const { workflowId, runId } = await emails.start({
     billRunKey: BILL_RUN,
     requestedBy: 'nightly-billing',
     reason: 'month end',
   });
   const again = await emails.start({ billRunKey: BILL_RUN, requestedBy: 'nightly-billing' });
-  tell(`workflow ${workflowId}, run ${runId}; asked a second time: ${again.result}`);
+  report(`workflow ${workflowId}, Temporal run ${runId}; second start: ${again.result}`);
   await watchUntil(emails, ({ state }) => state === 'Emailed');
-  tell('The second attempt used the same idempotency key, so Zuora repeated its answer instead of the emails:');
+  report('The second attempt used the same idempotency key, so Zuora repeated its reply and sent no second email:');
   console.log(indented(tables.sends(await emails.sends({ billRunKey: BILL_RUN }))));
 
-  step('An operator escalates: the template was wrong, so every document goes out again');
+  step('The template was wrong: an operator asks for a resend, so every document is emailed again');
   const { requestId } = await emails.requestResend(
     { billRunKey: BILL_RUN },
     { requestId: 'TICKET-1', requestedBy: 'alice', reason: 'wrong template' },
   );
-  tell(`signal resend, request ${requestId}`);
+  report(`signal resend, request ${requestId}`);
   await watchUntil(emails, ({ state }, sends) => state === 'Emailed' && sends.length === 2);
   const sends = await emails.sends({ billRunKey: BILL_RUN });
   console.log(indented(tables.sends(sends)));
@@ -123,18 +123,18 @@ async function demo(): Promise<DemoResult> {
   step('The audit trail, from event history: who sent what, when and why');
   console.log(indented(formatted(await emails.audit({ billRunKey: BILL_RUN }), 'table')));
 
-  step('What left Zuora');
+  step('Emails that left Zuora');
   const counts = await emailCounts(control);
-  for (const [document, count] of counts) tell(`${document}: ${count} emails`);
+  for (const [document, count] of counts) report(`${document}: ${count} emails`);
 
   const uiUrl = `${temporal.uiUrl ?? ''}/namespaces/default/workflows/${encodeURIComponent(workflowId)}`;
   step('Where to look');
-  tell(`Temporal UI: ${uiUrl}`);
-  tell('There: the summary at the top, "Timeline" and "History" for each attempt, "User Metadata" for what to do now.');
-  tell(
-    keep
-      ? 'Everything is left running. Ctrl-C ends it.'
-      : 'It ends with this demo. To look around: npm run demo -- --keep',
+  report(`Temporal UI: ${uiUrl}`);
+  report(
+    'Look at the summary at the top, "Timeline" and "History" for each attempt, and "User Metadata" for what to do now.',
+  );
+  report(
+    keep ? 'Everything keeps running. Ctrl-C ends it.' : 'It ends with this demo. To keep it: npm run demo -- --keep',
   );
 
   const description = await emails.client.workflow.getHandle(workflowId).describe();
@@ -155,7 +155,7 @@ function step(text: string): void {
   console.log(`\n${steps}. ${text}.`);
 }
 
-function tell(text: string): void {
+function report(text: string): void {
   console.log(indented(text));
 }
 
@@ -163,20 +163,20 @@ function indented(text: string): string {
   return text.replace(/^/gm, '   ');
 }
 
-/** Tells each change of the run until it is as wanted. */
+/** Reports each change of the job until it is as wanted. */
 async function watchUntil(
   emails: BillRunEmails,
   wanted: (status: RunStatus, sends: readonly SendRecord[]) => boolean,
 ): Promise<void> {
   const stuckAt = Date.now() + STUCK_AFTER_MS;
-  let told = '';
+  let reported = '';
   for (;;) {
     const status = await emails.status({ billRunKey: BILL_RUN });
     const text = `${status.state}${status.waitingFor === null ? '' : `: waiting for ${status.waitingFor}`}`;
-    if (text !== told) tell(text);
-    told = text;
+    if (text !== reported) report(text);
+    reported = text;
     if (wanted(status, await emails.sends({ billRunKey: BILL_RUN }))) return;
-    if (Date.now() > stuckAt) throw new Error(`the bill run does not get on; it is ${text}`);
+    if (Date.now() > stuckAt) throw new Error(`the email job is stuck: ${text}`);
     await pause();
   }
 }

@@ -2,7 +2,7 @@ import { relative, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { SIMULATOR_CREDENTIALS, startSimulator } from '../simulator/index.js';
 import { TASK_QUEUE } from '../workflows/contract/contract.js';
-import { untilToldToStop } from './processes.js';
+import { untilSignaledToStop } from './processes.js';
 import { assertPortIsFree, billRunSearchAttributes, PortTakenError, startTemporalServer } from './temporal-server.js';
 import { startWorker } from './worker-process.js';
 
@@ -15,12 +15,12 @@ interface Flags {
 
 const TEMPORAL_LOG = '.dev/temporal.log';
 const WORKER_LOG = '.dev/worker.log';
-/** Short enough to watch; in production it begins with 10 s. */
+/** Short enough to watch; the default is 10 s. */
 const POLL_INTERVAL = '2s';
-/** A call to the simulator is over in well under a second, unless a fault stalls it. */
+/** A call to the simulator takes well under a second, unless a fault stalls it. */
 const WORKER_GRACE_MS = 15_000;
 
-/** What a person can mend. */
+/** A failure that a person can fix; its message says how. */
 class DevFailure extends Error {
   override readonly name = 'DevFailure';
 }
@@ -30,14 +30,13 @@ const flags = new Command('dev')
   .option('--temporal-port <port>', "Temporal's gRPC port", port, 7233)
   .option('--ui-port <port>', "Temporal UI's port", port, 8233)
   .option('--simulator-port <port>', "the Zuora simulator's port", port, 9700)
-  .option('--db <file>', 'database that keeps workflows from one run to the next', '.dev/temporal.db')
+  .option('--db <file>', 'database that keeps workflows between runs of this command', '.dev/temporal.db')
   .parse()
   .opts<Flags>();
 
 try {
   await dev(flags);
 } catch (error) {
-  // What a person can mend needs no stack.
   console.error(error instanceof DevFailure || error instanceof PortTakenError ? error.message : error);
   process.exitCode = 1;
 }
@@ -74,17 +73,17 @@ async function dev({ temporalPort, uiPort, simulatorPort, db }: Flags): Promise<
     console.log(whatToTry(temporal.address, simulator.url));
 
     await Promise.race([
-      untilToldToStop(),
+      untilSignaledToStop(),
       failWhenItEnds('Temporal', temporal.ended, TEMPORAL_LOG),
       failWhenItEnds('The worker', worker.ended, WORKER_LOG),
     ]);
   } finally {
-    // The worker first, so that it can finish what it does.
+    // The worker first, so that it can finish its calls.
     for (const stop of stops.reverse()) await stop().catch(console.error);
   }
 }
 
-/** Names all that are taken at once, and how to choose others. */
+/** Names every port in use, and the flag that chooses another one. */
 async function assertPortsAreFree(ports: Readonly<Record<string, number>>): Promise<void> {
   const taken: string[] = [];
   for (const [flag, port] of Object.entries(ports)) {
@@ -98,7 +97,7 @@ async function assertPortsAreFree(ports: Readonly<Record<string, number>>): Prom
 
 async function failWhenItEnds(name: string, ended: Promise<unknown>, log: string): Promise<never> {
   await ended;
-  throw new DevFailure(`${name} ended by itself; its last words are in ${log}.`);
+  throw new DevFailure(`${name} ended by itself; see ${log}.`);
 }
 
 function whatToTry(temporalAddress: string, simulatorUrl: string): string {

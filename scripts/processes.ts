@@ -6,17 +6,17 @@ import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 
 export interface ChildOptions {
-  /** What people call it, for messages: "Temporal", "the worker". */
+  /** For messages: "Temporal", "the worker". */
   readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
-  /** On top of this process's environment; `undefined` takes a variable away. */
+  /** Added to this process's environment; `undefined` removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Default: ours. */
   readonly cwd?: string;
-  /** Somebody else, which only root can ask for. */
+  /** Another account to run as, which only root may choose. */
   readonly account?: Account | undefined;
-  /** All its output, anew for each start. */
+  /** Gets all output; emptied at each start. */
   readonly logFile?: string;
 }
 
@@ -35,7 +35,7 @@ type LineSource = 'stdout' | 'stderr';
 export interface Child {
   readonly name: string;
   readonly pid: number;
-  /** Resolves when the process is gone and its output is read; never rejects. */
+  /** Resolves when the process has ended and its output is read; never rejects. */
   readonly ended: Promise<ChildEnd>;
   /** The newest lines of stdout and stderr, for a message that says why it ended. */
   readonly lastLines: readonly string[];
@@ -47,12 +47,12 @@ export interface Child {
 
 const REMEMBERED_LINES = 20;
 const DEFAULT_GRACE_MS = 10_000;
-/** Whoever started us. When it ends, another process takes its place. */
+/** When our parent ends, the system gives us another one. */
 const PARENT = process.ppid;
 
 /**
- * Starts a process that never outlives this one. It gets a process group of its own, so Ctrl-C in a terminal reaches
- * only us and we choose the order in which things stop.
+ * Starts a process that never outlives this one. It has its own process group, so Ctrl-C in a terminal reaches only
+ * this process, which chooses the order in which things stop.
  *
  * @throws the error of the system when it cannot be started, such as ENOENT
  */
@@ -109,7 +109,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
 /**
  * Runs a process to its end.
  *
- * @throws an error with its last words unless it ends with 0
+ * @throws an error with its last lines of output unless it ends with 0
  */
 export async function runToEnd(options: ChildOptions): Promise<void> {
   const child = await startChild(options);
@@ -120,17 +120,17 @@ export async function runToEnd(options: ChildOptions): Promise<void> {
   );
 }
 
-/** For `ChildOptions.env`: takes away all of our environment but where programs, a home and temporary files are. */
+/** For `ChildOptions.env`: removes every variable except PATH, HOME and TMPDIR. */
 export function bareEnvironment(): Readonly<Record<string, undefined>> {
   const others = Object.keys(process.env).filter((name) => !['PATH', 'HOME', 'TMPDIR'].includes(name));
   return Object.fromEntries(others.map((name) => [name, undefined]));
 }
 
 /**
- * Resolves when this process should stop: Ctrl-C, SIGTERM, a closed terminal, or the end of the npm that ran it. npm
- * runs scripts through a shell, which does not pass signals on: whoever ends npm would leave us behind.
+ * Resolves when this process should stop: Ctrl-C, SIGTERM, a closed terminal, or the end of the npm that started it. npm
+ * runs scripts through a shell that does not forward signals, so killing npm would otherwise leave this process running.
  */
-export async function untilToldToStop(): Promise<void> {
+export async function untilSignaledToStop(): Promise<void> {
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.once(signal, () => {
@@ -149,8 +149,8 @@ export async function untilToldToStop(): Promise<void> {
 }
 
 /**
- * A shell that outlives us and ends the process group when we are gone without having said so, whatever ended us:
- * SIGKILL included, which no handler of ours would see. It learns of our end by the end of its standard input.
+ * A shell that kills the process group when this process ends unexpectedly, also by SIGKILL, which no handler can catch.
+ * It notices by the end of its standard input.
  */
 function guard(pid: number): () => void {
   const script = 'read -r word; [ "$word" = ended ] || kill -s KILL -- "-$1"';
@@ -159,7 +159,7 @@ function guard(pid: number): () => void {
     stdio: ['pipe', 'ignore', 'ignore'],
   });
   shell.unref();
-  // A guard that somebody killed must not take us with it (EPIPE).
+  // If the guard was killed, writing to it fails with EPIPE, which must not end this process.
   shell.stdin.on('error', () => undefined);
   if (shell.stdin instanceof Socket) shell.stdin.unref();
   return () => {
@@ -170,7 +170,7 @@ function guard(pid: number): () => void {
 function writeTo(logFile: string): (line: string) => void {
   mkdirSync(dirname(logFile), { recursive: true });
   writeFileSync(logFile, '');
-  // At once: a line that is still on its way when the process has ended would be missing from a message about its end.
+  // Synchronous, so that the log is complete when a message about the end of the process refers to it.
   return (line) => {
     appendFileSync(logFile, `${line}\n`);
   };

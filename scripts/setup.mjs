@@ -1,12 +1,11 @@
 /**
- * Brings a checkout to the point where everything runs: npm packages, Temporal binaries, build. The npm scripts call it
- * first, so it needs nothing but Node, is quick and silent when there is nothing to do, and leaves stdout to the command
- * behind it.
+ * Prepares a checkout: npm packages, Temporal binaries, build. The npm scripts call it first, so it needs only Node, is
+ * quick and silent when nothing is to do, and leaves stdout to the command that follows.
  *
  *     node scripts/setup.mjs [--only=packages,temporal,build] [--rebuild]
  *
- * Interrupt it anywhere, run two of them at once: each step works in a folder of its own, takes effect by a rename and
- * is stamped as done last.
+ * It may be interrupted at any point, and two may run at once: each step works in its own folder, takes effect by a
+ * rename, and is marked as done last.
  */
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -44,7 +43,7 @@ async function setUp(args) {
   removeLeftovers(root);
   try {
     for (const name of open) {
-      // Somebody else may have done it while we waited for the lock.
+      // Another setup may have done it while we waited for the lock.
       if ((rebuild && name === 'build') || !steps[name].isCurrent(root)) await steps[name].bring(root, say);
     }
   } finally {
@@ -72,7 +71,7 @@ function checkNode() {
   throw new SetupFailure(`this is Node ${process.versions.node}, but Node ${wanted} is needed`);
 }
 
-/** Node's own way to end on a signal skips the `exit` handlers that end our tools and give the lock back. */
+/** By default a signal ends Node without the `exit` handlers, which end our tools and release the lock. */
 function endOnSignals() {
   for (const [signal, number] of Object.entries({ SIGHUP: 1, SIGINT: 2, SIGTERM: 15 })) {
     process.once(signal, () => process.exit(128 + number));

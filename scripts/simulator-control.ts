@@ -20,7 +20,7 @@ export function controlOf(simulatorUrl: string): Control {
   };
 }
 
-/** By which a worker or a command line reaches a simulator. */
+/** Environment variables with which a worker or the command line reaches a simulator. */
 export function simulatorEnvironment(simulatorUrl: string) {
   return {
     ZUORA_BASE_URL: simulatorUrl,
@@ -29,7 +29,7 @@ export function simulatorEnvironment(simulatorUrl: string) {
   };
 }
 
-/** Emails by document, of one bill run or all, once all have left: Zuora sends after it answered, so its clock is moved on. */
+/** Emails per document, of one bill run or all. Advances the simulator's clock by an hour first, so that all have left. */
 export async function emailsByDocument(control: Control, billRun?: string): Promise<ReadonlyMap<string, number>> {
   await control('POST', '/clock', { advanceMs: 3_600_000 });
   const mailbox = billRun === undefined ? '/mailbox' : `/mailbox?billRun=${billRun}`;

@@ -10,16 +10,16 @@ import { isExecutable, startChild, type Child } from './processes.js';
 export type SearchAttributeFlag = 'Text' | 'Keyword' | 'Int' | 'Double' | 'Bool' | 'Datetime' | 'KeywordList';
 
 export interface TemporalServerOptions {
-  /** Default: a free one. */
+  /** Default: a free port. */
   readonly port?: number;
-  /** Default: a free one. */
+  /** Default: a free port. */
   readonly uiPort?: number;
   /** No UI. */
   readonly headless?: boolean;
-  /** SQLite file that keeps workflows beyond the server's life. Default: in memory. */
+  /** SQLite file that keeps workflows when the server ends. Default: in memory. */
   readonly dbFilename?: string;
   readonly searchAttributes?: Readonly<Record<string, SearchAttributeFlag>>;
-  /** Created beside `default`, which is always there. */
+  /** Created in addition to `default`, which always exists. */
   readonly namespace?: string;
   /** Values in JSON. */
   readonly dynamicConfig?: Readonly<Record<string, unknown>>;
@@ -32,10 +32,10 @@ export interface TemporalServer {
   readonly namespace: string;
   readonly uiUrl?: string;
   readonly pid: number;
-  /** Resolves when the server is gone, asked to or not. */
+  /** Resolves when the server has ended, for any reason. */
   readonly ended: Promise<unknown>;
   stop(): Promise<void>;
-  /** As a crash ends it: what is not in the file is gone. */
+  /** Ends it like a crash. */
   kill(): Promise<void>;
 }
 
@@ -59,9 +59,9 @@ const FLAGS: Readonly<Record<SearchAttributeType, SearchAttributeFlag>> = {
   KEYWORD_LIST: 'KeywordList',
 };
 const HOST = '127.0.0.1';
-/** A cold start takes under a second; a busy machine gets time. */
+/** A cold start takes under a second on an idle machine. */
 const START_LIMIT_MS = 30_000;
-/** Between finding a free port and taking it somebody else may: then it is another one's turn. */
+/** Another process may take a free port before we do; then we choose another one. */
 const TRIES_WITH_FREE_PORTS = 5;
 
 /**
@@ -86,7 +86,7 @@ export interface TemporalBinaries {
   readonly testServer: string;
 }
 
-/** The binaries that `npm run setup` chose; environment variables go first. */
+/** The binaries that `npm run setup` chose; environment variables override them. */
 export function temporalBinaries(): TemporalBinaries {
   return {
     temporal: binary('temporal', 'TEMPORAL_CLI_PATH'),
@@ -94,14 +94,14 @@ export function temporalBinaries(): TemporalBinaries {
   };
 }
 
-/** What the workflows upsert, in the words of the development server's flag. */
+/** Our search attributes, with the type names of the development server's flag. */
 export const billRunSearchAttributes: Readonly<Record<string, SearchAttributeFlag>> = Object.fromEntries(
   Object.values(searchAttributes).map(({ name, type }) => [name, FLAGS[type]]),
 );
 
 /**
- * The environment of a process that is to use this server and nothing else: whatever the shell or a configuration file
- * says of another Temporal (an API key, TLS, a profile) is taken away.
+ * The environment of a process that must use this server only. It removes settings of another Temporal (an API key, TLS,
+ * a profile) that come from the shell or a configuration file.
  */
 export function environmentFor(
   server: Pick<TemporalServer, 'address' | 'namespace'>,
@@ -111,12 +111,12 @@ export function environmentFor(
     ...Object.fromEntries(others.map((name) => [name, undefined])),
     TEMPORAL_ADDRESS: server.address,
     TEMPORAL_NAMESPACE: server.namespace,
-    // Not that of whoever runs this.
+    // Not the configuration file of the current user.
     TEMPORAL_CONFIG_FILE: join(projectRoot, 'scripts', 'temporal.toml'),
   };
 }
 
-/** A TCP port of the loopback interface that nobody listens on right now. */
+/** A free TCP port of the loopback interface. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   return await new Promise((resolve, reject) => {
@@ -131,7 +131,7 @@ export async function freePort(): Promise<number> {
   });
 }
 
-/** @throws PortTakenError when somebody listens on the port */
+/** @throws PortTakenError when the port is in use */
 export async function assertPortIsFree(port: number): Promise<void> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
@@ -151,7 +151,7 @@ async function start(options: TemporalServerOptions): Promise<TemporalServer> {
   const uiPort = options.headless ? undefined : (options.uiPort ?? (await freePort()));
   const namespace = options.namespace ?? 'default';
   const address = `${HOST}:${port}`;
-  // Before the start: if another Temporal listens there, it would answer in the place of ours.
+  // Before the start: another Temporal on this port would answer instead of ours.
   for (const chosen of [port, uiPort]) if (chosen !== undefined) await assertPortIsFree(chosen);
   if (options.dbFilename !== undefined) mkdirSync(dirname(options.dbFilename), { recursive: true });
 
@@ -164,7 +164,7 @@ async function start(options: TemporalServerOptions): Promise<TemporalServer> {
   const connection = Connection.lazy({
     address,
     connectTimeout: START_LIMIT_MS,
-    // The default waits a second after the first refusal; the server is there after half of one.
+    // The default waits 1 s after the first refusal; the server needs about 0.5 s.
     channelArgs: { 'grpc.initial_reconnect_backoff_ms': 50, 'grpc.max_reconnect_backoff_ms': 200 },
   });
   try {
@@ -182,7 +182,7 @@ async function start(options: TemporalServerOptions): Promise<TemporalServer> {
     pid: child.pid,
     ended: child.ended,
     async stop() {
-      // What is in memory only is gone anyway: no need to wait a second for an orderly end.
+      // An in-memory server has nothing to save, so skip the second that an orderly end takes.
       await child.stop(options.dbFilename === undefined ? 0 : undefined);
     },
     async kill() {
@@ -199,11 +199,11 @@ function startDevFlags(
     ...['--ip', HOST, '--port', String(chosen.port), '--namespace', chosen.namespace],
     ...(chosen.uiPort === undefined ? ['--headless'] : ['--ui-port', String(chosen.uiPort)]),
     ...['--log-level', 'warn'],
-    // The first would ask the vendor's site for news of releases.
+    // The server would ask the vendor's site for new releases.
     ...Object.entries({ 'frontend.enableServerVersionCheck': false, ...options.dynamicConfig }).flatMap(
       ([name, value]) => ['--dynamic-config-value', `${name}=${JSON.stringify(value)}`],
     ),
-    // With a file, these two make it 2.5 times faster. A crash of the machine may cost the last transactions, no more.
+    // With a file, these two make it 2.5 times faster. A crash of the machine may lose the last transactions.
     ...(options.dbFilename === undefined
       ? []
       : [

@@ -10,26 +10,26 @@ import { environmentFor, type TemporalServer } from './temporal-server.js';
 export interface WorkerProcessOptions {
   readonly temporal: Pick<TemporalServer, 'address' | 'namespace'>;
   readonly simulatorUrl: string;
-  /** How often it looks at a bill run that is not posted yet; default as in production. */
+  /** How often the worker reads a bill run that is not posted yet. Default: the worker's. */
   readonly pollInterval?: string;
   /** Default: that of the contract. */
   readonly taskQueue?: string;
   readonly logFile?: string;
-  /** The main file of another build; default: that of dist/. */
+  /** Main file of another build. Default: the one in dist/. */
   readonly main?: string;
-  /** For Node, before the main file. */
+  /** Arguments of Node, before the main file. */
   readonly nodeArgs?: readonly string[];
-  /** The whole command, instead of Node with a main file, and where and as whom it runs. */
+  /** The whole command instead of Node with a main file, with its folder and account. */
   readonly command?: Pick<ChildOptions, 'command' | 'args' | 'cwd' | 'account' | 'env'>;
   readonly logLevel?: string;
-  /** Further variables, such as those of its configuration. */
+  /** More environment variables. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
 /** From the start of Node to the first poll takes about a second. */
 const READY_LIMIT_MS = 60_000;
 
-/** Starts the worker in a process of its own, against the simulator, and waits until it asks for work. */
+/** Starts a worker process against the simulator, and waits until it polls. */
 export async function startWorker(options: WorkerProcessOptions): Promise<Child> {
   const worker = await spawnWorker(options);
   const connection = Connection.lazy({ address: options.temporal.address });
@@ -45,7 +45,7 @@ export async function startWorker(options: WorkerProcessOptions): Promise<Child>
   }
 }
 
-/** The same, and does not wait. Nothing of a real tenant that the shell knows reaches it. */
+/** Starts a worker process and does not wait. It gets no ZUORA_* variable of the shell, which may name a real tenant. */
 export async function spawnWorker(options: WorkerProcessOptions): Promise<Child> {
   const { command, nodeArgs = [], pollInterval, taskQueue, logLevel, logFile, env } = options;
   const { main = join(projectRoot, 'dist', 'worker', 'main.js') } = options;
@@ -81,14 +81,14 @@ async function untilItPolls(
       namespace,
       taskQueue: { name: taskQueue },
     });
-    // The SDK's identity begins with the process id; the server also remembers workers that ended.
+    // The SDK's identity begins with the process id. The server also remembers workers that ended.
     if (pollers.some(({ identity }) => identity?.startsWith(`${worker.pid}@`))) return;
-    if (Date.now() > deadline) throw new Error(`The worker does not ask for work:\n${worker.lastLines.join('\n')}`);
+    if (Date.now() > deadline) throw new Error(`The worker does not poll:\n${worker.lastLines.join('\n')}`);
     await delay(10);
   }
 }
 
 async function failIfItEnds(worker: Child): Promise<never> {
   await worker.ended;
-  throw new Error(`The worker ended before it asked for work:\n${worker.lastLines.join('\n')}`);
+  throw new Error(`The worker ended before it polled:\n${worker.lastLines.join('\n')}`);
 }

@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module';
 import { cpus, totalmem } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
-import { newFolder, run, untilStopped } from '../chaos/command.js';
+import { newFolder, run, untilStopped } from '../command.js';
 import { billableActions } from './figures/billable-actions.js';
 import { history } from './figures/history.js';
 import { cli, start } from './figures/processes.js';
@@ -13,7 +13,7 @@ import { latency, pollLoop, throughput } from './figures/rates.js';
 import { reaction } from './figures/reaction.js';
 import { waiting } from './figures/waiting.js';
 import { openParts, type Parts } from './parts.js';
-import { inWords } from './table.js';
+import { tableOf, type Machine } from './table.js';
 
 /** In the order in which they are measured: what needs a quiet server comes before what fills it. */
 const figures = {
@@ -29,17 +29,6 @@ const figures = {
 } as const;
 type Figure = keyof typeof figures;
 const names = Object.keys(figures) as Figure[];
-
-export type Measured = { readonly [Name in Figure]?: Awaited<ReturnType<(typeof figures)[Name]>> };
-
-export interface Machine {
-  readonly cpu: string;
-  readonly cores: number;
-  readonly memoryGb: number;
-  readonly node: string;
-  readonly temporalServer: string;
-  readonly sdk: string;
-}
 
 const EXAMPLES = `
 Figures:
@@ -84,15 +73,16 @@ async function main({ only, quick = false, evidence: keepIn, json }: Flags): Pro
   const measured = await untilStopped({ keepIn, json }, async (surroundings) => {
     const parts = await openParts(surroundings, quick);
     const machine = await machineOf(parts);
-    const result: Record<string, unknown> = {};
+    const result: Record<string, object> = {};
     for (const name of names.filter((each) => only.includes(each))) {
-      surroundings.tell(`${name} …`);
+      surroundings.report(`${name} …`);
       result[name] = await figures[name](parts);
     }
-    return { result: { machine, quick, ...(result as Measured) }, evidence: result };
+    return { result: { machine, quick, figures: result }, evidence: result };
   });
   if (measured === undefined) return 130;
-  console.log(json ? JSON.stringify(measured) : inWords(measured));
+  const { machine, figures: measuredFigures } = measured;
+  console.log(json ? JSON.stringify({ machine, quick, ...measuredFigures }) : tableOf(measured));
   return 0;
 }
 

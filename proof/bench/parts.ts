@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { BillRunEmails } from '../../client/index.js';
 import { showing } from '../../client/temporal/start-attributes.js';
-import type { Surroundings } from '../chaos/command.js';
+import type { Surroundings } from '../command.js';
 import { projectRoot } from '../../scripts/project-root.js';
 import { startChild, type Child } from '../../scripts/processes.js';
 import { controlOf, type Control } from '../../scripts/simulator-control.js';

@@ -1,11 +1,25 @@
 /** The figures as people read them. */
-import type { Machine, Measured } from './main.js';
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryGb: number;
+  readonly node: string;
+  readonly temporalServer: string;
+  readonly sdk: string;
+}
 
-export function inWords({ machine, quick, ...figures }: Measured & { machine: Machine; quick: boolean }): string {
+export interface Measured {
+  readonly machine: Machine;
+  /** A few of everything. */
+  readonly quick: boolean;
+  readonly figures: Readonly<Record<string, object>>;
+}
+
+export function tableOf({ machine, quick, figures }: Measured): string {
   const { cpu, cores, memoryGb, node, temporalServer, sdk } = machine;
   return [
     `${cpu}, ${cores} cores, ${memoryGb} GB, Node ${node}, Temporal server ${temporalServer}, SDK ${sdk}`,
-    ...(quick ? ['A few of everything: these figures say nothing.'] : []),
+    ...(quick ? ['A quick trial: these figures say nothing.'] : []),
     ...Object.entries(figures).map(([name, figure]) => `${name}\n${lines(figure, '  ')}`),
   ].join('\n');
 }

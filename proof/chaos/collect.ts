@@ -40,7 +40,7 @@ const LASTING: readonly EmailState[] = ['WaitingForPost', 'Delayed', 'NeedsAtten
 export async function settle(
   workflowIds: readonly string[],
   { client }: Parts,
-  tell: (left: number) => void,
+  report: (left: number) => void,
   { finish }: { readonly finish: boolean },
 ): Promise<readonly string[]> {
   const limit = Date.now() + SETTLE_LIMIT_MS;
@@ -54,7 +54,7 @@ export async function settle(
       if (!(await settled.catch(orClosed))) open.push(workflowId);
     });
     left = open;
-    tell(left.length);
+    report(left.length);
     if (left.length === 0 || Date.now() > limit) return left;
     await delay(500);
   }

@@ -5,7 +5,7 @@
  */
 import { Command } from 'commander';
 import { clusterWithNamespace } from '../cluster/cluster.js';
-import { newFolder, run, untilStopped, wholeNumber, workerFile } from './command.js';
+import { newFolder, run, untilStopped, wholeNumber, workerFile } from '../command.js';
 import { planOf } from './plan.js';
 import { chaos, inLines, seconds, type ChaosResult } from './run.js';
 

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { judge, type Judgement } from './check.js';
 import { collect, settle } from './collect.js';
-import type { Surroundings } from './command.js';
+import type { Surroundings } from '../command.js';
 import { emailFaults } from './email-faults.js';
 import type { Evidence } from './evidence.js';
 import { startParts, type Parts, type RestartableTemporal, type Struck } from './parts.js';
@@ -39,19 +39,19 @@ export interface ChaosOptions extends Surroundings {
 }
 
 export async function chaos(plan: Plan, options: ChaosOptions): Promise<{ result: ChaosResult; evidence: Evidence }> {
-  const { tell } = options;
+  const { report } = options;
   const startedAt = Date.now();
-  tell(
+  report(
     `Plan ${plan.hash}: ${plan.billRuns.length} bill runs and ${plan.blows.length} blows in ${seconds(plan.lengthMs)}`,
   );
   const parts = await startParts(plan, { ...options, workers: WORKERS });
   const ledger = newLedger();
-  const zuoraFaults = await rage(plan, parts, ledger, tell, () => {
+  const zuoraFaults = await rage(plan, parts, ledger, report, () => {
     const { kills, serverRestarts, cuts } = parts.struck;
     const killed = kills.SIGKILL + kills.SIGTERM;
     return `${killed} workers killed, Temporal restarted ${serverRestarts} times, ${cuts} cuts`;
   });
-  const { evidence, ...judged } = await aftermath(plan, parts, ledger, zuoraFaults, tell, { finish: false });
+  const { evidence, ...judged } = await aftermath(plan, parts, ledger, zuoraFaults, report, { finish: false });
   const { kills, serverRestarts, workersGone } = parts.struck;
   const result: ChaosResult = {
     seed: plan.seed,
@@ -77,10 +77,10 @@ export async function aftermath(
   parts: Parts,
   ledger: Ledger,
   zuoraFaults: number,
-  tell: (text: string) => void,
+  report: (text: string) => void,
   { finish }: { readonly finish: boolean },
 ): Promise<Aftermath & { readonly evidence: Evidence }> {
-  tell('No more faults, all parts are up. Waiting until every run has settled');
+  report('No more faults, all parts are up. Waiting until every run has settled');
   await parts.calm();
   const numbers = plan.billRuns.map(({ number }) => number);
   const workflowIds = [...new Set(ledger.accepted.map(({ workflowId }) => workflowId))];
@@ -88,12 +88,12 @@ export async function aftermath(
   const say = (left: number): void => {
     if (left > told * 0.7) return;
     told = left;
-    tell(`${left} workflows to go`);
+    report(`${left} workflows to go`);
   };
   const open = await settle(workflowIds, parts, say, { finish });
-  if (open.length > 0) tell(`Not settled: ${open.join(', ')}`);
+  if (open.length > 0) report(`Not settled: ${open.join(', ')}`);
 
-  tell('Holding mailbox, request log, histories and audits against each other');
+  report('Holding mailbox, request log, histories and audits against each other');
   const evidence = await collect(numbers, parts, ledger);
   const { cuts, cutConnections, stalls, slowed } = parts.struck;
   return {
@@ -113,7 +113,7 @@ export async function rage(
   plan: Plan,
   parts: Parts,
   ledger: Ledger,
-  tell: (text: string) => void,
+  report: (text: string) => void,
   howFar: () => string,
 ): Promise<number> {
   const { control } = parts;
@@ -133,7 +133,7 @@ export async function rage(
     if (wait > 0) await delay(wait);
   };
   const progress = setInterval(() => {
-    tell(`${seconds(Date.now() - began)}: ${ledger.accepted.length} requests taken; ${howFar()}`);
+    report(`${seconds(Date.now() - began)}: ${ledger.accepted.length} requests taken; ${howFar()}`);
   }, 10_000);
   try {
     // One after the other, each at its time or as soon as the parts allow; connections do not wait for processes.

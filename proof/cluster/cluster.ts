@@ -37,14 +37,14 @@ const PATIENCE_MS = 2_000;
 interface Surroundings {
   /** For the logs. */
   readonly folder: string;
-  readonly tell: (text: string) => void;
+  readonly report: (text: string) => void;
   /** Is given what has to be stopped, in the order in which it was started. */
   readonly onStop: (stop: () => Promise<unknown>) => void;
 }
 
 /** @throws ToolMissing when a program is not there */
-export async function startCluster({ folder, tell, onStop }: Surroundings): Promise<Cluster> {
-  const tools = await clusterTools(tell);
+export async function startCluster({ folder, report, onStop }: Surroundings): Promise<Cluster> {
+  const tools = await clusterTools(report);
   const postgres = await startPostgres(tools, folder);
   onStop(() => postgres.stop());
   await setUpSchemas(tools, postgres);

@@ -35,7 +35,7 @@ export interface LifeResult {
 export interface LifeOptions {
   readonly billRuns: number;
   readonly folder: string;
-  readonly tell: (text: string) => void;
+  readonly report: (text: string) => void;
   readonly onStop: (stop: () => Promise<unknown>) => void;
 }
 
@@ -52,10 +52,10 @@ export async function live(
   cluster: Cluster,
   options: LifeOptions,
 ): Promise<{ readonly result: LifeResult; readonly evidence: readonly Audit[] }> {
-  const { billRuns, folder, tell, onStop } = options;
+  const { billRuns, folder, report, onStop } = options;
   const temporal = { address: cluster.address, namespace: NAMESPACE };
-  tell('Setting up the namespace and its search attributes: bill-run-emails setup --create-namespace');
-  tell(indented(await cli(temporal, {}, 'setup', '--create-namespace', '--retention', '30d')));
+  report('Setting up the namespace and its search attributes: bill-run-emails setup --create-namespace');
+  report(indented(await cli(temporal, {}, 'setup', '--create-namespace', '--retention', '30d')));
 
   const simulator = await startSimulator({ emailDelayMs: 500 });
   onStop(() => simulator.close());
@@ -71,11 +71,11 @@ export async function live(
   const client = new Client({ connection, namespace: NAMESPACE, identity: 'pipeline' });
   const emails = new BillRunEmails(client);
   onStop(() => emails.close());
-  tell(`Temporal ${temporal.address}, namespace ${NAMESPACE}; simulated Zuora ${simulator.url}; two workers`);
+  report(`Temporal ${temporal.address}, namespace ${NAMESPACE}; simulated Zuora ${simulator.url}; two workers`);
 
   const startedAt = Date.now();
   const numbers = await startBillRuns(billRuns, emails, control);
-  tell(
+  report(
     `${billRuns} bill runs are started, half of them before they post; of every third one the answer is cut off, the others are answered late`,
   );
   const workerIdentity = await attemptUnderWay(client, numbers);
@@ -84,10 +84,10 @@ export async function live(
   await lost.stop(0);
   await cluster.kill('history-2');
   const killedAt = Date.now();
-  tell(`Worker ${lost.pid} and one of two history processes are killed while that worker's calls are under way`);
+  report(`Worker ${lost.pid} and one of two history processes are killed while that worker's calls are under way`);
   await each(numbers, (number) => untilSent(emails, number, 1));
   const recoveryMs = Date.now() - killedAt;
-  tell(`All are emailed, by the other worker: the last ${seconds(recoveryMs)} after the kill`);
+  report(`All are emailed, by the other worker: the last ${seconds(recoveryMs)} after the kill`);
   await cluster.start();
 
   const request = { requestId: 'TICKET-1', requestedBy: 'alice', reason: 'wrong template' };
@@ -95,10 +95,10 @@ export async function live(
     untilFound(`${billRunKey} takes no resend`, () => emails.requestResend({ billRunKey }, request)),
   );
   await each(numbers, (number) => untilSent(emails, number, 2));
-  tell('An operator escalated all of them, and every document went out again');
+  report('An operator escalated all of them, and every document went out again');
 
   const zuora = simulatorEnvironment(simulator.url);
-  tell(`bill-run-emails doctor:\n${indented(await cli(temporal, zuora, 'doctor'))}`);
+  report(`bill-run-emails doctor:\n${indented(await cli(temporal, zuora, 'doctor'))}`);
   const faults: string[] = [];
   const listed = (await cli(temporal, {}, 'list', '--state', 'Emailed', '--limit', '0', '--json')).split('\n');
   if (listed.length !== billRuns) faults.push(`list shows ${listed.length} emailed bill runs`);
@@ -107,7 +107,7 @@ export async function live(
   await each(numbers, (number) => client.workflow.getHandle(canonicalWorkflowId(number)).result());
   const durationMs = Date.now() - startedAt;
   const replayed = await run(temporal, 'worker/replay.js', {}, '--query', "WorkflowType = 'emailBillRun'");
-  tell(`Replay of all histories: ${replayed}`);
+  report(`Replay of all histories: ${replayed}`);
 
   const audits = await Promise.all(numbers.map((billRunKey) => emails.audit({ billRunKey })));
   for (const [index, audit] of audits.entries()) faults.push(...auditFaults(numbers[index] ?? '', audit));

@@ -3,11 +3,11 @@
  * exactly one email for the first send and one for the escalation. docs/cluster.md tells what it runs.
  */
 import { Command } from 'commander';
-import { newFolder, run, untilStopped, wholeNumber } from '../chaos/command.js';
+import { newFolder, run, untilStopped, wholeNumber } from '../command.js';
 import { startCluster } from './cluster.js';
 import { live, NAMESPACE, seconds, type LifeResult } from './life.js';
 import { ToolMissing } from './tools.js';
-import { untilToldToStop } from '../../scripts/processes.js';
+import { untilSignaledToStop } from '../../scripts/processes.js';
 
 const EXAMPLES = `
 Examples:
@@ -58,8 +58,8 @@ async function main({ billRuns, evidence: keepIn, keep, json }: Flags): Promise<
     console.log(json ? JSON.stringify(result) : summary(result));
     if (keep) {
       const address = `TEMPORAL_ADDRESS=${cluster.address} TEMPORAL_NAMESPACE=${NAMESPACE}`;
-      surroundings.tell(`\nAll is left running. Try: ${address} npm run --silent cli -- list   (Ctrl-C ends it)`);
-      await untilToldToStop();
+      surroundings.report(`\nAll is left running. Try: ${address} npm run --silent cli -- list   (Ctrl-C ends it)`);
+      await untilSignaledToStop();
     }
     return lived;
   });

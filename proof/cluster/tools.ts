@@ -25,11 +25,11 @@ const SERVER_MODULE = 'go.temporal.io/server';
 const DEBIAN = '/usr/lib/postgresql';
 
 /** @throws ToolMissing that says what to install */
-export async function clusterTools(tell: (text: string) => void): Promise<ClusterTools> {
+export async function clusterTools(report: (text: string) => void): Promise<ClusterTools> {
   const initdb = postgresProgram('initdb');
   const postgres = postgresProgram('postgres');
   const account = process.getuid?.() === 0 ? unprivileged() : undefined;
-  const folder = await temporalPrograms(tell);
+  const folder = await temporalPrograms(report);
   return { server: join(folder, 'server'), schemaTool: join(folder, 'sql'), initdb, postgres, account };
 }
 
@@ -62,7 +62,7 @@ function unprivileged(): Account {
 }
 
 /** Builds them once for each version, which takes minutes, and keeps them. */
-async function temporalPrograms(tell: (text: string) => void): Promise<string> {
+async function temporalPrograms(report: (text: string) => void): Promise<string> {
   const folder = join(projectRoot, '.temporal', 'cluster', SERVER_VERSION);
   if (existsSync(folder)) return folder;
   if (onPath('go') === undefined) {
@@ -72,7 +72,7 @@ async function temporalPrograms(tell: (text: string) => void): Promise<string> {
     );
   }
   const packages = ['cmd/server', 'cmd/tools/sql'].map((path) => `${SERVER_MODULE}/${path}@${SERVER_VERSION}`);
-  tell(`Building Temporal's server: go install ${packages.join(' ')}. Once, and it takes 5 to 12 minutes on two cores`);
+  report(`Building Temporal's server: go install ${packages.join(' ')}. Once, and it takes 5 to 12 minutes on two cores`);
   const unfinished = `${folder}.unfinished`;
   mkdirSync(unfinished, { recursive: true });
   try {

@@ -4,7 +4,7 @@
  * chaos. The exit code is 0 only if nothing grew and no rule was broken.
  */
 import { Command, InvalidArgumentError } from 'commander';
-import { newFolder, run, untilStopped, wholeNumber, workerFile } from '../chaos/command.js';
+import { newFolder, run, untilStopped, wholeNumber, workerFile } from '../command.js';
 import { SHORTEST_JUDGED_MINUTES } from './flatness.js';
 import { billRunsIn, hasHeld, inWords, soak } from './run.js';
 

@@ -1,5 +1,5 @@
 /** One soak: a steady load under faults on one worker that nobody ends, and what the worker holds in the meantime. */
-import type { Surroundings } from '../chaos/command.js';
+import type { Surroundings } from '../command.js';
 import type { Evidence } from '../chaos/evidence.js';
 import { startParts } from '../chaos/parts.js';
 import { connectionBlows, hashed, linksOf, plannedBillRun, streamOf, WEATHER, type Plan } from '../chaos/plan.js';
@@ -68,12 +68,12 @@ export async function soak(
   size: SoakSize,
   surroundings: Surroundings & { readonly workerMain: string | undefined },
 ): Promise<{ result: SoakResult; evidence: Evidence & { readonly sampled: readonly Sampled[] } }> {
-  const { tell } = surroundings;
+  const { report } = surroundings;
   const startedAt = Date.now();
   const plan = soakPlan(size);
   const everyMs = Math.max(1_000, Math.round(plan.lengthMs / 200));
-  tell(`Plan ${plan.hash}: ${plan.billRuns.length} bill runs in ${size.minutes} minutes, measured every ${everyMs} ms`);
-  if (notMeasured.length > 0) tell(`Not measured, for want of Linux's /proc: ${notMeasured.join(', ')}`);
+  report(`Plan ${plan.hash}: ${plan.billRuns.length} bill runs in ${size.minutes} minutes, measured every ${everyMs} ms`);
+  if (notMeasured.length > 0) report(`Not measured, for want of Linux's /proc: ${notMeasured.join(', ')}`);
   const sampled: Sampled[] = [];
   const parts = await startParts(plan, {
     ...surroundings,
@@ -85,8 +85,8 @@ export async function soak(
   });
   const ledger = newLedger();
   const beganAt = Date.now();
-  const faults = await rage(plan, parts, ledger, tell, () => inShort(sampled));
-  const { evidence, ...outcome } = await aftermath(plan, parts, ledger, faults, tell, { finish: true });
+  const faults = await rage(plan, parts, ledger, report, () => inShort(sampled));
+  const { evidence, ...outcome } = await aftermath(plan, parts, ledger, faults, report, { finish: true });
 
   const measures = Object.keys(MEASURES) as Measure[];
   const trends = measures

@@ -14,9 +14,9 @@ export const build = {
 
   async bring(root, say) {
     say('compiling into dist/ and bundling the workflows');
-    // Taken before the sources are read: an edit in the meantime leads to another build.
+    // Before the sources are read: an edit during the build leads to another build.
     const builtFrom = stamp(root);
-    // A new folder holds nothing of sources that were deleted. It lies where dist/ does: source maps have relative paths.
+    // A new folder, so that nothing of deleted sources stays. It is beside dist/, because source maps have relative paths.
     const dist = temporaryFolder(root, 'dist');
     const compiler = join('node_modules', 'typescript', 'bin', 'tsc');
     await run(root, 'The compiler', [compiler, '--project', 'tsconfig.build.json', '--outDir', dist]);
@@ -33,7 +33,7 @@ async function run(root, what, args) {
   if (!result.ok) throw new SetupFailure(`${what} failed (${result.why}):\n${lastLines(result.output, 40)}`);
 }
 
-/** By content: a checkout of another branch and back needs no build. */
+/** A hash of the content, so switching to another branch and back needs no build. */
 function stamp(root) {
   const { include } = JSON.parse(readFileSync(join(root, 'tsconfig.build.json'), 'utf8'));
   const sources = include

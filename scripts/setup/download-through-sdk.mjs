@@ -1,10 +1,10 @@
-/** Run by temporal.mjs in a process of its own, which can be ended: `node download-through-sdk.mjs FOLDER`. */
+/** Started by temporal.mjs as a separate process, because the SDK's download has no time limit: `node download-through-sdk.mjs FOLDER`. */
 const server = { executable: { type: 'cached-download', downloadDir: process.argv[2] } };
 const failures = [];
 for (const start of ['createLocal', 'createTimeSkipping']) {
   try {
     const { TestWorkflowEnvironment } = await import('@temporalio/testing');
-    // The SDK has no way to download without a start.
+    // The SDK can only download and start together.
     const environment = await TestWorkflowEnvironment[start]({ server });
     await environment.teardown();
   } catch (error) {

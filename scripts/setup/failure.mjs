@@ -1,4 +1,4 @@
-/** What a person has to know and to do; everything else that is thrown is a fault of the set-up itself. */
+/** A failure with instructions for a person. Any other error is a defect of the setup itself. */
 export class SetupFailure extends Error {
   name = 'SetupFailure';
 }

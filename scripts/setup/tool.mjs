@@ -1,18 +1,18 @@
 import { spawn } from 'node:child_process';
 
 /**
- * Runs a tool to its end. Never throws: `{ ok, output, why }`, where `output` is what it wrote to stdout and stderr, and
- * `why` says in words how it failed.
+ * Runs a tool to its end. Never throws; returns `{ ok, output, why }` with the text of stdout and stderr, and the reason of a
+ * failure in words.
  */
 export function runTool(command, args, { cwd, limitMs, env = process.env }) {
   return new Promise((resolve) => {
-    // A process group of its own: a limit, or our own end, then ends all of it.
+    // A separate process group, so that the time limit or our own end stops all of it.
     const child = spawn(command, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     const endIt = () => {
       try {
         process.kill(-child.pid, 'SIGKILL');
       } catch {
-        // It ended in this moment.
+        // It has just ended.
       }
     };
     let output = '';

@@ -1,6 +1,6 @@
 import type { HistoryEvent } from '../../../client/history/history.js';
 import { bare, ours, withWorkers, type Parts, type Variant } from '../parts.js';
-import { lifeOf } from './history.js';
+import { lifeOf } from './life.js';
 
 /**
  * What Temporal Cloud bills for a run as actions (docs.temporal.io/cloud/actions, 2026-11): its start, each timer, signal, update

@@ -1,17 +1,16 @@
 import proto from '@temporalio/proto';
-import type { WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { createActivities } from '../../../activities/index.js';
 import { BillRunEmails } from '../../../client/index.js';
 import { indexedTypes } from '../../../client/temporal/setup.js';
-import type { HistoryEvent } from '../../../client/history/history.js';
 import { temporalBinaries } from '../../../scripts/temporal-server.js';
 import { createBillRunWorker, shippedBundle } from '../../../worker/worker.js';
 import { SIMULATOR_CREDENTIALS } from '../../../simulator/index.js';
 import { createZuora } from '../../../zuora/client.js';
-import { billRuns, type Parts, type Variant } from '../parts.js';
+import { billRuns, type Parts } from '../parts.js';
 import { actionsIn } from './billable-actions.js';
+import { eventsOf } from './life.js';
 
 const WAITS = { '10 minutes': 10 * 60_000, '1 day': 86_400_000, '30 days': 30 * 86_400_000 } as const;
 
@@ -26,18 +25,6 @@ export interface Left {
   readonly reads: number;
   /** On Temporal Cloud. */
   readonly actions: number;
-}
-
-async function eventsOf(run: WorkflowHandle): Promise<readonly HistoryEvent[]> {
-  return (await run.fetchHistory()).events ?? [];
-}
-
-/** All that is left of one bill run, when it has emailed. */
-export async function lifeOf(parts: Parts, variant: Variant, wanted: object): Promise<readonly HistoryEvent[]> {
-  const [number = ''] = await billRuns(parts, 1, wanted);
-  const run = await variant.start(number);
-  await run.result();
-  return eventsOf(run);
 }
 
 /** `history`: what a run leaves that waits so long before its bill run posts, by Temporal's time-skipping server. */
@@ -85,7 +72,7 @@ export async function history(parts: Parts): Promise<Readonly<Record<Wait, Left>
         reads: await readsOf(parts, number),
         actions: actionsIn(events),
       };
-      parts.tell(`  ${wait}: ${events.length} events`);
+      parts.report(`  ${wait}: ${events.length} events`);
     }
     return left as Record<Wait, Left>;
   });

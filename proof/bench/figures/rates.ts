@@ -1,7 +1,7 @@
 /** Ours against the least that it could be, and against what is usual; in turn, on the same server. */
 import { atOnce, bare, billRuns, ours, timed, withWorkers, type Parts, type Variant } from '../parts.js';
 import { rounded, spreadOf, type Spread } from '../statistics.js';
-import { lifeOf } from './history.js';
+import { lifeOf } from './life.js';
 
 const POSTED = { status: 'Posted', invoices: 2, creditMemos: 1 };
 /** The shortest that a worker takes: the waits are not what is measured. */
@@ -60,7 +60,7 @@ async function ratesOf(
         }),
       );
       const perSecond = (count * 1000) / ms;
-      parts.tell(`  ${variant.name}: ${rounded(perSecond)} a second`);
+      parts.report(`  ${variant.name}: ${rounded(perSecond)} a second`);
       if (round > 0) rates.get(variant)?.push(perSecond);
     }
   }

@@ -30,7 +30,7 @@ export function waiting(parts: Parts) {
       await delay(countedMs);
       const zuoraCallsPerMinute = rounded((((await reads(parts)) - readBefore) * MINUTE_MS) / countedMs);
       levels.push({ billRuns: size, memoryMb: memoryOf(pid), zuoraCallsPerMinute });
-      parts.tell(`  ${size} waiting: ${JSON.stringify(levels.at(-1))}`);
+      parts.report(`  ${size} waiting: ${JSON.stringify(levels.at(-1))}`);
     }
     const [, few, many] = levels;
     return { levels, memoryRatio: rounded((many?.memoryMb ?? NaN) / (few?.memoryMb ?? NaN)), countedMs };

@@ -3,13 +3,13 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { CommanderError, InvalidArgumentError } from 'commander';
-import { untilToldToStop } from '../../scripts/processes.js';
+import { untilSignaledToStop } from '../scripts/processes.js';
 
 /** What a run is given by the command that it belongs to. */
 export interface Surroundings {
   /** For the database and the logs. */
   readonly folder: string;
-  readonly tell: (text: string) => void;
+  readonly report: (text: string) => void;
   readonly onStop: (stop: () => Promise<unknown>) => void;
 }
 
@@ -44,14 +44,14 @@ export async function untilStopped<Result>(
   try {
     const begun = begin({
       folder,
-      tell: (text) => {
+      report: (text) => {
         if (json === undefined) console.log(text);
       },
       onStop: (stop) => stops.push(stop),
     });
     // Whatever becomes of it after it was stopped.
     begun.catch(() => undefined);
-    const done = await Promise.race([begun, untilToldToStop()]);
+    const done = await Promise.race([begun, untilSignaledToStop()]);
     if (done === undefined) return undefined;
     if (keepIn !== undefined) writeFileSync(join(folder, 'evidence.json'), JSON.stringify(done.evidence, null, 1));
     return done.result;

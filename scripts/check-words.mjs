@@ -1,0 +1,100 @@
+/**
+ * Finds words that CONTRIBUTING asks us to avoid, in code, comments, messages and documentation, and says what to write instead.
+ *
+ *     node scripts/check-words.mjs             everything but docs/, as `npm run check` does
+ *     node scripts/check-words.mjs client docs these folders
+ *
+ * Exit code 1 if there is any.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import ts from 'typescript';
+
+/** In any line: what is found, and what to write instead. */
+const WORDS = [
+  [/\bwhoever\b/i, '"anyone who", "the person who"'],
+  [/\bmend(s|ed|ing)?\b/i, '"fix"'],
+  [/\btold\b/i, '"said", "reported", "signaled"'],
+  [/\b(un)?heed(s|ed|ing)?\b/i, '"obey", "follow"'],
+  [/\bwhence\b/i, '"from where", "the start of"'],
+  [/\bwherein\b|\bwhereof\b|\bthereof\b|\bhereby\b|\bhenceforth\b/i, 'a plain sentence'],
+  [/\bfor ever\b/i, '"forever"'],
+  [/\bby chance\b/i, '"at random", "random"'],
+  [/\bis none\b/, '"is not one", "there is none"'],
+  [/(?<!\bthere )\b(?:is|was) no (?!longer\b|more\b|less\b)(?=[a-z])/i, '"is not a"'],
+  [/\b(?:is|are) at it\b|\bat it already\b/i, '"is in progress"'],
+  [/\bfor want of\b/i, '"because … is missing"'],
+  [/\b(?:cannot|can't|could not) be had\b/i, '"is not available", "cannot listen on"'],
+  [/\bas it must be\b|\bas they must be\b/i, '"valid"'],
+  [/\bguests?\b/i, '"alias"'],
+];
+
+/** In names of our own: whole words of an identifier, as camel case or underscores divide it. */
+const NAMES = [
+  [/^(told|tell|tells)$/, '"reported…", "report…", "log…"'],
+  [/^(mend|heed|whoever|whence)$/, '"fix", "obey", "anyone", "start"'],
+  [/^guests?$/, '"alias"'],
+  [/^came$/, 'a noun, such as "answer" or "outcome"'],
+];
+/** The same, for names that are only this word. */
+const WHOLE_NAMES = [
+  [/^(seen|said|asked|showing|shown|came)$/, 'a noun for the data, such as "requests", "question" or "attributes"'],
+  [/^(home|homeOf|isHome|atHome)$/, '"canonical…"'],
+];
+
+/** They quote the words. */
+const EXEMPT = new Set(['scripts/check-words.mjs', 'test/scripts/check-words.test.ts']);
+const PROSE = /\.(md|sh|py|ts|cts|mts|js|mjs|cjs)$/;
+const CODE = /\.(ts|cts|mts|js|mjs|cjs)$/;
+
+const wanted = process.argv.slice(2);
+const listed = ['ls-files', '--cached', '--others', '--exclude-standard', '--'];
+const files = execFileSync('git', [...listed, ...(wanted.length > 0 ? wanted : ['.', ':!docs'])], { encoding: 'utf8' })
+  .split('\n')
+  .filter((file) => PROSE.test(file) && !EXEMPT.has(file) && existsSync(file));
+
+const found = files.flatMap((file) => {
+  const text = readFileSync(file, 'utf8');
+  return [...inLines(text), ...(CODE.test(file) ? inNames(file, text) : [])]
+    .sort((one, other) => one.line - other.line)
+    .map(({ line, word, instead }) => `${file}:${line}  ${word}  → ${instead}`);
+});
+for (const line of new Set(found)) console.log(line);
+if (found.length > 0) {
+  console.log(`\n${new Set(found).size} words to avoid; scripts/check-words.mjs has the list.`);
+  process.exitCode = 1;
+}
+
+function inLines(text) {
+  return text.split('\n').flatMap((line, at) =>
+    WORDS.flatMap(([pattern, instead]) => {
+      const [word] = pattern.exec(line) ?? [];
+      return word === undefined ? [] : [{ line: at + 1, word: word.trim(), instead }];
+    }),
+  );
+}
+
+/** Names that a file declares or imports; names of other packages, such as a property of theirs, are only used. */
+function inNames(file, text) {
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+  const hits = [];
+  const visit = (node) => {
+    if (ts.isIdentifier(node) && node.parent.name === node && !ts.isPropertyAccessExpression(node.parent)) {
+      const instead = insteadOf(node.text);
+      const line = source.getLineAndCharacterOfPosition(node.getStart()).line + 1;
+      if (instead !== undefined) hits.push({ line, word: node.text, instead });
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return hits;
+}
+
+function insteadOf(name) {
+  const words = name
+    .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .split(/[\s_]+/);
+  const whole = WHOLE_NAMES.find(([pattern]) => pattern.test(name));
+  return (whole ?? NAMES.find(([pattern]) => words.some((word) => pattern.test(word))))?.[1];
+}
