@@ -8,7 +8,7 @@ import { BillRunEmails } from '../client/index.js';
 import { formatted } from '../client/cli/audit-formats.js';
 import * as tables from '../client/cli/tables.js';
 import { startSimulator } from '../simulator/index.js';
-import type { RunStatus, SendRecord } from '../workflows/contract/contract.js';
+import type { JobStatus, SendRecord } from '../workflows/contract/contract.js';
 import { untilSignaledToStop } from './processes.js';
 import { controlOf, emailsByDocument, type Control } from './simulator-control.js';
 import { billRunSearchAttributes, startTemporalServer } from './temporal-server.js';
@@ -166,7 +166,7 @@ function indented(text: string): string {
 /** Reports each change of the job until it is as wanted. */
 async function watchUntil(
   emails: BillRunEmails,
-  wanted: (status: RunStatus, sends: readonly SendRecord[]) => boolean,
+  wanted: (status: JobStatus, sends: readonly SendRecord[]) => boolean,
 ): Promise<void> {
   const stuckAt = Date.now() + STUCK_AFTER_MS;
   let reported = '';

@@ -1,6 +1,6 @@
 /** What really happened to the bill runs, as independent witnesses tell it: plain data, which `check.ts` judges. */
 import type { Audit, AuditEntry, AuditedSend } from '../../client/history/audit.js';
-import type { EmailBillRunInput, RunStatus, SendRecord } from '../../workflows/contract/contract.js';
+import type { EmailBillRunInput, JobStatus, SendRecord } from '../../workflows/contract/contract.js';
 import type { ScheduledAttempt } from './history.js';
 
 export interface Evidence {
@@ -73,7 +73,7 @@ export interface RunEvidence {
   readonly events: number;
   readonly input: EmailBillRunInput;
   /** The answers to the queries; null where it cannot be asked. */
-  readonly status: RunStatus | null;
+  readonly status: JobStatus | null;
   readonly sends: readonly SendRecord[];
   /** From history alone. */
   readonly attempts: readonly ScheduledAttempt[];

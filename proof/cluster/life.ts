@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
-import { BillRunEmails, BillRunEmailsError, type Audit, type RunStatus, type SendRecord } from '../../client/index.js';
+import { BillRunEmails, BillRunEmailsError, type Audit, type JobStatus, type SendRecord } from '../../client/index.js';
 import { startSimulator } from '../../simulator/index.js';
 import { canonicalWorkflowId } from '../../workflows/contract/contract.js';
 import type { Child } from '../../scripts/processes.js';
@@ -183,7 +183,7 @@ async function attemptUnderWay(client: Client, numbers: readonly string[]): Prom
 }
 
 function untilSent(emails: BillRunEmails, billRunKey: string, count: number): Promise<true> {
-  let last: { readonly status: RunStatus; readonly sends: readonly SendRecord[] } | undefined;
+  let last: { readonly status: JobStatus; readonly sends: readonly SendRecord[] } | undefined;
   return untilFound(`${billRunKey} is not sent ${count} times`, async () => {
     last = { status: await emails.status({ billRunKey }), sends: await emails.sends({ billRunKey }) };
     const accepted = last.sends.filter(({ outcome }) => outcome === 'accepted').length;

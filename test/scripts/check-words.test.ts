@@ -40,14 +40,14 @@ test('a name is found by its words, where it is declared', () => {
   const { lines } = check({
     'a.ts': [
       'const toldAt = 1;',
-      'function tellSend(isGuest: boolean, asked: string[]) {',
+      'function tellSend(isAlias: boolean, asked: string[]) {',
       '  return Date.seen + other.seen + storyteller + guestbook;',
       '}',
       'const { home } = job;',
     ].join('\n'),
   });
 
-  expect(lines.map((line) => line.split('  ')[1])).toEqual(['toldAt', 'tellSend', 'isGuest', 'asked', 'home']);
+  expect(lines.map((line) => line.split('  ')[1])).toEqual(['toldAt', 'tellSend', 'isAlias', 'asked', 'home']);
 });
 
 test('plain English passes', () => {

@@ -7,7 +7,7 @@ import type { EmailCall } from '../../proof/chaos/evidence.js';
 import type { Told } from '../../proof/chaos/history.js';
 import { attemptsBeyond, lookFaults, SLACK_MS } from '../../proof/chaos/send-rules.js';
 import type { Settings } from '../../workflows/contract/validation.js';
-import type { Attempt, EmailBillRunResult, RunStatus, SendRecord } from '../../workflows/contract/contract.js';
+import type { Attempt, EmailBillRunResult, JobStatus, SendRecord } from '../../workflows/contract/contract.js';
 import { keyParts } from '../../workflows/rules/keys.js';
 import { HOUR } from './life.js';
 import { checkNumbers } from './records.js';
@@ -15,7 +15,7 @@ import { emailsPerDocument, type Email } from './rig.js';
 
 export interface Evidence extends Told {
   readonly settings: Settings;
-  readonly status: RunStatus;
+  readonly status: JobStatus;
   readonly sends: readonly SendRecord[];
   readonly calls: readonly EmailCall[];
   /** What left Zuora before the other witnesses were heard, and after. */

@@ -1,6 +1,6 @@
 /**
- * The life of a bill run without Temporal: the pure core, a clock, and a Zuora that answers as it is told. It goes from
- * step to step as `email-bill-run.ts` does, so that the rules of sending can be shown by the day in no time.
+ * The life of an email job without Temporal: the pure rules, a clock, and a Zuora with scripted answers. It goes from step to step as
+ * `email-bill-run.ts` does, so tests live through days in no time.
  */
 import type {
   BillRun,
@@ -13,12 +13,12 @@ import type {
 import { checkInput, type Settings } from '../../workflows/contract/validation.js';
 import type { Question, RetryMessage, SendRecord } from '../../workflows/contract/contract.js';
 import { keyParts } from '../../workflows/rules/keys.js';
-import * as runs from '../../workflows/rules/job.js';
+import * as jobs from '../../workflows/rules/job.js';
 import * as messages from '../../workflows/rules/messages.js';
 import * as status from '../../workflows/rules/status.js';
-import * as steps from '../../workflows/rules/steps.js';
-import type { Run } from '../../workflows/rules/job.js';
-import type { Step } from '../../workflows/rules/steps.js';
+import * as steps from '../../workflows/rules/next-step.js';
+import type { EmailJob } from '../../workflows/rules/job.js';
+import type { Ending, Step } from '../../workflows/rules/step.js';
 import { abandonAttempt, beginAttempt, endAttempt, type AttemptPlan, type Send } from '../../workflows/rules/send.js';
 
 export const SECOND = 1_000;
@@ -41,11 +41,11 @@ export interface Call extends AttemptPlan {
   readonly number: number;
 }
 
-type Came = Receipt | LostAttempt | 'neverTaken';
-/** What comes of a call; it may send messages meanwhile, and let time pass. */
-export type Answer = (call: Call, life: Life) => Came;
+type Result = Receipt | LostAttempt | 'neverTaken';
+/** The result of a call. It may send messages meanwhile, and let time pass. */
+export type Answer = (call: Call, life: Life) => Result;
 
-/** A run that never comes to rest would turn a test into a hang. */
+/** A job that never comes to rest would turn a test into a hang. */
 const MOST_STEPS = 10_000;
 
 export interface Circumstances {
@@ -54,29 +54,29 @@ export interface Circumstances {
   /** What Zuora answers, call by call. */
   readonly answers?: readonly Answer[];
   readonly workflowId?: string;
-  /** What it answers after those; it accepts, if nothing is said. */
+  /** What it answers after those. Default: it accepts. */
   readonly otherwise?: Answer;
 }
 
 export class Life {
-  run: Run;
+  job: EmailJob;
   now = NOON;
   /** The bill run as it is in Zuora. */
   billRun: BillRun;
   readonly calls: Call[] = [];
   looks = 0;
-  /** What earlier runs of the workflow did, besides those that were lived here. */
+  /** What further earlier jobs did. */
   earlier: readonly EarlierSend[] = [];
-  /** The attempts of all runs, as history keeps them. */
+  /** The attempts of all jobs, as history keeps them. */
   private readonly history: (EarlierAttempt & { readonly served: readonly string[] })[] = [];
   private runs = 1;
   /** What Zuora shows about invoices, and how often it was looked at. */
   shows: InvoiceCount | null = { invoices: 2, emailed: 0, complete: true };
   counts = 0;
-  /** What another run took over. */
+  /** What another job took over. */
   readonly handedOver: string[] = [];
-  /** How the run ended, if it did. */
-  end: Extract<Step, { kind: 'complete' | 'cancel' | 'fail' }> | undefined;
+  /** How the job closed, if it did. */
+  end: Ending | undefined;
   private readonly answers: Answer[];
   private readonly otherwise: Answer;
   private underWay = false;
@@ -88,13 +88,13 @@ export class Life {
     otherwise = accepts(),
     workflowId = 'email-bill-run/BR-00000001',
   }: Circumstances = {}) {
-    this.run = runs.openRun(settingsOf(input), { workflowId, firstRunId: 'first-run', now: this.now });
+    this.job = jobs.openJob(settingsOf(input), { workflowId, firstRunId: 'first-run', now: this.now });
     this.billRun = { ...POSTED, ...billRun };
     this.answers = [...answers];
     this.otherwise = otherwise;
   }
 
-  /** Goes on until somebody or time is waited for, or the run is over. */
+  /** Continues until the job waits or closes. */
   go(): this {
     if (this.underWay) return this;
     this.underWay = true;
@@ -105,7 +105,7 @@ export class Life {
     return this;
   }
 
-  /** Lets time pass, and wakes the run whenever it asked to be woken. */
+  /** Lets time pass, and wakes the job when it wants to be woken. */
   pass(duration: number): this {
     const until = this.now + duration;
     this.go();
@@ -133,71 +133,77 @@ export class Life {
   }
 
   resend(argument?: unknown): this {
-    return this.tell(() => {
-      messages.receiveResend(this.run, argument, this.now);
+    return this.receive(() => {
+      messages.receiveResend(this.job, argument, this.now);
     });
   }
 
   retry(argument?: RetryMessage | null): this {
-    return this.tell(() => {
-      messages.receiveRetry(this.run, argument, this.now);
+    return this.receive(() => {
+      messages.receiveRetry(this.job, argument, this.now);
     });
   }
 
   hold(argument?: unknown): this {
-    return this.tell(() => {
-      messages.receiveHold(this.run, argument, this.now);
+    return this.receive(() => {
+      messages.receiveHold(this.job, argument, this.now);
     });
   }
 
   release(argument?: unknown): this {
-    return this.tell(() => {
-      messages.receiveRelease(this.run, argument, this.now);
+    return this.receive(() => {
+      messages.receiveRelease(this.job, argument, this.now);
     });
   }
 
   finish(argument?: unknown): this {
-    return this.tell(() => {
-      messages.receiveFinish(this.run, argument, this.now);
+    return this.receive(() => {
+      messages.receiveFinish(this.job, argument, this.now);
     });
   }
 
   cancel(): this {
-    return this.tell(() => {
-      this.run.canceled = true;
+    return this.receive(() => {
+      this.job.canceled = true;
     });
   }
 
-  /** The run continues as new: its successor knows what fits into JSON. */
+  /** The job continues as new: its record survives as JSON. */
   continueAsNew(): this {
-    if (!this.underWay) this.run = JSON.parse(JSON.stringify(this.run)) as Run;
+    if (!this.underWay) this.job = JSON.parse(JSON.stringify(this.job)) as EmailJob;
     return this.go();
   }
 
-  /** The run is terminated, if it is not over, and another one started under the same id. */
+  /** The job is terminated, if it is open, and another one starts under the same id. */
   startAgain(input: Circumstances['input'] = {}): this {
     if (this.underWay) return this;
     this.runs += 1;
     this.end = undefined;
     const firstRunId = `run-${this.runs}`;
-    this.run = runs.openRun(settingsOf(input), { workflowId: this.run.workflowId, firstRunId, now: this.now });
+    this.job = jobs.openJob(settingsOf(input), { workflowId: this.job.workflowId, firstRunId, now: this.now });
     return this.go();
   }
 
   get step(): Step {
-    return steps.nextStep(this.run, this.now);
+    return steps.nextStep(this.job, this.now);
   }
 
   get state(): string {
-    return status.stateOf(this.run, this.now);
+    return this.step.state;
+  }
+
+  /** The state with its reason, such as `Waiting coolDown`. */
+  get stateAndReason(): string {
+    const { state, reason } = this.step;
+    return reason === null ? state : `${state} ${reason}`;
   }
 
   get question(): Question | null {
-    return steps.questionOf(this.run, this.now);
+    return steps.questionOf(this.job, this.now);
   }
 
   get sends(): readonly SendRecord[] {
-    return status.sendsOf(this.run);
+    return status.sendsOf(this.job);
   }
 
   /** The last send's record. */
@@ -209,7 +215,7 @@ export class Life {
 
   /** The reasons for which messages were ignored. */
   get ignored(): readonly string[] {
-    return this.run.ignored.last.map(({ reason }) => reason);
+    return this.job.ignored.last.map(({ reason }) => reason);
   }
 
   /** The key of each call, without the part that all keys of a bill run share. */
@@ -217,41 +223,41 @@ export class Life {
     return this.calls.map(({ idempotencyKey }) => idempotencyKey.replace(`bill-run-email/${POSTED.id}/`, ''));
   }
 
-  /** A message to a run that is over does not arrive. */
-  private tell(receive: () => void): this {
-    if (this.end === undefined) receive();
+  /** A message to a closed job does not arrive. */
+  private receive(change: () => void): this {
+    if (this.end === undefined) change();
     return this.go();
   }
 
   /** @returns whether there was something to do */
   private take(): boolean {
     if (this.end !== undefined) return false;
-    steps.settle(this.run, this.now);
-    status.noteState(this.run, this.now);
+    steps.settle(this.job, this.now);
     const step = this.step;
+    status.noteState(this.job, step, this.now);
     switch (step.kind) {
       case 'watch':
-        runs.followHint(this.run, this.now);
+        jobs.followHint(this.job, this.now);
         if (step.lastSeenStatus === this.billRun.status) return false;
         this.look();
         return true;
       case 'look':
         this.look();
         return true;
-      case 'recall': {
+      case 'lookUp': {
         const asked = [...step.requests];
         const ids = asked.map(({ requestId }) => requestId);
         const found = [...this.earlier, ...this.earlierSends()].filter(({ requestIds }) =>
           requestIds.some((id) => ids.includes(id)),
         );
-        runs.recordEarlier(this.run, asked, found);
+        jobs.recordEarlier(this.job, asked, found);
         return true;
       }
       case 'handOver': {
         const asked = [...step.requests];
         this.handedOver.push(...asked.map(({ requestId }) => `${requestId} to ${step.to}`));
         const results = asked.map(({ requestId }) => ({ requestId, result: 'joined' as const }));
-        runs.recordHandover(this.run, asked, results);
+        jobs.recordHandover(this.job, asked, results);
         return true;
       }
       case 'count':
@@ -274,7 +280,7 @@ export class Life {
   /** As `client/history/earlier-sends.ts` finds them in event histories. */
   private earlierSends(): readonly EarlierSend[] {
     const past = this.history.filter(({ runId, idempotencyKey: key }) => {
-      return runId !== this.run.firstRunId && key.includes('/resend/');
+      return runId !== this.job.firstRunId && key.includes('/resend/');
     });
     const intents = new Set(past.map(({ idempotencyKey }) => keyParts(idempotencyKey).intent));
     return [...intents].map((intent) => {
@@ -285,7 +291,7 @@ export class Life {
 
   private look(): void {
     this.looks += 1;
-    runs.recordLook(this.run, this.billRun, this.now);
+    jobs.recordLook(this.job, this.billRun, this.now);
   }
 
   private attempt(send: Send): void {
@@ -299,13 +305,13 @@ export class Life {
     if (plan === undefined) return;
     const call: Call = { ...plan, at: startedAt, number };
     this.calls.push(call);
-    const came = (this.answers.shift() ?? this.otherwise)(call, this);
-    if (came !== 'neverTaken' && (!('called' in came) || came.called)) {
+    const result = (this.answers.shift() ?? this.otherwise)(call, this);
+    if (result !== 'neverTaken' && (!('called' in result) || result.called)) {
       const { idempotencyKey, trackId, requestIds: served = [] } = plan;
-      this.history.push({ runId: this.run.firstRunId, idempotencyKey, trackId, startedAt, came, served });
+      this.history.push({ runId: this.job.firstRunId, idempotencyKey, trackId, startedAt, result, served });
     }
-    if (came === 'neverTaken') abandonAttempt(send, this.now);
-    else endAttempt(send, plan, came, { startedAt, now: this.now, jitter: 0.5 });
+    if (result === 'neverTaken') abandonAttempt(send, this.now);
+    else endAttempt(send, plan, result, { startedAt, now: this.now, jitter: 0.5 });
   }
 }
 
@@ -315,7 +321,7 @@ function settingsOf(input: Circumstances['input']): Settings {
   return value;
 }
 
-/** A run that has gone as far as it goes by itself. */
+/** A job that has continued as far as it can by itself. */
 export function begin(circumstances?: Circumstances): Life {
   return new Life(circumstances).go();
 }
@@ -351,7 +357,7 @@ export function busy(retryAfterMs: number | null = null): Answer {
   return replies({ verdict: 'notExecuted', httpStatus: 429, retryAfterMs });
 }
 
-/** HTTP 500: carried out or not, nobody knows. */
+/** HTTP 500: executed or not, it is not known. */
 export function breaks(): Answer {
   return replies({
     verdict: 'unknown',

@@ -11,7 +11,7 @@ import { checkInput, type Settings } from '../../workflows/contract/validation.j
 import {
   canonicalWorkflowId,
   type EmailBillRunInput,
-  type RunStatus,
+  type JobStatus,
   type SendRecord,
 } from '../../workflows/contract/contract.js';
 import { checkEnd, checkRules, type Evidence } from './evidence.js';
@@ -157,7 +157,7 @@ export class Life {
     return requests.filter(({ method }) => method === 'POST');
   }
 
-  status(): Promise<RunStatus> {
+  status(): Promise<JobStatus> {
     return this.query('status');
   }
 

@@ -18,7 +18,7 @@ import {
   canonicalWorkflowId,
   type EmailBillRunInput,
   type EmailBillRunResult,
-  type RunStatus,
+  type JobStatus,
   type SendRecord,
 } from '../../workflows/contract/contract.js';
 import { createZuora } from '../../zuora/client.js';
@@ -195,14 +195,14 @@ export async function openRig({
       );
     },
 
-    status: (handle: WorkflowHandle) => handle.query<RunStatus>('status'),
+    status: (handle: WorkflowHandle) => handle.query<JobStatus>('status'),
     sends: (handle: WorkflowHandle) => handle.query<SendRecord[]>('sends'),
     result: (handle: WorkflowHandle) => handle.result() as Promise<EmailBillRunResult>,
 
     /** Waits until the run is in a state, and answers with its status. */
-    async state(handle: WorkflowHandle, state: RunStatus['state']): Promise<RunStatus> {
+    async state(handle: WorkflowHandle, state: JobStatus['state']): Promise<JobStatus> {
       return until(
-        () => handle.query<RunStatus>('status'),
+        () => handle.query<JobStatus>('status'),
         (status) => status.state === state,
       );
     },

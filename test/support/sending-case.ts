@@ -9,7 +9,7 @@ import type {
   EmailBillRunInput,
   Question,
   RetryMessage,
-  RunStatus,
+  JobStatus,
   SendRecord,
 } from '../../workflows/contract/contract.js';
 import { failureOf, until, type Email, type Rig } from './rig.js';
@@ -261,7 +261,7 @@ export class Case {
     await this.over();
   }
 
-  status(right: (status: RunStatus) => boolean): Promise<RunStatus> {
+  status(right: (status: JobStatus) => boolean): Promise<JobStatus> {
     return until(() => this.rig.status(this.run), right);
   }
 
@@ -353,7 +353,7 @@ export class Case {
   }
 
   /** Rule 5, for every row: what is not certain ends at a person, in words; @returns those that are no question. */
-  private async told(status: RunStatus, sends: readonly SendRecord[]): Promise<readonly string[]> {
+  private async told(status: JobStatus, sends: readonly SendRecord[]): Promise<readonly string[]> {
     const last = sends.at(-1);
     const asksWhatToDo = (): void => {
       expect(status.question?.text).toMatch(/\b(finish|retry)\b/i);

@@ -4,7 +4,7 @@ import { detailsOf } from '../../workflows/rules/details.js';
 import * as runs from '../../workflows/rules/job.js';
 import * as messages from '../../workflows/rules/messages.js';
 import * as status from '../../workflows/rules/status.js';
-import * as steps from '../../workflows/rules/steps.js';
+import * as steps from '../../workflows/rules/next-step.js';
 import { undecodableMark } from '../../workflows/contract/undecodable.js';
 import { quoted, sendSummary, summary, wellFormed } from '../../workflows/rules/words.js';
 import {
@@ -60,8 +60,8 @@ const phases: readonly (readonly [string, () => Life])[] = [
 test.each(phases)('the run shows as %s at that phase', (state, at) => {
   const life = at();
   expect(life.state).toBe(state);
-  expect(status.statusOf(life.run, life.now).state).toBe(state);
-  expect(detailsOf(life.run, life.now)).toContain(`### ${state}`);
+  expect(status.statusOf(life.job, life.now).state).toBe(state);
+  expect(detailsOf(life.job, life.now)).toContain(`### ${state}`);
 });
 
 describe('resend', () => {
@@ -84,7 +84,7 @@ describe('resend', () => {
 
   test('requests that arrive while a resend is held before its first attempt join it', () => {
     const life = begin().hold().resend({ requestId: 'A' }).resend({ requestId: 'B' });
-    expect(messages.requestResend(life.run, { requestId: 'C' }, life.now)).toEqual({ requestId: 'C', ordinal: 2 });
+    expect(messages.requestResend(life.job, { requestId: 'C' }, life.now)).toEqual({ requestId: 'C', ordinal: 2 });
     life.release();
     expect(servedBy(life).slice(1)).toEqual([['A', 'B', 'C']]);
     expect(life.keys).toEqual(['first/1', 'resend/A/1']);
@@ -97,7 +97,7 @@ describe('resend', () => {
 
   test('a request that arrives between the attempts of a resend waits for the next send', () => {
     const life = begin().willAnswer(busy()).resend({ requestId: 'A' }).resend({ requestId: 'B' });
-    expect(status.statusOf(life.run, life.now).pendingRequests).toMatchObject([{ requestId: 'B' }]);
+    expect(status.statusOf(life.job, life.now).pendingRequests).toMatchObject([{ requestId: 'B' }]);
     life.pass(MINUTE);
     expect(servedBy(life).slice(1)).toEqual([['A'], ['B']]);
     expect(life.keys).toEqual(['first/1', 'resend/A/1', 'resend/A/1', 'resend/B/1']);
@@ -134,7 +134,7 @@ describe('resend', () => {
   test('a request without an id is never lost to a caller who took the id that it would get', () => {
     const life = begin().resend({ requestId: 'first-run-1' }).resend();
     expect(servedBy(life)).toEqual([['first-run-0'], ['first-run-1'], ['first-run-2']]);
-    messages.requestResend(life.run, {}, life.now);
+    messages.requestResend(life.job, {}, life.now);
     expect(servedBy(life.go()).at(-1)).toEqual(['first-run-3']);
   });
 
@@ -142,13 +142,13 @@ describe('resend', () => {
     const life = begin({ billRun: { status: 'Completed' } });
     const reason = '€'.repeat(1_000);
     for (let index = 0; index < 500; index++)
-      messages.receiveResend(life.run, { requestId: `R-${index}`, reason }, NOON);
+      messages.receiveResend(life.job, { requestId: `R-${index}`, reason }, NOON);
     expect(JSON.stringify(life.continueAsNew().run).length).toBeLessThan(1_000_000);
-    expect(life.run.ignored.count).toBeGreaterThan(100);
+    expect(life.job.ignored.count).toBeGreaterThan(100);
     expect(life.ignored.at(-1)).toContain('as many requests as it can keep');
-    expect(messages.faultsOfResend(life.run, {})).toEqual([expect.stringContaining('as many requests')]);
+    expect(messages.faultsOfResend(life.job, {})).toEqual([expect.stringContaining('as many requests')]);
     life.change({ status: 'Posted' });
-    expect(life.send.requests.length + life.run.ignored.count).toBe(501);
+    expect(life.send.requests.length + life.job.ignored.count).toBe(501);
   });
 
   test('starting with resend twice asks once: the request has a fixed id', () => {
@@ -197,7 +197,7 @@ describe('resend', () => {
   test('the update answers with the send that will serve the request', () => {
     for (const [, at] of phases) {
       const life = at();
-      const { requestId, ordinal } = messages.requestResend(life.run, { requestId: 'X' }, life.now);
+      const { requestId, ordinal } = messages.requestResend(life.job, { requestId: 'X' }, life.now);
       life
         .change({ status: 'Posted' })
         .release()
@@ -208,11 +208,11 @@ describe('resend', () => {
 
   test('the update is rejected with the reason where it cannot be served', () => {
     const life = begin().resend({ requestId: 'A' });
-    expect(messages.faultsOfResend(life.run, undefined)).toEqual([]);
-    expect(messages.faultsOfResend(life.run, { requestId: 'A' })).toEqual(['request A was made before']);
-    expect(messages.faultsOfResend(life.run, { requestId: 7 })).toEqual([expect.stringMatching(/^requestId must be/)]);
+    expect(messages.faultsOfResend(life.job, undefined)).toEqual([]);
+    expect(messages.faultsOfResend(life.job, { requestId: 'A' })).toEqual(['request A was made before']);
+    expect(messages.faultsOfResend(life.job, { requestId: 7 })).toEqual([expect.stringMatching(/^requestId must be/)]);
     life.finish();
-    expect(messages.faultsOfResend(life.run, {})).toEqual(['the run is closing; start it again with resend']);
+    expect(messages.faultsOfResend(life.job, {})).toEqual(['the run is closing; start it again with resend']);
   });
 });
 
@@ -258,15 +258,15 @@ describe('hold and release', () => {
   test('a held run says so at once, also between attempts', () => {
     const life = begin({ answers: [busy(HOUR)] }).hold();
     expect(life.state).toBe('Held');
-    expect(status.statusOf(life.run, life.now).held).toBe(true);
-    expect(status.statusOf(life.run, life.now).waitingFor).toMatch(/^release/);
+    expect(status.statusOf(life.job, life.now).held).toBe(true);
+    expect(status.statusOf(life.job, life.now).waitingFor).toMatch(/^release/);
     expect(life.pass(2 * HOUR).state).toBe('Held');
   });
 
   test('an open question counts more than a hold, which the details tell beside it', () => {
     const life = begin({ answers: [refuses()] }).hold();
     expect(life.state).toBe('NeedsAttention');
-    expect(detailsOf(life.run, life.now)).toContain('On hold');
+    expect(detailsOf(life.job, life.now)).toContain('On hold');
   });
 
   test('a second hold and a release of nothing are ignored, in words', () => {
@@ -306,14 +306,14 @@ describe('finish and cancel', () => {
       const life = begin({ answers: [during(close, accepts())] });
       expect(life.end?.kind).toBe(kind);
       expect(life.send.outcome).toBe('accepted');
-      expect(status.resultOf(life.run, 'Finished').unsettled).toEqual([]);
+      expect(status.resultOf(life.job, 'Finished').unsettled).toEqual([]);
     }
   });
 
   test('an attempt under way that ends as unknown is closed as unknown, and named', () => {
     const life = begin({ answers: [during((it) => it.finish(), cutOff())] });
     expect(life.end).toEqual({ kind: 'complete', state: 'Finished' });
-    expect(status.resultOf(life.run, 'Finished').unsettled).toEqual([
+    expect(status.resultOf(life.job, 'Finished').unsettled).toEqual([
       'send 1 (resend=false): it is not known whether the documents were emailed',
     ]);
   });
@@ -330,7 +330,7 @@ describe('finish and cancel', () => {
   test('requests that no send serves any more are named', () => {
     const late = begin({ answers: [during((it) => it.finish().resend({ requestId: 'LATE' }), accepts())] });
     expect(late.end).toEqual({ kind: 'complete', state: 'Finished' });
-    expect(status.resultOf(late.run, 'Finished').unsettled).toEqual([
+    expect(status.resultOf(late.job, 'Finished').unsettled).toEqual([
       'request LATE (resend=true): no send was begun for it',
     ]);
     const early = begin({ ...unposted, input: { requestId: 'JOB' } }).finish();
@@ -390,10 +390,10 @@ describe('Malformed messages', () => {
     '%s with nonsense changes nothing but its own mention, with the reason',
     (name) => {
       const life = begin({ answers: [refuses()] });
-      const before = structuredClone(life.run);
+      const before = structuredClone(life.job);
       for (const argument of nonsense) life[name](argument as never);
-      const { ignored } = life.run;
-      expect(life.run).toEqual({ ...before, ignored });
+      const { ignored } = life.job;
+      expect(life.job).toEqual({ ...before, ignored });
       expect(ignored.count).toBe(nonsense.length);
       for (const { message, at, reason } of ignored.last) {
         expect([message, at]).toEqual([name, new Date(NOON).toISOString()]);
@@ -412,8 +412,8 @@ describe('Malformed messages', () => {
 
   test('the last 50 are kept word for word, and all are counted', () => {
     const life = begin();
-    for (let index = 0; index < 120; index++) messages.receiveUnknown(life.run, `signal-${index}`, life.now);
-    const { ignored } = status.statusOf(life.run, life.now);
+    for (let index = 0; index < 120; index++) messages.receiveUnknown(life.job, `signal-${index}`, life.now);
+    const { ignored } = status.statusOf(life.job, life.now);
     expect(ignored.count).toBe(120);
     expect(ignored.last.map(({ message }) => message)).toEqual(
       Array.from({ length: 50 }, (_, index) => `signal-${index + 70}`),
@@ -441,7 +441,7 @@ describe('What people read', () => {
       answers: [refuses(evil)],
     });
     life.retry({ reason: evil, requestedBy: evil, ordinal: 9 });
-    const lines = detailsOf(life.run, life.now).split('\n');
+    const lines = detailsOf(life.job, life.now).split('\n');
     expect(lines.filter((line) => line.startsWith('### '))).toEqual(['### NeedsAttention']);
     for (const line of lines.filter((each) => each.includes('PAID'))) {
       const outsideOfCode = line.split('`').filter((_, index) => index % 2 === 0);
@@ -470,11 +470,11 @@ describe('What people read', () => {
 
   test('a question comes with what an operator can do, as signals to copy', () => {
     const life = begin({ answers: [refuses()] });
-    const details = detailsOf(life.run, life.now);
+    const details = detailsOf(life.job, life.now);
     expect(details).toContain('**A person is asked (send 1):** Zuora refused to email the documents');
     expect(details).toContain('signal **retry** with `{"ordinal":1,"requestedBy":"you","reason":"why"}` tries again');
     expect(details).not.toContain('sendAnyway');
-    expect(detailsOf(begin(skipping).run, NOON)).toContain('"sendAnyway":true');
+    expect(detailsOf(begin(skipping).job, NOON)).toContain('"sendAnyway":true');
   });
 
   const note = '`{"requestedBy":"you","reason":"why"}`';
@@ -595,7 +595,7 @@ describe('What people read', () => {
   test('no signal that a run offers is ignored', () => {
     for (const [, at] of phases) {
       const offered = at();
-      for (const [, name = '', json = ''] of detailsOf(offered.run, offered.now).matchAll(
+      for (const [, name = '', json = ''] of detailsOf(offered.job, offered.now).matchAll(
         /signal \*\*(\w+)\*\* with `(.*?)`/g,
       )) {
         const life = at();
@@ -615,22 +615,22 @@ describe('What people read', () => {
 
   test('the details say since when a state lasts, what comes next, and who holds the run', () => {
     const life = begin({ ...unposted, input: { requestedBy: 'pipeline', reason: 'month end' } }).pass(HOUR);
-    expect(detailsOf(life.run, life.now)).toContain('Since 2026-03-02 12:00:00 UTC.');
+    expect(detailsOf(life.job, life.now)).toContain('Since 2026-03-02 12:00:00 UTC.');
     expect(detailsOf(life.continueAsNew().run, life.now)).toContain(
       'Started 2026-03-02 12:00:00 UTC, asked for by `pipeline`: `month end`.',
     );
-    expect(detailsOf(life.run, life.now)).toContain(
+    expect(detailsOf(life.job, life.now)).toContain(
       'Waiting for somebody to post the bill run: its documents are generated, but not posted; at the latest until ' +
         '2026-04-01 12:00:00 UTC, then the run fails as NotPosted, and nothing is emailed. Once it has posted, its documents are emailed.',
     );
     life.hold({ requestedBy: 'alice', reason: 'wrong template' }).change({ status: 'Posted' }).pass(HOUR);
-    expect(detailsOf(life.run, life.now)).toMatch(/^### Held\n\nSince 2026-03-02 13:00:00 UTC\./);
-    expect(detailsOf(life.run, life.now)).toContain(
+    expect(detailsOf(life.job, life.now)).toMatch(/^### Held\n\nSince 2026-03-02 13:00:00 UTC\./);
+    expect(detailsOf(life.job, life.now)).toContain(
       'On hold since 2026-03-02 13:00:00 UTC, by `alice`: `wrong template`. No attempt is started until `release`.',
     );
     life.release();
-    expect(detailsOf(life.run, life.now)).not.toContain('On hold');
-    expect(detailsOf(life.run, life.now)).toContain(
+    expect(detailsOf(life.job, life.now)).not.toContain('On hold');
+    expect(detailsOf(life.job, life.now)).toContain(
       'Waiting for an escalation, or the end of the run; at the latest until 2026-03-09 14:00:00 UTC, then the run closes.',
     );
   });
@@ -640,39 +640,39 @@ describe('What people read', () => {
     for (let index = 0; index < 2_000; index++) {
       life.resend({ requestId: `R${index}`, requestedBy: `${index}`.padEnd(200, 'x'), reason: 'x'.repeat(100) });
     }
-    expect(detailsOf(life.run, life.now)).toContain('- 1998 more requests');
-    expect(detailsOf(life.run, life.now).length).toBeLessThan(5_000);
+    expect(detailsOf(life.job, life.now)).toContain('- 1998 more requests');
+    expect(detailsOf(life.job, life.now).length).toBeLessThan(5_000);
     life.change({ status: 'Posted' });
-    expect(detailsOf(life.run, life.now)).toContain(' and others');
-    expect(detailsOf(life.run, life.now).length).toBeLessThan(5_000);
+    expect(detailsOf(life.job, life.now)).toContain(' and others');
+    expect(detailsOf(life.job, life.now).length).toBeLessThan(5_000);
   });
 
   test('status, sends, state and details can be read at every phase, and change nothing', () => {
     for (const [, at] of phases) {
       for (const end of [(life: Life) => life, (life: Life) => life.finish(), (life: Life) => life.cancel()]) {
         const life = end(at());
-        const before = structuredClone(life.run);
+        const before = structuredClone(life.job);
         for (const now of [life.now, life.now + 13 * HOUR, life.now + 365 * DAY]) {
-          expect(detailsOf(life.run, now)).toContain(status.stateOf(life.run, now));
-          expect(status.statusOf(life.run, now).state).toBe(status.stateOf(life.run, now));
+          expect(detailsOf(life.job, now)).toContain(status.stateOf(life.job, now));
+          expect(status.statusOf(life.job, now).state).toBe(status.stateOf(life.job, now));
         }
-        expect(life.run).toEqual(before);
-        steps.settle(life.run, life.now);
-        expect(life.run).toEqual(before);
+        expect(life.job).toEqual(before);
+        steps.settle(life.job, life.now);
+        expect(life.job).toEqual(before);
       }
     }
   });
 
   test('the result of an emailed run names its sends, and leaves nothing unsettled', () => {
     const life = begin({ input: { escalationWindow: '0s' } });
-    expect(status.resultOf(life.run, 'Emailed')).toEqual({
+    expect(status.resultOf(life.job, 'Emailed')).toEqual({
       state: 'Emailed',
       billRunNumber: 'BR-00000001',
       billRunId: life.billRun.id,
       sends: life.sends,
       unsettled: [],
     });
-    expect(runs.acceptedSends(life.run)).toBe(1);
+    expect(runs.acceptedSends(life.job)).toBe(1);
   });
 
   test('a run that fails unsettled says what is open, and what to do', () => {

@@ -17,7 +17,7 @@ import { controlOf } from '../../scripts/simulator-control.js';
 import { billRunSearchAttributes, startTemporalServer } from '../../scripts/temporal-server.js';
 import { startWorker } from '../../scripts/worker-process.js';
 import { startSimulator } from '../../simulator/index.js';
-import { TASK_QUEUE, type RunStatus } from '../../workflows/contract/contract.js';
+import { TASK_QUEUE, type JobStatus } from '../../workflows/contract/contract.js';
 import { checkEnd, type Evidence } from '../support/evidence.js';
 import { DAY, HOUR, MINUTE, SECOND } from '../support/life.js';
 import {
@@ -508,7 +508,7 @@ async function drain(life: Life): Promise<void> {
   life.posted = true;
   await life.tell('release');
   await life.tell('billRunPosted');
-  const ended: readonly RunStatus['state'][] = ['Emailed', 'Skipped', 'Delayed', 'NeedsAttention'];
+  const ended: readonly JobStatus['state'][] = ['Emailed', 'Skipped', 'Delayed', 'NeedsAttention'];
   await soon(
     'an end or a question',
     async () => [await life.isOver(), await life.status()] as const,

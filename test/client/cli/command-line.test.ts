@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { projectRoot } from '../../../scripts/project-root.js';
 import { simulatorEnvironment } from '../../../scripts/simulator-control.js';
 import { temporalBinaries } from '../../../scripts/temporal-server.js';
-import { TASK_QUEUE, type RunStatus, type SendRecord } from '../../../workflows/contract/contract.js';
+import { TASK_QUEUE, type JobStatus, type SendRecord } from '../../../workflows/contract/contract.js';
 import type { Audit, Diagnosis } from '../../../client/index.js';
 import { cli, json, run, type Ended } from '../../support/command-line.js';
 import { emailsPerDocument, openRig, until, type Rig } from '../../support/rig.js';
@@ -28,7 +28,7 @@ describe('bill-run-emails', () => {
     expect(started).toMatchObject({ workflowId: `email-bill-run/${number}`, result: 'started' });
     expect(await json(cli('start', number, '--json'))).toMatchObject({ result: 'joined' });
     await until(
-      () => json<RunStatus>(cli('status', number, '--json')),
+      () => json<JobStatus>(cli('status', number, '--json')),
       ({ state }) => state === 'Emailed',
     );
     const resend = await json<{ requestId: string }>(cli('resend', number, '--requested-by', 'alice', '--json'));
@@ -65,7 +65,7 @@ describe('bill-run-emails', () => {
     expect(sends.map(({ resend, requests }) => [resend, requests.map(({ requestId }) => requestId)])).toEqual([
       [true, ['T-1']],
     ]);
-    expect((await json<RunStatus>(cli('status', number, '--json'))).ignored.count).toBe(0);
+    expect((await json<JobStatus>(cli('status', number, '--json'))).ignored.count).toBe(0);
     await cli('finish', number);
   });
 
@@ -206,7 +206,7 @@ describe("Temporal's own command line", () => {
     );
     expect(status.state).toBe('Emailed');
 
-    const asked = await json<{ queryResult: RunStatus[] }>(
+    const asked = await json<{ queryResult: JobStatus[] }>(
       temporal('workflow', 'query', '--workflow-id', id, '--type', 'status', '-o', 'json'),
     );
     expect(JSON.stringify(asked)).toContain('"Emailed"');

@@ -13,7 +13,7 @@ import { keyParts } from '../../../workflows/rules/keys.js';
 import { detailsOf } from '../../../workflows/rules/details.js';
 import * as runs from '../../../workflows/rules/job.js';
 import { statusOf } from '../../../workflows/rules/status.js';
-import * as steps from '../../../workflows/rules/steps.js';
+import * as steps from '../../../workflows/rules/next-step.js';
 import { pendingRequests, type Run } from '../../../workflows/rules/job.js';
 import {
   cutOff,
@@ -344,7 +344,7 @@ const flag = fc.constantFrom(true, false, undefined);
 const resends = fc.constantFrom('A', 'B', 'C', '__proto__', '\ud83d\ude42', 'first-run-1', undefined).map(
   (requestId) =>
     new Act(`resend(${JSON.stringify(requestId)})`, (world, life) => {
-      if (requestId === undefined || !Object.hasOwn(life.run.requestIds, requestId)) world.requests += 1;
+      if (requestId === undefined || !Object.hasOwn(life.job.requestIds, requestId)) world.requests += 1;
       if (requestId !== undefined) world.requestIds.add(requestId);
       life.resend(requestId === undefined ? undefined : { requestId });
     }),
@@ -387,9 +387,9 @@ const nonsense = fc
   .map(
     ([name, argument]) =>
       new Act(`nonsense ${name}(${JSON.stringify(argument)})`, (_, life) => {
-        const { count } = life.run.ignored;
+        const { count } = life.job.ignored;
         life[name as 'resend'](argument);
-        expect(life.run.ignored.count, 'nonsense is ignored, and counted').toBe(count + 1);
+        expect(life.job.ignored.count, 'nonsense is ignored, and counted').toBe(count + 1);
       }),
   );
 

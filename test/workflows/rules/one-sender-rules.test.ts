@@ -62,7 +62,7 @@ describe('A request that an earlier run served', () => {
     ]);
     // Its escalation window ended long ago, and nothing else is to be done.
     expect(life.end).toEqual({ kind: 'complete', state: 'Emailed' });
-    expect(resultOf(life.run, 'Emailed').unsettled).toEqual([]);
+    expect(resultOf(life.job, 'Emailed').unsettled).toEqual([]);
   });
 
   test('is not sent again either when it comes while a first send waits, and takes nobody’s place', () => {
@@ -71,7 +71,7 @@ describe('A request that an earlier run served', () => {
     life.go().resend({ requestId: 'T-1' });
     expect(life.state).toBe('Delayed');
     expect(life.ignored).toEqual([expect.stringMatching(/^request T-1: an earlier run \(earlier-run\) emailed/)]);
-    expect(statusOf(life.run, life.now).pendingRequests).toEqual([]);
+    expect(statusOf(life.job, life.now).pendingRequests).toEqual([]);
   });
 
   test('does not keep requests that come with it from being sent, under a key of their own', () => {
@@ -171,20 +171,20 @@ describe('A run whose id is not the bill run’s own', () => {
 
   test('hands over what arrives while it hands over', () => {
     const life = new Life({ ...guest, input: { requestId: 'JOB' } });
-    const asked = [...life.run.queue];
+    const asked = [...life.job.queue];
     life.hold().resend({ requestId: 'T-1' });
     expect(life.state).toBe('Held');
-    recordHandover(life.run, asked, [{ requestId: 'JOB', result: 'joined' }]);
+    recordHandover(life.job, asked, [{ requestId: 'JOB', result: 'joined' }]);
     expect(life.release().handedOver).toEqual(['T-1 to email-bill-run/BR-00000001']);
     expect(life.end).toEqual({ kind: 'complete', state: 'HandedOver' });
   });
 
   test('names what another run did not take over', () => {
     const life = new Life({ ...guest, input: { requestId: 'JOB' } }).hold();
-    recordHandover(life.run, life.run.queue, [{ requestId: 'JOB', result: 'canceled' }]);
+    recordHandover(life.job, life.job.queue, [{ requestId: 'JOB', result: 'canceled' }]);
     life.release();
     expect(life.end).toEqual({ kind: 'complete', state: 'HandedOver' });
-    expect(resultOf(life.run, 'HandedOver')).toMatchObject({
+    expect(resultOf(life.job, 'HandedOver')).toMatchObject({
       handedOverTo: 'email-bill-run/BR-00000001',
       unsettled: [expect.stringContaining('was canceled before') as string],
     });
@@ -204,7 +204,7 @@ describe('A run whose id is not the bill run’s own', () => {
 
   test('refuses the update, with the id to ask, as soon as that is known', () => {
     const life = new Life(guest).hold();
-    expect(messages.faultsOfResend(life.run, {})).toEqual([expect.stringContaining('ask email-bill-run/BR-00000001')]);
+    expect(messages.faultsOfResend(life.job, {})).toEqual([expect.stringContaining('ask email-bill-run/BR-00000001')]);
     const unread = new Life({ workflowId: 'job-17' });
     expect(messages.faultsOfResend(unread.run, {})).toEqual([expect.stringContaining('not known yet')]);
     expect(messages.faultsOfResend(new Life().run, {})).toEqual([]);
@@ -244,6 +244,6 @@ describe('What Zuora shows about the documents', () => {
   test('does not change how long the question stays open', () => {
     const life = begin({ input: { attentionWindow: '7 days' }, answers: Array.from({ length: 400 }, cutOff) });
     life.pass(13 * HOUR);
-    expect(statusOf(life.run, life.now).until).toMatch(/^2026-03-(09|10)T/);
+    expect(statusOf(life.job, life.now).until).toMatch(/^2026-03-(09|10)T/);
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { trackId } from '../../../workflows/rules/keys.js';
 import * as runs from '../../../workflows/rules/job.js';
 import * as status from '../../../workflows/rules/status.js';
-import * as steps from '../../../workflows/rules/steps.js';
+import * as steps from '../../../workflows/rules/next-step.js';
 import { coolDownEnd } from '../../../workflows/rules/send-step.js';
 import { recordOf, verdictOfKey } from '../../../workflows/rules/send.js';
 import {
@@ -89,14 +89,14 @@ describe('Rule 1: posted first', () => {
 
   test('a bill run that fell back from posting is waited for, and the wait says what to do', () => {
     const life = begin({ billRun: { status: 'PostInProgress' } }).change({ status: 'Completed' });
-    expect(status.statusOf(life.run, life.now).waitingFor).toContain('could not post all of its documents');
+    expect(status.statusOf(life.job, life.now).waitingFor).toContain('could not post all of its documents');
     life.change({ status: 'PostInProgress' }).change({ status: 'Posted' });
     expect(life.state).toBe('Emailed');
   });
 
   test('a first look that fails for good ends the run with its own reason', () => {
     const life = begin({ billRun: { status: 'Completed' } });
-    runs.recordFailedLook(life.run, 'NotPosted', 'there is no such bill run');
+    runs.recordFailedLook(life.job, 'NotPosted', 'there is no such bill run');
     const message = 'there is no such bill run; nothing was emailed';
     expect(life.go().end).toEqual({ kind: 'fail', type: 'NotPosted', message });
   });
@@ -161,7 +161,7 @@ describe('Rule 2: one attempt, one call', () => {
     const meanwhile = (life: Life): void => {
       life.resend().finish().cancel();
       const before = life.sends;
-      steps.settle(life.run, life.now);
+      steps.settle(life.job, life.now);
       expect(life.sends).toEqual(before);
       expect(life.step).toMatchObject({ kind: 'wait', until: Infinity });
     };
@@ -487,7 +487,7 @@ describe('Rule 4: no attempt under a forgotten key', () => {
   test('a worker whose clock is a day ahead does not use up a key, and is not asked again and again', () => {
     const life = begin({ answers: Array.from({ length: 3 }, () => makesNoCall('keyTooOld')) });
     expect(life.calls).toHaveLength(1);
-    expect(status.statusOf(life.run, life.now).waitingFor).toContain('a worker whose clock is right');
+    expect(status.statusOf(life.job, life.now).waitingFor).toContain('a worker whose clock is right');
     life.pass(30 * MINUTE);
     expect(life.calls).toHaveLength(4);
     expect(life.send).toMatchObject({ outcome: 'accepted', note: null });
@@ -702,7 +702,7 @@ describe('Rule 6: look before the first attempt', () => {
     expect(life.state).toBe('Delayed');
     expect(life.question).toMatchObject({ kind: 'delayed', needsSendAnyway: true });
     expect(life.send.outcome).toBe('pending');
-    expect(status.statusOf(life.run, life.now).until).toBe(iso(NOON + 23 * HOUR));
+    expect(status.statusOf(life.job, life.now).until).toBe(iso(NOON + 23 * HOUR));
     life.pass(23 * HOUR - 1);
     expect(life.calls).toEqual([]);
     life.pass(1);
@@ -815,7 +815,7 @@ describe('Rule 7: history answers the auditor', () => {
     const copy = structuredClone(before);
     life.retry().resend();
     expect(before).toEqual(copy);
-    const [send] = life.run.sends;
+    const [send] = life.job.sends;
     expect(send && recordOf(send)).not.toEqual(copy);
   });
 

@@ -174,7 +174,7 @@ describe('A question', () => {
   test('comes up in the midst of a wait, after 15 minutes of trouble', () => {
     const life = begin({ otherwise: cutOff() }).pass(14 * MINUTE);
     expect(life.step).toMatchObject({ kind: 'wait', until: NOON + 15 * MINUTE });
-    expect(statusOf(life.run, life.now).waitingFor).toMatch(/^attempt 9, after /);
+    expect(statusOf(life.job, life.now).waitingFor).toMatch(/^attempt 9, after /);
   });
 
   test.each([

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { recordFailedLook, recordHandover } from '../../../workflows/rules/job.js';
 import { statusOf } from '../../../workflows/rules/status.js';
-import * as steps from '../../../workflows/rules/steps.js';
+import * as steps from '../../../workflows/rules/next-step.js';
 import {
   accepts,
   begin,
@@ -22,7 +22,7 @@ const iso = (at: number): string => new Date(at).toISOString();
 
 /** The run's last send, for what no message does to it. */
 function sendIn(life: Life) {
-  const send = life.run.sends.at(-1);
+  const send = life.job.sends.at(-1);
   if (send === undefined) throw new Error('no send was begun');
   return send;
 }
@@ -55,9 +55,9 @@ describe('A bill run that does not post', () => {
 describe('A look that fails for good', () => {
   test('after the post names what it leaves open', () => {
     const life = begin({ answers: [busy(HOUR)] });
-    recordFailedLook(life.run, 'NotPosted', 'the bill run is gone');
+    recordFailedLook(life.job, 'NotPosted', 'the bill run is gone');
     life.resend({ requestId: 'T-1' });
-    expect(steps.nextStep(life.run, life.now)).toEqual({
+    expect(steps.nextStep(life.job, life.now)).toEqual({
       kind: 'fail',
       type: 'Unsettled',
       message: expect.stringMatching(/^the bill run is gone; send 1 .*; request T-1 /) as string,
@@ -68,7 +68,7 @@ describe('A look that fails for good', () => {
 describe('An attempt', () => {
   test('under way is waited for by its number', () => {
     let read: string | null = null;
-    const reads = during((life) => (read = statusOf(life.run, life.now).waitingFor), accepts());
+    const reads = during((life) => (read = statusOf(life.job, life.now).waitingFor), accepts());
     begin({ answers: [busy(), reads] }).pass(MINUTE);
     expect(read).toBe("Zuora's answer to attempt 2");
   });
@@ -78,26 +78,26 @@ describe('An attempt', () => {
     const send = sendIn(life);
     send.shown = null;
     const due = send.nextAttemptAt;
-    expect(steps.nextStep(life.run, due)).toMatchObject({ kind: 'attempt' });
-    life.run.held = true;
-    expect(steps.nextStep(life.run, due)).toMatchObject({ kind: 'count', until: Infinity });
+    expect(steps.nextStep(life.job, due)).toMatchObject({ kind: 'attempt' });
+    life.job.held = true;
+    expect(steps.nextStep(life.job, due)).toMatchObject({ kind: 'count', until: Infinity });
   });
 
   test('is not kept waiting by a look at what Zuora shows, which gives up when it is due', () => {
     const life = begin({ otherwise: cutOff() }).pass(HOUR);
     const send = sendIn(life);
     send.shown = null;
-    expect(steps.nextStep(life.run, life.now)).toEqual({ kind: 'count', send, until: send.nextAttemptAt });
+    expect(steps.nextStep(life.job, life.now)).toEqual({ kind: 'count', send, until: send.nextAttemptAt });
     life.pass(12 * HOUR);
     sendIn(life).shown = null;
-    expect(steps.nextStep(life.run, life.now)).toMatchObject({ kind: 'count', until: Infinity });
+    expect(steps.nextStep(life.job, life.now)).toMatchObject({ kind: 'count', until: Infinity });
   });
 });
 
 describe('A question', () => {
   test('counts more than a hold, also while attempts go on', () => {
     const life = begin({ otherwise: cutOff() }).pass(HOUR).hold();
-    const { state, waitingFor } = statusOf(life.run, life.now);
+    const { state, waitingFor } = statusOf(life.job, life.now);
     expect([state, waitingFor]).toEqual(['NeedsAttention', expect.stringMatching(/^attempt \d+, after /)]);
   });
 
@@ -108,8 +108,8 @@ describe('A question', () => {
 
   test('stays as it is while a fresh look is under way', () => {
     const life = begin({ billRun: { lastEmailSentTime: iso(NOON) } });
-    life.run.lookWanted = true;
-    steps.settle(life.run, NOON + 2 * DAY);
+    life.job.lookWanted = true;
+    steps.settle(life.job, NOON + 2 * DAY);
     expect(sendIn(life)).toMatchObject({ outcome: 'pending', askedAt: NOON });
   });
 });
@@ -143,7 +143,7 @@ describe('Requests', () => {
     life.earlier = [earlier('unknown')];
     life.go().resend({ requestId: 'T-1' });
     expect(life.sends).toHaveLength(1);
-    expect(life.run.repeated).toHaveLength(1);
+    expect(life.job.repeated).toHaveLength(1);
     expect(life.ignored).toEqual([]);
     life.pass(2 * HOUR);
     expect(life.keys).toEqual(['resend/T-2/1', 'resend/T-2/1', 'resend/T-1/1']);
@@ -162,13 +162,13 @@ describe('Requests', () => {
     const life = new Life({ input: { resend: true, requestId: 'T-2' }, answers: [busy(HOUR)] });
     life.earlier = [earlier('accepted')];
     life.go().resend({ requestId: 'T-1' });
-    expect(life.run.ignored.last).toMatchObject([{ message: 'resend' }]);
+    expect(life.job.ignored.last).toMatchObject([{ message: 'resend' }]);
   });
 
   test('go to another run a hundred at a time', () => {
     const life = new Life({ workflowId: 'email-bill-run/8ad09e208b1a' }).hold();
     for (let number = 1; number <= 100; number++) life.resend({ requestId: `T-${number}` });
-    life.run.held = false;
+    life.job.held = false;
     const step = life.step;
     expect(step).toMatchObject({ kind: 'handOver', to: 'email-bill-run/BR-00000001' });
     expect(step.kind === 'handOver' && step.requests).toHaveLength(100);
@@ -182,9 +182,9 @@ describe('A run that is closed', () => {
     ['canceled', 'Finished'],
   ] as const)('after its requests were %s by another is %s', (result, state) => {
     const life = new Life({ workflowId: 'email-bill-run/8ad09e208b1a', input: { requestId: 'JOB' } }).hold();
-    recordHandover(life.run, [...life.run.queue], [{ requestId: 'JOB', result }]);
-    life.run.held = false;
-    life.run.finish = {};
+    recordHandover(life.job, [...life.job.queue], [{ requestId: 'JOB', result }]);
+    life.job.held = false;
+    life.job.finish = {};
     expect(life.step).toEqual({ kind: 'complete', state });
   });
 
