@@ -26,7 +26,7 @@ import {
   type RunStatus,
   type SendRecord,
 } from '../workflows/contract/contract.js';
-import { quoted } from '../workflows/rules/words.js';
+import { quoted } from '../workflows/rules/text.js';
 import type { Audit } from './history/audit.js';
 import { connect } from './temporal/connection.js';
 import { inTurns, STARTS_AT_ONCE, tryEach, type Tried } from './many.js';

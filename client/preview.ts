@@ -1,8 +1,8 @@
 /** A dry run: what would be emailed now, and what would hold it back. It reads Zuora, changes nothing, and needs no Temporal. */
 import { checkInput, type Settings } from '../workflows/contract/validation.js';
-import { hasNoDocuments, holdingBack, type Look } from '../workflows/rules/send-step.js';
-import { willNotPost } from '../workflows/rules/steps.js';
-import * as words from '../workflows/rules/words.js';
+import { hasNoDocuments, obstaclesIn, type Look } from '../workflows/rules/send-step.js';
+import { waitingFor, willNotPost } from '../workflows/rules/waiting.js';
+import * as words from '../workflows/rules/text.js';
 import { createZuora, ZuoraFailure, type Scope, type Zuora } from '../zuora/client.js';
 import { ConfigurationError, zuoraConfiguration, type ZuoraConfiguration } from '../zuora/configuration.js';
 import { namesOf, type BillingDocument, type DocumentKind, type DocumentList } from '../zuora/documents.js';
@@ -147,7 +147,7 @@ export function previewOf(reading: Reading, settings: Pick<Settings, 'coolDownMs
     previewed(document, posted),
   );
   const notPosted = posted ? [] : [heldUntilPosted(reading)];
-  const first = holdingBack(reading, settings, at).map(({ kind, ...rest }): HeldBack => {
+  const first = obstaclesIn(reading, settings, at).map(({ kind, ...rest }): HeldBack => {
     const until = 'until' in rest ? rest.until : null;
     return { kind, text: textOf(kind, reading, until), until: until === null ? null : new Date(until).toISOString() };
   });
@@ -215,7 +215,7 @@ function heldUntilPosted({ billRun }: Reading): HeldBack {
   const text = willNotPost(billRun.status)
     ? `The bill run ended as ${status}. It will not post, and a run started now fails as NotPosted.`
     : `Nothing is emailed before the bill run is posted. A run waits for ` +
-      `${words.posting(status, false, hasNoDocuments(billRun))}.`;
+      `${waitingFor(status, { postingFailed: false, empty: hasNoDocuments(billRun) })}.`;
   return { kind: 'notPosted', text, until: null };
 }
 

@@ -3,7 +3,7 @@ import type { LoadedDataConverter } from '@temporalio/common';
 import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { AttemptInput, EarlierAttempt, LostAttempt, Receipt } from '../../workflows/contract/activities.js';
 import { keyParts } from '../../workflows/rules/keys.js';
-import { lostAttempt } from '../../workflows/lost-attempt.js';
+import { lostAttempt } from '../../workflows/contract/activity-failures.js';
 import { firstOf, isOver, timeOf, type HistoryEvent, type RunHistory } from './history.js';
 
 /** An attempt that may have reached Zuora. */
@@ -35,7 +35,7 @@ export async function attemptsByIntent(
   for await (const { runId, events } of histories) {
     for (const attempt of await attemptsIn(events, converter)) {
       // A reset copies events: the attempt then stands in both histories.
-      const copy = JSON.stringify([attempt.trackId, attempt.startedAt, attempt.came]);
+      const copy = JSON.stringify([attempt.trackId, attempt.startedAt, attempt.result]);
       if (copies.has(copy)) continue;
       copies.add(copy);
       const { intent } = keyParts(attempt.idempotencyKey);
@@ -53,10 +53,10 @@ async function attemptsIn(events: readonly HistoryEvent[], converter: LoadedData
     const input = await firstOf(converter, scheduled.input?.payloads);
     // Another application may have used the id before.
     if (!isAttempt(input)) continue;
-    const came = await endOf(events, String(event.eventId), converter);
-    if (came === 'neverTaken' || ('called' in came && !came.called)) continue;
+    const result = await endOf(events, String(event.eventId), converter);
+    if (result === 'neverTaken' || ('called' in result && !result.called)) continue;
     const { idempotencyKey, trackId, resend, requestIds: served = [] } = input;
-    attempts.push({ idempotencyKey, trackId, resend, served, startedAt: timeOf(event), came });
+    attempts.push({ idempotencyKey, trackId, resend, served, startedAt: timeOf(event), result });
   }
   return attempts;
 }

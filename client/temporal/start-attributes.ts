@@ -13,7 +13,7 @@ export async function showing<T>(
 ): Promise<T> {
   const { billRunNumber, emailState, emailSends } = searchAttributes;
   const typedSearchAttributes = new TypedSearchAttributes([
-    { key: emailState, value: 'WaitingForPost' },
+    { key: emailState, value: 'Waiting' },
     { key: emailSends, value: 0 },
     ...(isBillRunId(billRunKey) ? [] : [{ key: billRunNumber, value: billRunKey }]),
   ]);
