@@ -34,13 +34,11 @@ export default tseslint.config(
   { ignores: ['dist/', 'node_modules/', '.temporal/', '.dev/', '.setup-*', '.stryker-tmp/', 'coverage/'] },
   js.configs.recommended,
   {
-    files: ['**/*.{ts,cts}'],
+    files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       '@typescript-eslint/consistent-type-imports': 'error',
-      // The one way to import in CommonJS that TypeScript leaves us.
-      '@typescript-eslint/no-require-imports': ['error', { allowAsImport: true }],
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       '@typescript-eslint/no-unused-vars': ['error', { ignoreRestSiblings: true }],

@@ -29,7 +29,7 @@ import {
 import { quoted } from '../workflows/rules/text.js';
 import type { Audit } from './history/audit.js';
 import { connect } from './temporal/connection.js';
-import { inTurns, STARTS_AT_ONCE, tryEach, type Tried } from './many.js';
+import { STARTS_AT_ONCE, tryEach, type Tried } from './many.js';
 import { BillRunEmailsError, valid } from './failures/errors.js';
 import {
   alreadyEmailed,
@@ -189,11 +189,9 @@ export class BillRunEmails {
     inputs: Iterable<EmailBillRunInput>,
     { again = false, concurrency = STARTS_AT_ONCE }: { again?: boolean; concurrency?: number } = {},
   ): AsyncGenerator<StartedOne, void, undefined> {
-    const start = inTurns(
-      (input: EmailBillRunInput) => this.start(input, { again }),
-      ({ billRunKey }) => billRunKey,
-    );
-    for await (const { item: input, tried } of tryEach(inputs, start, concurrency)) yield { input, ...tried };
+    const start = (input: EmailBillRunInput): Promise<StartResult> => this.start(input, { again });
+    const options = { atOnce: concurrency, keyOf: ({ billRunKey }: EmailBillRunInput) => billRunKey };
+    for await (const { item: input, tried } of tryEach(inputs, start, options)) yield { input, ...tried };
   }
 
   /**

@@ -1,82 +1,63 @@
-/** The same for many: so many at once, answered in their order. */
+/** The same call for many items: several at once, answered in the order of the items. */
+import type { LimitFunction } from 'p-limit';
 import { failureIn, type Failure } from './failures/errors.js';
 
-/** How many bill runs are started, asked or told at once, unless somebody says otherwise. */
+/** How many calls run at once by default. */
 export const AT_ONCE = 10;
 export const STARTS_AT_ONCE = 25;
 
 export type Tried<R> = { readonly ok: true; readonly value: R } | { readonly ok: false; readonly error: Failure };
 
+export interface ManyOptions<T> {
+  /** Default: 10. */
+  readonly atOnce?: number;
+  /** Items of the same key are called for one after the other, in their order. Default, and null: no such limit. */
+  readonly keyOf?: (item: T) => string | null;
+}
+
 /**
- * Does the same for each. A failure of one does not keep the others from it, but a Temporal that is away does: each would take
- * as long as a call may take.
+ * Calls `ask` for each item. One failure does not stop the rest. After `atOnce` failures of the connection in a row the remaining
+ * items are reported as not tried, because each of them would run into its full deadline.
  */
 export async function* tryEach<T, R>(
   items: Iterable<T>,
   ask: (item: T) => Promise<R>,
-  atOnce = AT_ONCE,
+  { atOnce = AT_ONCE, keyOf }: ManyOptions<T> = {},
 ): AsyncGenerator<{ readonly item: T; readonly tried: Tried<R> }, void, undefined> {
-  let awayInARow = 0;
+  const { pMapIterable } = await import('p-map');
+  const askInTurn = keyOf === undefined ? ask : await inTurns(ask, keyOf);
   const notTried: Failure = {
     type: 'TemporalUnavailable',
-    message: `not tried, for Temporal did not answer for the ${atOnce} before`,
+    message: `not tried, because Temporal did not answer for the ${atOnce} before`,
   };
+  let connectionFailures = 0;
   const attempt = async (item: T): Promise<{ item: T; tried: Tried<R> }> => {
-    if (awayInARow >= atOnce) return { item, tried: { ok: false, error: notTried } };
+    if (connectionFailures >= atOnce) return { item, tried: { ok: false, error: notTried } };
     try {
-      return { item, tried: { ok: true, value: await ask(item) } };
+      return { item, tried: { ok: true, value: await askInTurn(item) } };
     } catch (error) {
       return { item, tried: { ok: false, error: failureIn(error) } };
     }
   };
-  for await (const done of inOrder(items, atOnce, attempt)) {
+  for await (const done of pMapIterable(items, attempt, { concurrency: atOnce })) {
     const { tried } = done;
-    awayInARow = !tried.ok && tried.error.type === 'TemporalUnavailable' ? awayInARow + 1 : 0;
+    connectionFailures = !tried.ok && tried.error.type === 'TemporalUnavailable' ? connectionFailures + 1 : 0;
     yield done;
   }
 }
 
-/**
- * Asks about two of the same key one after the other, in their order, so that it is the later one that joins.
- *
- * @param keyOf null: one of its own
- */
-export function inTurns<T, R>(
+/** Two starts of the same bill run go in their order, so that the second one joins the first. */
+async function inTurns<T, R>(
   ask: (item: T) => Promise<R>,
   keyOf: (item: T) => string | null,
-): (item: T) => Promise<R> {
-  const underWay = new Map<string, Promise<unknown>>();
-  return async (item) => {
+): Promise<(item: T) => Promise<R>> {
+  const { default: pLimit } = await import('p-limit');
+  const limits = new Map<string, LimitFunction>();
+  return (item) => {
     const key = keyOf(item);
     if (key === null) return ask(item);
-    const before = underWay.get(key);
-    const answer = before === undefined ? ask(item) : before.then(() => ask(item));
-    const settled = answer.then(
-      () => undefined,
-      () => undefined,
-    );
-    underWay.set(key, settled);
-    try {
-      return await answer;
-    } finally {
-      if (underWay.get(key) === settled) underWay.delete(key);
-    }
+    const limit = limits.get(key) ?? pLimit(1);
+    limits.set(key, limit);
+    return limit(ask, item);
   };
-}
-
-/** `ask` must not throw. */
-async function* inOrder<T, R>(
-  items: Iterable<T>,
-  atOnce: number,
-  ask: (item: T) => Promise<R>,
-): AsyncGenerator<R, void, undefined> {
-  const underWay: Promise<R>[] = [];
-  for (const item of items) {
-    underWay.push(ask(item));
-    const [first] = underWay;
-    if (underWay.length < atOnce || first === undefined) continue;
-    yield await first;
-    void underWay.shift();
-  }
-  for (const answer of underWay) yield await answer;
 }

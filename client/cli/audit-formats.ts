@@ -1,4 +1,5 @@
 /** An audit for people, for spreadsheets, and as a page of its own that can be attached to a ticket. */
+import { stringify } from 'csv-stringify/sync';
 import type { Audit, AuditedSend, AuditEntry } from '../history/audit.js';
 import { columns } from './columns.js';
 
@@ -57,16 +58,20 @@ function rowsOfSend({ resend, requestIds, outcome, attempts }: AuditedSend): str
 
 const FIELDS = ['at', 'event', 'text', 'identity', 'requestedBy', 'workflowId', 'runId', 'eventId'] as const;
 
-/** RFC 4180, with a header; one line for each entry. */
+/**
+ * RFC 4180, with a header and one line for each entry. Spreadsheets run text that begins like a formula, and messages hold what
+ * anybody typed, so such text gets an apostrophe in front.
+ */
 function auditCsv({ entries }: Audit): string {
-  const rows = [FIELDS, ...entries.map((entry) => FIELDS.map((field) => String(entry[field] ?? '')))];
-  return rows.map((row) => row.map(cell).join(',')).join('\r\n');
-}
-
-/** Spreadsheets take what begins like a formula for one, whoever wrote it. */
-function cell(text: string): string {
-  const harmless = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+  return stringify([...entries], {
+    header: true,
+    columns: [...FIELDS],
+    record_delimiter: 'windows',
+    eof: false,
+    // The library by itself quotes a CR LF, and neither of the two alone.
+    quoted_match: /[\r\n]/,
+    escape_formulas: true,
+  });
 }
 
 /** Needs nothing but a browser: no script, no font and no picture from elsewhere. */

@@ -1,20 +1,17 @@
 /** Commands that are about one bill run or about many. */
 import { readFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
+import type { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
-import { AT_ONCE, tryEach, type Tried } from '../many.js';
+import { tryEach, type ManyOptions, type Tried } from '../many.js';
 import { BillRunEmailsError, EXIT } from '../failures/errors.js';
 
 export interface BillRunsOptions {
   readonly file?: string | undefined;
 }
 
-/** From so many on, a person at a terminal is told how far it is. */
+/** A terminal shows a progress bar from this many bill runs on. */
 const MANY = 25;
-
-/** Of the bar that shows it, in characters. */
-const BAR = 20;
 
 export function onBillRuns(program: Command, name: string, description: string): Command {
   return program
@@ -59,40 +56,36 @@ export function mistake(message: string): BillRunEmailsError {
 }
 
 /**
- * Does the same for each, as `tryEach` does, and shows on a terminal how far it is.
+ * Does the same for each, as `tryEach` does, with a progress bar on a terminal.
  *
- * @param done what has been done to those that the progress counts: asked, told
- * @param options.silent `tell` prints nothing
+ * @param done what happened to the ones that the bar counts, such as `asked`
+ * @param options.silent `report` prints nothing
  */
 export async function forEach<T, R>(
   items: readonly T[],
   ask: (item: T) => Promise<R>,
-  tell: (item: T, tried: Tried<R>) => void,
+  report: (item: T, tried: Tried<R>) => void,
   done: string,
-  { silent = false, atOnce = AT_ONCE }: { silent?: boolean; atOnce?: number } = {},
+  { silent = false, ...options }: ManyOptions<T> & { silent?: boolean } = {},
 ): Promise<void> {
-  // Where each is told on the same terminal, those lines are the progress.
+  // Lines on the same terminal are a progress of their own.
   const shown = process.stderr.isTTY && (silent || !process.stdout.isTTY) && items.length >= MANY;
-  const show = (text: string): void => {
-    // To the line's begin, and what stood there is gone.
-    if (shown) process.stderr.write(`\r\x1b[K${text}`);
-  };
-  let count = 0;
+  const bar = shown ? await progressBar(done) : undefined;
+  bar?.start(items.length, 0);
   try {
-    show(progress(0, items.length, done));
-    for await (const { item, tried } of tryEach(items, ask, atOnce)) {
-      tell(item, tried);
-      count += 1;
-      show(progress(count, items.length, done));
+    for await (const { item, tried } of tryEach(items, ask, options)) {
+      report(item, tried);
+      bar?.increment();
     }
   } finally {
-    show('');
+    bar?.stop();
   }
 }
 
-function progress(count: number, all: number, done: string): string {
-  const bar = '#'.repeat(Math.floor((BAR * count) / all)).padEnd(BAR, '-');
-  return `[${bar}] ${done} ${count} of ${all}`;
+async function progressBar(done: string): Promise<SingleBar> {
+  const { SingleBar, Presets } = await import('cli-progress');
+  const format = `[{bar}] ${done} {value} of {total}`;
+  return new SingleBar({ format, barsize: 20, clearOnComplete: true, stream: process.stderr }, Presets.legacy);
 }
 
 /** The exit code for several bill runs is the highest of theirs. */
@@ -105,23 +98,24 @@ export function canAsk(): boolean {
   return process.stdin.isTTY && process.stderr.isTTY;
 }
 
-/** Whether a person says yes. To leave, by Ctrl-C or the end of the input, is a no. */
+/** Whether a person says yes. Ctrl-C, Ctrl-D and the end of the input are a no. */
 export async function confirmed(
-  question: string,
+  message: string,
   { input, output }: { input: NodeJS.ReadableStream; output: NodeJS.WritableStream } = {
     input: process.stdin,
     output: process.stderr,
   },
 ): Promise<boolean> {
-  const asking = createInterface({ input, output });
-  const answer = await new Promise<string | undefined>((resolve) => {
-    asking.question(`${question} [y/N] `, resolve);
-    asking.once('close', () => {
-      resolve(undefined);
-    });
+  const { default: confirm } = await import('@inquirer/confirm');
+  const closed = new AbortController();
+  // The prompt itself would wait forever after Ctrl-D: readline then closes, and pauses its input.
+  input.once('pause', () => {
+    closed.abort();
   });
-  asking.close();
-  // Whoever left is still on the line of the question.
-  if (answer === undefined) output.write('\n');
-  return /^y(es)?$/i.test((answer ?? '').trim());
+  try {
+    return await confirm({ message, default: false }, { input, output, signal: closed.signal });
+  } catch (error) {
+    if (error instanceof Error && ['ExitPromptError', 'AbortPromptError'].includes(error.name)) return false;
+    throw error;
+  }
 }

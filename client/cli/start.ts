@@ -3,7 +3,7 @@ import { Option } from 'commander';
 import type { EmailBillRunInput } from '../../workflows/contract/contract.js';
 import type { StartResult } from '../bill-run-emails.js';
 import type { FileLine } from './bill-run-file.js';
-import { inTurns, STARTS_AT_ONCE, type Tried } from '../many.js';
+import { STARTS_AT_ONCE, type Tried } from '../many.js';
 import { BillRunEmailsError, EXIT, exitCodeOfFailure } from '../failures/errors.js';
 import * as tables from './tables.js';
 import { contentsOf, forEach, mistake, noteExitCode, onBillRuns, type BillRunsOptions } from './bill-runs.js';
@@ -89,14 +89,11 @@ async function startEach(
   await connected((emails) =>
     forEach(
       lines,
-      inTurns(
-        async ({ input, fault }: Line) => {
-          if (fault !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${fault}`);
-          // What is in a file is checked by the start itself.
-          return emails.start({ ...defaults, ...input } as EmailBillRunInput, { again });
-        },
-        ({ input }) => keyOf(input),
-      ),
+      async ({ input, fault }: Line) => {
+        if (fault !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${fault}`);
+        // What is in a file is checked by the start itself.
+        return emails.start({ ...defaults, ...input } as EmailBillRunInput, { again });
+      },
       ({ line, input }, tried) => {
         const told = { ...optional('line', line), billRunKey: keyOf(input), ...resultOf(tried) };
         count.set(told.result, (count.get(told.result) ?? 0) + 1);
@@ -104,7 +101,7 @@ async function startEach(
         print(json, told, inWords(told));
       },
       'started',
-      { atOnce: concurrency },
+      { atOnce: concurrency, keyOf: ({ input }) => keyOf(input) },
     ),
   );
   const counted = [...count].map(([result, number]) => `${number} ${result}`);

@@ -1,14 +1,6 @@
-/** Rejects when the time is over; what was asked for goes on. */
+import pTimeout from 'p-timeout';
+
+/** Rejects after the deadline; the call itself goes on. */
 export async function within<T>(deadlineMs: number, ask: () => Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error(`no answer within ${deadlineMs / 1000} s`));
-    }, deadlineMs);
-  });
-  try {
-    return await Promise.race([ask(), deadline]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return pTimeout(ask(), { milliseconds: deadlineMs, message: `no answer within ${deadlineMs / 1000} s` });
 }

@@ -56,13 +56,12 @@ afterAll(async () => {
 
 test('holds what runs, and nothing else', () => {
   const kinds = packed.files.map(({ path }) => path.replace(/^(dist\/\w+\/).*?((\.d)?\.c?[jt]s)$/, '$1*$2'));
-  const libraries = ['activities', 'callouts', 'encryption', 'services', 'worker', 'workflows', 'zuora'];
+  const libraries = ['activities', 'callouts', 'encryption', 'environment', 'worker', 'workflows', 'zuora'];
   expect([...new Set(kinds)].sort()).toEqual(
     [
       ...['LICENSE', 'README.md', 'package.json'],
       ...['dist/build-id', 'dist/workflow-bundle-encrypted.js', 'dist/workflow-bundle.js'],
       ...['client', ...libraries].flatMap((name) => [`dist/${name}/*.js`, `dist/${name}/*.d.ts`]),
-      ...['dist/client/*.cjs', 'dist/client/*.d.cts'],
     ].sort(),
   );
 });
@@ -73,7 +72,11 @@ test('publint and are-the-types-wrong find nothing', async () => {
   const types = await checkPackage(tarball);
 
   expect(messages).toEqual([]);
-  expect(types).toMatchObject({ types: { kind: 'included' }, problems: [] });
+  expect(types).toMatchObject({ types: { kind: 'included' } });
+  // An ES module: Node 20.19 and up can require() it, and the rules for Node 10 and 16 do not know that.
+  const modern = ['bundler', 'node16-esm'];
+  const problems = types.types === false ? [] : types.problems;
+  expect(problems.filter((each) => !('resolutionKind' in each) || modern.includes(each.resolutionKind))).toEqual([]);
 });
 
 /** Fails to compile where types are missing, or are `any`. */
@@ -100,7 +103,7 @@ test.each([
     args: ['--skipLibCheck', 'false'],
     ms: `declare module 'ms' { export type StringValue = string; }`,
   },
-  { module: 'node16', args: ['--skipLibCheck', 'true'], ms: '' },
+  { module: 'node20', args: ['--skipLibCheck', 'true'], ms: '' },
 ])('pipelines in TypeScript start bill runs, as ES modules and as CommonJS: $module', async ({ module, args, ms }) => {
   const sources = join(pipeline, module);
   await mkdir(sources);

@@ -1,5 +1,7 @@
 /** The command line at a terminal: what it asks, and what it leaves there. */
+import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
+import { stripVTControlCharacters } from 'node:util';
 import { afterEach, expect, test, vi } from 'vitest';
 import { confirmed, forEach } from '../../../client/cli/bill-runs.js';
 
@@ -12,22 +14,25 @@ afterEach(() => {
 const CTRL_C = '\x03';
 const CTRL_D = '\x04';
 
+const shownOn = (output: PassThrough): string => stripVTControlCharacters(String(output.read()));
+
 test.each([
   ['y\r', true],
   ['Yes\r', true],
   ['n\r', false],
   ['\r', false],
-  ['yup\r', false],
+  ['sure\r', false],
   [CTRL_C, false],
   [CTRL_D, false],
 ])('asked whether to go on, %j is %s', async (typed, yes) => {
   const input = new PassThrough();
   const output = Object.assign(new PassThrough(), { isTTY: true });
   const answer = confirmed('Hold 3 bill runs?', { input, output });
+  await once(output, 'readable');
   input.write(typed);
   expect(await answer).toBe(yes);
-  const shown = String(output.read());
-  expect(shown).toContain('Hold 3 bill runs? [y/N] ');
+  const shown = shownOn(output);
+  expect(shown).toContain('Hold 3 bill runs? (y/N)');
   expect(shown).toMatch(/\n$/);
 });
 
@@ -52,14 +57,15 @@ test.each([
     'asked',
     { silent: true },
   );
-  const lines = write.mock.calls.map(([line]) => String(line));
+  const written = write.mock.calls.map(([text]) => String(text));
   write.mockRestore();
   if (!shown) {
-    expect(lines).toEqual([]);
+    expect(written).toEqual([]);
     return;
   }
-  expect(lines[0]).toBe(`\r\x1b[K[${'-'.repeat(20)}] asked 0 of 25`);
-  expect(lines[13]).toBe(`\r\x1b[K[${'#'.repeat(10)}${'-'.repeat(10)}] asked 13 of 25`);
-  expect(lines.at(-2)).toBe(`\r\x1b[K[${'#'.repeat(20)}] asked 25 of 25`);
-  expect(lines.at(-1)).toBe('\r\x1b[K');
+  const bars = written.filter((text) => text.includes('asked'));
+  expect(bars[0]).toBe(`[${'-'.repeat(20)}] asked 0 of 25`);
+  expect(bars.at(-1)).toBe(`[${'='.repeat(20)}] asked 25 of 25`);
+  // To the begin of the line, and the line is empty.
+  expect(written.slice(-2)).toEqual(['\x1b[1G', '\x1b[2K']);
 });
