@@ -2,7 +2,7 @@ import { activityInfo, Context } from '@temporalio/activity';
 import type { Activities } from '../workflows/contract/activities.js';
 import { earlierSends as find } from '../client/history/earlier-sends.js';
 
-/** For all histories together; start-to-close is above it. Calls to Temporal have no deadline of their own. */
+/** For all histories together, below start-to-close (90 s). The SDK's calls to Temporal have no deadline of their own. */
 const DEADLINE_MS = 60_000;
 
 export const earlierSends: Activities['earlierSends'] = async ({ requestIds }) => {

@@ -1,16 +1,16 @@
 import { activityInfo, Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type { Activities, AttemptInput, Receipt } from '../workflows/contract/activities.js';
+import type { Activities, AttemptInput, FinalFailures, Receipt } from '../workflows/contract/activities.js';
 import type { Zuora } from '../zuora/client.js';
 import { NeverLeft } from '../zuora/transport.js';
 import { keepable } from '../zuora/words.js';
 
-/** For token and call together. Zuora cuts requests at 120 s, so its own answer comes first; start-to-close is 150 s. */
+/** For token and call together. Zuora cuts requests at 120 s, so its own answer comes first. Start-to-close is 150 s. */
 const DEADLINE_MS = 130_000;
-/** While the call is open, only to show within the heartbeat time-out (30 s) that the worker is alive. */
+/** Shows that the worker is alive. The heartbeat time-out is 30 s. */
 const HEARTBEAT_MS = 10_000;
 
-/** A longer wait is the workflow's, where operators can see and end it. */
+/** Longer waits happen in the workflow, where operators see and end them. */
 const LONGEST_RETRY_MS = 60_000;
 
 export function createEmailBillRunDocuments({ zuora }: { zuora: Zuora }): Activities['emailBillRunDocuments'] {
@@ -31,7 +31,7 @@ export function createEmailBillRunDocuments({ zuora }: { zuora: Zuora }): Activi
   };
 }
 
-/** Whether a rule forbids the call; asked before anything leaves. */
+/** The rule that forbids the call, checked before anything leaves. */
 function whyNot({ notAfter, originalRunId }: AttemptInput): 'keyTooOld' | 'afterReset' | undefined {
   if (Date.now() > notAfter) return 'keyTooOld';
   if (originalRunId !== undefined && originalRunId !== runIdOf()) return 'afterReset';
@@ -45,7 +45,7 @@ function runIdOf(): string | undefined {
 async function attempt(zuora: Zuora, input: AttemptInput): Promise<Receipt> {
   const { billRunKey, entityId, orgIds, resend, idempotencyKey, trackId } = input;
   const startedAt = new Date();
-  // A clock that is set in the meantime must not make a call of negative length.
+  // Monotonic: setting the clock must not make a call of negative length.
   const began = performance.now();
   const { verdict, reasons, httpStatus, zuoraRequestId, echoedTrackId, retryAfterMs } =
     await zuora.emailBillRunDocuments(
@@ -67,20 +67,22 @@ async function attempt(zuora: Zuora, input: AttemptInput): Promise<Receipt> {
   };
 }
 
+type Failure = FinalFailures['emailBillRunDocuments'];
+
 /** The only failure that the retry policy repeats. */
 function neverLeft({ code, message, retryAfterMs }: NeverLeft): ApplicationFailure {
   return ApplicationFailure.create({
-    type: 'NeverLeft',
+    type: 'NeverLeft' satisfies Failure,
     message: `nothing was sent: ${message}`,
     details: [{ code, message }],
     ...(retryAfterMs === undefined ? {} : { nextRetryDelay: Math.min(Math.max(retryAfterMs, 1000), LONGEST_RETRY_MS) }),
   });
 }
 
-/** A defect of ours, possibly after the call: repeating it would be a second call in one activity. */
+/** A defect of ours, possibly after the call. Repeating it would be a second call in one activity. */
 function unexpected(error: unknown): ApplicationFailure {
   return ApplicationFailure.nonRetryable(
-    `the attempt failed in a way that should not be: ${error instanceof Error ? keepable(error.message) : 'unknown'}`,
-    'AttemptFailed',
+    `the attempt failed unexpectedly: ${error instanceof Error ? keepable(error.message) : 'unknown'}`,
+    'AttemptFailed' satisfies Failure,
   );
 }

@@ -1,11 +1,11 @@
 import { activityInfo, Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type { Activities, HandedOver } from '../workflows/contract/activities.js';
+import type { Activities, FinalFailures, HandedOver } from '../workflows/contract/activities.js';
 import { BillRunEmails, type BillRunToStart } from '../client/bill-run-emails.js';
 import { BillRunEmailsError } from '../client/failures/errors.js';
 import type { EmailBillRunInput, EmailRequest } from '../workflows/contract/contract.js';
 
-/** Asks for the same as the callers did, through the library that they use: it starts, joins, and knows what was emailed. */
+/** Repeats the callers' requests through the library that they use: it starts, joins, and knows what was emailed. */
 export const handOver: Activities['handOver'] = async ({ input, requests }) => {
   const emails = new BillRunEmails(Context.current().client, { taskQueue: activityInfo().taskQueue });
   const handedOver: HandedOver[] = [];
@@ -14,7 +14,7 @@ export const handOver: Activities['handOver'] = async ({ input, requests }) => {
       handedOver.push({ requestId: request.requestId, result: await ask(emails, input, request) });
     } catch (error) {
       if (!(error instanceof BillRunEmailsError) || error.type !== 'InvalidInput') throw error;
-      throw ApplicationFailure.nonRetryable(error.message, 'InvalidInput');
+      throw ApplicationFailure.nonRetryable(error.message, 'InvalidInput' satisfies FinalFailures['handOver']);
     }
   }
   return handedOver;
@@ -39,7 +39,7 @@ async function ask(
   return 'joined';
 }
 
-/** What concerns the run, without what its starter asked for: that stands in the requests. */
+/** The input without the starter's own request, which is one of the requests. */
 function withoutRequest({ resend, requestId, requestedBy, reason, ...billRun }: EmailBillRunInput): BillRunToStart {
   return billRun;
 }

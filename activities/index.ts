@@ -10,12 +10,12 @@ export type { Activities };
 
 export interface ActivitySettings {
   readonly zuora: Zuora;
-  /** Whether the tenant has Zuora Multi-entity: every bill run then belongs to an entity, and otherwise none does. */
+  /** Whether the tenant has Zuora Multi-entity: then every bill run belongs to an entity, otherwise none does. */
   readonly multiEntity: boolean;
   readonly polling?: Polling;
 }
 
-/** The activities of one worker, on one connection to Zuora; they reach Temporal by the worker's own connection. */
+/** The activities of one worker, on one connection to Zuora. They reach Temporal by the worker's own connection. */
 export function createActivities({ zuora, multiEntity, polling }: ActivitySettings): Activities {
   return {
     watchBillRun: createWatchBillRun({ zuora, multiEntity, ...(polling === undefined ? {} : { polling }) }),

@@ -1,6 +1,6 @@
 import { activityInfo, heartbeat } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
-import type { Activities, BillRun, WatchInput } from '../workflows/contract/activities.js';
+import type { Activities, BillRun, FinalFailures, WatchInput } from '../workflows/contract/activities.js';
 import { ZuoraFailure, type Zuora } from '../zuora/client.js';
 import { NeverLeft } from '../zuora/transport.js';
 import { keepable } from '../zuora/words.js';
@@ -13,10 +13,7 @@ export interface Polling {
   readonly longest: number;
   /** After an hour without a change. */
   readonly afterAnHour: number;
-  /**
-   * How many reads a minute there are at most, of all waiting bill runs together. The first read of a wait is beyond that.
-   * Absent: any number.
-   */
+  /** The most reads a minute of all waiting bill runs together, without the first read of each wait. Absent: any number. */
   readonly perMinute?: number;
 }
 
@@ -27,12 +24,15 @@ export const DEFAULT_POLLING: Required<Polling> = {
   perMinute: 1_200,
 };
 
-/** A bill run may be seconds old, and not to be found yet. */
+/** A new bill run may not be found for some seconds. */
 const NOT_FOUND_FOR_MS = 2 * 60_000;
-/** Where something must be mended before a read can work, such as a permission. */
-const MENDING_MS = 60_000;
+/** The wait while a person must fix something, such as a permission. */
+const FIXING_MS = 60_000;
 const HOUR_MS = 60 * 60_000;
-/** What Zuora asks for is obeyed up to here; after it, one more read is no burden. */
+
+type Failure = FinalFailures['watchBillRun'];
+
+/** The longest wait that Zuora may ask for. */
 const LONGEST_RETRY_AFTER_MS = HOUR_MS;
 
 export function createWatchBillRun({
@@ -48,13 +48,13 @@ export function createWatchBillRun({
   return async (input) => {
     checkEntity(input, multiEntity);
     const { scheduledTimestampMs, currentAttemptScheduledTimestampMs } = activityInfo();
-    // Both by the server's clock, whatever the worker's says.
+    // Both by the server's clock.
     const elapsedMs = currentAttemptScheduledTimestampMs - scheduledTimestampMs;
     const billRun = await read(zuora, input, polling);
     if (billRun.status !== input.lastSeenStatus) return billRun;
-    // It was found, so a time of not being found is over. Said only then, for heartbeats cost calls, and on Cloud money.
-    if (lastSaid().notFoundSince !== undefined) heartbeat({});
-    // A failure that is none: the server waits and tries again, and history holds one activity, however long it takes.
+    // Found again. The heartbeat comes only then, because heartbeats cost calls, and money on Temporal Cloud.
+    if (lastHeartbeat().notFoundSince !== undefined) heartbeat({});
+    // A benign failure: the server waits and retries, and history holds one activity, however long it takes.
     throw ApplicationFailure.create({
       type: 'StatusUnchanged',
       message: keepable(`bill run ${billRun.number} is still ${billRun.status}`),
@@ -64,17 +64,16 @@ export function createWatchBillRun({
   };
 }
 
-/** Short at first, growing with the wait to the longest, and long after an hour. */
+/** Short at first, growing with the wait, and long after an hour. Milliseconds. */
 export function pollInterval(elapsedMs: number, { first, longest, afterAnHour }: Polling): number {
   if (elapsedMs >= HOUR_MS) return afterAnHour;
   return Math.min(Math.max(elapsedMs / 5, first), longest);
 }
 
 /**
- * Keeps reads within the budget, by a clock that nobody sets: each has a turn of its own, as far from the one before as the
- * budget asks. Thousands that wait are read in turn, however often each would like to be.
+ * Keeps reads within the budget: each read gets a turn, and turns are as far apart as the budget requires. `now` is monotonic.
  *
- * @returns how long to wait: the interval, or until the next turn where that is later
+ * @returns how long to wait: the interval, or until the next turn if that is later
  */
 export function pollBudget({
   perMinute = Infinity,
@@ -87,7 +86,7 @@ export function pollBudget({
   };
 }
 
-/** A tenth more or less, so that bill runs started together do not stay together. */
+/** Plus or minus a tenth, so that bill runs started together do not stay together. */
 function jittered(intervalMs: number): number {
   return Math.round(intervalMs * (0.9 + 0.2 * Math.random()));
 }
@@ -98,7 +97,7 @@ function checkEntity({ entityId }: WatchInput, multiEntity: boolean): void {
     multiEntity
       ? 'invalid input: entityId is missing; this worker serves a tenant with Zuora Multi-entity'
       : 'invalid input: entityId must be left out; this worker serves a tenant without Zuora Multi-entity',
-    'InvalidInput',
+    'InvalidInput' satisfies Failure,
   );
 }
 
@@ -113,41 +112,40 @@ async function read(zuora: Zuora, { billRunKey, ...scope }: WatchInput, polling:
       case 'notFound':
         throw notFound(message, polling);
       case 'unauthorized':
-        throw unreadable('Unauthorized', `${message}. Mend the worker's Zuora credentials`, MENDING_MS);
+        throw unreadable('Unauthorized', `${message}. Fix the worker's Zuora credentials`, FIXING_MS);
       case 'refused':
-        throw unreadable('ReadRefused', `${message}. Mend the permissions or the settings of the worker`, MENDING_MS);
+        throw unreadable('ReadRefused', `${message}. Fix the permissions or the settings of the worker`, FIXING_MS);
       case 'unavailable':
         throw unreadable('Unavailable', message, retryAfterMs);
     }
   }
 }
 
-/** What the attempt before said in its heartbeat (epoch, ms). */
-function lastSaid(): { readonly notFoundSince?: number } {
+/** The heartbeat of the attempt before (epoch, ms). */
+function lastHeartbeat(): { readonly notFoundSince?: number } {
   return (activityInfo().heartbeatDetails ?? {}) as { notFoundSince?: number };
 }
 
-/** For two minutes it may be new, or hidden for a moment; then it is gone. */
+/** For two minutes a bill run may be too new to be found; after that it does not exist. */
 function notFound(message: string, { first }: Polling): ApplicationFailure {
   const { currentAttemptScheduledTimestampMs: now } = activityInfo();
-  const { notFoundSince = now } = lastSaid();
+  const { notFoundSince = now } = lastHeartbeat();
   if (now - notFoundSince >= NOT_FOUND_FOR_MS) {
-    const said = message.replace(/\.$/, '');
     return ApplicationFailure.nonRetryable(
-      `${said}. It does not exist, was deleted, or is not to be seen by these credentials`,
-      'BillRunNotFound',
+      `${message.replace(/\.$/, '')}. It does not exist, was deleted, or these credentials may not see it`,
+      'BillRunNotFound' satisfies Failure,
     );
   }
   heartbeat({ notFoundSince });
   return ApplicationFailure.create({
     type: 'NotFoundYet',
-    message: `${message}; looking for two minutes, for it may be new`,
+    message: `${message}; retrying for two minutes, because it may be new`,
     nextRetryDelay: Math.min(first, NOT_FOUND_FOR_MS),
     category: ApplicationFailureCategory.BENIGN,
   });
 }
 
-/** A read that may work later: Temporal UI shows its words at the pending activity. */
+/** A read that may work later. Temporal UI shows the message at the pending activity. */
 function unreadable(type: string, message: string, retryAfterMs: number | undefined): ApplicationFailure {
   return ApplicationFailure.create({
     type,
