@@ -187,7 +187,7 @@ describe('a bill run that is not found', () => {
     const heartbeatDetails = { notFoundSince: SCHEDULED_AT };
     const failure = await failureOf(watch(fails(missing), { elapsedMs, heartbeatDetails }));
     expect(failure).toMatchObject({ type: 'BillRunNotFound', nonRetryable: true });
-    expect(failure.message).toMatch(/^Zuora has no bill run BR-00000001: .*not to be seen by these credentials$/);
+    expect(failure.message).toMatch(/^Zuora has no bill run BR-00000001: .*these credentials may not see it$/);
   });
 
   test('counts from the start again after it was found', async () => {
