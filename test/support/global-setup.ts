@@ -6,7 +6,8 @@ import type {} from 'vitest';
 import type { TestProject } from 'vitest/node';
 import { bundleWorkflows } from '../../scripts/bundle-workflows.js';
 import { projectRoot } from '../../scripts/project-root.js';
-import { billRunSearchAttributes, startTemporalServer, temporalBinaries } from '../../scripts/temporal-server.js';
+import { startTemporalServer, temporalBinaries } from '../../scripts/temporal-server.js';
+import { testServer } from './server.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -31,7 +32,7 @@ export async function provideParts(project: TestProject, { ui }: { ui: boolean }
   const workflows = join(projectRoot, 'workflows');
 
   const [server] = await Promise.all([
-    startTemporalServer({ headless: !ui, searchAttributes: billRunSearchAttributes }),
+    startTemporalServer({ ...testServer, headless: !ui }),
     bundleWorkflows({
       workflowsPath: join(workflows, 'index.ts'),
       intakePath: join(workflows, 'sandbox', 'converters.ts'),

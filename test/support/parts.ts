@@ -2,13 +2,14 @@
 import { Client, Connection } from '@temporalio/client';
 import { BillRunEmails } from '../../client/index.js';
 import { controlOf } from '../../scripts/simulator-control.js';
-import { billRunSearchAttributes, startTemporalServer } from '../../scripts/temporal-server.js';
+import { startTemporalServer } from '../../scripts/temporal-server.js';
 import { startSimulator } from '../../simulator/index.js';
+import { testServer } from './server.js';
 
 export type Parts = Awaited<ReturnType<typeof openParts>>;
 
 export async function openParts() {
-  const temporal = await startTemporalServer({ headless: true, searchAttributes: billRunSearchAttributes });
+  const temporal = await startTemporalServer(testServer);
   const simulator = await startSimulator();
   const connection = await Connection.connect({ address: temporal.address });
   return {

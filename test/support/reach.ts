@@ -2,6 +2,7 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import type { EmailBillRunInput, EmailState } from '../../workflows/contract/contract.js';
 import { until, type Rig } from './rig.js';
+import { sendTooMany } from './server.js';
 
 /** Has a pipeline start a run for a bill run of its own. */
 export type Start = (
@@ -120,15 +121,7 @@ export const live: Readonly<Record<string, Reach>> = {
   async 'continued as new'(rig, start) {
     const { run } = await start();
     await accepted(rig, run, 1);
-    const { runId } = await run.describe();
-    // The server suggests a new run from 4,096 events on.
-    for (let sent = 0; sent < 4_200; sent += 100) {
-      await Promise.all(Array.from({ length: 100 }, () => run.signal('billRunPosted')));
-    }
-    await until(
-      () => run.describe(),
-      (described) => described.runId !== runId,
-    );
+    await sendTooMany(run, 'billRunPosted');
     await run.signal('resend', { requestId: 'T-1', requestedBy: 'alice' });
     await accepted(rig, run, 2);
     return run;

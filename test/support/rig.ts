@@ -1,17 +1,21 @@
 /** The real parts, wired for a test file: a Temporal server, a worker with the shipped workflows, and a simulated Zuora. */
-import { execFile } from 'node:child_process';
 import { randomInt, randomUUID } from 'node:crypto';
 import { PassThrough } from 'node:stream';
-import { promisify } from 'node:util';
 import type { WorkflowFailedError, WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime, Worker, type ReplayResult } from '@temporalio/worker';
+import {
+  DefaultLogger,
+  makeTelemetryFilterString,
+  Runtime,
+  Worker,
+  type ReplayResult,
+  type WorkflowBundleOption,
+} from '@temporalio/worker';
 import { expect, inject } from 'vitest';
 import { createActivities, type Activities } from '../../activities/index.js';
 import type { Polling } from '../../activities/watch-bill-run.js';
 import { BillRunEmails } from '../../client/index.js';
 import { controlOf } from '../../scripts/simulator-control.js';
-import { temporalBinaries } from '../../scripts/temporal-server.js';
 import { SIMULATOR_CREDENTIALS, startSimulator, type SimulatorOptions } from '../../simulator/index.js';
 import { createBillRunWorker } from '../../worker/worker.js';
 import {
@@ -24,7 +28,10 @@ import {
 import { createZuora } from '../../zuora/client.js';
 import { indexedTypes } from '../../client/temporal/setup.js';
 
-Runtime.install({ logger: new DefaultLogger('ERROR') });
+Runtime.install({
+  logger: new DefaultLogger('ERROR'),
+  telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) } },
+});
 
 export interface Email {
   readonly billRunNumber: string;
@@ -159,13 +166,19 @@ export async function openRig({
       return environment.client.workflow.getHandle(workflowId, runId);
     },
 
-    /** Resets a run to the end of a workflow task, as an operator would. */
+    /** Resets a Temporal run to a workflow task's start or end, by the call that `temporal workflow reset` makes. */
     async reset(workflowId: string, runId: string, eventId: number, signalsAgain = true): Promise<void> {
-      await promisify(execFile)(temporalBinaries().temporal, [
-        ...['workflow', 'reset', '--workflow-id', workflowId, '--run-id', runId, '--event-id', String(eventId)],
-        ...['--reason', 'a test', '--address', inject('temporalAddress')],
-        ...(signalsAgain ? [] : ['--reapply-exclude', 'Signal']),
-      ]);
+      await environment.client.workflowService.resetWorkflowExecution({
+        namespace,
+        workflowExecution: { workflowId, runId },
+        reason: 'a test',
+        requestId: randomUUID(),
+        // Numbers are as good as `Long`, but not by their type.
+        workflowTaskFinishEventId: eventId as unknown as null,
+        // RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL
+        // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the SDK exports no such enum
+        resetReapplyExcludeTypes: signalsAgain ? [] : [1],
+      });
     },
 
     /** Has Temporal delete a closed run with its history, as it does when the retention time is over. */
@@ -234,12 +247,12 @@ function uniqueNumber(): string {
 export type Replayer = ReturnType<typeof openReplayer>;
 
 /**
- * Replays histories on the workflow code as it is in the sources. All on one worker, which starts with the first one: its start costs
+ * Replays histories, by default on the workflow code as it is in the sources. All on one worker, which starts with the first one: its start costs
  * more than a replay.
  */
-export function openReplayer() {
+export function openReplayer(workflowBundle: WorkflowBundleOption = bundle) {
   const histories = new PassThrough({ objectMode: true });
-  const results = Worker.runReplayHistories({ workflowBundle: bundle }, histories);
+  const results = Worker.runReplayHistories({ workflowBundle }, histories);
   const replayer = {
     /** Calls at the same time wait for each other. */
     async replayHistory(history: History, workflowId: string): Promise<void> {

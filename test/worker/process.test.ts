@@ -8,6 +8,7 @@ import { projectRoot } from '../../scripts/project-root.js';
 import { startWorker } from '../../scripts/worker-process.js';
 import { openParts, type Parts } from '../support/parts.js';
 import { emailsPerDocument, openReplayer, until, type Email } from '../support/rig.js';
+import { sendTooMany } from '../support/server.js';
 
 let parts: Parts;
 let control: Parts['control'];
@@ -75,15 +76,7 @@ describe('A worker process', () => {
     await emails.requestResend(name, { requestId: 'T-1', requestedBy: 'alice', reason: 'wrong template' });
     await accepted(2);
     const run = emails.client.workflow.getHandle(`email-bill-run/${number}`);
-    const { runId: first } = await run.describe();
-    // The server suggests a new run from 4,096 events on.
-    for (let sent = 0; sent < 4_200; sent += 100) {
-      await Promise.all(Array.from({ length: 100 }, () => run.signal('billRunPosted')));
-    }
-    await until(
-      () => run.describe(),
-      ({ runId }) => runId !== first,
-    );
+    await sendTooMany(run, 'billRunPosted');
     await run.executeUpdate('requestResend', { args: [{ requestId: 'T-2', requestedBy: 'bob' }] });
     const sends = await accepted(3);
 

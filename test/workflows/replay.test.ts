@@ -7,15 +7,13 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-
-import { Worker } from '@temporalio/worker';
+import { historyFromJSON, historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
 import { projectRoot } from '../../scripts/project-root.js';
 import { EMAIL_STATES } from '../../workflows/contract/contract.js';
 import { live, reachState, starting } from '../support/reach.js';
-import { openRig, type Rig } from '../support/rig.js';
+import { openReplayer, openRig, type Replayer, type Rig } from '../support/rig.js';
 
 const folder = join(projectRoot, 'test', 'histories');
 const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as { version: string };
@@ -35,12 +33,17 @@ const committed = readdirSync(folder, { recursive: true, encoding: 'utf8' })
   .map((name) => [name, JSON.parse(readFileSync(join(folder, name), 'utf8')) as HistoryJson] as const);
 
 /** A run under another workflow id would hand its requests over. */
-function replay(code: string, history: HistoryJson): Promise<void> {
-  const workflowId = history.events[0]?.workflowExecutionStartedEventAttributes?.workflowId;
-  return Worker.runReplayHistory({ workflowBundle: { code } }, history, workflowId);
+function replay(replayer: Replayer, history: HistoryJson): Promise<void> {
+  const workflowId = history.events[0]?.workflowExecutionStartedEventAttributes?.workflowId ?? '';
+  return replayer.replayHistory(historyFromJSON(history), workflowId);
 }
 
-test.each(committed)('%s', (_, history) => replay(bundle, history));
+describe('The present code replays', () => {
+  const replayer = openReplayer();
+  afterAll(() => replayer.close());
+
+  test.each(committed)('%s', (_, history) => replay(replayer, history));
+});
 
 describe('Each kind of life is there', () => {
   let rig: Rig;
@@ -82,11 +85,12 @@ describe('A change that breaks open runs is found', () => {
     ['one more activity', /await attempt\(run, step\.send\);/g, 'await look(run); $&'],
   ])('%s', async (_, what, instead) => {
     expect([...bundle.matchAll(what)], 'the change is made in one place').toHaveLength(1);
-    const changed = bundle.replace(what, instead);
+    const replayer = openReplayer({ code: bundle.replace(what, instead) });
     for (const [name, history] of committed) {
-      const replayed = replay(changed, history);
+      const replayed = replay(replayer, history);
       if (emails(history)) await expect(replayed, name).rejects.toThrow(DeterminismViolationError);
       else await expect(replayed, name).resolves.toBeUndefined();
     }
+    await replayer.close();
   });
 });
