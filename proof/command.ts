@@ -1,11 +1,10 @@
-/** What the commands have in common that try everything out under fire: their flags, their folder, and how they end. */
+/** Shared by chaos, soak, cluster and bench: flags, working folder, progress, and the end of the command. */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { CommanderError, InvalidArgumentError } from 'commander';
 import { untilSignaledToStop } from '../scripts/processes.js';
 
-/** What a run is given by the command that it belongs to. */
 export interface Surroundings {
   /** For the database and the logs. */
   readonly folder: string;
@@ -13,7 +12,7 @@ export interface Surroundings {
   readonly onStop: (stop: () => Promise<unknown>) => void;
 }
 
-/** @param main returns the exit code; what commander refuses ends with 2 */
+/** @param main returns the exit code; a usage error that commander reports ends with 2 */
 export async function run(main: () => Promise<number>): Promise<void> {
   try {
     process.exitCode = await main();
@@ -24,15 +23,15 @@ export async function run(main: () => Promise<number>): Promise<void> {
       process.exitCode = 1;
     }
   }
-  // Connections that were cut may leave timers behind, and nothing is left to wait for but what a pipe has not taken yet.
+  // Cut connections may leave timers that keep the process alive; only output that is not flushed yet still matters.
   process.stdout.write('', () => process.exit());
 }
 
 /**
- * Stops all that was started, however it ends.
+ * Runs a command until it is done or signaled to stop, and stops everything that it started.
  *
  * @param keepIn the folder that is kept, with all evidence
- * @returns nothing where it was told to stop
+ * @returns undefined when it was signaled to stop
  */
 export async function untilStopped<Result>(
   { keepIn, json }: { readonly keepIn: string | undefined; readonly json: true | undefined },
@@ -49,7 +48,7 @@ export async function untilStopped<Result>(
       },
       onStop: (stop) => stops.push(stop),
     });
-    // Whatever becomes of it after it was stopped.
+    // A failure after the stop is a consequence of the stop.
     begun.catch(() => undefined);
     const done = await Promise.race([begun, untilSignaledToStop()]);
     if (done === undefined) return undefined;
@@ -66,7 +65,7 @@ export function workerFile(path: string): string {
   return resolve(path);
 }
 
-/** The database of another run would mix its bill runs into ours. */
+/** The folder must be empty: the database of an earlier run would mix its bill runs into ours. */
 export function newFolder(path: string): string {
   if (existsSync(path) && readdirSync(path).length > 0) throw new InvalidArgumentError('The folder is not empty.');
   return resolve(path);

@@ -1,5 +1,5 @@
 /**
- * Faults that stand in the way of requests, set by `POST /simulator/faults`.
+ * Faults of requests, set by `POST /simulator/faults`.
  *
  * `before` an operation took effect:
  * - `reset` cuts the connection; nothing happened, and nothing is kept under the request's Idempotency-Key.
@@ -12,8 +12,8 @@
  * - `stall` holds the reply back; the key is in progress until it is delivered, or its client has gone.
  * - `respond` answers something else, as a gateway that lost patience. The real reply is kept under the key.
  *
- * Whether a reply of `respond` is itself kept under the key is its `stored`. Zuora keeps failures of the application, and
- * nobody has written down what comes from the application and what from the gateways before it; without `stored` the
+ * Whether a reply of `respond` is itself kept under the key is its `stored`. Zuora keeps failures of the application, and it is not
+ * documented which replies come from the application and which from the gateways before it. Without `stored` the
  * settings decide (storeUnauthorized, storeTooManyRequests, storeInjected), and by default say no: the next request
  * with the key is then a fresh one. What the simulator itself refuses (not posted, notification not active, no such
  * bill run, a bad body) is always kept.

@@ -22,7 +22,7 @@ export interface SimulatorOptions extends Partial<Settings>, Partial<Credentials
   /** 0, the default, takes a free one. */
   readonly port?: number;
   readonly host?: string;
-  /** Fixes the IDs of what is created and the faults that strike by chance. */
+  /** Fixes the IDs of new objects, and when random faults occur. */
   readonly seed?: number;
 }
 
@@ -47,7 +47,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const simulation = createSimulation(seed, settingsSchema.parse({ ...defaultSettings, ...settings }));
   const server = fastify({
     bodyLimit: LARGEST_REQUEST_BYTES,
-    // A key may be anything, and a long one is the product's to refuse, not the router's.
+    // The router must not refuse a long key, because that is the product's task.
     routerOptions: { maxParamLength: 8192 },
     forceCloseConnections: true,
     frameworkErrors: (error, _request, reply) => {
@@ -55,7 +55,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     },
   });
   server.setErrorHandler((error, _request, reply) => frameworkRefusal(error, reply));
-  // Bodies arrive as they were sent: gzip, forms and broken JSON are for the simulator to judge, not for the framework.
+  // Bodies stay as they were sent: the simulator, not the framework, judges gzip, forms and broken JSON.
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => {
     done(null, body);
@@ -82,7 +82,7 @@ function createSimulation(seed: number, initial: Settings): Simulation {
   return {
     clock,
     settings,
-    // Streams of their own, so that a fault by chance does not change the IDs that follow.
+    // Separate streams, so that random faults do not change later IDs.
     tenant: new Tenant(clock, settings, seededRandom(seed)),
     faults: new Faults(seededRandom(seed ^ 0x5f356495)),
     tokens: new Tokens(clock, settings),

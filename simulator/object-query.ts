@@ -39,19 +39,19 @@ export function queryList(rows: readonly Row[], object: QueriedObject, query: UR
   };
 }
 
-/** One row as the query wants it: all fields or some, with the null ones or without. */
+/** One row with the fields that the query asks for, with or without null fields. */
 export function present(row: Row, object: QueriedObject, query: URLSearchParams): Row {
-  const asked = listed(query, 'fields[]')
+  const wanted = listed(query, 'fields[]')
     .flatMap((fields) => fields.split(','))
     .map((field) => field.trim().toLowerCase());
   const withNull = query.get('includeNullFields')?.toLowerCase() === 'true';
-  const shown: Record<string, unknown> = {};
+  const presented: Record<string, unknown> = {};
   for (const field of object.fields) {
-    if (asked.length > 0 && !asked.includes(field.toLowerCase())) continue;
+    if (wanted.length > 0 && !wanted.includes(field.toLowerCase())) continue;
     const value = row[field] ?? null;
-    if (value !== null || withNull) shown[field] = value;
+    if (value !== null || withNull) presented[field] = value;
   }
-  return shown;
+  return presented;
 }
 
 function parseFilter(text: string, object: QueriedObject): Filter {

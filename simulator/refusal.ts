@@ -46,22 +46,22 @@ interface ErrorReply {
 
 export function renderRefusal(
   refusal: Refusal,
-  asked: { readonly family: Family; readonly version: string | undefined; readonly requestId: string },
+  request: { readonly family: Family; readonly version: string | undefined; readonly requestId: string },
 ): ErrorReply {
   const { category, message } = refusal;
   const reasons = [{ code: RESOURCE * 100 + category, message }];
-  const { requestId } = asked;
+  const { requestId } = request;
   const processId = requestId.replaceAll('-', '').slice(0, 16).toUpperCase();
   const longForm = { success: false, processId, requestId, reasons };
   const status = refusal.fixedStatus ?? STATUS_OF_CATEGORY[category];
 
-  switch (asked.family) {
+  switch (request.family) {
     case 'oauth':
       return { status, body: { message } };
     case 'objectQuery':
-      return { status, body: isFrom(asked.version, '2025-08-12') ? { reasons, requestId } : longForm };
+      return { status, body: isFrom(request.version, '2025-08-12') ? { reasons, requestId } : longForm };
     case 'v1': {
-      const speaksHttp = refusal.fixedStatus !== undefined || isFrom(asked.version, '2024-05-20');
+      const speaksHttp = refusal.fixedStatus !== undefined || isFrom(request.version, '2024-05-20');
       return { status: speaksHttp ? status : 200, body: longForm };
     }
   }

@@ -10,7 +10,7 @@ export interface LoggedRequest {
   readonly headers: Readonly<Record<string, unknown>>;
   /** Parsed if it is JSON or a form, else as text; null if there was none. */
   readonly body: unknown;
-  /** Number of the bill run in the path, or the key as given if there is none of it. */
+  /** Number of the bill run in the path, or the key as given if there is no such bill run. */
   readonly billRun: string | null;
   readonly idempotencyKey: string | null;
   readonly trackId: string | null;

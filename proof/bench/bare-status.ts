@@ -1,4 +1,4 @@
-/** The least that a script needs for what `bill-run-emails status` tells: it connects and asks. */
+/** The minimum for the output of `bill-run-emails status`: connect and query. */
 import { Client, Connection } from '@temporalio/client';
 
 const [workflowId = ''] = process.argv.slice(2);

@@ -1,6 +1,6 @@
 /**
- * Measures the application on real parts. Each figure is a ratio or a distribution within one run: the machine is noisy, and
- * yours is another one. docs/performance.md has the figures, and what was done about them.
+ * Measures the application on real parts. Each figure is a ratio or a distribution within one run, because machines are noisy
+ * and differ. docs/performance.md has the figures.
  */
 import { createRequire } from 'node:module';
 import { cpus, totalmem } from 'node:os';
@@ -15,7 +15,7 @@ import { waiting } from './figures/waiting.js';
 import { openParts, type Parts } from './parts.js';
 import { tableOf, type Machine } from './table.js';
 
-/** In the order in which they are measured: what needs a quiet server comes before what fills it. */
+/** In the order of measurement: figures that need a quiet server come before those that fill it. */
 const figures = {
   start,
   cli,
@@ -32,21 +32,21 @@ const names = Object.keys(figures) as Figure[];
 
 const EXAMPLES = `
 Figures:
-  throughput       bill runs completed in a second, over a bare workflow of the same two calls
-  latency          the same two, one at a time
-  pollLoop         over a workflow with a timer and a poll activity, on bill runs that post after 20 polls
+  throughput       bill runs completed per second, over a bare workflow with the same two calls
+  latency          ours and the bare workflow, one bill run at a time
+  pollLoop         ours over a workflow with a timer and a poll activity, on bill runs that post after 20 polls
   reaction         from the signal billRunPosted to the call that emails
-  history          what is left of a run that waited 10 minutes, 1 day and 30 days
+  history          events, bytes, reads and actions of a job that waited 10 minutes, 1 day and 30 days
   waiting          memory of a worker, and reads of Zuora, with 100, 1,000 and 10,000 bill runs that wait
   start            from the start of a worker process to its first poll
   cli              the command line over Node by itself, and over a bare script
-  billableActions  what Temporal Cloud would bill for a bill run
+  billableActions  actions that Temporal Cloud would bill for a bill run
 
 Examples:
-  npm run bench                                 about twenty minutes; leave the machine alone in the meantime
+  npm run bench                                 about twenty minutes; keep the machine idle meanwhile
   npm run bench -- --json > bench.json
   npm run bench -- --only throughput,latency
-  npm run bench -- --quick                      whether it works, in a minute or two: such figures say nothing
+  npm run bench -- --quick                      a trial of one or two minutes; its figures say nothing
 
 Exit codes: 0 measured, 1 it failed, 2 wrong usage, 130 stopped.`;
 
@@ -58,10 +58,10 @@ interface Flags {
 }
 
 const program = new Command('bench')
-  .description('Measures the application against the least that its work can take, and against what is usual.')
-  .option('--only <figures>', 'some of them, separated by commas', figuresIn, names)
-  .option('--quick', 'a few of everything: only whether it works')
-  .option('--evidence <folder>', 'keep the logs in this new folder; default: nothing is kept', newFolder)
+  .description('Measures the application beside a minimal worker and beside a usual poll loop.')
+  .option('--only <figures>', 'figures to measure, separated by commas', figuresIn, names)
+  .option('--quick', 'a trial with small numbers')
+  .option('--evidence <folder>', 'keep the logs in this new folder (default: keep nothing)', newFolder)
   .option('--json', 'print one JSON object, and no progress')
   .addHelpText('after', EXAMPLES)
   .allowExcessArguments(false)

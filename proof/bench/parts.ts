@@ -1,4 +1,4 @@
-/** The real parts that are measured, each in a process of its own. */
+/** The parts that are measured, each in its own process. */
 import { join } from 'node:path';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { BillRunEmails } from '../../client/index.js';
@@ -16,7 +16,7 @@ export interface Parts extends Surroundings {
   readonly control: Control;
   readonly client: Client;
   readonly emails: BillRunEmails;
-  /** A few of everything: to see that it works. */
+  /** A trial with small numbers. */
   readonly quick: boolean;
 }
 
@@ -34,7 +34,7 @@ export async function openParts(surroundings: Surroundings, quick: boolean): Pro
   const temporal = await startTemporalServer({
     headless: true,
     searchAttributes: billRunSearchAttributes,
-    // By default timers and retries may be a second late, and bill runs that are polled every 100 ms would wait for that.
+    // By default timers and retries may be 1 s late, which would distort polls every 100 ms.
     dynamicConfig: { 'history.timerProcessorMaxTimeShift': '10ms' },
     logFile: join(folder, 'temporal.log'),
   });
@@ -67,9 +67,9 @@ async function urlIn(simulator: Child): Promise<string> {
 }
 
 /**
- * Our worker as it is shipped, and the floor's with the same settings; they end with the figure.
+ * Runs our worker as it is shipped, and if asked the floor's with the same settings, for the time of one figure.
  *
- * @param own another main file for ours, in floor/
+ * @param own another main file for our worker, in floor/
  */
 export async function withWorkers<T>(
   parts: Parts,
@@ -89,7 +89,7 @@ export async function withWorkers<T>(
   }
 }
 
-/** As pipelines start it; it ends when it has emailed. */
+/** Started as by a pipeline. The job closes at acceptance. */
 export function ours({ client, emails }: Parts): Variant {
   return {
     name: 'ours',
@@ -101,17 +101,19 @@ export function ours({ client, emails }: Parts): Variant {
 }
 
 export function bare({ client }: Parts, name: Exclude<Variant['name'], 'ours'>, intervalMs?: number): Variant {
-  const start = (billRunKey: string, shown: object) =>
+  const start = (billRunKey: string, attributes: object) =>
     client.workflow.start(name, {
       workflowId: `${name}/${billRunKey}`,
       taskQueue: FLOOR_TASK_QUEUE,
       args: [billRunKey, ...(intervalMs === undefined ? [] : [intervalMs])],
-      ...shown,
+      ...attributes,
     });
   return {
     name,
     start: (billRunKey) =>
-      name === 'listedFloor' ? showing({ billRunKey }, (shown) => start(billRunKey, shown)) : start(billRunKey, {}),
+      name === 'listedFloor'
+        ? showing({ billRunKey }, (attributes) => start(billRunKey, attributes))
+        : start(billRunKey, {}),
   };
 }
 
@@ -124,7 +126,7 @@ export async function billRuns({ control }: Parts, count: number, wanted: object
   return numbers;
 }
 
-/** A closed loop: so many are under way at any time, and the next one begins when one ends. */
+/** A closed loop: the next item begins when one ends. */
 export async function atOnce<T>(concurrency: number, items: readonly T[], work: (item: T) => Promise<void>) {
   const left = items[Symbol.iterator]();
   await Promise.all(
@@ -134,14 +136,14 @@ export async function atOnce<T>(concurrency: number, items: readonly T[], work: 
   );
 }
 
-/** Milliseconds until it is done. */
+/** @returns milliseconds */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const startedAt = performance.now();
   await work();
   return performance.now() - startedAt;
 }
 
-/** Milliseconds until a process has ended, and ended well. */
+/** @returns milliseconds until a process has ended with 0 */
 export function timedProcess(args: readonly string[], env: Readonly<Record<string, string | undefined>> = {}) {
   return timed(async () => {
     const child = await startChild({ name: args.join(' '), command: process.execPath, args, env });

@@ -1,4 +1,4 @@
-/** Figures of several measurements: the median, and how far they lie apart. */
+/** Median and range of several measurements. */
 
 export interface Spread {
   readonly median: number;
@@ -10,7 +10,7 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median: percentile(values, 50), min: rounded(Math.min(...values)), max: rounded(Math.max(...values)) };
 }
 
-/** By the nearest rank: a value that was measured. Of an even number, the median is the mean of the two in the middle. */
+/** By nearest rank, so the result is a measured value. The median of an even number is the mean of the middle two. */
 export function percentile(values: readonly number[], percent: number): number {
   const sorted = [...values].sort((one, other) => one - other);
   const rank = (sorted.length * percent) / 100;
@@ -19,7 +19,7 @@ export function percentile(values: readonly number[], percent: number): number {
   return rounded(percent === 50 && Number.isInteger(rank) ? (value + (sorted[at + 1] ?? value)) / 2 : value);
 }
 
-/** Three digits: more would be noise. */
+/** Three significant digits; more would be noise. */
 export function rounded(value: number): number {
   return Number(value.toPrecision(value >= 1000 ? 6 : 3));
 }

@@ -1,4 +1,4 @@
-/** The figures as people read them. */
+/** The figures as text. */
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
@@ -10,7 +10,7 @@ export interface Machine {
 
 export interface Measured {
   readonly machine: Machine;
-  /** A few of everything. */
+  /** A trial with small numbers. */
   readonly quick: boolean;
   readonly figures: Readonly<Record<string, object>>;
 }

@@ -1,7 +1,7 @@
 /**
- * The seven rules of sending, held against evidence. Pure: the same evidence gives the same judgement, so tests can doctor
- * it. Nothing here asks the product what it thinks of itself where another witness can be heard: Zuora's mailbox and
- * request log against event history, history against the runs' answers and the audit.
+ * Checks the rules of sending against evidence. Pure: the same evidence gives the same judgement, so tests can change single
+ * facts. It compares independent sources wherever possible: Zuora's mailbox and request log with event history, and history with
+ * the answers to queries and the audit.
  */
 import { checkInput, type Settings } from '../../workflows/contract/validation.js';
 import type { Attempt, Decision, EmailRequest, SendRecord } from '../../workflows/contract/contract.js';
@@ -10,7 +10,7 @@ import type { BillRunEvidence, Evidence, RunEvidence, SentEmail } from './eviden
 import type { ScheduledAttempt } from './history.js';
 import { attemptsBeyond, KEY_LIFETIME_MS, lookFaults, numberFaults, SLACK_MS } from './send-rules.js';
 
-/** `evidence`: something that must be there is not, so that nothing can be said. */
+/** `evidence`: something is missing, so nothing can be judged. */
 type Rule = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 'hold' | 'determinism' | 'evidence';
 
 interface Violation {
@@ -21,16 +21,16 @@ interface Violation {
 }
 
 export interface Judgement {
-  /** Sends that runs opened, and requests that none was opened for though one should have been. */
+  /** Opened sends, plus requests without the send that they should have. */
   readonly sendsIntended: number;
   readonly sendsAccepted: number;
-  /** Emails beyond the first of a document for one intent. */
+  /** Emails of a document after the first one for the same intent. */
   readonly duplicates: number;
-  /** Accepted requests without their emails that do not wait for a person. */
+  /** Accepted requests whose emails are missing although no person is asked. */
   readonly lost: number;
-  /** Sends that wait for a person, or were closed without certainty. */
+  /** Sends that wait for a person, or closed without a known outcome. */
   readonly unsettled: number;
-  /** Sends that a resend took the place of, with nothing emailed before. */
+  /** Sends replaced by a resend before anything was emailed. */
   readonly superseded: number;
   readonly violations: readonly Violation[];
 }
@@ -59,37 +59,37 @@ export function judge(evidence: Evidence): Judgement {
     counts.superseded += of('superseded');
     counts.unsettled += of('unsettled');
   }
-  const told = (count: (billRun: BillRunEvidence) => number): number =>
+  const total = (count: (billRun: BillRunEvidence) => number): number =>
     evidence.billRuns.reduce((sum, billRun) => sum + count(billRun), 0);
-  const inAll = { emails: told(({ emails }) => emails.length), calls: told(({ calls }) => calls.length) };
+  const inAll = { emails: total(({ emails }) => emails.length), calls: total(({ calls }) => calls.length) };
   if (inAll.emails !== evidence.emails || inAll.calls !== evidence.calls || inAll.calls === 0) {
     const all = { emails: evidence.emails, calls: evidence.calls };
     violations.push({
       rule: 'evidence',
       billRun: '',
-      what: 'emails or calls of no bill run',
+      what: 'emails or calls that belong to no bill run',
       evidence: { all, inAll },
     });
   }
   return { ...counts, violations };
 }
 
-/** A send, over all runs that had a hand in it. */
+/** A send with its records in all runs. */
 interface WholeSend {
-  /** The records that tell of it, oldest run first. */
+  /** Its records, oldest run first. */
   readonly records: readonly { readonly run: RunEvidence; readonly record: SendRecord }[];
-  /** What its keys begin with; null where nothing was attempted. */
+  /** The start of its keys; null without an attempt. */
   readonly intent: string | null;
   readonly resend: boolean;
   readonly requests: readonly EmailRequest[];
   readonly attempts: readonly Attempt[];
   readonly decisions: readonly Decision[];
   readonly keys: ReadonlySet<string>;
-  /** What it came to; `lost` where it is not settled and nobody is asked. */
+  /** `lost`: not settled, and no person is asked. */
   readonly end: 'accepted' | 'superseded' | 'unsettled' | 'lost';
 }
 
-/** A later run goes on with a send of an earlier one under the same keys: their records tell of one send. */
+/** A later run continues a send of an earlier one under the same keys, so both records belong to one send. */
 function wholeSends({ runs }: BillRunEvidence): readonly WholeSend[] {
   const groups = new Map<string, { run: RunEvidence; record: SendRecord }[]>();
   for (const run of runs) {
@@ -126,28 +126,28 @@ function endOf(records: WholeSend['records']): WholeSend['end'] {
   if (last === undefined) return 'lost';
   const { run, record } = last;
   if (record.outcome === 'superseded') return 'superseded';
-  // Closed in words, or a person has been asked.
+  // Closed with a note, or a person is asked.
   const isAsked = run.open && run.status?.question?.ordinal === record.ordinal;
   return record.settledAt !== null || isAsked || (!run.open && record.outcome !== 'pending') ? 'unsettled' : 'lost';
 }
 
-/** Without these nothing else means anything. */
+/** The evidence must be complete. */
 function checkEvidence({ runs, audit, accepted, documents }: BillRunEvidence, find: Find): void {
   if (runs.length === 0) find('evidence', 'no run, though it was started', accepted);
   if (documents.length === 0) find('evidence', 'no billing documents', documents);
   for (const { workflowId } of accepted) {
     const known = runs.some((run) => run.workflowId === workflowId);
-    if (!known) find('evidence', `no run of ${workflowId}, which Temporal said it had`, accepted);
+    if (!known) find('evidence', `no run of ${workflowId}, which Temporal had accepted`, accepted);
   }
   for (const { runId, workflowId, events, brokenTasks, atRest } of runs) {
     if (events === 0) find('evidence', `no history of run ${runId}`, workflowId);
     if (!atRest) find('evidence', `run ${runId} did not come to rest`, workflowId);
-    if (brokenTasks.length > 0) find('determinism', `run ${runId} could not go on`, brokenTasks);
+    if (brokenTasks.length > 0) find('determinism', `run ${runId} could not continue`, brokenTasks);
   }
   if (audit.incomplete.length > 0) find('evidence', 'the audit is incomplete', audit.incomplete);
 }
 
-/** Rule 1: by Zuora's own clock, and by what the runs knew. */
+/** Rule 1, by Zuora's clock and by the knowledge of the jobs. */
 function checkPosted({ documents, calls, emails, runs }: BillRunEvidence, find: Find): void {
   for (const { documentNumber, sentAt } of emails) {
     const postedAt = documents.find(({ number }) => number === documentNumber)?.postedAt ?? null;
@@ -165,7 +165,7 @@ function checkPosted({ documents, calls, emails, runs }: BillRunEvidence, find: 
   }
 }
 
-/** Rule 2, between Zuora's log and history; that calls are in history is rule 7 as well. */
+/** Rule 2: Zuora's log and history agree. Rule 7 also requires that calls are in history. */
 function checkOneCallEach({ number, calls, runs }: BillRunEvidence, find: Find): void {
   const scheduled = runs.flatMap(({ attempts }) => attempts);
   for (const [trackId, count] of counted(scheduled.map(({ input }) => input.trackId))) {
@@ -192,14 +192,14 @@ function checkOneCallEach({ number, calls, runs }: BillRunEvidence, find: Find):
     if (noCall && call !== undefined) find(2, 'a call that history says was not made', { call, end });
     if (typeof end !== 'object' || !end.called || end.httpStatus === null) continue;
     const { httpStatus, zuoraRequestId } = end;
-    // A call whose client seemed to have gone has no status in the log, and may have been answered all the same.
+    // If the client seems to have disconnected, the log has no status although the call may have been answered.
     const answered =
       call !== undefined && [httpStatus, null].includes(call.status) && call.requestId === zuoraRequestId;
     if (!answered) find(2, "an answer in history that Zuora's log does not hold", { end, call });
   }
 }
 
-/** Rule 3: one key per send, and one email per document for it. Returns the emails that were too many. */
+/** Rule 3: one key per send, and one email per document for it. @returns the number of duplicates */
 function checkKeys(billRun: BillRunEvidence, sends: readonly WholeSend[], find: Find): number {
   const { id, runs, calls, emails, accepted } = billRun;
   const scheduled = runs.flatMap(({ attempts }) => attempts);
@@ -221,13 +221,14 @@ function checkKeys(billRun: BillRunEvidence, sends: readonly WholeSend[], find: 
   }
 
   const duplicates = duplicatesIn(sends, emails, find);
-  // Whatever keys and records say: nobody gets more emails of a document than were asked for.
+  // Independent of keys and records: no document is emailed more often than requested.
   const resends = new Set(runs.flatMap(({ sends: all }) => all).flatMap(({ requests }) => resendsIn(requests)));
-  for (const run of runs) for (const requestId of run.asked.ids) resends.add(requestId);
+  for (const run of runs) for (const requestId of run.resends.ids) resends.add(requestId);
   for (const { kind, requestId } of accepted) if (kind === 'resend' && requestId !== null) resends.add(requestId);
   for (const [documentNumber, count] of counted(emails.map((email) => email.documentNumber))) {
-    const asked = 1 + resends.size + risksIn(sends.flatMap(({ decisions }) => decisions));
-    if (count > asked) find(3, 'a document was mailed more often than anybody asked', { documentNumber, count, asked });
+    const requested = 1 + resends.size + risksIn(sends.flatMap(({ decisions }) => decisions));
+    if (count > requested)
+      find(3, 'a document was mailed more often than requested', { documentNumber, count, requested });
   }
   for (const { idempotencyKey, documentNumber } of emails) {
     const known = calls.some((call) => call.idempotencyKey === idempotencyKey);
@@ -261,7 +262,7 @@ function duplicatesIn(sends: readonly WholeSend[], emails: readonly SentEmail[],
   return duplicates;
 }
 
-/** Rule 4: no attempt under a key that Zuora may have forgotten, and none of itself when the budget is over. */
+/** Rule 4: no attempt under a key that Zuora may have forgotten, and no automatic attempt after the budget. */
 function checkAges({ calls, runs }: BillRunEvidence, sends: readonly WholeSend[], find: Find): void {
   const firstUse = new Map<string, number>();
   for (const { idempotencyKey: key, at, trackId } of [...calls].sort((one, other) => (one.at < other.at ? -1 : 1))) {
@@ -289,13 +290,13 @@ function checkAges({ calls, runs }: BillRunEvidence, sends: readonly WholeSend[]
   }
 }
 
-/** Rule 5: a send is what its attempts and the mailbox make it, and nothing better. */
+/** Rule 5: the outcome of a send follows from its attempts and the mailbox. */
 function checkOutcomes({ documents, emails, runs }: BillRunEvidence, sends: readonly WholeSend[], find: Find): void {
   for (const send of sends) {
     const { attempts, keys, resend, end } = send;
     const own = emails.filter(({ idempotencyKey }) => keys.has(idempotencyKey ?? ''));
     const success = attempts.some(({ verdict }) => verdict === 'accepted');
-    if (success !== (end === 'accepted')) find(5, `a send is ${end}, and its attempts say otherwise`, attemptsOf(send));
+    if (success !== (end === 'accepted')) find(5, `a send is ${end}, which contradicts its attempts`, attemptsOf(send));
     if (success) {
       // A first send leaves out what was emailed before.
       const emailed = new Set((resend ? own : emails).map(({ documentNumber }) => documentNumber));
@@ -308,14 +309,15 @@ function checkOutcomes({ documents, emails, runs }: BillRunEvidence, sends: read
       find(5, `a send is ${outcome}, and documents were mailed for it`, own);
     }
     if (outcome === 'unknown' && settledAt !== null && note === null) {
-      find(5, 'a send was closed as unknown without a word', attemptsOf(send));
+      find(5, 'a send was closed as unknown without a note', attemptsOf(send));
     }
     for (const key of keys) {
       const mailed = own.some(({ idempotencyKey }) => idempotencyKey === key);
       const maybe = attempts.some(
         ({ idempotencyKey, verdict }) => idempotencyKey === key && ['accepted', 'unknown'].includes(verdict),
       );
-      if (mailed && !maybe) find(5, 'documents were mailed under a key whose attempts all say no', attemptsOf(send));
+      if (mailed && !maybe)
+        find(5, 'documents were mailed under a key without an accepted or unknown attempt', attemptsOf(send));
     }
   }
   for (const { status, runId } of runs) {
@@ -340,46 +342,48 @@ function checkLooks({ runs }: BillRunEvidence, find: Find): void {
   }
 }
 
-/** Rule 7: history, the runs' records and the audit tell the same, and all of it. */
+/** Rule 7: history, the records of sends and the audit agree and are complete. */
 function checkAudit({ runs, calls, audit, accepted }: BillRunEvidence, find: Find): void {
   const recorded = new Map(runs.flatMap(({ sends }) => sends.flatMap(({ attempts }) => attempts.map(named))));
   const audited = new Map(audit.sends.flatMap(({ attempts }) => attempts.map(named)));
   for (const { input, end } of runs.flatMap(({ attempts }) => attempts)) {
     if (end === 'notTaken' || (typeof end === 'object' && !end.called)) continue;
-    for (const [who, told] of [
+    for (const [source, attempt] of [
       ['the record', recorded.get(input.trackId)],
       ['the audit', audited.get(input.trackId)],
     ] as const) {
       const receipt = typeof end === 'object' ? end : undefined;
       const right =
-        told?.idempotencyKey === input.idempotencyKey &&
+        attempt?.idempotencyKey === input.idempotencyKey &&
         (receipt === undefined ||
-          (told.httpStatus === receipt.httpStatus && told.zuoraRequestId === receipt.zuoraRequestId));
-      if (!right) find(7, `${who} does not tell an attempt as history does`, { input, end, told: told ?? null });
+          (attempt.httpStatus === receipt.httpStatus && attempt.zuoraRequestId === receipt.zuoraRequestId));
+      if (!right) find(7, `${source} differs from history about an attempt`, { input, end, attempt: attempt ?? null });
     }
   }
   const scheduled = new Set(runs.flatMap(({ attempts }) => attempts.map(({ input }) => input.trackId)));
-  for (const [who, told] of [['the record', recorded] as const, ['the audit', audited] as const]) {
-    for (const [trackId, attempt] of told) {
-      if (!scheduled.has(trackId)) find(7, `${who} tells an attempt that history does not hold`, attempt);
+  for (const [source, attempts] of [['the record', recorded] as const, ['the audit', audited] as const]) {
+    for (const [trackId, attempt] of attempts) {
+      if (!scheduled.has(trackId)) find(7, `${source} has an attempt that history does not hold`, attempt);
     }
   }
   for (const call of calls) {
     if (!audited.has(call.trackId ?? '')) find(7, "the audit misses a call of Zuora's log", call);
   }
   for (const { runId } of runs) {
-    const told = audit.entries.some((entry) => entry.runId === runId && entry.event === 'started');
-    if (!told) find(7, 'the audit misses a run', runId);
+    const isAudited = audit.entries.some((entry) => entry.runId === runId && entry.event === 'started');
+    if (!isAudited) find(7, 'the audit misses a run', runId);
   }
   for (const { kind, requestId, requestedBy } of accepted) {
     if (kind !== 'resend' || requestId === null || requestedBy === null) continue;
-    const told = audit.entries.some((entry) => entry.requestedBy === requestedBy && entry.text.includes(requestId));
-    if (!told) find(7, 'the audit does not tell who asked for a resend', { requestId, requestedBy });
+    const isAudited = audit.entries.some(
+      (entry) => entry.requestedBy === requestedBy && entry.text.includes(requestId),
+    );
+    if (!isAudited) find(7, 'the audit does not say who asked for a resend', { requestId, requestedBy });
   }
 }
 
 /**
- * Rule 7: no request is lost and none is served twice.
+ * Rule 7: no request is lost, and no request has two sends.
  *
  * @returns the accepted requests that are lost, and how many of them no send was opened for
  */
@@ -391,8 +395,9 @@ function checkRequests(
   const posted = status === 'Posted';
   const resends = new Set<string>();
   for (const { kind, requestId } of accepted) if (kind === 'resend' && requestId !== null) resends.add(requestId);
-  for (const { asked, input } of runs) {
-    for (const requestId of asked.ids) resends.add(requestId);
+  for (const run of runs) {
+    const { input } = run;
+    for (const requestId of run.resends.ids) resends.add(requestId);
     if (input.resend === true && input.requestId !== undefined) resends.add(input.requestId);
   }
   const lost: { requestId: string; why: string; opened: boolean }[] = [];
@@ -400,13 +405,14 @@ function checkRequests(
     const serving = sends.filter(({ requests }) => resendsIn(requests).includes(requestId));
     if (serving.length > 1) find(7, 'a request is served by two sends', { requestId, sends: serving.map(attemptsOf) });
     if (serving.length === 0 && posted) lost.push({ requestId, why: 'no send serves it', opened: false });
-    if (serving.some(({ end }) => end === 'lost')) lost.push({ requestId, why: 'its send just stopped', opened: true });
+    if (serving.some(({ end }) => end === 'lost'))
+      lost.push({ requestId, why: 'its send stopped without an outcome', opened: true });
   }
   for (const run of runs) {
     const generated = new Set(
       run.sends.flatMap(({ requests }) => requests.map(({ requestId }) => requestId)).filter(isGenerated),
     );
-    const missing = run.asked.unnamed - generated.size;
+    const missing = run.resends.unnamed - generated.size;
     if (posted && missing > 0) lost.push({ requestId: `${missing} without an id`, why: 'no send', opened: false });
   }
   const starts = accepted.filter(({ kind }) => kind === 'start');
@@ -418,13 +424,13 @@ function checkRequests(
     lost.push({ requestId: starts[0]?.requestId ?? 'start', why: 'documents without an email', opened });
   }
   for (const { requestId, why } of lost) {
-    const states = runs.map(({ runId, status: told }) => ({ runId, state: told?.state, waitingFor: told?.waitingFor }));
+    const states = runs.map(({ runId, status }) => ({ runId, state: status?.state, waitingFor: status?.waitingFor }));
     find(7, `an accepted request is lost: ${why}`, { requestId, states, sends: sends.map(attemptsOf) });
   }
   return { requests: lost.length, unserved: lost.filter(({ opened }) => !opened).length };
 }
 
-/** The id that a run gives a request without one: its first run's, and a number. */
+/** The id that a job gives a request without one: the id of its first run, and a number. */
 function isGenerated(requestId: string): boolean {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}-[1-9]\d*$/.test(requestId);
 }
@@ -433,15 +439,15 @@ function named(attempt: Attempt): readonly [string, Attempt] {
   return [attempt.trackId, attempt];
 }
 
-/** In short, for a person to read. */
+/** A summary for people. */
 function attemptsOf({ attempts, requests, end, intent }: WholeSend): object {
-  const told = attempts.map(({ idempotencyKey, trackId, verdict, stored, httpStatus, startedAt }) => {
+  const summaries = attempts.map(({ idempotencyKey, trackId, verdict, stored, httpStatus, startedAt }) => {
     return { idempotencyKey, trackId, verdict, stored, httpStatus, startedAt };
   });
-  return { intent, end, requestIds: requests.map(({ requestId }) => requestId), attempts: told };
+  return { intent, end, requestIds: requests.map(({ requestId }) => requestId), attempts: summaries };
 }
 
-/** When an attempt began by the server's clock, where its history tells. */
+/** When an attempt began by the server's clock, if its history is known. */
 function startIn(scheduled: readonly ScheduledAttempt[]): (attempt: Attempt) => number {
   return ({ trackId, startedAt }) =>
     scheduled.find(({ input }) => input.trackId === trackId)?.at ?? Date.parse(startedAt);

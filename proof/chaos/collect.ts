@@ -1,4 +1,4 @@
-/** Lets the bill runs settle when the chaos is over, and hears the witnesses. */
+/** Waits until all jobs have settled after the chaos, and collects the evidence. */
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   WorkflowNotFoundError,
@@ -21,20 +21,20 @@ import { brokenTasksIn, inputIn, readHistory } from './history.js';
 import type { Parts } from './parts.js';
 import type { Ledger } from './people.js';
 
-/** A lost read costs 90 s, a lost worker 30 s, and the pauses between attempts double from 5 s on: with time to spare. */
+/** A lost read costs 90 s, a lost worker 30 s, and pauses between attempts double from 5 s. This is ample. */
 const SETTLE_LIMIT_MS = 8 * 60_000;
-/** How many bill runs are looked at at once. */
-const ABREAST = 8;
+/** Bill runs read at a time. */
+const CONCURRENCY = 8;
 const DEADLINE_MS = 30_000;
 
-/** States in which a run stays until somebody says something, or days have passed. */
+/** States in which a job stays for days, or until a person acts. */
 const LASTING: readonly EmailState[] = ['WaitingForPost', 'Delayed', 'NeedsAttention', 'Emailed', 'Skipped'];
 
 /**
- * Waits until every run has closed or rests. Held runs are released; a question is answered once with `retry`, which takes
- * no risk; a run that has not seen the post is told to look.
+ * Waits until every job has closed or rests. Releases held jobs, answers a question once with `retry`, which takes no risk, and
+ * sends `billRunPosted` to jobs that have not seen the post.
  *
- * @param options.finish runs are told to finish where they rest, and are settled when they have closed
+ * @param options.finish sends `finish` to jobs at rest; they have settled when they have closed
  * @returns the ids of the workflows that do not settle
  */
 export async function settle(
@@ -50,7 +50,7 @@ export async function settle(
     const open: string[] = [];
     await each(left, async (workflowId) => {
       const settled = isSettled(client.workflow.getHandle(workflowId), retried, finish);
-      // One that closes before it hears us is looked at once more.
+      // A job that closes before our signal is read once more.
       if (!(await settled.catch(orClosed))) open.push(workflowId);
     });
     left = open;
@@ -84,7 +84,7 @@ async function isSettled(handle: WorkflowHandle, retried: Set<string>, finish: b
   const posted = run.typedSearchAttributes.get(searchAttributes.billRunStatus) === 'Posted';
   const rests = state !== undefined && LASTING.includes(state) && !(state === 'WaitingForPost' && posted);
   if (!finish) return rests && isAtRest(run);
-  // A cool-down that ends within the run has a send behind it.
+  // A cool-down that ends during the soak is followed by a send.
   if (rests && isAtRest(run) && state !== 'Delayed') await handle.signal('finish', note);
   return false;
 }
@@ -99,14 +99,14 @@ function isAtRest({ raw, status }: WorkflowExecutionDescription): boolean {
 
 export async function collect(numbers: readonly string[], parts: Parts, ledger: Ledger): Promise<Evidence> {
   const { control } = parts;
-  // What Zuora has still to send leaves now.
+  // Emails that Zuora still has to send leave now.
   await control('POST', '/clock', { advanceMs: 3_600_000 });
   const requests = await control<(EmailCall & { readonly billRun: string | null })[]>('GET', '/requests');
   const calls = requests.filter(({ method, path }) => method === 'POST' && path.endsWith('/emails'));
   const emails = await control<(SentEmail & { readonly billRunNumber: string })[]>('GET', '/mailbox');
   const billRuns: BillRunEvidence[] = [];
   await each(numbers, async (number) => {
-    const { id, status, documents } = await control<Shown>('GET', `/bill-runs/${number}`);
+    const { id, status, documents } = await control<SimulatedBillRun>('GET', `/bill-runs/${number}`);
     const accepted = ledger.accepted.filter(({ billRun }) => billRun === number);
     const workflowId = canonicalWorkflowId(number);
     const ids = new Set([workflowId, ...accepted.map((request) => request.workflowId)]);
@@ -130,13 +130,13 @@ export async function collect(numbers: readonly string[], parts: Parts, ledger: 
   return { billRuns, emails: emails.length, calls: calls.length };
 }
 
-interface Shown {
+interface SimulatedBillRun {
   readonly id: string;
   readonly status?: string;
   readonly documents: readonly { readonly number: string; readonly postedAt: string | null }[];
 }
 
-/** Without the headers, which say nothing more. */
+/** Without the headers. */
 function evidenceOf({ at, path, method, idempotencyKey, trackId, requestId, status, body }: EmailCall): EmailCall {
   return { at, path, method, idempotencyKey, trackId, requestId, status, body };
 }
@@ -149,10 +149,10 @@ async function runsOf(client: Client, workflowId: string): Promise<readonly RunE
     runs.push(
       await patiently(client, async () => {
         const description = await handle.describe();
-        // A query changes no history; at rest, no worker hears it before it has taken all that happened.
+        // At rest, a query sees everything that happened, and it adds nothing to history.
         const { status, sends, broken } = await answersOf(handle);
         const history = await handle.fetchHistory();
-        const { history: attempts, asked } = readHistory(history);
+        const { history: attempts, resends } = readHistory(history);
         return {
           workflowId,
           runId,
@@ -163,7 +163,7 @@ async function runsOf(client: Client, workflowId: string): Promise<readonly RunE
           status,
           sends,
           attempts,
-          asked: { ids: [...asked.ids], unnamed: asked.unnamed },
+          resends: { ids: [...resends.ids], unnamed: resends.unnamed },
           brokenTasks: [...brokenTasksIn(history), ...broken],
         };
       }),
@@ -172,7 +172,7 @@ async function runsOf(client: Client, workflowId: string): Promise<readonly RunE
   return runs;
 }
 
-/** What a run says of itself; nothing where its history cannot be replayed, and then why. */
+/** The job's own answers; if its history cannot be replayed, the reason instead. */
 async function answersOf(
   handle: WorkflowHandle,
 ): Promise<Pick<RunEvidence, 'status' | 'sends'> & { broken: string[] }> {
@@ -185,7 +185,7 @@ async function answersOf(
   }
 }
 
-/** Workers that have just come up take a moment to answer. */
+/** Workers that have just started take a moment to answer. */
 async function patiently<T>(client: Client, ask: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
@@ -196,11 +196,11 @@ async function patiently<T>(client: Client, ask: () => Promise<T>): Promise<T> {
   }
 }
 
-/** For each of them, several at once. */
+/** Runs `act` for each item, several at a time. */
 async function each<T>(all: readonly T[], act: (one: T) => Promise<void>): Promise<void> {
   const left = [...all];
   const next = async (): Promise<void> => {
     for (let one = left.shift(); one !== undefined; one = left.shift()) await act(one);
   };
-  await Promise.all(Array.from({ length: ABREAST }, next));
+  await Promise.all(Array.from({ length: CONCURRENCY }, next));
 }

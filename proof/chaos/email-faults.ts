@@ -1,9 +1,9 @@
-/** What may come between us and Zuora when the documents are to be emailed: faults for the simulator, by name. */
+/** Faults of the simulator for email calls, by name. */
 const lock = { success: false, reasons: [{ code: 58730050, message: 'locked' }] };
 const no = { success: false, reasons: [{ code: 58730020, message: 'no' }] };
 const broken = { reasons: [{ code: 'SystemError', message: 'broken' }] };
 
-/** Faults that Zuora cannot take for an answer of its own: carried out or not, nobody knows. */
+/** After these nobody knows whether the call was executed. */
 export const unknownFaults = {
   'reset before': { when: 'before', fault: 'reset' },
   'reset after': { when: 'after', fault: 'reset' },
@@ -29,7 +29,7 @@ export const unknownFaults = {
   },
 } as const;
 
-/** Answers that say that nothing was done. */
+/** Replies that say that nothing was executed. */
 export const clearFaults = {
   '401': { when: 'before', fault: 'respond', status: 401, body: { message: 'Authentication error' } },
   '409 lock': { when: 'before', fault: 'respond', status: 409, body: lock },

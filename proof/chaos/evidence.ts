@@ -1,11 +1,11 @@
-/** What really happened to the bill runs, as independent witnesses tell it: plain data, which `check.ts` judges. */
+/** Evidence from independent sources about what happened to the bill runs: plain data that `check.ts` judges. */
 import type { Audit, AuditEntry, AuditedSend } from '../../client/history/audit.js';
 import type { EmailBillRunInput, JobStatus, SendRecord } from '../../workflows/contract/contract.js';
 import type { ScheduledAttempt } from './history.js';
 
 export interface Evidence {
   readonly billRuns: readonly BillRunEvidence[];
-  /** All that left Zuora and all email calls that reached it, for whatever bill run. */
+  /** All emails that left Zuora and all email calls that reached it. */
   readonly emails: number;
   readonly calls: number;
 }
@@ -13,16 +13,16 @@ export interface Evidence {
 export interface BillRunEvidence {
   readonly number: string;
   readonly id: string;
-  /** What Zuora says of it in the end. */
+  /** Zuora's status at the end. */
   readonly status: string | null;
   readonly documents: readonly DocumentEvidence[];
-  /** What pipelines and operators asked for and Temporal took. */
+  /** Requests of pipelines and operators that Temporal accepted. */
   readonly accepted: readonly AcceptedRequest[];
-  /** What reached Zuora. */
+  /** Calls that reached Zuora. */
   readonly calls: readonly EmailCall[];
-  /** What left Zuora. */
+  /** Emails that left Zuora. */
   readonly emails: readonly SentEmail[];
-  /** All runs that were started for it, those under other workflow ids included, oldest first. */
+  /** All Temporal runs of its jobs, including those of aliases, oldest first. */
   readonly runs: readonly RunEvidence[];
   readonly audit: Pick<Audit, 'runIds' | 'incomplete'> & {
     readonly sends: readonly AuditedSend[];
@@ -37,9 +37,9 @@ interface DocumentEvidence {
 
 export interface AcceptedRequest {
   readonly kind: 'start' | 'resend';
-  /** None of a signal that named none. */
+  /** Null if the signal had none. */
   readonly requestId: string | null;
-  /** None where the answer was that it had been served before: then nothing tells of who asked this time. */
+  /** Null if the answer was `alreadyEmailed`: then no record names the requester. */
   readonly requestedBy: string | null;
   readonly workflowId: string;
 }
@@ -52,7 +52,7 @@ export interface EmailCall {
   readonly idempotencyKey: string | null;
   readonly trackId: string | null;
   readonly requestId: string | null;
-  /** None where the call was cut off, or its client had gone. */
+  /** Null if the call was cut off, or its client had disconnected. */
   readonly status: number | null;
   readonly body: { readonly resend?: boolean } | null;
 }
@@ -68,16 +68,16 @@ export interface RunEvidence {
   readonly workflowId: string;
   readonly runId: string;
   readonly open: boolean;
-  /** Nothing is under way: no task, no activity but a read that waits for its turn. */
+  /** No workflow task is pending, and no activity except a watch between two reads. */
   readonly atRest: boolean;
   readonly events: number;
   readonly input: EmailBillRunInput;
-  /** The answers to the queries; null where it cannot be asked. */
+  /** The answers to the queries; null if they fail. */
   readonly status: JobStatus | null;
   readonly sends: readonly SendRecord[];
   /** From history alone. */
   readonly attempts: readonly ScheduledAttempt[];
-  readonly asked: { readonly ids: readonly string[]; readonly unnamed: number };
-  /** Workflow tasks that failed because the code could not go on with its history, or threw. */
+  readonly resends: { readonly ids: readonly string[]; readonly unnamed: number };
+  /** Workflow tasks that failed because the code threw or did not match its history. */
   readonly brokenTasks: readonly string[];
 }

@@ -1,4 +1,4 @@
-/** What one event history tells about attempts and requests, for those who check the rules of sending. */
+/** Attempts and requests in one event history, for the checks of the rules of sending. */
 import type { WorkflowHandle } from '@temporalio/client';
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { tsToMs } from '@temporalio/common/lib/time.js';
@@ -9,7 +9,7 @@ import type { EmailBillRunResult } from '../../workflows/contract/contract.js';
 type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 type HistoryEvent = NonNullable<History['events']>[number];
 
-/** A scheduled `emailBillRunDocuments`, with what the workflow knew when it scheduled it. */
+/** A scheduled `emailBillRunDocuments`, with the workflow's knowledge at that time. */
 export interface ScheduledAttempt {
   readonly input: AttemptInput;
   readonly at: number;
@@ -19,18 +19,16 @@ export interface ScheduledAttempt {
   readonly end: AttemptEnd;
 }
 
-/** `notTaken`: no worker took it in time. `lost`: it ended without a receipt. */
+/** `notTaken`: no worker began it in time. `lost`: it ended without a receipt. */
 type AttemptEnd = 'open' | 'notTaken' | 'lost' | Receipt;
 
-/** What history tells. */
-export interface Told {
+export interface HistoryFacts {
   readonly history: readonly ScheduledAttempt[];
-  /** The ids of all requests that history holds; those without an id are only counted. */
-  readonly asked: { readonly ids: ReadonlySet<string>; readonly unnamed: number };
+  /** The ids of all resends in history; those without an id are only counted. */
+  readonly resends: { readonly ids: ReadonlySet<string>; readonly unnamed: number };
 }
 
-/** Everything that history tells about attempts and requests. */
-export function readHistory({ events }: History): Told {
+export function readHistory({ events }: History): HistoryFacts {
   const all = events ?? [];
   let task = 0;
   const tasks = new Map<number, number>();
@@ -45,7 +43,7 @@ export function readHistory({ events }: History): Told {
     const scheduled = event.activityTaskScheduledEventAttributes;
     const interruption = event.activityTaskCancelRequestedEventAttributes;
     if (event.workflowTaskStartedEventAttributes != null) task = idOf(event);
-    // The time-skipping server names another event as the task's; but only one task is under way at a time.
+    // The time-skipping server records a wrong task id, but only one task is in progress at a time.
     if (scheduled != null) tasks.set(idOf(event), task);
     if (scheduled?.activityType?.name === 'watchBillRun') watches.add(idOf(event));
     if (interruption != null) interrupted.add(Number(interruption.scheduledEventId));
@@ -59,7 +57,7 @@ export function readHistory({ events }: History): Told {
       const id = Number(completed.scheduledEventId);
       const [value] = decoded(completed.result);
       if (!watches.has(id)) ends.set(id, value as Receipt);
-      // Nobody hears the answer to a look that was interrupted.
+      // The workflow ignores the result of an interrupted look.
       else if (!interrupted.has(id)) looks.push({ id: idOf(event), at: timeOf(event), billRun: value as BillRun });
     }
   }
@@ -76,28 +74,28 @@ export function readHistory({ events }: History): Told {
       end: ends.get(idOf(event)) ?? 'open',
     };
   });
-  return { history, asked: requestsIn(all) };
+  return { history, resends: resendsIn(all) };
 }
 
-/** What a closed run came to: its result, or what its failure says instead. The SDK keeps nothing of a cancellation. */
+/** The result of a closed run, or the details of its failure. The SDK keeps no details of a cancellation. */
 export function endIn({ events }: History): EmailBillRunResult | 'canceled' {
   const last = events?.at(-1);
   if (last?.workflowExecutionCanceledEventAttributes != null) return 'canceled';
   const failure = last?.workflowExecutionFailedEventAttributes?.failure;
-  const said =
+  const payloads =
     last?.workflowExecutionCompletedEventAttributes?.result ?? failure?.applicationFailureInfo?.details ?? null;
-  return decoded(said)[0] as EmailBillRunResult;
+  return decoded(payloads)[0] as EmailBillRunResult;
 }
 
-/** The argument that the run was started with. */
+/** The run's argument. */
 export function inputIn({ events }: History): unknown {
   return decoded(events?.[0]?.workflowExecutionStartedEventAttributes?.input)[0];
 }
 
-/** Of no account, by Temporal's enum: unhandled command, reset of the sticky queue, forced close, failover, reset, update. */
+/** Harmless causes in Temporal's enum: unhandled command, reset of the sticky queue, forced close, failover, reset, update. */
 const HARMLESS_FAILURES: readonly number[] = [1, 13, 17, 18, 20, 31];
 
-/** Workflow tasks that failed because the code threw, or could not go on with its history; in words. */
+/** Workflow tasks that failed because the code threw or did not match its history, as text. */
 export function brokenTasksIn({ events }: History): readonly string[] {
   return (events ?? []).flatMap(({ eventId, workflowTaskFailedEventAttributes: failed }) => {
     if (failed == null || HARMLESS_FAILURES.includes(Number(failed.cause))) return [];
@@ -105,7 +103,7 @@ export function brokenTasksIn({ events }: History): readonly string[] {
   });
 }
 
-/** What operators have said so far about going on. */
+/** Whether the job is held or closing after these events. */
 function orders(events: readonly HistoryEvent[]): { readonly held: boolean; readonly closing: boolean } {
   let held = false;
   let closing = false;
@@ -120,7 +118,7 @@ function orders(events: readonly HistoryEvent[]): { readonly held: boolean; read
   return { held, closing };
 }
 
-function requestsIn(events: readonly HistoryEvent[]): Told['asked'] {
+function resendsIn(events: readonly HistoryEvent[]): HistoryFacts['resends'] {
   const ids = new Set<string>();
   let unnamed = 0;
   for (const event of events) {

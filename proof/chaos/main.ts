@@ -1,7 +1,7 @@
 /**
- * Chaos on real parts: pipelines and operators at work on many bill runs while workers are killed, Temporal is restarted,
- * connections fail and Zuora answers badly. In the end the seven rules are held against the mailbox, every event history
- * and every audit. The exit code is 0 only if none was broken.
+ * Chaos on real parts: pipelines and operators handle many bill runs while workers are killed, Temporal is restarted,
+ * connections fail, and Zuora returns errors. At the end the rules of sending are checked against the mailbox, every event
+ * history and every audit. The exit code is 0 only if every rule held.
  */
 import { Command } from 'commander';
 import { clusterWithNamespace } from '../cluster/cluster.js';
@@ -18,7 +18,7 @@ Examples:
 
 Exit codes: 0 all rules held, 1 a rule was broken or the run failed, 2 wrong usage, 130 stopped.`;
 
-/** The simulator and Temporal's development server are made for so many, no more. */
+/** The simulator and Temporal's development server do not cope with more. */
 const MOST_BILL_RUNS = 1_000;
 
 interface Flags {
@@ -33,18 +33,18 @@ interface Flags {
 }
 
 const program = new Command('chaos')
-  .description('Breaks everything around bill runs that are emailed, and checks that each email was sent exactly once.')
+  .description('Emails bill runs while everything around them fails, and checks that each email was sent exactly once.')
   .option('--bill-runs <number>', 'how many bill runs', wholeNumber(1, MOST_BILL_RUNS), 200)
   .option('--seed <number>', 'fixes the plan: the same seed plans the same chaos', wholeNumber(0, 2 ** 31), 1)
   .option('--worker <file>', 'main file of another worker, such as a patched copy; default: that of dist/', workerFile)
   .option(
     '--evidence <folder>',
-    'keep logs, database and all evidence in this new folder; default: nothing is kept',
+    'keep logs, database and all evidence in this new folder (default: keep nothing)',
     newFolder,
   )
-  .option('--queries', 'operators also query runs: brings out a defect of the SDK, see proof/chaos/plan.ts')
-  .option('--cluster', "on Temporal's server and PostgreSQL, not on the development server; see docs/cluster.md")
-  .option('--plan', 'print the plan as JSON, and do nothing')
+  .option('--queries', 'operators also query jobs, which triggers a defect of the SDK: proof/chaos/plan.ts')
+  .option('--cluster', "on Temporal's server with PostgreSQL instead of the development server: docs/cluster.md")
+  .option('--plan', 'only print the plan, as JSON')
   .option('--json', 'print one JSON object, and no progress')
   .addHelpText('after', EXAMPLES)
   .allowExcessArguments(false)

@@ -1,4 +1,4 @@
-/** The real parts of a run under fire, and the blows that they take. */
+/** The real parts of a chaos run, and the disruptions that apply to them. */
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
@@ -8,22 +8,22 @@ import type { Child } from '../../scripts/processes.js';
 import { controlOf, type Control } from '../../scripts/simulator-control.js';
 import { billRunSearchAttributes, startTemporalServer, type TemporalServer } from '../../scripts/temporal-server.js';
 import { spawnWorker, startWorker } from '../../scripts/worker-process.js';
-import { linksOf, type Blow, type Plan } from './plan.js';
+import { linksOf, type Disruption, type Plan } from './plan.js';
 import { openLink, type Link } from './proxy.js';
 
 export interface Parts {
   readonly control: Control;
-  /** Past all proxies, for those who watch. */
+  /** Bypasses the proxies; for observation. */
   readonly client: Client;
-  /** As pipelines and operators see Temporal: through a proxy. */
+  /** Temporal through a proxy, by name of the pipeline or operator. */
   readonly emailsOf: ReadonlyMap<string, BillRunEmails>;
-  strike(blow: Blow): Promise<void>;
-  /** Everything is up, and everything passes. */
-  calm(): Promise<void>;
-  readonly struck: Readonly<Struck>;
+  apply(disruption: Disruption): Promise<void>;
+  /** Ends all disruptions; everything is up afterwards. */
+  restore(): Promise<void>;
+  readonly counts: Readonly<DisruptionCounts>;
 }
 
-export interface Struck {
+export interface DisruptionCounts {
   kills: { SIGKILL: number; SIGTERM: number };
   serverRestarts: number;
   cuts: number;
@@ -31,16 +31,16 @@ export interface Struck {
   cutConnections: number;
   stalls: number;
   slowed: number;
-  /** Worker processes that ended though nobody killed them, as they do where Temporal is away when they start. */
+  /** Worker processes that ended by themselves, as they do when Temporal is down at their start. */
   workersGone: number;
 }
 
-/** How long a worker that was told to end may drain. What takes longer is killed, as supervisors do. */
+/** How long a worker may drain after SIGTERM before it is killed, as supervisors do. */
 const DRAIN_MS = 20_000;
-/** How long a client waits for an answer of Temporal's before it asks again. */
-const PATIENCE_MS = 5_000;
+/** How long a client waits for an answer of Temporal before it repeats the call. */
+const CALL_LIMIT_MS = 5_000;
 
-/** Temporal that can be killed, and started again where it was. */
+/** A Temporal server that can be killed, and started again with its data and address. */
 export interface RestartableTemporal extends Pick<TemporalServer, 'address' | 'namespace' | 'kill'> {
   start(): Promise<void>;
 }
@@ -49,15 +49,15 @@ export interface PartsOptions {
   /** For the database and the logs. */
   readonly folder: string;
   readonly workers: number;
-  /** The main file of another build of the worker. */
+  /** Main file of another build of the worker. */
   readonly workerMain?: string | undefined;
   /** Default: Temporal's development server. */
   readonly temporal?: RestartableTemporal | undefined;
-  /** For Node, before the worker's main file. */
+  /** Arguments of Node, before the worker's main file. */
   readonly workerNodeArgs?: readonly string[];
-  /** Is given each worker process that starts, those that take the place of another included. */
+  /** Called with each worker process that starts, including replacements. */
   readonly onWorker?: (worker: Child) => void;
-  /** Is given what has to be stopped, in the order in which it was started. */
+  /** Called with a function that stops a part, in the order of start. */
   readonly onStop: (stop: () => Promise<unknown>) => void;
 }
 
@@ -65,11 +65,11 @@ export async function startParts(
   plan: Plan,
   { folder, workers: count, workerMain, temporal: given, workerNodeArgs = [], onWorker, onStop }: PartsOptions,
 ): Promise<Parts> {
-  const struck: Struck = {
+  const counts: DisruptionCounts = {
     kills: { SIGKILL: 0, SIGTERM: 0 },
     ...{ serverRestarts: 0, cuts: 0, cutConnections: 0, stalls: 0, slowed: 0, workersGone: 0 },
   };
-  // Emails leave so late that a first send which is repeated under a fresh key chooses the same documents again.
+  // Emails leave so late that a first send repeated under a new key would choose the same documents again.
   const simulator = await startSimulator({ seed: plan.seed, emailDelayMs: 20_000 });
   onStop(() => simulator.close());
 
@@ -84,7 +84,7 @@ export async function startParts(
     await temporal.kill();
     await delay(downMs);
     await temporal.start();
-    struck.serverRestarts += 1;
+    counts.serverRestarts += 1;
   };
 
   const links = new Map<string, Link>();
@@ -115,7 +115,7 @@ export async function startParts(
       return worker;
     });
   });
-  // One that cannot start at all should say so now, with its last words.
+  // A worker that cannot start at all should fail here, with its output.
   const proof = { temporal, simulatorUrl: simulator.url, ...(workerMain === undefined ? {} : { main: workerMain }) };
   await (await startWorker(proof)).stop();
   for (const worker of workers) onStop(() => worker.stop());
@@ -124,46 +124,46 @@ export async function startParts(
   const connection = await Connection.connect({ address });
   onStop(() => connection.close());
   const emailsOf = new Map<string, BillRunEmails>();
-  for (const who of ['pipeline-1', 'pipeline-2', 'operators']) {
-    const way = Connection.lazy({
-      address: linkTo(`${who}/temporal`).address,
+  for (const name of ['pipeline-1', 'pipeline-2', 'operators']) {
+    const connection = Connection.lazy({
+      address: linkTo(`${name}/temporal`).address,
       channelArgs: { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 1_000 },
     });
-    onStop(() => way.close());
-    emailsOf.set(who, new BillRunEmails(new Client({ connection: way, identity: who }), { deadlineMs: PATIENCE_MS }));
+    onStop(() => connection.close());
+    emailsOf.set(name, new BillRunEmails(new Client({ connection, identity: name }), { deadlineMs: CALL_LIMIT_MS }));
   }
 
   return {
     control: controlOf(simulator.url),
     client: new Client({ connection }),
     emailsOf,
-    get struck() {
-      return { ...struck, workersGone: workers.reduce((sum, { gone }) => sum + gone(), 0) };
+    get counts() {
+      return { ...counts, workersGone: workers.reduce((sum, { gone }) => sum + gone(), 0) };
     },
-    async strike(blow) {
-      switch (blow.kind) {
+    async apply(disruption) {
+      switch (disruption.kind) {
         case 'kill':
-          await workers[blow.worker - 1]?.kill(blow.signal);
-          struck.kills[blow.signal] += 1;
+          await workers[disruption.worker - 1]?.kill(disruption.signal);
+          counts.kills[disruption.signal] += 1;
           return;
         case 'restartTemporal':
-          restarting = restarting.then(() => restart(blow.downMs));
+          restarting = restarting.then(() => restart(disruption.downMs));
           return restarting;
         case 'cut':
-          struck.cutConnections += linkTo(blow.link).cut(blow.ms);
-          struck.cuts += 1;
+          counts.cutConnections += linkTo(disruption.link).cut(disruption.ms);
+          counts.cuts += 1;
           return;
         case 'stall':
-          linkTo(blow.link).stall(blow.ms);
-          struck.stalls += 1;
+          linkTo(disruption.link).stall(disruption.ms);
+          counts.stalls += 1;
           return;
         case 'slow':
-          linkTo(blow.link).slow(blow.ms);
-          struck.slowed += 1;
+          linkTo(disruption.link).slow(disruption.ms);
+          counts.slowed += 1;
           return;
       }
     },
-    async calm() {
+    async restore() {
       await restarting;
       for (const link of links.values()) link.heal();
     },
@@ -183,7 +183,7 @@ async function developmentServer(folder: string): Promise<RestartableTemporal> {
   };
 }
 
-/** On one file and, from the second time on, on one port. */
+/** Always with the same database file, and after the first start with the same port. */
 async function startServer(folder: string, port?: number): Promise<TemporalServer> {
   const started = (): Promise<TemporalServer> =>
     startTemporalServer({
@@ -193,20 +193,20 @@ async function startServer(folder: string, port?: number): Promise<TemporalServe
       searchAttributes: billRunSearchAttributes,
       logFile: join(folder, 'temporal.log'),
     });
-  // Its own inner ports are chosen anew each time, and may be taken a moment before.
+  // The server chooses its internal ports at each start, and another process may take one first.
   return started().catch(started);
 }
 
 interface Supervised {
   start: () => Promise<void>;
-  /** SIGKILL ends it at once; with SIGTERM its successor starts while it drains, as in a rolling deployment. */
+  /** SIGKILL ends it at once. With SIGTERM the next one starts while it drains, as in a rolling deployment. */
   kill: (signal: 'SIGKILL' | 'SIGTERM') => Promise<void>;
   stop: () => Promise<void>;
   /** How often it ended by itself. */
   gone: () => number;
 }
 
-/** A process that is started again whenever it ends, as a supervisor does. */
+/** A process that is restarted whenever it ends, as by a supervisor. */
 function supervised(spawn: (starts: number) => Promise<Child>): Supervised {
   let current: Child | undefined;
   let starts = 0;

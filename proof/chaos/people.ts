@@ -1,4 +1,4 @@
-/** Pipelines and operators: they ask until Temporal says that it has their word, as careful clients do. */
+/** Pipelines and operators. They repeat each request until Temporal acknowledges it, as careful clients do. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { BillRunEmailsError, type BillRunEmails, type BillRunToStart } from '../../client/index.js';
@@ -7,16 +7,16 @@ import type { AcceptedRequest } from './evidence.js';
 import type { Parts } from './parts.js';
 import type { Order, PlannedBillRun, PlannedStart } from './plan.js';
 
-/** What Temporal took, and how often somebody had to ask again, by reason. */
+/** The requests that Temporal accepted, and how often one had to be repeated, by reason. */
 export interface Ledger {
   readonly accepted: (AcceptedRequest & { readonly billRun: string })[];
-  readonly askedAgain: Map<string, number>;
+  readonly repeated: Map<string, number>;
 }
 
-/** Waits until so many milliseconds after the start. */
+/** Waits until this time, in milliseconds since the start. */
 export type At = (ms: number) => Promise<void>;
 
-/** All that is planned for one bill run, from its creation to the last order. */
+/** Executes the plan of one bill run, from its creation to the last order. */
 export async function live(planned: PlannedBillRun, parts: Parts, ledger: Ledger, at: At): Promise<void> {
   const { number, autoEmail, emailedJustNow, fate } = planned;
   const { control } = parts;
@@ -67,8 +67,8 @@ async function follow({ number, orders, input }: PlannedBillRun, parts: Parts, l
       const taken = await insist(ledger, () =>
         give(order, emails, { billRunKey: number, ...input }, requestedBy),
       ).catch((error: unknown) => {
-        // The run has closed, or its pipeline has not come yet: the operator is told, and nothing is promised.
-        if (isTold(error)) return false;
+        // The job has closed, or no pipeline has started it yet: a definite answer, and nothing is promised.
+        if (isDefinite(error)) return false;
         throw error;
       });
       const asks = order.what === 'resend' || order.what === 'signal' || order.what === 'update';
@@ -77,7 +77,7 @@ async function follow({ number, orders, input }: PlannedBillRun, parts: Parts, l
   }
 }
 
-/** @returns whether it was taken, as far as the answer tells */
+/** @returns whether it was accepted, according to the answer */
 async function give(
   order: Order,
   emails: BillRunEmails,
@@ -107,44 +107,44 @@ async function give(
     case 'retry':
     case 'hold':
     case 'release':
-      // Never with `sendAnyway`: no risk is taken here.
+      // Never with `sendAnyway`, so that no risk is taken.
       await emails.signal(billRun, what, note);
       return false;
   }
 }
 
-/** Calls of the SDK's own client have no deadline of themselves. */
+/** Calls of the SDK's client have no deadline by default. */
 function bounded<T>(emails: BillRunEmails, ask: () => Promise<T>): Promise<T> {
   return emails.client.withDeadline(Date.now() + 5_000, ask);
 }
 
-function isTold(error: unknown): boolean {
+function isDefinite(error: unknown): boolean {
   if (error instanceof WorkflowUpdateFailedError) return true;
   if (error instanceof BillRunEmailsError) return error.type === 'NotFound';
   return error instanceof Error && error.name === 'WorkflowNotFoundError';
 }
 
-/** Far above what the parts need to come back: what takes longer is stuck. */
+/** Far above what the parts need to recover. */
 const STUCK_AFTER_MS = 300_000;
 
-/** Asks again and again. Safe, because all that is asked here has an id of its own, or does no harm twice. */
+/** Repeats a request until it is answered. Safe, because each request has an id or is idempotent. */
 async function insist<T>(ledger: Ledger, ask: () => Promise<T>): Promise<T> {
   const stuckAt = Date.now() + STUCK_AFTER_MS;
   for (;;) {
     try {
       return await ask();
     } catch (error) {
-      if (isTold(error)) throw error;
+      if (isDefinite(error)) throw error;
       if (Date.now() > stuckAt) throw new Error('Temporal does not come back', { cause: error });
       const reason = error instanceof BillRunEmailsError ? error.type : error instanceof Error ? error.name : 'unknown';
-      ledger.askedAgain.set(reason, (ledger.askedAgain.get(reason) ?? 0) + 1);
+      ledger.repeated.set(reason, (ledger.repeated.get(reason) ?? 0) + 1);
       await delay(500);
     }
   }
 }
 
-function clientOf({ emailsOf }: Parts, who: string): BillRunEmails {
-  const emails = emailsOf.get(who);
-  if (emails === undefined) throw new Error(`nobody is called ${who}`);
+function clientOf({ emailsOf }: Parts, name: string): BillRunEmails {
+  const emails = emailsOf.get(name);
+  if (emails === undefined) throw new Error(`there is no client ${name}`);
   return emails;
 }

@@ -1,9 +1,9 @@
 /**
- * What is to happen in a chaos run, and when: a pure function of the seed and the number of bill runs, so that the same
- * seed gives the same plan. All times are milliseconds since the start.
+ * The plan of a chaos run: a pure function of the seed and the number of bill runs, so the same seed gives the same plan. All
+ * times are milliseconds since the start.
  *
- * What strikes whom still depends on which process is quicker. The plan fixes what is tried: bill runs, what pipelines
- * and operators say, the faults of Zuora with their chances, and every kill, restart, cut, stall and slow connection.
+ * The plan fixes what is tried: bill runs, requests of pipelines and operators, faults of Zuora with their probability, and every
+ * kill, restart, cut, stall and slow connection. Which call a disruption hits depends on which process is faster.
  */
 import { createHash } from 'node:crypto';
 import { seededRandom, type Random } from '../../simulator/random.js';
@@ -14,27 +14,27 @@ export interface Plan {
   readonly seed: number;
   readonly lengthMs: number;
   readonly billRuns: readonly PlannedBillRun[];
-  /** Faults for the simulator that strike by chance, as long as the chaos lasts. */
-  readonly weather: readonly object[];
-  readonly blows: readonly Blow[];
-  /** Of all the rest. */
+  /** Faults of the simulator that occur at random during the whole chaos. */
+  readonly randomFaults: readonly object[];
+  readonly disruptions: readonly Disruption[];
+  /** Of all other fields. */
   readonly hash: string;
 }
 
 export interface PlannedBillRun {
   readonly number: string;
-  /** When Zuora has it. */
+  /** When it is created in Zuora. */
   readonly at: number;
   readonly invoices: number;
   readonly creditMemos: number;
   readonly fate: 'posts' | 'neverPosts' | 'isCanceled';
   readonly postsAfterMs: number;
-  /** What else Zuora shows of it: both keep a first send back. */
+  /** Both keep back a first send. */
   readonly autoEmail: boolean;
   readonly emailedJustNow: boolean;
-  /** Names of faults that its first email calls meet. */
+  /** Names of the faults of its first email calls. */
   readonly faults: readonly string[];
-  /** How its runs are to go on, whoever starts them. */
+  /** Input of every job for it. */
   readonly input: Pick<
     EmailBillRunInput,
     'sendBudget' | 'escalationWindow' | 'attentionWindow' | 'postDeadline' | 'coolDown'
@@ -43,7 +43,7 @@ export interface PlannedBillRun {
   readonly orders: readonly Order[];
 }
 
-/** Two pipelines start every bill run, neither of which knows of the other. */
+/** Two independent pipelines start every bill run. */
 export interface PlannedStart {
   readonly at: number;
   readonly pipeline: Pipeline;
@@ -52,21 +52,20 @@ export interface PlannedStart {
   readonly requestId: string;
 }
 
-/** What an operator says, so often. `resend` starts a run where none is open; `signal` and `update` need an open one. */
+/** An operator's order, and how often it is repeated. `resend` starts a job if none is open; `signal` and `update` need an open one. */
 export interface Order {
   readonly at: number;
   readonly what: 'resend' | 'signal' | 'update' | 'retry' | 'hold' | 'release' | 'hint' | 'query';
-  /** Only of `resend`, `signal` and `update`; a signal may go without. */
+  /** For `resend`, `signal` and `update` only; optional for `signal`. */
   readonly requestId?: string;
   readonly times: number;
 }
 
 const PIPELINES = ['pipeline-1', 'pipeline-2'] as const;
 type Pipeline = (typeof PIPELINES)[number];
-/** How many worker processes there are. */
 export const WORKERS = 2;
 
-/** The connections that a proxy of ours stands in. */
+/** The connections that pass through a proxy. */
 export function linksOf(workers: number): readonly string[] {
   return [
     ...Array.from({ length: workers }, (_, index) => [`worker-${index + 1}/temporal`, `worker-${index + 1}/zuora`]),
@@ -74,27 +73,27 @@ export function linksOf(workers: number): readonly string[] {
   ].flat();
 }
 
-export type Blow =
+export type Disruption =
   | { readonly at: number; readonly kind: 'kill'; readonly worker: number; readonly signal: 'SIGKILL' | 'SIGTERM' }
   | { readonly at: number; readonly kind: 'restartTemporal'; readonly downMs: number }
-  /** `cut` ends connections and refuses new ones, `stall` lets nothing through, `slow` makes every packet wait. */
+  /** `cut` ends connections and refuses new ones, `stall` stops all packets, `slow` delays every packet. */
   | { readonly at: number; readonly kind: 'cut' | 'stall' | 'slow'; readonly link: string; readonly ms: number };
 
-/** So that 200 bill runs take about two minutes, and then some to settle. */
+/** So that 200 bill runs take about two minutes, plus the time to settle. */
 const SHORTEST_MS = 15_000;
 const MS_PER_BILL_RUN = 600;
-/** Above the heartbeat time-out (30 s): Temporal takes the worker for lost while its call goes on. */
+/** Above the heartbeat timeout (30 s), so Temporal takes the worker for lost while its call continues. */
 const LONG_STALL_MS = 36_000;
 
 /**
- * @param options.queries operators also ask runs how they stand. Off, because of a defect of the SDK (1.24) that workers
- *   which come and go bring out: a query that waited for a worker is answered with events that no workflow task has taken
- *   yet, and the task after it goes on from there, into a history that no replay repeats.
+ * @param options.queries operators also query jobs. Off by default because of a defect of the SDK (1.24) that shows when workers
+ *   are replaced: a query that waited for a worker is answered with events that no workflow task has processed yet. The next
+ *   task continues from there, and its history cannot be replayed. docs/decisions/0010.
  */
 export function planOf(seed: number, billRuns: number, { queries = false } = {}): Plan {
   const lengthMs = SHORTEST_MS + billRuns * MS_PER_BILL_RUN;
-  // Streams of their own, so that more bill runs do not change what happens to the others.
-  // The first ones are there at once, so that short plans are dense, too.
+  // Each bill run has its own random stream, so that more bill runs do not change the others.
+  // The first ones start at once, so that short plans are dense, too.
   const times = { earliest: 0, latest: lengthMs * 0.65, lastOrder: lengthMs * 0.95 };
   return hashed({
     seed,
@@ -102,8 +101,8 @@ export function planOf(seed: number, billRuns: number, { queries = false } = {})
     billRuns: Array.from({ length: billRuns }, (_, index) =>
       plannedBillRun(index, times, streamOf(seed, index + 1), { queries }),
     ),
-    weather: WEATHER,
-    blows: blowsOf(lengthMs, streamOf(seed, 0)),
+    randomFaults: RANDOM_FAULTS,
+    disruptions: disruptionsOf(lengthMs, streamOf(seed, 0)),
   });
 }
 
@@ -111,7 +110,7 @@ export function hashed(rest: Omit<Plan, 'hash'>): Plan {
   return { ...rest, hash: createHash('sha256').update(JSON.stringify(rest)).digest('hex').slice(0, 16) };
 }
 
-/** Neighbouring seeds must not give related streams. */
+/** Hashed, so that neighbouring seeds give unrelated streams. */
 export function streamOf(seed: number, stream: number): Random {
   return seededRandom(createHash('sha256').update(`${seed}/${stream}`).digest().readUInt32LE());
 }
@@ -120,8 +119,8 @@ const EMAILS = { method: 'POST', path: '/v1/bill-runs/*/emails', times: 1_000_00
 const READS = { method: 'GET', path: '/object-query/billing-runs/*', when: 'before', times: 1_000_000 } as const;
 const TOKENS = { method: 'POST', path: '/oauth/token', when: 'before', times: 1_000_000 } as const;
 
-export const WEATHER: readonly object[] = [
-  // Long enough that kills and cuts meet calls under way, before the effect and after it.
+export const RANDOM_FAULTS: readonly object[] = [
+  // Long enough that kills and cuts hit calls in progress, before and after their effect.
   { ...EMAILS, when: 'before', fault: 'stall', afterMs: 1_500, chance: 0.15 },
   { ...EMAILS, when: 'after', fault: 'stall', afterMs: 2_500, chance: 0.2 },
   { ...EMAILS, ...unknownFaults['reset after'], chance: 0.06 },
@@ -135,7 +134,7 @@ export const WEATHER: readonly object[] = [
   { ...TOKENS, fault: 'respond', status: 503, chance: 0.1 },
 ];
 
-/** When a bill run may come, and until when operators may say something about it. */
+/** When a bill run may be created, and when the last order may come. */
 interface Times {
   readonly earliest: number;
   readonly latest: number;
@@ -151,7 +150,7 @@ export function plannedBillRun(
   const { chance, between, one } = drawer(random);
   const name = String(index + 1).padStart(8, '0');
   const at = Math.round(between(earliest, latest));
-  // Nothing odd about most; one of the first three has an answer cut off, so that every plan holds unknown outcomes.
+  // Most are ordinary. Every third has its first reply cut off, so that every plan has unknown outcomes.
   const fate = chance(0.02) ? 'neverPosts' : chance(0.02) ? 'isCanceled' : 'posts';
   const postsAfterMs = Math.round(between(500, 6_000));
   const names = [...Object.keys(unknownFaults), ...Object.keys(clearFaults)];
@@ -169,9 +168,9 @@ export function plannedBillRun(
     emailedJustNow: chance(0.02),
     faults,
     input: {
-      // Short enough to end within the chaos: then a person is asked.
+      // Ends within the chaos, and then a person is asked.
       ...(chance(0.1) ? { sendBudget: '12 seconds' } : {}),
-      // Closed at once: later escalations are other runs', which must know what this one served.
+      // Closes at acceptance, so later resends open other jobs, which must know what this one sent.
       ...(chance(0.3) ? { escalationWindow: '0s' } : {}),
     },
     starts: PIPELINES.map((pipeline, place) => ({
@@ -203,11 +202,11 @@ function ordersFor(
 ): Order[] {
   const moment = (): number => Math.round(between(postedAt - 3_000, Math.max(last, postedAt)));
   const orders: Order[] = [];
-  const escalations = one([0, 0, 1, 1, 2, 3]);
-  for (let count = 1; count <= escalations; count++) {
+  const resends = one([0, 0, 1, 1, 2, 3]);
+  for (let count = 1; count <= resends; count++) {
     const what = one(['resend', 'resend', 'signal', 'update'] as const);
     const named = what !== 'signal' || chance(0.5);
-    // Where it has no id, saying it again asks for more.
+    // Without an id, a repetition would be another request.
     const times = named ? one([1, 1, 2, 3]) : 1;
     orders.push({ at: moment(), what, times, ...(named ? { requestId: `TICKET-${name}-${count}` } : {}) });
   }
@@ -224,53 +223,53 @@ function ordersFor(
   return orders.sort((one, other) => one.at - other.at);
 }
 
-function blowsOf(lengthMs: number, random: Random): Blow[] {
+function disruptionsOf(lengthMs: number, random: Random): Disruption[] {
   const { between } = drawer(random);
-  const blows: Blow[] = [
-    ...spread(lengthMs, 7_000, random, (at, index): Blow => {
+  const disruptions: Disruption[] = [
+    ...spread(lengthMs, 7_000, random, (at, index): Disruption => {
       const worker = 1 + Math.floor(random() * WORKERS);
       return { at, kind: 'kill', worker, signal: index % 3 === 1 ? 'SIGTERM' : 'SIGKILL' };
     }),
-    ...spread(lengthMs, 40_000, random, (at): Blow => {
+    ...spread(lengthMs, 40_000, random, (at): Disruption => {
       return { at, kind: 'restartTemporal', downMs: Math.round(between(200, 3_000)) };
     }),
-    ...connectionBlows(lengthMs, 1_500, random, { links: linksOf(WORKERS), longestStallMs: 12_000 }),
+    ...connectionDisruptions(lengthMs, 1_500, random, { links: linksOf(WORKERS), longestStallMs: 12_000 }),
   ];
   if (lengthMs > 3 * LONG_STALL_MS) {
-    blows.push({
+    disruptions.push({
       at: Math.round(between(0.1, 0.5) * lengthMs),
       kind: 'stall',
       link: 'worker-1/temporal',
       ms: LONG_STALL_MS,
     });
   }
-  return blows.sort((one, other) => one.at - other.at);
+  return disruptions.sort((one, other) => one.at - other.at);
 }
 
-export function connectionBlows(
+export function connectionDisruptions(
   lengthMs: number,
   everyMs: number,
   random: Random,
   { links, longestStallMs }: { readonly links: readonly string[]; readonly longestStallMs: number },
-): readonly Blow[] {
+): readonly Disruption[] {
   const { chance, between, one } = drawer(random);
-  return spread(lengthMs, everyMs, random, (at): Blow => {
+  return spread(lengthMs, everyMs, random, (at): Disruption => {
     const kind = one(['cut', 'cut', 'cut', 'stall', 'slow'] as const);
     const long = kind === 'cut' ? (chance(0.6) ? 0 : 1_500) : kind === 'stall' && chance(0.15) ? longestStallMs : 3_000;
     return { at, kind, link: one(links), ms: Math.round(between(0, long)) };
   });
 }
 
-/** One within each stretch of the time, so that no plan goes without. */
+/** Spreads disruptions evenly, so that every plan has some. */
 function spread(
   lengthMs: number,
   everyMs: number,
   random: Random,
-  blow: (at: number, index: number) => Blow,
-): readonly Blow[] {
+  disruption: (at: number, index: number) => Disruption,
+): readonly Disruption[] {
   const count = Math.max(1, Math.floor((lengthMs * 0.9) / everyMs));
   const stretch = (lengthMs * 0.9) / count;
   return Array.from({ length: count }, (_, index) =>
-    blow(Math.round(lengthMs * 0.05 + (index + random()) * stretch), index),
+    disruption(Math.round(lengthMs * 0.05 + (index + random()) * stretch), index),
   );
 }

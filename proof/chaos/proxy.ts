@@ -1,26 +1,26 @@
-/** A connection that can be cut, stalled and slowed: a TCP proxy between two parts that know nothing of it. */
+/** A TCP proxy that can cut, stall and slow its connections. */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface Link {
-  /** `host:port`: what to connect to instead of the target. */
+  /** `host:port` to use instead of the target's. */
   readonly address: string;
-  /** Ends all connections with a reset, both ways, and refuses new ones for a while. How many were ended. */
+  /** Resets all connections and refuses new ones for this time. @returns the number of connections */
   cut(ms: number): number;
-  /** Lets nothing through for a while; connections stay, and nothing is lost. */
+  /** Holds all packets back for this time; connections stay open and nothing is lost. */
   stall(ms: number): void;
-  /** Makes every packet wait for a while. */
+  /** Delays every packet for this time. */
   slow(ms: number): void;
-  /** From now on everything passes at once. */
+  /** Ends all disruptions. */
   heal(): void;
   close(): Promise<void>;
 }
 
-/** Of one packet, where the link is slow: a few of them make an answer. */
+/** Delay of one packet on a slow link; a reply has several. */
 const SLOW_PACKET_MS = 120;
 
-/** @param target `host:port`; it need not be there yet */
+/** @param target `host:port`; it may start later */
 export async function openLink(target: string): Promise<Link> {
   const [host = '', port = ''] = target.split(':');
   const pairs = new Set<readonly [Socket, Socket]>();
@@ -39,7 +39,7 @@ export async function openLink(target: string): Promise<Link> {
     const pair = [client, upstream] as const;
     pairs.add(pair);
     for (const socket of pair) {
-      // What ends one side ends the other in the same way.
+      // An error on one side resets the other.
       socket.on('error', () => {
         for (const each of pair) each.resetAndDestroy();
       });

@@ -1,6 +1,6 @@
 /**
- * What one send must be whoever made it: rules that the record of a send, and the attempts in history, are held against. The
- * checker of the chaos and the models of lives in test/ share them. Pure.
+ * Rules for one send, checked against its record and the attempts in history. Shared by the checker of the chaos and the models in
+ * test/. Pure.
  */
 import type { Settings } from '../../workflows/contract/validation.js';
 import type { Attempt, SendRecord } from '../../workflows/contract/contract.js';
@@ -11,15 +11,15 @@ const SECOND = 1_000;
 const HOUR = 3_600 * SECOND;
 /** Zuora forgets a key after 24 h; no attempt starts in the last of them. */
 export const KEY_LIFETIME_MS = 23 * HOUR;
-/** How old a look may be, by rule 6. */
+/** Maximum age of a look, by rule 6. */
 const FRESH_MS = 60 * SECOND;
-/** What may lie between the clocks of a server, a worker and a simulator on one busy machine. */
+/** Allowed difference between the clocks of server, worker and simulator on one busy machine. */
 export const SLACK_MS = 60 * SECOND;
 
 /**
- * Rule 3: what is wrong with the numbers in a send's keys. They begin with 1, and grow only for a reason.
+ * Rule 3: faults in the numbers of a send's keys. They begin with 1 and grow only for a reason.
  *
- * @param startOf when an attempt began (epoch, ms), by the clock that decisions are dated by
+ * @param startOf when an attempt began (epoch, ms), by the clock of the decisions
  */
 export function numberFaults(
   { attempts, decisions }: Pick<SendRecord, 'attempts' | 'decisions'>,
@@ -42,14 +42,14 @@ export function numberFaults(
     const usedUp = before.verdict === 'refused' || before.stored || forgotten;
     const risked = between.some(({ decision }) => decision === 'sendAnyway');
     return [
-      ...(between.length === 0 ? ['a fresh key that no person asked for'] : []),
-      ...(usedUp ? [] : ['a fresh key though the old one is of use']),
-      ...(risked || !isUnknown(past) ? [] : ['a fresh key after an unknown attempt, and nobody took the risk']),
+      ...(between.length === 0 ? ['a new key that no person asked for'] : []),
+      ...(usedUp ? [] : ['a new key although the old one is usable']),
+      ...(risked || !isUnknown(past) ? [] : ['a new key after an unknown attempt, and nobody took the risk']),
     ];
   });
 }
 
-/** Some key is neither settled by a success or a stored reply, nor free of unknown attempts. */
+/** Whether some key has an unknown attempt that no success or stored reply has settled. */
 function isUnknown(attempts: readonly Attempt[]): boolean {
   return attempts.some(({ idempotencyKey: key }) => {
     const under = attempts.filter(({ idempotencyKey }) => idempotencyKey === key);
@@ -59,11 +59,11 @@ function isUnknown(attempts: readonly Attempt[]): boolean {
 }
 
 /**
- * Rule 4: the attempts that began after the budget had ended, which counts from the first attempt, or from the first after a
- * person's word.
+ * Rule 4: the attempts that began after the end of the budget, which counts from the first attempt, or from the first attempt
+ * after a person's decision.
  *
- * @param startOf when an attempt began (epoch, ms), by the clock that decisions are dated by
- * @returns when they began, and from when the budget counted (epoch, ms)
+ * @param startOf when an attempt began (epoch, ms), by the clock of the decisions
+ * @returns when they began, and the start of the budget (epoch, ms)
  */
 export function attemptsBeyond(
   budgetMs: number,
@@ -71,13 +71,13 @@ export function attemptsBeyond(
   startOf: (attempt: Attempt) => number,
 ): { start: number; from: number }[] {
   const starts = attempts.map(startOf);
-  const told = decisions.map(({ at }) => starts.find((start) => start >= Date.parse(at)) ?? Infinity);
+  const restarts = decisions.map(({ at }) => starts.find((start) => start >= Date.parse(at)) ?? Infinity);
   return starts
-    .map((start) => ({ start, from: Math.max(...[starts[0] ?? start, ...told].filter((at) => at <= start)) }))
+    .map((start) => ({ start, from: Math.max(...[starts[0] ?? start, ...restarts].filter((at) => at <= start)) }))
     .filter(({ start, from }) => start - from > budgetMs + SLACK_MS);
 }
 
-/** Rule 6, for the first attempt of a first send: what is wrong with the look before it. */
+/** Rule 6, for the first attempt of a first send: faults of the look before it. */
 export function lookFaults({ at, look }: ScheduledAttempt, { coolDownMs }: Pick<Settings, 'coolDownMs'>): string[] {
   if (look === undefined) return ['there was no look before it'];
   const { billRun, at: lookedAt } = look;

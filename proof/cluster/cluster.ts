@@ -1,6 +1,6 @@
 /**
- * Temporal's server on PostgreSQL, each service in processes of its own: frontend, two of history, matching, and the one for
- * Temporal's own workflows. All of it listens on the loopback interface only.
+ * Temporal's server on PostgreSQL, with separate processes: frontend, two of history, matching, and the worker for Temporal's own
+ * workflows. Everything listens on the loopback interface only.
  */
 import { randomInt } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
@@ -16,40 +16,40 @@ import { clusterTools, type ClusterTools } from './tools.js';
 export interface Cluster {
   /** `host:port` of the frontend. */
   readonly address: string;
-  /** Starts all that does not run, on the ports that it had before, and waits until Temporal serves. */
+  /** Starts the processes that are not running, on their previous ports, and waits until Temporal serves. */
   start(): Promise<void>;
-  /** Ends all of Temporal as a crash does, or one process of it. PostgreSQL goes on. */
+  /** Kills all processes of Temporal, or one. PostgreSQL keeps running. */
   kill(name?: ProcessName): Promise<void>;
 }
 
 const PROCESSES = ['frontend', 'history-1', 'history-2', 'matching', 'worker'] as const;
 type ProcessName = (typeof PROCESSES)[number];
 
-/** As many as a small production cluster might have; the number is fixed for ever when the database is made. */
+/** As in a small production cluster. The number cannot be changed after the database is created. */
 const HISTORY_SHARDS = 512;
 const START_LIMIT_MS = 90_000;
 const LOOK_AGAIN_MS = 500;
 const SERVING = 1;
 const FRONTEND_SERVICE = 'temporal.api.workflowservice.v1.WorkflowService';
-/** For one question whether it serves. */
-const PATIENCE_MS = 2_000;
+/** For one health check. */
+const HEALTH_CHECK_LIMIT_MS = 2_000;
 
 interface Surroundings {
   /** For the logs. */
   readonly folder: string;
   readonly report: (text: string) => void;
-  /** Is given what has to be stopped, in the order in which it was started. */
+  /** Called with a function that stops a part, in the order of start. */
   readonly onStop: (stop: () => Promise<unknown>) => void;
 }
 
-/** @throws ToolMissing when a program is not there */
+/** @throws ToolMissing when a program is missing */
 export async function startCluster({ folder, report, onStop }: Surroundings): Promise<Cluster> {
   const tools = await clusterTools(report);
   const postgres = await startPostgres(tools, folder);
   onStop(() => postgres.stop());
   await setUpSchemas(tools, postgres);
   const dynamicConfig = join(folder, 'dynamic-config.yaml');
-  // It would ask the vendor's site for news of releases. All else is as the server has it.
+  // The server would ask the vendor's site for new releases. Everything else is the default.
   writeFileSync(dynamicConfig, 'frontend.enableServerVersionCheck:\n  - value: false\n');
 
   const ports = await portsOfAll();
@@ -75,7 +75,7 @@ export async function startCluster({ folder, report, onStop }: Surroundings): Pr
       do {
         if (Date.now() > limit)
           throw new Error(`Temporal does not serve after ${START_LIMIT_MS / 1_000} s; its logs say why`);
-        // Again, as supervisors do: where several find an empty database, the slower ones fail to write what the first one did.
+        // Repeatedly, as supervisors do: processes that find an empty database race to initialize it, and the slower ones fail.
         for (const name of PROCESSES) if (!running.has(name)) await start(name);
         await delay(LOOK_AGAIN_MS);
       } while (!(await serves(address)) || running.size < PROCESSES.length);
@@ -90,7 +90,7 @@ export async function startCluster({ folder, report, onStop }: Surroundings): Pr
   return cluster;
 }
 
-/** The same, with a namespace for bill runs. */
+/** A cluster with a namespace for bill runs. */
 export async function clusterWithNamespace(
   namespace: string,
   surroundings: Surroundings,
@@ -105,7 +105,7 @@ export async function clusterWithNamespace(
   return { ...cluster, namespace };
 }
 
-/** The server's own template of a configuration reads these. */
+/** Variables that the server's configuration template reads. */
 function configuration({ port, user, password }: Postgres, dynamicConfig: string): Record<string, string> {
   return {
     DB: 'postgres12',
@@ -152,7 +152,7 @@ async function portsOfAll(): Promise<Ports & { readonly FRONTEND_GRPC_PORT: stri
   return { FRONTEND_GRPC_PORT: '', ...Object.fromEntries(ports) };
 }
 
-/** The schema of PostgreSQL keeps a member's port as a smallint: it ends at 32,767. */
+/** PostgreSQL's schema stores a member's port as smallint, at most 32,767. */
 async function freeLowPort(taken: ReadonlySet<number>): Promise<number> {
   for (;;) {
     const port = randomInt(20_000, 32_768);
@@ -166,7 +166,7 @@ async function freeLowPort(taken: ReadonlySet<number>): Promise<number> {
   }
 }
 
-/** What distinguishes a second process of a service. */
+/** Variables that differ for the second process of a service. */
 function portsOf(name: ProcessName, ports: Ports): Ports {
   if (name !== 'history-2') return {};
   return {
@@ -178,7 +178,7 @@ function portsOf(name: ProcessName, ports: Ports): Ports {
 async function serves(address: string): Promise<boolean> {
   const connection = Connection.lazy({ address });
   try {
-    const { status } = await connection.withDeadline(Date.now() + PATIENCE_MS, () =>
+    const { status } = await connection.withDeadline(Date.now() + HEALTH_CHECK_LIMIT_MS, () =>
       connection.healthService.check({ service: FRONTEND_SERVICE }),
     );
     return (status as number) === SERVING;

@@ -1,4 +1,4 @@
-/** The whole life of several bill runs on a cluster, with two workers of which one is killed amid a send. */
+/** The whole life of several bill runs on a cluster with two workers, one of which is killed during a send. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -19,16 +19,16 @@ export interface LifeResult {
   readonly documents: number;
   readonly sends: number;
   readonly attempts: number;
-  /** Attempts that the killed worker took with it. */
+  /** Attempts that were lost with the killed worker. */
   readonly attemptsLost: number;
-  /** How many emails a document got: the least and the most. Two sends, so both must be 2. */
+  /** Emails per document. There are two sends, so both numbers must be 2. */
   readonly emailsPerDocument: { readonly min: number; readonly max: number };
   /** From the kill until the last bill run was emailed. */
   readonly recoveryMs: number;
   readonly historyEvents: number;
-  /** From the first start to the last closed run. */
+  /** From the first start until all jobs have closed. */
   readonly durationMs: number;
-  /** What does not hold, in words; empty when all is well. */
+  /** Failed checks, as text. */
   readonly faults: readonly string[];
 }
 
@@ -40,12 +40,12 @@ export interface LifeOptions {
 }
 
 export const NAMESPACE = 'bill-runs';
-/** Of so many bill runs one has the answer to its first call cut off; the other first calls are answered late. */
+/** Every third bill run has the reply to its first call cut off; the other replies to first calls come late. */
 const CUT_EVERY = 3;
-/** Long enough to kill a worker meanwhile, on a slow machine too. */
+/** Long enough to kill a worker meanwhile, even on a slow machine. */
 const LATE_MS = 20_000;
 const POSTS_AFTER_MS = 5_000;
-/** A lost worker costs 30 s, and the pauses between attempts begin with 5 s: what takes longer is stuck. */
+/** A lost worker costs 30 s, and pauses between attempts begin with 5 s. This is ample. */
 const STUCK_AFTER_MS = 240_000;
 
 export async function live(
@@ -76,18 +76,18 @@ export async function live(
   const startedAt = Date.now();
   const numbers = await startBillRuns(billRuns, emails, control);
   report(
-    `${billRuns} bill runs are started, half of them before they post; of every third one the answer is cut off, the others are answered late`,
+    `${billRuns} bill runs are started, half of them before the post. Every third first reply is cut off, the others are late`,
   );
   const workerIdentity = await attemptUnderWay(client, numbers);
   const lost = workers.find(({ pid }) => workerIdentity.startsWith(`${pid}@`));
-  if (lost === undefined) throw new Error(`${workerIdentity} is none of our workers`);
+  if (lost === undefined) throw new Error(`${workerIdentity} is not one of our workers`);
   await lost.stop(0);
   await cluster.kill('history-2');
   const killedAt = Date.now();
-  report(`Worker ${lost.pid} and one of two history processes are killed while that worker's calls are under way`);
+  report(`Worker ${lost.pid} and one of two history processes are killed while that worker's calls are in progress`);
   await each(numbers, (number) => untilSent(emails, number, 1));
   const recoveryMs = Date.now() - killedAt;
-  report(`All are emailed, by the other worker: the last ${seconds(recoveryMs)} after the kill`);
+  report(`The other worker has emailed all of them, the last one ${seconds(recoveryMs)} after the kill`);
   await cluster.start();
 
   const request = { requestId: 'TICKET-1', requestedBy: 'alice', reason: 'wrong template' };
@@ -95,7 +95,7 @@ export async function live(
     untilFound(`${billRunKey} takes no resend`, () => emails.requestResend({ billRunKey }, request)),
   );
   await each(numbers, (number) => untilSent(emails, number, 2));
-  report('An operator escalated all of them, and every document went out again');
+  report('An operator asked for a resend of all of them, and every document was emailed again');
 
   const zuora = simulatorEnvironment(simulator.url);
   report(`bill-run-emails doctor:\n${indented(await cli(temporal, zuora, 'doctor'))}`);
@@ -119,7 +119,7 @@ export async function live(
   }
   const attempts = audits.flatMap(({ sends }) => sends.flatMap((send) => send.attempts));
   const attemptsLost = attempts.filter(({ reasons }) => reasons.some(({ code }) => code === 'WORKER_LOST')).length;
-  if (attemptsLost === 0) faults.push('the killed worker took no attempt with it');
+  if (attemptsLost === 0) faults.push('no attempt was lost with the killed worker');
   const lengths = await Promise.all(
     numbers.map(
       async (number) => (await client.workflow.getHandle(canonicalWorkflowId(number)).describe()).historyLength,
@@ -140,7 +140,7 @@ export async function live(
   return { result, evidence: audits };
 }
 
-/** By number, half of them before they post, and each of them twice, as a pipeline that repeats itself. */
+/** Starts each bill run twice, as a pipeline that repeats itself; half of them before the post. */
 async function startBillRuns(count: number, emails: BillRunEmails, control: Control): Promise<readonly string[]> {
   const numbers: string[] = [];
   for (let index = 0; index < count; index++) {
@@ -167,9 +167,9 @@ function isCut(index: number): boolean {
   return index % CUT_EVERY === 1;
 }
 
-/** @returns the identity of a worker whose call to email documents has no answer yet */
+/** @returns the identity of a worker that waits for the reply to an email call */
 async function attemptUnderWay(client: Client, numbers: readonly string[]): Promise<string> {
-  // Every second bill run is posted from the start.
+  // Every second bill run is already posted at the start.
   const late = numbers.filter((_, index) => index % 2 === 0 && !isCut(index));
   const holders = await each(late, async (number) => {
     const handle = client.workflow.getHandle(canonicalWorkflowId(number));
@@ -206,7 +206,7 @@ type Environment = Readonly<Record<string, string>>;
 const cli = (temporal: Pick<TemporalServer, 'address' | 'namespace'>, env: Environment, ...args: string[]) =>
   run(temporal, 'client/cli/main.js', env, ...args);
 
-/** @returns what it printed; it fails unless it ends with 0 */
+/** @returns its output; throws unless it ends with 0 */
 async function run(
   temporal: Pick<TemporalServer, 'address' | 'namespace'>,
   file: string,
@@ -232,7 +232,7 @@ async function untilFound<Result>(what: string, look: () => Promise<Result | und
   }
 }
 
-/** While the shards of a killed history process move to the other one, calls run into their deadline: then ask again. */
+/** Calls time out while the shards of a killed history process move to the other one; then they are repeated. */
 function unlessAway(error: unknown): undefined {
   if (!(error instanceof BillRunEmailsError && error.type === 'TemporalUnavailable')) throw error;
 }

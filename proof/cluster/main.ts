@@ -1,6 +1,6 @@
 /**
- * A real Temporal cluster on this machine, and the whole life of bill runs on it. Its exit code is 0 only if every document got
- * exactly one email for the first send and one for the escalation. docs/cluster.md tells what it runs.
+ * A real Temporal cluster on this machine, and the whole life of bill runs on it. The exit code is 0 only if every document got
+ * exactly one email for the first send and one for the resend. docs/cluster.md describes what it starts.
  */
 import { Command } from 'commander';
 import { newFolder, run, untilStopped, wholeNumber } from '../command.js';
@@ -12,13 +12,13 @@ import { untilSignaledToStop } from '../../scripts/processes.js';
 const EXAMPLES = `
 Examples:
   npm run cluster
-  npm run cluster -- --keep               leaves all of it running until Ctrl-C, and prints the addresses
+  npm run cluster -- --keep               keeps everything running until Ctrl-C, and prints the addresses
   npm run cluster -- --bill-runs 50 --json
 
-It needs Go and PostgreSQL's programs, and says how to install what is missing. The first time it builds Temporal's server,
-which takes 5 to 12 minutes on two cores; the programs are kept in .temporal/cluster.
+It needs Go and PostgreSQL's programs, and says how to install missing ones. The first run builds Temporal's server, which takes
+5 to 12 minutes on two cores, and keeps it in .temporal/cluster.
 
-Exit codes: 0 all is well, 1 something did not hold or failed, 2 wrong usage or a program is missing, 130 stopped.`;
+Exit codes: 0 all checks passed, 1 a check failed, 2 wrong usage or a program is missing, 130 stopped.`;
 
 interface Flags {
   readonly billRuns: number;
@@ -32,8 +32,8 @@ const program = new Command('cluster')
     "Runs Temporal's server on PostgreSQL with two workers, and emails bill runs on it while one of them is killed.",
   )
   .option('--bill-runs <number>', 'how many bill runs', wholeNumber(1, 200), 12)
-  .option('--evidence <folder>', 'keep the logs and the audits in this new folder; default: nothing is kept', newFolder)
-  .option('--keep', 'leave all of it running at the end, to look around')
+  .option('--evidence <folder>', 'keep the logs and the audits in this new folder (default: keep nothing)', newFolder)
+  .option('--keep', 'keep everything running at the end')
   .option('--json', 'print one JSON object, and no progress')
   .addHelpText('after', EXAMPLES)
   .allowExcessArguments(false)
@@ -58,7 +58,9 @@ async function main({ billRuns, evidence: keepIn, keep, json }: Flags): Promise<
     console.log(json ? JSON.stringify(result) : summary(result));
     if (keep) {
       const address = `TEMPORAL_ADDRESS=${cluster.address} TEMPORAL_NAMESPACE=${NAMESPACE}`;
-      surroundings.report(`\nAll is left running. Try: ${address} npm run --silent cli -- list   (Ctrl-C ends it)`);
+      surroundings.report(
+        `\nEverything keeps running. Try: ${address} npm run --silent cli -- list   (Ctrl-C ends it)`,
+      );
       await untilSignaledToStop();
     }
     return lived;

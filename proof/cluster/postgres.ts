@@ -1,4 +1,4 @@
-/** A PostgreSQL of our own: a new database folder, on a free port of the loopback interface, gone when it stops. */
+/** A private PostgreSQL: a new database folder, a free port of the loopback interface, removed when it stops. */
 import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,9 +17,9 @@ export interface Postgres {
 
 export const HOST = '127.0.0.1';
 const USER = 'temporal';
-/** Recovery is not needed: a new one is up in under a second. */
+/** A new database starts in under a second. */
 const START_LIMIT_MS = 60_000;
-/** What PostgreSQL says, once for each start. */
+/** PostgreSQL's log line, once per start. */
 const READY = 'database system is ready to accept connections';
 
 export async function startPostgres(
@@ -36,7 +36,7 @@ export async function startPostgres(
     chmodSync(folder, 0o711);
     for (const path of [database, passwordFile]) chownSync(path, account.uid, account.gid);
   }
-  // It may not be allowed to look at the folder that we are in.
+  // The account may not be allowed to read our working directory.
   const surroundings = { cwd: database, account, env: { ...bareEnvironment(), LC_ALL: 'C' } };
   await runToEnd({
     name: 'initdb',

@@ -1,4 +1,4 @@
-/** The programs of a cluster: Temporal's server and schema tool, which Go builds from their sources, and PostgreSQL. */
+/** The programs of a cluster: Temporal's server and schema tool, built from source with Go, and PostgreSQL. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { isExecutable, runToEnd, type Account } from '../../scripts/processes.js';
@@ -9,19 +9,19 @@ export interface ClusterTools {
   readonly schemaTool: string;
   readonly initdb: string;
   readonly postgres: string;
-  /** Whom PostgreSQL runs as where we are root, which it refuses to be. */
+  /** The account for PostgreSQL if we are root, because it refuses to run as root. */
   readonly account: Account | undefined;
 }
 
-/** What a person can mend. */
+/** A program is missing; the message says how to install it. */
 export class ToolMissing extends Error {
   override readonly name = 'ToolMissing';
 }
 
-/** Of the same minor version as the development server of `npm run setup`. */
+/** The same minor version as the development server of `npm run setup`. */
 const SERVER_VERSION = 'v1.32.0';
 const SERVER_MODULE = 'go.temporal.io/server';
-/** Where Debian has the programs of each version. */
+/** Debian's folder with the programs of each version. */
 const DEBIAN = '/usr/lib/postgresql';
 
 /** @throws ToolMissing that says what to install */
@@ -61,18 +61,20 @@ function unprivileged(): Account {
   );
 }
 
-/** Builds them once for each version, which takes minutes, and keeps them. */
+/** Builds them once per version, which takes minutes. */
 async function temporalPrograms(report: (text: string) => void): Promise<string> {
   const folder = join(projectRoot, '.temporal', 'cluster', SERVER_VERSION);
   if (existsSync(folder)) return folder;
   if (onPath('go') === undefined) {
     throw new ToolMissing(
-      "Go is missing, which builds Temporal's server: install version 1.26 or later (go.dev/doc/install), or an older one that\n" +
-        'can load it (GOTOOLCHAIN=auto).',
+      "Go is missing; it is needed to build Temporal's server. Install version 1.26 or later (go.dev/doc/install), or an older one\n" +
+        'that can download it (GOTOOLCHAIN=auto).',
     );
   }
   const packages = ['cmd/server', 'cmd/tools/sql'].map((path) => `${SERVER_MODULE}/${path}@${SERVER_VERSION}`);
-  report(`Building Temporal's server: go install ${packages.join(' ')}. Once, and it takes 5 to 12 minutes on two cores`);
+  report(
+    `Building Temporal's server: go install ${packages.join(' ')}. This happens once and takes 5 to 12 minutes on two cores`,
+  );
   const unfinished = `${folder}.unfinished`;
   mkdirSync(unfinished, { recursive: true });
   try {

@@ -1,6 +1,6 @@
-/** Whether what a worker holds is flat, judged by slopes. Pure. */
+/** Judges by slopes whether memory and handles of a worker are flat. Pure. */
 
-/** What is measured: how much growth is still flat, over the judged part of a run, and what it is counted in. */
+/** `limit`: the growth over the judged part of a soak that still counts as flat. */
 export const MEASURES = {
   'resident memory': { unit: 'bytes', limit: 16_000_000 },
   'heap, main thread': { unit: 'bytes', limit: 2_000_000 },
@@ -27,7 +27,7 @@ export interface Trend {
   readonly unit: 'bytes' | 'count';
   /** After the warm-up. */
   readonly samples: number;
-  /** On the fitted line, where the warm-up ends and at the last sample; null without samples. */
+  /** Values of the fitted line at the end of the warm-up and at the last sample; null without samples. */
   readonly start: number | null;
   readonly end: number | null;
   readonly growth: number | null;
@@ -35,14 +35,14 @@ export interface Trend {
   readonly perThousandBillRuns: number | null;
   /** The largest growth that counts as flat. */
   readonly limit: number;
-  /** `missing`: it was not measured often enough to tell. */
+  /** `missing`: too few samples. */
   readonly verdict: 'flat' | 'grows' | 'missing' | 'tooShort';
 }
 
-/** The first bill runs fill caches and connections; some take two minutes to go. */
+/** The first bill runs fill caches and connections; some take two minutes to close. */
 const WARM_UP_SHARE = 0.3;
 const LEAST_WARM_UP_MS = 150_000;
-/** A slope over less is noise. */
+/** A slope over a shorter time is noise. */
 const LEAST_JUDGED_MS = 150_000;
 const LEAST_SAMPLES = 30;
 
@@ -51,7 +51,7 @@ export interface SoakedFor {
   readonly billRunsPerMinute: number;
 }
 
-/** The shortest run that can be judged, in minutes. */
+/** The shortest soak that can be judged, in minutes. */
 export const SHORTEST_JUDGED_MINUTES = (LEAST_WARM_UP_MS + LEAST_JUDGED_MS) / 60_000;
 
 export function warmUpOf({ lengthMs }: Pick<SoakedFor, 'lengthMs'>): number {
@@ -59,7 +59,7 @@ export function warmUpOf({ lengthMs }: Pick<SoakedFor, 'lengthMs'>): number {
   return isTooShort(lengthMs) ? share : Math.max(share, LEAST_WARM_UP_MS);
 }
 
-/** @param measure of which all samples are given, those of the warm-up included */
+/** @param samples all samples of the measure, including those of the warm-up */
 export function trendOf(measure: Measure, samples: readonly Sample[], soaked: SoakedFor): Trend {
   const { lengthMs, billRunsPerMinute } = soaked;
   const judged = samples.filter(({ at }) => at >= warmUpOf(soaked) && at <= lengthMs);
@@ -96,8 +96,8 @@ function isTooShort(lengthMs: number): boolean {
 }
 
 /**
- * By Theil and Sen: the slope is the median of the slopes between all pairs of samples, so that a quarter of the samples may
- * lie far off, such as peaks of load, and not bend it.
+ * Theil–Sen estimator: the slope is the median of the slopes between all pairs of samples, so outliers such as peaks of load, up to
+ * a quarter of the samples, do not bend it.
  *
  * @param samples two or more, at different times
  */

@@ -1,18 +1,19 @@
 /**
- * Loaded into a worker before its main file, by `node --expose-gc --import report.js?everyMs=…`: each of its threads says on
- * stdout, as one JSON line, what it still holds after a garbage collection. Workflow code runs in a thread of its own.
+ * Loaded into a worker before its main file, by `node --expose-gc --import report.js?everyMs=…`. Each thread writes one JSON line
+ * to stdout with its memory and handles after a garbage collection. Workflow code runs in its own thread.
  */
 import { writeSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 
 export interface ThreadReport {
   readonly soak: 'main thread' | 'workflow thread';
-  /** Of the whole process. This and the next two are bytes. */
+  /** Bytes, of the whole process. */
   readonly rss: number;
+  /** Bytes. */
   readonly heap: number;
-  /** Outside of the heap. */
+  /** Bytes outside the heap. */
   readonly buffers: number;
-  /** Of what would keep the thread alive: sockets, timers, requests and so on, how many there are. */
+  /** Numbers of resources that keep the thread alive (sockets, timers, requests), by kind. */
   readonly handles: Readonly<Record<string, number>>;
 }
 

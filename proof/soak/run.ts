@@ -1,9 +1,17 @@
-/** One soak: a steady load under faults on one worker that nobody ends, and what the worker holds in the meantime. */
+/** One soak: a steady load under faults on one worker, and the trend of its memory and handles. */
 import type { Surroundings } from '../command.js';
 import type { Evidence } from '../chaos/evidence.js';
 import { startParts } from '../chaos/parts.js';
-import { connectionBlows, hashed, linksOf, plannedBillRun, streamOf, WEATHER, type Plan } from '../chaos/plan.js';
-import { aftermath, inLines, newLedger, rage, seconds, type Aftermath } from '../chaos/run.js';
+import {
+  connectionDisruptions,
+  hashed,
+  linksOf,
+  plannedBillRun,
+  streamOf,
+  RANDOM_FAULTS,
+  type Plan,
+} from '../chaos/plan.js';
+import { conclude, inLines, newLedger, runPlan, seconds, type Outcome } from '../chaos/run.js';
 import { MEASURES, SHORTEST_JUDGED_MINUTES, trendOf, warmUpOf, type Measure, type Trend } from './flatness.js';
 import { notMeasured, reporting, watch, type Sampled } from './watch.js';
 
@@ -13,29 +21,29 @@ export interface SoakSize {
   readonly billRunsPerMinute: number;
 }
 
-export interface SoakResult extends SoakSize, Aftermath {
+export interface SoakResult extends SoakSize, Outcome {
   readonly planHash: string;
   readonly billRuns: number;
   readonly durationMs: number;
-  /** How often the worker ended, which it never should: what it holds begins anew then. */
+  /** How often the worker ended by itself, which it should never do; its measures start anew then. */
   readonly workersGone: number;
-  /** What is measured before counts for nothing. */
+  /** Earlier samples are ignored. */
   readonly warmUpMs: number;
   readonly verdict: Trend['verdict'];
   readonly measures: readonly Trend[];
 }
 
-/** So that every bill run comes and goes within a minute or so: a steady load keeps a steady number of runs open. */
+/** So that every job closes within about a minute, and a steady load keeps a steady number of jobs open. */
 const WINDOWS = {
   coolDown: '10 seconds',
   attentionWindow: '20 seconds',
   escalationWindow: '20 seconds',
-  // Above the 90 s that a lost read costs.
+  // A lost read costs 90 s.
   postDeadline: '3 minutes',
 } as const;
-/** From when a bill run comes to the last that an operator says. */
+/** From the creation of a bill run to the last order. */
 const ORDERS_MS = 15_000;
-const BLOW_EVERY_MS = 10_000;
+const DISRUPTION_EVERY_MS = 10_000;
 const LONGEST_STALL_MS = 3_000;
 
 export function soakPlan({ seed, minutes, billRunsPerMinute }: SoakSize): Plan {
@@ -51,9 +59,9 @@ export function soakPlan({ seed, minutes, billRunsPerMinute }: SoakSize): Plan {
       const planned = plannedBillRun(index, times, streamOf(seed, index + 1), { queries: false });
       return { ...planned, input: { ...WINDOWS, ...planned.input } };
     }),
-    weather: WEATHER,
-    // Nobody kills the worker or restarts Temporal: its connections fail, and Zuora does.
-    blows: connectionBlows(lengthMs, BLOW_EVERY_MS, streamOf(seed, 0), {
+    randomFaults: RANDOM_FAULTS,
+    // Only connections and Zuora fail; the worker and Temporal keep running.
+    disruptions: connectionDisruptions(lengthMs, DISRUPTION_EVERY_MS, streamOf(seed, 0), {
       links: linksOf(1),
       longestStallMs: LONGEST_STALL_MS,
     }),
@@ -72,8 +80,10 @@ export async function soak(
   const startedAt = Date.now();
   const plan = soakPlan(size);
   const everyMs = Math.max(1_000, Math.round(plan.lengthMs / 200));
-  report(`Plan ${plan.hash}: ${plan.billRuns.length} bill runs in ${size.minutes} minutes, measured every ${everyMs} ms`);
-  if (notMeasured.length > 0) report(`Not measured, for want of Linux's /proc: ${notMeasured.join(', ')}`);
+  report(
+    `Plan ${plan.hash}: ${plan.billRuns.length} bill runs in ${size.minutes} minutes, measured every ${everyMs} ms`,
+  );
+  if (notMeasured.length > 0) report(`Not measured, because Linux's /proc is missing: ${notMeasured.join(', ')}`);
   const sampled: Sampled[] = [];
   const parts = await startParts(plan, {
     ...surroundings,
@@ -85,8 +95,8 @@ export async function soak(
   });
   const ledger = newLedger();
   const beganAt = Date.now();
-  const faults = await rage(plan, parts, ledger, report, () => inShort(sampled));
-  const { evidence, ...outcome } = await aftermath(plan, parts, ledger, faults, report, { finish: true });
+  const faults = await runPlan(plan, parts, ledger, report, () => inShort(sampled));
+  const { evidence, ...outcome } = await conclude(plan, parts, ledger, faults, report, { finish: true });
 
   const measures = Object.keys(MEASURES) as Measure[];
   const trends = measures
@@ -97,7 +107,7 @@ export async function soak(
     planHash: plan.hash,
     billRuns: plan.billRuns.length,
     durationMs: Date.now() - startedAt,
-    workersGone: parts.struck.workersGone,
+    workersGone: parts.counts.workersGone,
     warmUpMs: warmUpOf(plan),
     verdict: worstOf(trends),
     measures: trends,
@@ -126,19 +136,19 @@ function inShort(sampled: readonly Sampled[]): string {
   return `resident ${newest('resident memory')}, heap of the main thread ${newest('heap, main thread')}`;
 }
 
-/** Nothing grew, as far as it can be told, no rule was broken, and the worker was there all the time. */
+/** Nothing grew (or the soak was too short to judge), every rule held, and the worker never ended by itself. */
 export function hasHeld({ verdict, workersGone, violations }: SoakResult): boolean {
   return (verdict === 'flat' || verdict === 'tooShort') && workersGone === 0 && violations.length === 0;
 }
 
 const VERDICTS: Readonly<Record<Trend['verdict'], string>> = {
   flat: 'flat: nothing grew beyond its limit',
-  grows: 'SOMETHING GROWS: see the measures marked so',
-  missing: 'NOT MEASURED: some measures have too few samples to tell',
-  tooShort: `too short to judge what grows: that takes ${SHORTEST_JUDGED_MINUTES} minutes`,
+  grows: 'SOMETHING GROWS: see the marked measures',
+  missing: 'NOT MEASURED: some measures have too few samples',
+  tooShort: `too short to judge growth, which takes ${SHORTEST_JUDGED_MINUTES} minutes`,
 };
 
-/** For people. */
+/** As text. */
 export function inWords(result: SoakResult): string {
   const { seed, planHash, billRuns, durationMs, warmUpMs, measures, verdict, workersGone } = result;
   const columns = ['', 'samples', 'start', 'end', 'growth', 'limit', 'per hour', 'per 1,000 bill runs', ''];
@@ -160,10 +170,10 @@ export function inWords(result: SoakResult): string {
   return [
     '',
     `Seed ${seed}, plan ${planHash}, ${billRuns} bill runs, ${seconds(durationMs)}`,
-    `What the worker holds, on the line fitted to what was measured after a warm-up of ${seconds(warmUpMs)}:`,
+    `Memory and handles of the worker, on a line fitted to the samples after a warm-up of ${seconds(warmUpMs)}:`,
     ...[columns, ...rows].map(line),
     `Verdict         ${VERDICTS[verdict]}`,
-    ...(workersGone === 0 ? [] : [`THE WORKER ENDED ${workersGone} times by itself: --evidence keeps its last words`]),
+    ...(workersGone === 0 ? [] : [`THE WORKER ENDED ${workersGone} times by itself: --evidence keeps its log`]),
     ...inLines(result),
   ].join('\n');
 }

@@ -86,7 +86,7 @@ export function cancelBillRun({ tenant }: Simulation, operation: Operation) {
   return asV1(tenant.cancel(identified(billRun, operation)));
 }
 
-/** The one operation this is all about: its answer names no document, and its emails leave after it. */
+/** Emails the documents. The answer names no document, and the emails leave later. */
 export function emailBillRun({ tenant, settings }: Simulation, operation: Operation) {
   const { resend } = fieldsOf(emailSchema, operation);
   if (typeof resend === 'string' && settings.current.stringResend === 'refuse') {
@@ -99,9 +99,9 @@ export function emailBillRun({ tenant, settings }: Simulation, operation: Operat
 
 export function queryBillingRun({ tenant }: Simulation, operation: Operation) {
   const billRun = known(tenant.find(keyOf(operation), operation.entityId), operation);
-  const shown = present({ ...billRun.record }, BILLING_RUNS, operation.request.query);
+  const answer = present({ ...billRun.record }, BILLING_RUNS, operation.request.query);
   tenant.wasRead(billRun.record.id);
-  return shown;
+  return answer;
 }
 
 export function queryBillingRuns({ tenant }: Simulation, operation: Operation) {
@@ -109,7 +109,7 @@ export function queryBillingRuns({ tenant }: Simulation, operation: Operation) {
   return queryList(rows, BILLING_RUNS, operation.request.query);
 }
 
-/** models/bill_run_response.py of zuora-sdk 3.21.0: nothing here tells whether emails were sent, or how many documents there are. */
+/** models/bill_run_response.py of zuora-sdk 3.21.0: it does not show whether emails were sent, or the number of documents. */
 function asV1({ record }: BillRun) {
   return {
     success: true,
@@ -147,7 +147,7 @@ function known(billRun: BillRun | undefined, operation: Operation): BillRun {
   return billRun;
 }
 
-/** Where the documentation knows the ID only, the number is a key that nothing is found by. */
+/** If the documentation allows only the ID, the number finds nothing. */
 function identified(billRun: BillRun, operation: Operation): BillRun {
   return known(billRun.record.id === keyOf(operation) ? billRun : undefined, operation);
 }

@@ -18,8 +18,8 @@ const EVENTS = {
 } as const;
 
 /**
- * `GET /v1/notification-history/email` (api/notifications_api.py of zuora-sdk 3.21.0): the last day unless told
- * otherwise, three days at most, and only failures unless `failedOnly=false`. Every email here succeeds. A row names no
+ * `GET /v1/notification-history/email` (api/notifications_api.py of zuora-sdk 3.21.0): the last day by default,
+ * three days at most, and only failures unless `failedOnly=false`. Every email here succeeds. A row names no
  * document: that takes one query for each document, by `objectId`.
  */
 export function listEmailHistory(simulation: Simulation, operation: Operation) {

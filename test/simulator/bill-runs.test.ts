@@ -181,7 +181,7 @@ describe('the lists of Object Query', () => {
   it('go through all pages by the cursor, each row once', async () => {
     const tenant = await openTenant();
     const { number, documents } = await tenant.addBillRun({ invoices: 25, creditMemos: 0 });
-    const seen: string[] = [];
+    const numbers: string[] = [];
     let cursor: string | undefined = '';
     for (let pages = 0; cursor !== undefined && pages < 10; pages++) {
       const query = new URLSearchParams({ 'filter[]': `sourceid.EQ:${number}`, 'fields[]': 'invoicenumber,status' });
@@ -189,15 +189,15 @@ describe('the lists of Object Query', () => {
       const answer = await tenant.call('GET', `/object-query/invoices?${query.toString()}`);
       const page = answer.body as { nextPage?: string; data: { invoiceNumber: string }[] };
       expect(Object.keys(page.data[0] ?? {})).toEqual(['invoiceNumber', 'status']);
-      seen.push(...page.data.map((row) => row.invoiceNumber));
+      numbers.push(...page.data.map((row) => row.invoiceNumber));
       cursor = page.nextPage;
     }
-    expect(seen.toSorted()).toEqual(documents.map((document) => document.number));
+    expect(numbers.toSorted()).toEqual(documents.map((document) => document.number));
   });
 });
 
 describe('credit memos', () => {
-  it('are listed by the number of their bill run and do not tell whether they were emailed', async () => {
+  it('are listed by the number of their bill run and do not show whether they were emailed', async () => {
     const tenant = await openTenant();
     await tenant.addBillRun({ creditMemos: 2 });
     const { number } = await tenant.addBillRun({ status: 'Posted', creditMemos: 2 });

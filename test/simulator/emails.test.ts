@@ -180,7 +180,7 @@ describe('the email history', () => {
     expect(one.bytes.toString()).not.toContain(documents[0]?.id);
   });
 
-  it('covers the last day unless told otherwise, and three days at most', async () => {
+  it('covers the last day by default, and three days at most', async () => {
     const tenant = await openTenant();
     const { number } = await tenant.addBillRun({ status: 'Posted', invoices: 1, creditMemos: 0 });
     const start = new Date(Date.now() - HOUR_MS).toISOString().slice(0, 19);

@@ -224,7 +224,7 @@ describe('faults', () => {
     await expect(tenant.statusOf('BR-1')).rejects.toMatchObject({ code: 'ECONNRESET' });
   });
 
-  it('by chance are the same for the same seed', async () => {
+  it('at random are the same for the same seed', async () => {
     const struckWith = async (seed: number) => {
       const tenant = await openTenant({ seed });
       await tenant.addFault({

@@ -95,7 +95,7 @@ describe('every reply', () => {
 });
 
 describe('a gzip request', () => {
-  it('is taken, and refused if it is none', async () => {
+  it('is accepted, and refused if it is not gzip', async () => {
     const tenant = await openTenant();
     const { number } = await tenant.addBillRun({ status: 'Posted', invoices: 1, creditMemos: 0 });
     const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' };

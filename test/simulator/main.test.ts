@@ -38,11 +38,11 @@ function simulator(...args: string[]): { readonly child: ChildProcess; readonly 
   onTestFinished(() => {
     child.kill('SIGKILL');
   });
-  const said = { stdout: '', stderr: '' };
+  const output = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr'] as const) {
-    child[stream].on('data', (chunk: Buffer) => (said[stream] += chunk.toString()));
+    child[stream].on('data', (chunk: Buffer) => (output[stream] += chunk.toString()));
   }
-  return { child, ended: once(child, 'close').then(([code]: unknown[]) => ({ code, ...said })) };
+  return { child, ended: once(child, 'close').then(([code]: unknown[]) => ({ code, ...output })) };
 }
 
 async function firstLine(child: ChildProcess): Promise<string> {

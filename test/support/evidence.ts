@@ -4,7 +4,7 @@
  */
 import { expect } from 'vitest';
 import type { EmailCall } from '../../proof/chaos/evidence.js';
-import type { Told } from '../../proof/chaos/history.js';
+import type { HistoryFacts } from '../../proof/chaos/history.js';
 import { attemptsBeyond, lookFaults, SLACK_MS } from '../../proof/chaos/send-rules.js';
 import type { Settings } from '../../workflows/contract/validation.js';
 import type { Attempt, EmailBillRunResult, JobStatus, SendRecord } from '../../workflows/contract/contract.js';
@@ -13,7 +13,7 @@ import { HOUR } from './life.js';
 import { checkNumbers } from './records.js';
 import { emailsPerDocument, type Email } from './rig.js';
 
-export interface Evidence extends Told {
+export interface Evidence extends HistoryFacts {
   readonly settings: Settings;
   readonly status: JobStatus;
   readonly sends: readonly SendRecord[];
@@ -142,14 +142,14 @@ function checkLook({ history, settings }: Evidence, { resend, attempts, decision
 }
 
 /** Rule 7: every request is in exactly one send, or waits for one. */
-function checkRequests({ status, sends, asked, startRequestId }: Evidence): void {
+function checkRequests({ status, sends, resends, startRequestId }: Evidence): void {
   const served = sends.flatMap(({ requests }) => requests.map(({ requestId }) => requestId));
   expect(new Set(served).size, 'rule 7: no request is served twice').toBe(served.length);
   // One that waited a moment ago may be served by now.
   const found = new Set([...served, ...status.pendingRequests.map(({ requestId }) => requestId)]);
-  const named = new Set([...asked.ids, startRequestId]);
+  const named = new Set([...resends.ids, startRequestId]);
   expect([...found], 'rule 7: no request is lost').toEqual(expect.arrayContaining([...named]));
-  expect(found.size, 'rule 7: no request is lost, and none is made up').toBe(named.size + asked.unnamed);
+  expect(found.size, 'rule 7: no request is lost, and none is made up').toBe(named.size + resends.unnamed);
 }
 
 /** What must be true in the end, besides the rules: nothing unsettled goes unmentioned. */

@@ -107,7 +107,7 @@ const people = fc.constantFrom('alice', undefined);
 const resends = fc.constantFrom('A', 'B', 'C', START_REQUEST, undefined).chain((requestId) =>
   people.map((requestedBy) => {
     const argument = defined({ requestId, requestedBy });
-    const known = (before: Evidence): boolean => requestId !== undefined && before.asked.ids.has(requestId);
+    const known = (before: Evidence): boolean => requestId !== undefined && before.resends.ids.has(requestId);
     return message(
       `resend(${JSON.stringify(argument)})`,
       (life) => life.tell('resend', argument),

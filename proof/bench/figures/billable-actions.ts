@@ -3,15 +3,15 @@ import { bare, ours, withWorkers, type Parts, type Variant } from '../parts.js';
 import { lifeOf } from './life.js';
 
 /**
- * What Temporal Cloud bills for a run as actions (docs.temporal.io/cloud/actions, 2026-11): its start, each timer, signal, update
- * and upsert of search attributes, and each attempt of an activity. Queries and heartbeats count as well, and are in no history:
- * ours sends a heartbeat every 10 s while a call to Zuora is open, and no query.
+ * The actions that Temporal Cloud bills for a workflow (docs.temporal.io/cloud/actions, 2026-11): its start, each timer, signal,
+ * update and upsert of search attributes, and each attempt of an activity. Queries and heartbeats are billed too but are not in
+ * history: our worker sends a heartbeat every 10 s while a call to Zuora is open, and no query.
  */
 export function actionsIn(events: readonly HistoryEvent[]): number {
   return events.reduce(
     (sum, event) =>
       sum +
-      // Attempts that failed are in no history; the last one names its number.
+      // Failed attempts are not in history, but the last attempt has its number.
       (event.activityTaskStartedEventAttributes?.attempt ?? 0) +
       Number(
         event.workflowExecutionStartedEventAttributes != null ||
@@ -25,7 +25,7 @@ export function actionsIn(events: readonly HistoryEvent[]): number {
   );
 }
 
-/** `billableActions`: of a bill run that is posted, and of one that posts after 20 polls; `history` has those of long waits. */
+/** `billableActions` of a posted bill run, and of one that posts after 20 polls. The figure `history` has those of long waits. */
 export function billableActions(parts: Parts) {
   const posted = { status: 'Posted' };
   const polled = { status: 'Completed', postsAfterReads: 20 };

@@ -14,22 +14,22 @@ import { eventsOf } from './life.js';
 
 const WAITS = { '10 minutes': 10 * 60_000, '1 day': 86_400_000, '30 days': 30 * 86_400_000 } as const;
 
-export type Wait = keyof typeof WAITS;
+type Wait = keyof typeof WAITS;
 
-/** What is left of a run that has emailed. */
-export interface Left {
+/** The history of a job that has emailed. */
+interface Size {
   readonly events: number;
-  /** As Temporal stores them. */
+  /** Encoded as Temporal stores them. */
   readonly bytes: number;
-  /** Reads of the bill run, those that found it unchanged included. */
+  /** Reads of the bill run, including those that found it unchanged. */
   readonly reads: number;
-  /** On Temporal Cloud. */
+  /** Billable on Temporal Cloud. */
   readonly actions: number;
 }
 
-/** `history`: what a run leaves that waits so long before its bill run posts, by Temporal's time-skipping server. */
-export async function history(parts: Parts): Promise<Readonly<Record<Wait, Left>>> {
-  // The core of the SDK would write its warnings to stdout, where the figures go.
+/** `history`: the size of a job's history after such a wait for the post, on Temporal's time-skipping server. */
+export async function history(parts: Parts): Promise<Readonly<Record<Wait, Size>>> {
+  // Otherwise the SDK's core would write warnings to stdout, where the figures go.
   Runtime.install({
     logger: new DefaultLogger('ERROR'),
     telemetryOptions: { logging: { forward: {}, filter: 'ERROR' } },
@@ -53,7 +53,7 @@ export async function history(parts: Parts): Promise<Readonly<Record<Wait, Left>
   });
   const emails = new BillRunEmails(client);
   return worker.runUntil(async () => {
-    const left: Partial<Record<Wait, Left>> = {};
+    const sizes: Partial<Record<Wait, Size>> = {};
     for (const [wait, ms] of Object.entries(WAITS)) {
       const [number = ''] = await billRuns(parts, 1, { invoices: 2, creditMemos: 1 });
       const { workflowId } = await emails.start({
@@ -63,10 +63,10 @@ export async function history(parts: Parts): Promise<Readonly<Record<Wait, Left>
       });
       await environment.sleep(ms);
       await parts.control('PATCH', `/bill-runs/${number}`, { status: 'Posted' });
-      const run = client.workflow.getHandle(workflowId);
-      await run.result();
-      const events = await eventsOf(run);
-      left[wait as Wait] = {
+      const job = client.workflow.getHandle(workflowId);
+      await job.result();
+      const events = await eventsOf(job);
+      sizes[wait as Wait] = {
         events: events.length,
         bytes: proto.temporal.api.history.v1.History.encode({ events: [...events] }).finish().length,
         reads: await readsOf(parts, number),
@@ -74,11 +74,11 @@ export async function history(parts: Parts): Promise<Readonly<Record<Wait, Left>
       };
       parts.report(`  ${wait}: ${events.length} events`);
     }
-    return left as Record<Wait, Left>;
+    return sizes as Record<Wait, Size>;
   });
 }
 
 async function readsOf({ control }: Parts, number: string): Promise<number> {
-  const seen = await control<{ method: string }[]>('GET', `/requests?billRun=${number}`);
-  return seen.filter(({ method }) => method === 'GET').length;
+  const requests = await control<{ method: string }[]>('GET', `/requests?billRun=${number}`);
+  return requests.filter(({ method }) => method === 'GET').length;
 }

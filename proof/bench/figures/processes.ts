@@ -7,8 +7,8 @@ import { billRuns, timed, timedProcess, withWorkers, type Parts } from '../parts
 import { rounded, spreadOf } from '../statistics.js';
 
 /**
- * `start`: from the start of a worker process to its first poll, in milliseconds, with the bundle of the build; ours, and one that
- * does no more than the SDK asks for.
+ * `start`: milliseconds from the start of a worker process to its first poll, with the bundle of the build. Ours, and one with only
+ * what the SDK requires.
  */
 export async function start({ temporal, simulatorUrl, quick }: Parts) {
   const processes = quick ? 2 : 15;
@@ -30,7 +30,7 @@ export async function start({ temporal, simulatorUrl, quick }: Parts) {
   return { ms: { ours: spreadOf(ms.ours), bare: spreadOf(ms.bare) }, processes };
 }
 
-/** `cli`: what two commands take, over what they cannot take less than, in milliseconds. */
+/** `cli`: the time of two commands over the minimum for the same output, in milliseconds. */
 export function cli(parts: Parts) {
   const runs = parts.quick ? 2 : 25;
   const main = join(projectRoot, 'dist', 'client', 'cli', 'main.js');

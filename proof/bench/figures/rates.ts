@@ -1,10 +1,10 @@
-/** Ours against the least that it could be, and against what is usual; in turn, on the same server. */
+/** Our worker beside a minimal one and beside a usual poll loop, alternating on the same server. */
 import { atOnce, bare, billRuns, ours, timed, withWorkers, type Parts, type Variant } from '../parts.js';
 import { rounded, spreadOf, type Spread } from '../statistics.js';
 import { lifeOf } from './life.js';
 
 const POSTED = { status: 'Posted', invoices: 2, creditMemos: 1 };
-/** The shortest that a worker takes: the waits are not what is measured. */
+/** The shortest interval that a worker accepts, because the waits themselves are not measured. */
 const POLL_EVERY_MS = 100;
 const POLLS = 20;
 
@@ -13,14 +13,14 @@ interface Rates {
   readonly ratio: number;
   /** Ours over each of the others, round by round. */
   readonly ratios: Readonly<Record<string, Spread>>;
-  /** Bill runs completed in a second. */
+  /** Bill runs completed per second. */
   readonly perSecond: Readonly<Record<string, Spread>>;
   readonly rounds: number;
   readonly billRunsInRound: number;
   readonly concurrency: number;
 }
 
-/** `throughput`: bill runs that are posted already. */
+/** `throughput` of posted bill runs. */
 export function throughput(parts: Parts): Promise<Rates> {
   const size = { rounds: parts.quick ? 1 : 5, billRunsInRound: parts.quick ? 20 : 250, concurrency: 40 };
   const variants = [ours(parts), bare(parts, 'floor'), bare(parts, 'listedFloor')] as const;
@@ -49,7 +49,7 @@ async function ratesOf(
 ): Promise<Rates> {
   const { rounds, billRunsInRound, concurrency } = size;
   const rates = new Map<Variant, number[]>(variants.map((variant) => [variant, []]));
-  // The first round warms up with fewer, and counts for nothing.
+  // The first round only warms up.
   for (let round = 0; round <= rounds; round++) {
     const count = round === 0 ? Math.ceil(billRunsInRound / 5) : billRunsInRound;
     for (const variant of round % 2 === 0 ? variants : variants.toReversed()) {

@@ -3,7 +3,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { billRuns, withWorkers, type Parts } from '../parts.js';
 import { rounded } from '../statistics.js';
 
-/** How long reads are counted. */
 const MINUTE_MS = 60_000;
 
 interface Waiting {
@@ -14,7 +13,7 @@ interface Waiting {
   readonly zuoraCallsPerMinute: number;
 }
 
-/** `waiting`: what a worker needs for bill runs that have not posted yet, with its settings as they are by default. */
+/** `waiting`: memory and reads of a worker with bill runs that have not posted yet, with default settings. */
 export function waiting(parts: Parts) {
   const sizes = parts.quick ? [10, 50, 100] : [100, 1_000, 10_000];
   const countedMs = parts.quick ? 1_000 : MINUTE_MS;
@@ -25,7 +24,7 @@ export function waiting(parts: Parts) {
       for await (const { ok } of parts.emails.startMany(numbers.map((billRunKey) => ({ billRunKey })))) {
         if (!ok) throw new Error('a bill run could not be started');
       }
-      await until(async () => (await waitingRuns(parts)) === size);
+      await until(async () => (await waitingJobs(parts)) === size);
       const readBefore = await reads(parts);
       await delay(countedMs);
       const zuoraCallsPerMinute = rounded((((await reads(parts)) - readBefore) * MINUTE_MS) / countedMs);
@@ -37,7 +36,7 @@ export function waiting(parts: Parts) {
   });
 }
 
-async function waitingRuns({ client }: Parts): Promise<number> {
+async function waitingJobs({ client }: Parts): Promise<number> {
   return (await client.workflow.count(`EmailState = 'WaitingForPost' AND BillRunStatus = 'Completed'`)).count;
 }
 
@@ -45,7 +44,7 @@ async function reads({ control }: Parts): Promise<number> {
   return (await control<unknown[]>('GET', '/requests')).length;
 }
 
-/** Linux only, as the rest of what measures memory here. */
+/** Linux only. */
 function memoryOf(pid: number): number {
   const [, kilobytes] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return rounded(Number(kilobytes) / 1024);

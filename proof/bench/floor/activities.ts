@@ -2,12 +2,12 @@ import { Pool } from 'undici';
 import type { WorkerConfiguration } from '../../../worker/configuration.js';
 
 export interface FloorActivities {
-  /** Answers with the status. */
+  /** @returns the status */
   read(billRunKey: string): Promise<string>;
   email(billRunKey: string): Promise<void>;
 }
 
-/** The same two calls as ours, without a thought of what may go wrong. */
+/** The same two calls as ours, without error handling. */
 export async function createFloorActivities({
   baseUrl,
   connections,

@@ -1,4 +1,4 @@
-/** The least that a worker process does before it polls: it loads the SDK, connects, and takes our bundle. No configuration, no Zuora. */
+/** The minimum before a worker polls: load the SDK, connect, load our bundle. Without configuration and Zuora. */
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { fileURLToPath } from 'node:url';
 

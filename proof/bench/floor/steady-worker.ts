@@ -1,4 +1,4 @@
-/** Our worker, but for one thing: it polls as steadily as the poll loop does, so that both wait for the same time. */
+/** Our worker with a constant poll interval, so that it waits as long as the poll loop. */
 import { createActivities } from '../../../activities/index.js';
 import { connectionSettings } from '../../../client/temporal/connection.js';
 import { workerConfiguration } from '../../../worker/configuration.js';

@@ -1,4 +1,4 @@
-/** A worker for the workflows of the floor: ours, with other workflows and activities. */
+/** Our worker with the workflows and activities of the floor. */
 import { join } from 'node:path';
 import type { Activities } from '../../../activities/index.js';
 import { connectionSettings } from '../../../client/temporal/connection.js';

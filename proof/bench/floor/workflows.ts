@@ -1,17 +1,17 @@
-/** What ours is measured against. */
+/** The workflows beside which ours is measured. */
 import { proxyActivities, sleep, upsertSearchAttributes } from '@temporalio/workflow';
 import { searchAttributes } from '../../../workflows/contract/search-attributes.js';
 import type { FloorActivities } from './activities.js';
 
 const { read, email } = proxyActivities<FloorActivities>({ startToCloseTimeout: '150 seconds' });
 
-/** The two calls to Zuora that emailing a bill run takes, as two activities, and nothing else. */
+/** Only the two calls to Zuora, as two activities. */
 export async function floor(billRunKey: string): Promise<void> {
   await read(billRunKey);
   await email(billRunKey);
 }
 
-/** The floor, found as ours is: its start names it, and its end tells what came of it. */
+/** The floor with search attributes: some at the start, and one upsert at the end. */
 export async function listedFloor(billRunKey: string): Promise<void> {
   const { billRunStatus, emailState, emailSends } = searchAttributes;
   const status = await read(billRunKey);
@@ -23,7 +23,7 @@ export async function listedFloor(billRunKey: string): Promise<void> {
   ]);
 }
 
-/** As samples wait for something: a timer and an activity, in turn. */
+/** Waits as samples do: a timer and an activity alternate. */
 export async function pollLoop(billRunKey: string, intervalMs: number): Promise<void> {
   while ((await read(billRunKey)) !== 'Posted') await sleep(intervalMs);
   await email(billRunKey);

@@ -1,4 +1,4 @@
-/** The checker of a chaos run on doctored evidence: what is wrong is found, and named by its rule. */
+/** The checker of a chaos run, with changed evidence: it finds each fault and names its rule. */
 /* eslint-disable @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-call,
    @typescript-eslint/no-unsafe-return, @typescript-eslint/no-unsafe-assignment,
    @typescript-eslint/restrict-plus-operands -- doctoring evidence is writing what its types forbid */
@@ -27,7 +27,7 @@ test('evidence of a clean life gives no violation, and counts what there was', (
   });
 });
 
-/** What is done to the evidence, the rule that must be named, and with which words. */
+/** A change of the evidence, the rule that must be named, and part of the text. */
 type Doctored = readonly [what: string, doctor: (evidence: Mutable) => unknown, rule: unknown, words: string];
 
 const doctored: readonly Doctored[] = [
@@ -89,10 +89,10 @@ const doctored: readonly Doctored[] = [
       for (const key of ['x/1', 'y/1']) billRun.emails.push({ ...billRun.emails[0], idempotencyKey: key });
     },
     3,
-    'more often than anybody asked',
+    'more often than requested',
   ],
   [
-    'a fresh key after an unknown attempt, with no person',
+    'a new key after an unknown attempt, with no person',
     (all) => {
       underKey(all, 1, `${FIRST}/2`);
     },
@@ -100,7 +100,7 @@ const doctored: readonly Doctored[] = [
     'after an unknown attempt, and nobody took the risk',
   ],
   [
-    'a fresh key that no person asked for',
+    'a new key that no person asked for',
     (all) => {
       underKey(all, 1, `${FIRST}/2`);
     },
@@ -166,7 +166,7 @@ const doctored: readonly Doctored[] = [
     'a send that is accepted by no attempt',
     ({ run }) => (run.sends[1].attempts[0].verdict = 'unknown'),
     5,
-    'its attempts say otherwise',
+    'contradicts its attempts',
   ],
   [
     'a refused send that was mailed',
@@ -179,13 +179,13 @@ const doctored: readonly Doctored[] = [
     'refused, and documents were mailed',
   ],
   [
-    'a send closed as unknown without a word',
+    'a send closed as unknown without a note',
     ({ run }) => {
       run.sends[1].outcome = 'unknown';
       run.sends[1].attempts[0].verdict = 'unknown';
     },
     5,
-    'without a word',
+    'without a note',
   ],
   ['an attempt without a look', ({ run }) => (run.attempts[0].look = undefined), 6, 'no look before it'],
   ['a look that was old', ({ run }) => (run.attempts[0].look.at -= 10 * 60_000), 6, 'was not fresh'],
@@ -207,22 +207,27 @@ const doctored: readonly Doctored[] = [
     6,
     'the cool-down is not over',
   ],
-  ['an audit that misses a send', ({ audit }) => audit.sends.pop(), 7, 'the audit does not tell an attempt'],
+  [
+    'an audit that misses a send',
+    ({ audit }) => audit.sends.pop(),
+    7,
+    'the audit differs from history about an attempt',
+  ],
   [
     'an audit with another answer',
     ({ audit }) => (audit.sends[0].attempts[1].zuoraRequestId = 'other'),
     7,
-    'the audit does not tell an attempt',
+    'the audit differs from history about an attempt',
   ],
   [
     'an audit of more than happened',
     ({ audit }) => audit.sends[0].attempts.push({ ...audit.sends[0].attempts[0], trackId: 'made-up' }),
     7,
-    'the audit tells an attempt that history does not hold',
+    'the audit has an attempt that history does not hold',
   ],
   ['an audit that misses a run', ({ audit }) => audit.entries.shift(), 7, 'the audit misses a run'],
-  ['an audit without who asked', ({ audit }) => audit.entries.pop(), 7, 'does not tell who asked'],
-  ['a record that misses an attempt', ({ run }) => run.sends[0].attempts.shift(), 7, 'the record does not tell'],
+  ['an audit without who asked', ({ audit }) => audit.entries.pop(), 7, 'does not say who asked'],
+  ['a record that misses an attempt', ({ run }) => run.sends[0].attempts.shift(), 7, 'the record differs from history'],
   [
     'an accepted request that no send serves',
     ({ billRun }) => billRun.accepted.push({ ...billRun.accepted[1], requestId: 'TICKET-2' }),
@@ -231,20 +236,20 @@ const doctored: readonly Doctored[] = [
   ],
   [
     'a signal in history that no send serves',
-    ({ run }) => run.asked.ids.push('TICKET-3'),
+    ({ run }) => run.resends.ids.push('TICKET-3'),
     7,
     'is lost: no send serves it',
   ],
-  ['a signal without an id that no send serves', ({ run }) => (run.asked.unnamed = 1), 7, 'is lost: no send'],
+  ['a signal without an id that no send serves', ({ run }) => (run.resends.unnamed = 1), 7, 'is lost: no send'],
   [
-    'a send that just stopped',
+    'a send that stopped without an outcome',
     ({ run, billRun }) => {
       Object.assign(run.sends[1], { outcome: 'pending', settledAt: null });
       run.sends[1].attempts[0].verdict = 'notExecuted';
       billRun.emails.splice(2, 2);
     },
     7,
-    'is lost: its send just stopped',
+    'is lost: its send stopped without an outcome',
   ],
   [
     'a request that two sends serve',
@@ -261,17 +266,17 @@ const doctored: readonly Doctored[] = [
       run.sends.splice(0);
       audit.sends.splice(0);
       billRun.accepted.pop();
-      run.asked.ids.splice(0);
+      run.resends.ids.splice(0);
     },
     7,
     'is lost: documents without an email',
   ],
   ['an attempt of a held run', ({ run }) => (run.attempts[2].held = true), 'hold', 'held or closing'],
-  ['a workflow task that broke', ({ run }) => run.brokenTasks.push('event 7'), 'determinism', 'could not go on'],
+  ['a workflow task that broke', ({ run }) => run.brokenTasks.push('event 7'), 'determinism', 'could not continue'],
   ['no run at all', ({ billRun }) => billRun.runs.splice(0), 'evidence', 'no run'],
   ['no history', ({ run }) => (run.events = 0), 'evidence', 'no history'],
   ['a run that is still at work', ({ run }) => (run.atRest = false), 'evidence', 'did not come to rest'],
-  ['emails of an unknown bill run', (all) => (all.emails += 1), 'evidence', 'of no bill run'],
+  ['emails of an unknown bill run', (all) => (all.emails += 1), 'evidence', 'that belong to no bill run'],
   [
     'no calls at all',
     (all) => {
@@ -279,7 +284,7 @@ const doctored: readonly Doctored[] = [
       Object.assign(all, { emails: 0, calls: 0 });
     },
     'evidence',
-    'of no bill run',
+    'that belong to no bill run',
   ],
 ];
 
@@ -295,7 +300,7 @@ test.each(doctored)('%s is found, and named by its rule', (_what, doctor, rule, 
 test('duplicates and lost requests are counted, not only named', () => {
   const twice = structuredClone(evidence()) as unknown as Mutable;
   twice.billRuns[0].emails.push(twice.billRuns[0].emails[0], twice.billRuns[0].emails[0]);
-  twice.billRuns[0].runs[0].asked.ids.push('TICKET-3');
+  twice.billRuns[0].runs[0].resends.ids.push('TICKET-3');
   expect(judge({ ...twice, emails: 6 })).toMatchObject({
     duplicates: 2,
     lost: 1,
@@ -305,15 +310,15 @@ test('duplicates and lost requests are counted, not only named', () => {
 });
 
 test('a send that waits for a person is unsettled, and neither lost nor a violation', () => {
-  const asked = structuredClone(evidence()) as unknown as Mutable;
-  const [billRun] = asked.billRuns;
+  const waiting = structuredClone(evidence()) as unknown as Mutable;
+  const [billRun] = waiting.billRuns;
   const [run] = billRun.runs;
   Object.assign(run.sends[1], { outcome: 'unknown', settledAt: null });
   Object.assign(run.sends[1].attempts[0], { verdict: 'unknown', httpStatus: null, zuoraRequestId: null });
   Object.assign(billRun.audit.sends[1].attempts[0], { verdict: 'unknown', httpStatus: null, zuoraRequestId: null });
   run.attempts[2].end = 'lost';
   Object.assign(run.status, { state: 'NeedsAttention', question: { ordinal: 2, kind: 'unknown' } });
-  expect(judge(asked as unknown as Evidence)).toMatchObject({ unsettled: 1, lost: 0, violations: [] });
+  expect(judge(waiting as unknown as Evidence)).toMatchObject({ unsettled: 1, lost: 0, violations: [] });
 });
 
 test('a second email is right where a person took the risk', () => {
@@ -324,30 +329,30 @@ test('a second email is right where a person took the risk', () => {
   expect(judge({ ...risked, emails: 5 })).toMatchObject({ duplicates: 0, violations: [] });
 });
 
-/** Evidence as tests write over it. */
+/** Evidence that tests may change. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as above
 type Mutable = Record<'billRun' | 'run' | 'audit' | 'billRuns' | 'emails' | 'calls', any>;
 
-/** Has an attempt, and all that witnesses say of it, happen under another key. */
+/** Moves an attempt, with all evidence of it, to another key. */
 function underKey({ billRun, run, audit }: Mutable, index: number, key: string): void {
   const all = billRun as BillRunEvidence;
   const { trackId } = all.calls[index] ?? {};
   const from = all.calls[index]?.idempotencyKey;
   const records = [...run.sends, ...audit.sends] as { attempts: { trackId: string; idempotencyKey: string }[] }[];
-  const told = records.flatMap(({ attempts }) => attempts).filter((attempt) => attempt.trackId === trackId);
+  const own = records.flatMap(({ attempts }) => attempts).filter((attempt) => attempt.trackId === trackId);
   Object.assign(run.attempts[index].input, { idempotencyKey: key });
   Object.assign(all.calls[index] ?? {}, { idempotencyKey: key });
-  for (const attempt of told) attempt.idempotencyKey = key;
+  for (const attempt of own) attempt.idempotencyKey = key;
   if (index !== 2) return;
   for (const email of all.emails) if (email.idempotencyKey === from) Object.assign(email, { idempotencyKey: key });
 }
 
-/** So many milliseconds after the post. */
+/** Milliseconds after the post. */
 function time(afterMs: number): string {
   return new Date(Date.parse('2026-11-01T12:00:00.000Z') + afterMs).toISOString();
 }
 
-/** A first send whose first answer was cut off and whose second one was a stored reply, and a resend. */
+/** A first send with a lost and then a stored reply, and a resend. */
 function evidence(): Evidence {
   const attempts = [
     attempt({ key: `${FIRST}/1`, name: 'one', at: 1_000, resend: false, verdict: 'unknown' }),
@@ -397,7 +402,7 @@ function evidence(): Evidence {
         },
         sends,
         attempts: attempts.map(({ scheduled }) => scheduled),
-        asked: { ids: ['TICKET-1'], unnamed: 0 },
+        resends: { ids: ['TICKET-1'], unnamed: 0 },
         brokenTasks: [],
       },
     ],
@@ -427,11 +432,11 @@ interface Made {
   readonly at: number;
   readonly resend: boolean;
   readonly verdict: 'accepted' | 'unknown';
-  /** The attempt whose reply was stored, where it is one. */
+  /** The attempt whose reply was stored, if any. */
   readonly stored?: string;
 }
 
-/** One attempt, as history, Zuora's log and the record tell it. */
+/** One attempt in history, in Zuora's log and in the record. */
 function attempt({ key, name, at, resend, verdict, stored }: Made) {
   const httpStatus = verdict === 'unknown' ? null : 200;
   const zuoraRequestId = verdict === 'unknown' ? null : `request-${stored ?? name}`;

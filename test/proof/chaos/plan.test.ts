@@ -27,14 +27,14 @@ test('queries by operators are planned only where they are asked for', () => {
   expect(whats(true)).toContain('query');
 });
 
-test.each([1, 2, 3, 7, 1_000_003])('a short plan holds every kind of blow (seed %i)', (seed) => {
-  const { blows, billRuns } = planOf(seed, 12);
-  expect(blows).toContainEqual(expect.objectContaining({ kind: 'kill', signal: 'SIGKILL' }));
-  expect(blows).toContainEqual(expect.objectContaining({ kind: 'kill', signal: 'SIGTERM' }));
-  expect(blows).toContainEqual(expect.objectContaining({ kind: 'restartTemporal' }));
-  expect(blows).toContainEqual(expect.objectContaining({ kind: 'cut' }));
+test.each([1, 2, 3, 7, 1_000_003])('a short plan holds every kind of disruption (seed %i)', (seed) => {
+  const { disruptions, billRuns } = planOf(seed, 12);
+  expect(disruptions).toContainEqual(expect.objectContaining({ kind: 'kill', signal: 'SIGKILL' }));
+  expect(disruptions).toContainEqual(expect.objectContaining({ kind: 'kill', signal: 'SIGTERM' }));
+  expect(disruptions).toContainEqual(expect.objectContaining({ kind: 'restartTemporal' }));
+  expect(disruptions).toContainEqual(expect.objectContaining({ kind: 'cut' }));
   expect(billRuns.filter(({ faults }) => faults.includes('reset after')).length).toBeGreaterThanOrEqual(4);
-  expect(blows.map(({ at }) => at)).toEqual(blows.map(({ at }) => at).sort((one, other) => one - other));
+  expect(disruptions.map(({ at }) => at)).toEqual(disruptions.map(({ at }) => at).sort((one, other) => one - other));
 });
 
 test.each([1, 2, 3])('a plan of 200 bill runs holds all that people do (seed %i)', (seed) => {
@@ -51,6 +51,6 @@ test.each([1, 2, 3])('a plan of 200 bill runs holds all that people do (seed %i)
   expect(plan.lengthMs).toBeLessThan(150_000);
 });
 
-function linksHit({ blows }: Plan): readonly string[] {
-  return [...new Set(blows.flatMap((blow) => ('link' in blow ? [blow.link] : [])))];
+function linksHit({ disruptions }: Plan): readonly string[] {
+  return [...new Set(disruptions.flatMap((disruption) => ('link' in disruption ? [disruption.link] : [])))];
 }

@@ -99,5 +99,5 @@ test('bill runs come at a steady rate and go soon, and nobody ends the worker', 
     expect(Math.max(at, ...orders.map((order) => order.at))).toBeLessThan(at + 30_000);
     expect(['0s', '20 seconds']).toContain(input.escalationWindow);
   }
-  expect([...new Set(plan.blows.map(({ kind }) => kind))].sort()).toEqual(['cut', 'slow', 'stall']);
+  expect([...new Set(plan.disruptions.map(({ kind }) => kind))].sort()).toEqual(['cut', 'slow', 'stall']);
 });
