@@ -1,7 +1,6 @@
 /** Metrics and log lines about a job. Nothing is reported during replay, so each thing is reported once. */
-import { log, metricMeter, workflowInfo, type WorkflowOutboundCallsInterceptor } from '@temporalio/workflow';
+import { log, metricMeter } from '@temporalio/workflow';
 import type { Attempt, EmailState } from './contract/contract.js';
-import { searchAttributes } from './contract/search-attributes.js';
 import type { EmailJob } from './rules/job.js';
 import type { Send } from './rules/send.js';
 
@@ -48,12 +47,3 @@ function reportSend({ ordinal, resend, outcome, attempts, settledAt }: Send, pos
     )
     .record(Math.max(0, Date.parse(settledAt) - postedAt) / 1000);
 }
-
-/** Adds the bill run to every log line: its number or, until that is known, the last part of the workflow id. */
-export const billRunInLogs: WorkflowOutboundCallsInterceptor = {
-  getLogAttributes(input, next) {
-    const { workflowId, typedSearchAttributes } = workflowInfo();
-    const billRun = typedSearchAttributes.get(searchAttributes.billRunNumber) ?? workflowId.split('/').at(-1);
-    return { ...next(input), billRun };
-  },
-};

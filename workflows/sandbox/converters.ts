@@ -12,7 +12,7 @@ import {
 } from '@temporalio/common';
 import type { ActivateInput, WorkflowInterceptorsFactory } from '@temporalio/workflow';
 import { undecodableMark } from '../contract/undecodable.js';
-import { billRunInLogs } from '../telemetry.js';
+import { billRunInLogs } from './log-attributes.js';
 
 /** The SDK's converter, which throws for a payload that it cannot decode. */
 export const payloadConverter: PayloadConverter = {
