@@ -27,6 +27,7 @@ export const payloadConverter: PayloadConverter = {
   },
 };
 
+// eslint-disable-next-line no-restricted-syntax -- it keeps nothing about a job
 const sdkFailures = new DefaultFailureConverter();
 
 /** A start can bring a failure that lacks what its kind requires; the SDK's converter throws for it. */
