@@ -60,7 +60,7 @@ export default tseslint.config(
   },
   boundary('workflows', {
     forbidden: [
-      ...['undici', '**/zuora/**', '**/activities/**', '**/worker/**', '**/client/**', '**/encryption/**'],
+      ...['undici', '**/zuora/**', '**/activities/**', '**/worker/**', '**/client/**'],
       ...['**/environment/**', '**/callouts/**', '**/simulator/**'],
     ],
     message: 'Workflow code is deterministic: it knows only the types of activities.',
@@ -77,7 +77,6 @@ export default tseslint.config(
       '**/activities/**',
       '**/worker/**',
       '**/client/**',
-      '**/encryption/**',
       '**/callouts/**',
       '**/simulator/**',
     ],
@@ -91,21 +90,14 @@ export default tseslint.config(
     forbidden: ['@temporalio/worker', '**/worker/**', '**/activities/**', '**/callouts/**', '**/simulator/**'],
     message: 'client/ never loads the worker, nor the callout service.',
   }),
-  boundary('encryption', {
-    forbidden: [
-      ...['@temporalio/worker', '**/worker/**', '**/activities/**', '**/client/**', '**/callouts/**'],
-      '**/simulator/**',
-    ],
-    message: 'encryption/ is for worker, client and codec server: it loads none of them.',
-  }),
   boundary('callouts', {
-    forbidden: ['@temporalio/*', '**/worker/**', '**/activities/**', '**/encryption/**', '**/simulator/**'],
+    forbidden: ['@temporalio/*', '**/worker/**', '**/activities/**', '**/simulator/**'],
     message: 'callouts/ stands on the library in client/, on environment/, and on the contract in workflows/.',
   }),
   boundary('environment', {
     forbidden: [
       ...['@temporalio/*', '**/workflows/**', '**/activities/**', '**/zuora/**', '**/worker/**', '**/client/**'],
-      ...['**/encryption/**', '**/callouts/**', '**/simulator/**'],
+      ...['**/callouts/**', '**/simulator/**'],
     ],
     message: 'environment/ is what the servers and the worker share: it loads none of them.',
   }),
@@ -116,7 +108,7 @@ export default tseslint.config(
       '**/activities/**',
       '**/worker/**',
       '**/client/**',
-      ...['**/encryption/**', '**/environment/**', '**/callouts/**', '**/zuora/**'],
+      ...['**/environment/**', '**/callouts/**', '**/zuora/**'],
     ],
     message: 'The simulator stands alone: code shared with the product would share its mistakes.',
   }),

@@ -1,7 +1,7 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure, TimeoutType } from '@temporalio/common';
 import type { LostAttempt } from './contract/activities.js';
 import type { Reason } from './contract/contract.js';
-import { PAYLOAD_UNREADABLE } from './sandbox/encrypted.js';
+import { PAYLOAD_UNDECODABLE } from './contract/undecodable.js';
 import * as words from './rules/words.js';
 
 /** What is known of an attempt whose activity gave no receipt; `neverTaken` where no worker began it. */
@@ -16,8 +16,8 @@ export function lostAttempt(error: unknown): LostAttempt | 'neverTaken' {
     const [reason] = (cause.details ?? []) as Reason[];
     return { verdict: 'notExecuted', reasons: reason === undefined ? [] : [reason] };
   }
-  if (cause instanceof ApplicationFailure && cause.type === PAYLOAD_UNREADABLE) {
-    return { verdict: 'notExecuted', reasons: [{ code: 'PAYLOAD_UNREADABLE', message: cause.message }] };
+  if (cause instanceof ApplicationFailure && cause.type === PAYLOAD_UNDECODABLE) {
+    return { verdict: 'notExecuted', reasons: [{ code: 'PAYLOAD_UNDECODABLE', message: cause.message }] };
   }
   return { verdict: 'unknown', reasons: [{ code: 'ATTEMPT_FAILED', message: 'the attempt failed without a receipt' }] };
 }

@@ -34,7 +34,7 @@ export async function provideParts(project: TestProject, { ui }: { ui: boolean }
     startTemporalServer({ headless: !ui, searchAttributes: billRunSearchAttributes }),
     bundleWorkflows({
       workflowsPath: join(workflows, 'index.ts'),
-      intakePath: join(workflows, 'sandbox', 'converters.ts'),
+      convertersPath: join(workflows, 'sandbox', 'converters.ts'),
       outFile: workflowBundlePath,
     }),
   ]);

@@ -17,7 +17,7 @@ export function quoted(text: string): string {
   return quotedUpTo(120, text);
 }
 
-export function quotedUpTo(longest: number, text: string): string {
+function quotedUpTo(longest: number, text: string): string {
   const line = text.replace(/[\p{Control}\p{Format}\p{Surrogate}`\s]+/gu, ' ').trim();
   const short = line.length > longest ? wellFormed(`${line.slice(0, longest)}…`) : line;
   // Two backticks with nothing between them would make code of whatever follows.

@@ -10,10 +10,11 @@ import {
   type Payload,
   type PayloadConverter,
 } from '@temporalio/common';
-import type { WorkflowInterceptorsFactory } from '@temporalio/workflow';
+import type { ActivateInput, WorkflowInterceptorsFactory } from '@temporalio/workflow';
 import { billRunInLogs } from '../telemetry.js';
 import { undecodableMark } from '../contract/undecodable.js';
-import { unreadablePayloads, type Job } from './unreadable.js';
+
+type Job = NonNullable<ActivateInput['activation']['jobs']>[number];
 
 /** The SDK's, except that a payload which cannot be decoded becomes a mark. The checks of inputs and messages know it. */
 export const payloadConverter: PayloadConverter = {
@@ -40,7 +41,7 @@ function nestsWithin(levels: number, value: unknown): boolean {
 export const failureConverter = tolerant(new DefaultFailureConverter());
 
 /** A failure which lacks what its kind must have is one without a kind. A start may bring one. */
-export function tolerant(converter: FailureConverter): FailureConverter {
+function tolerant(converter: FailureConverter): FailureConverter {
   return {
     errorToFailure: (...error) => converter.errorToFailure(...error),
     failureToError(failure, ...how) {
@@ -53,22 +54,18 @@ export function tolerant(converter: FailureConverter): FailureConverter {
   };
 }
 
-export const interceptors: WorkflowInterceptorsFactory = () => {
-  const checkEncrypted = unreadablePayloads((why) => payloadConverter.toPayload(undecodableMark(why)));
-  return {
-    internals: [
-      {
-        activate({ activation, ...rest }, next) {
-          const jobs = activation.jobs ?? [];
-          checkEncrypted(jobs, activation.isReplaying ?? false);
-          for (const job of jobs) limit(job);
-          next({ activation: { ...activation, jobs: withSignalsTogether(jobs) }, ...rest });
-        },
+export const interceptors: WorkflowInterceptorsFactory = () => ({
+  internals: [
+    {
+      activate({ activation, ...rest }, next) {
+        const jobs = activation.jobs ?? [];
+        for (const job of jobs) limit(job);
+        next({ activation: { ...activation, jobs: withSignalsTogether(jobs) }, ...rest });
       },
-    ],
-    outbound: [billRunInLogs],
-  };
-};
+    },
+  ],
+  outbound: [billRunInLogs],
+});
 
 type Payloads = readonly Payload[] | null | undefined;
 
