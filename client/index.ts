@@ -15,6 +15,7 @@ export type {
   StartResult,
 } from './bill-run-emails.js';
 export { BillRunEmailsError } from './failures/errors.js';
+export { ConfigurationError } from '../environment/environment.js';
 export type { ErrorType, Failure } from './failures/errors.js';
 export type { ListedRun, ListFilter } from './list.js';
 export type { ResendOutcome } from './resend-outcome.js';
@@ -35,7 +36,7 @@ export async function diagnose(options?: DoctorOptions): Promise<Diagnosis> {
  * What a send would email now, and what would hold it back. It reads Zuora, changes nothing, and needs no Temporal.
  *
  * @param env holds the `ZUORA_*` variables
- * @throws {@link BillRunEmailsError} `InvalidInput`, `InvalidConfiguration`, `NotFound` or `ZuoraUnavailable`
+ * @throws {@link BillRunEmailsError} `InvalidInput`, `NotFound` or `ZuoraUnavailable`; {@link ConfigurationError}
  */
 export async function preview(input: PreviewInput, env?: NodeJS.ProcessEnv): Promise<Preview> {
   return (await import('./preview.js')).preview(input, env);

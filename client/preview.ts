@@ -4,7 +4,7 @@ import { hasNoDocuments, obstaclesIn, type Look } from '../workflows/rules/send-
 import { waitingFor, willNotPost } from '../workflows/rules/waiting.js';
 import * as words from '../workflows/rules/text.js';
 import { createZuora, ZuoraFailure, type Scope, type Zuora } from '../zuora/client.js';
-import { ConfigurationError, zuoraConfiguration, type ZuoraConfiguration } from '../zuora/configuration.js';
+import { zuoraConfiguration } from '../zuora/configuration.js';
 import { namesOf, type BillingDocument, type DocumentKind, type DocumentList } from '../zuora/documents.js';
 import { keepable } from '../zuora/words.js';
 import { BillRunEmailsError, valid } from './failures/errors.js';
@@ -75,11 +75,11 @@ export interface Reading extends Look {
 
 /**
  * @param env holds the `ZUORA_*` variables
- * @throws {@link BillRunEmailsError} `InvalidInput`, `InvalidConfiguration`, `NotFound` or `ZuoraUnavailable`
+ * @throws {@link BillRunEmailsError} `InvalidInput`, `NotFound` or `ZuoraUnavailable`; {@link ConfigurationError}
  */
 export async function preview(input: PreviewInput, env: NodeJS.ProcessEnv = process.env): Promise<Preview> {
   const settings = valid(checkInput(input));
-  const { zuora: zuoraSettings, multiEntity } = configured(env);
+  const { zuora: zuoraSettings, multiEntity } = zuoraConfiguration(env);
   checkEntity(settings, multiEntity);
   const zuora = createZuora(zuoraSettings);
   try {
@@ -88,15 +88,6 @@ export async function preview(input: PreviewInput, env: NodeJS.ProcessEnv = proc
     throw inWords(error);
   } finally {
     await zuora.close();
-  }
-}
-
-function configured(env: NodeJS.ProcessEnv): ZuoraConfiguration {
-  try {
-    return zuoraConfiguration(env);
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    throw new BillRunEmailsError('InvalidConfiguration', error.message, { cause: error });
   }
 }
 

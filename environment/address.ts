@@ -16,10 +16,13 @@ export const socketAddress = z
     return isIP(host) === (ipv6 === undefined ? 4 : 6) && Number(port) < 65_536 ? { host, port: Number(port) } : null;
   })
   .pipe(
-    z.object({ host: z.string(), port: z.number() }, { error: 'is no IP address with a port, such as 0.0.0.0:9464' }),
+    z.object(
+      { host: z.string(), port: z.number() },
+      { error: 'is not an IP address with a port, such as 0.0.0.0:9464' },
+    ),
   );
 
-/** As URLs and other programs write it. */
+/** `host:port`, with IPv6 in brackets. */
 export function hostAndPort({ host, port }: SocketAddress): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

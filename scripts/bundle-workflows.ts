@@ -4,29 +4,31 @@ import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger, type LogEntry } from '@temporalio/worker';
 
 export interface WorkflowBundleFiles {
-  /** Exports all workflows, and nothing else. TypeScript or its output. */
+  /** A module that exports all workflows and nothing else, in TypeScript or compiled. */
   readonly workflowsPath: string;
-  /** Holds payload converter, failure converter and interceptors. Absent: those of the SDK. */
-  readonly intakePath?: string;
+  /** A module with payload converter, failure converter and interceptors. Default: those of the SDK. */
+  readonly convertersPath?: string;
   readonly outFile: string;
 }
 
-/** Bundles workflow code for a worker, and says nothing unless it fails. The file is there whole or not at all. */
-export async function bundleWorkflows({ workflowsPath, intakePath, outFile }: WorkflowBundleFiles): Promise<void> {
+/**
+ * Bundles workflow code for a worker. It logs only if it fails, and writes the file completely or not at all.
+ */
+export async function bundleWorkflows({ workflowsPath, convertersPath, outFile }: WorkflowBundleFiles): Promise<void> {
   const log: string[] = [];
   const logger = new DefaultLogger('INFO', (entry: LogEntry) => log.push(entry.message));
   try {
     const { code } = await bundleWorkflowCode({
       workflowsPath,
-      ...(intakePath === undefined
+      ...(convertersPath === undefined
         ? {}
         : {
-            payloadConverterPath: intakePath,
-            failureConverterPath: intakePath,
-            workflowInterceptorModules: [intakePath],
+            payloadConverterPath: convertersPath,
+            failureConverterPath: convertersPath,
+            workflowInterceptorModules: [convertersPath],
           }),
-      // All of it, once for all runs of a worker: no module may keep anything about one, and lint sees to that. docs/decisions/0018.
-      preloadModules: [workflowsPath, ...(intakePath === undefined ? [] : [intakePath])],
+      // Shared by all workflows of a worker, so no module may hold state; lint checks that. docs/decisions/0018.
+      preloadModules: [workflowsPath, ...(convertersPath === undefined ? [] : [convertersPath])],
       logger,
     });
     mkdirSync(dirname(outFile), { recursive: true });
@@ -41,14 +43,9 @@ export async function bundleWorkflows({ workflowsPath, intakePath, outFile }: Wo
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const dist = dirname(import.meta.dirname);
-  for (const [intake, bundle] of [
-    ['converters.js', 'workflow-bundle.js'],
-    ['converters-encrypted.js', 'workflow-bundle-encrypted.js'],
-  ] as const) {
-    await bundleWorkflows({
-      workflowsPath: join(dist, 'workflows', 'index.js'),
-      intakePath: join(dist, 'workflows', 'sandbox', intake),
-      outFile: join(dist, bundle),
-    });
-  }
+  await bundleWorkflows({
+    workflowsPath: join(dist, 'workflows', 'index.js'),
+    convertersPath: join(dist, 'workflows', 'sandbox', 'converters.js'),
+    outFile: join(dist, 'workflow-bundle.js'),
+  });
 }

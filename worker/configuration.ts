@@ -3,32 +3,33 @@ import { z } from 'zod';
 import { DEFAULT_POLLING, type Polling } from '../activities/watch-bill-run.js';
 import { isTaskQueue, TASK_QUEUE_FAULT } from '../client/temporal/task-queue.js';
 import { TASK_QUEUE } from '../workflows/contract/contract.js';
-import { encryptionEnvironment, type EncryptionConfiguration } from '../encryption/keys.js';
 import { socketAddress, type SocketAddress } from '../environment/address.js';
+import { readEnvironment } from '../environment/environment.js';
 import { logLevel } from '../environment/logger.js';
-import { readEnvironment, zuoraEnvironment, type ZuoraConfiguration } from '../zuora/configuration.js';
+import { zuoraEnvironment, type ZuoraConfiguration } from '../zuora/configuration.js';
 
-/** What a worker needs to know beside Temporal's own `TEMPORAL_*` variables, which `client/connection.ts` reads. */
-export interface WorkerConfiguration extends ZuoraConfiguration, EncryptionConfiguration {
+/** The configuration of a worker, without the `TEMPORAL_*` variables, which `client/temporal/connection.ts` reads. */
+export interface WorkerConfiguration extends ZuoraConfiguration {
   readonly polling: Polling;
   readonly limits: Limits;
   readonly logLevel: string;
   readonly taskQueue: string;
-  /** Where metrics are served for Prometheus, and health; nowhere, where it is absent. */
+  /** For Prometheus. Absent: no metrics are served. */
   readonly metricsAddress?: SocketAddress;
+  /** For `/healthz` and `/readyz`. Absent: they are not served. */
   readonly healthAddress?: SocketAddress;
-  /** The worker deployment that this worker is a version of; without one, it is not versioned. */
+  /** The worker deployment and version of this worker. Absent: it is unversioned. */
   readonly deployment?: { readonly name: string; readonly buildId?: string };
 }
 
-/** Of Zuora, all of it: every activity makes a call, or a few. */
+/** Limits that protect Zuora: nearly every activity makes one or more API calls. */
 export interface Limits {
   /**
-   * Activities that all workers of the task queue start in a second; absent: any number. Temporal keeps to what it heard last.
-   * It then hands out each activity by itself, which takes some 50 ms more than a worker that starts its own.
+   * Activities per second of all workers of the task queue; absent: no limit. Temporal applies the value that it received last.
+   * With a limit, Temporal dispatches every activity itself, some 50 ms slower than a worker that starts its own.
    */
   readonly activitiesPerSecond?: number;
-  /** Activities under way in this worker. */
+  /** Activities at the same time, in this worker. */
   readonly activitiesAtOnce: number;
 }
 
@@ -37,7 +38,7 @@ const workerEnvironment = z
     BILL_RUN_POLL_INTERVAL: z
       .string()
       .transform((text) => ms(text as StringValue))
-      .pipe(z.number('is no duration, such as "10s"').min(100).max(3_600_000))
+      .pipe(z.number('is not a duration, such as "10s"').min(100).max(3_600_000))
       .optional(),
     BILL_RUN_TASK_QUEUE: z.string().refine(isTaskQueue, TASK_QUEUE_FAULT).default(TASK_QUEUE),
     BILL_RUN_POLLS_PER_MINUTE: z.coerce.number().min(0.1).max(50_000).default(DEFAULT_POLLING.perMinute),
@@ -47,11 +48,11 @@ const workerEnvironment = z
     HEALTH_ADDRESS: socketAddress.optional(),
     TEMPORAL_DEPLOYMENT_NAME: z
       .string()
-      .regex(/^[\w-]{1,100}$/, 'is no name of letters, digits, - and _')
+      .regex(/^[\w-]{1,100}$/, 'is not a name of letters, digits, - and _')
       .optional(),
     TEMPORAL_WORKER_BUILD_ID: z
       .string()
-      .regex(/^[\w.-]{1,200}$/, 'is no name of letters, digits, ., - and _')
+      .regex(/^[\w.-]{1,200}$/, 'is not a name of letters, digits, ., - and _')
       .optional(),
   })
   .transform((env) => {
@@ -77,17 +78,12 @@ const workerEnvironment = z
 
 const configuration = zuoraEnvironment
   .and(workerEnvironment)
-  .and(encryptionEnvironment)
   .transform(({ rate, ...settings }): WorkerConfiguration => {
-    // More at once would only wait for a connection.
+    // More activities would only wait for a connection.
     return { ...settings, limits: { ...rate, activitiesAtOnce: settings.zuora.connections } };
   });
 
-/**
- * Reads the environment once, at the start.
- *
- * @throws ConfigurationError that names all faults together; no value of a secret is in it
- */
+/** @throws ConfigurationError that names all faults together, without any value of a secret */
 export function workerConfiguration(env: NodeJS.ProcessEnv): WorkerConfiguration {
-  return readEnvironment(configuration, env, "the worker's environment is not as it must be");
+  return readEnvironment(configuration, env, 'invalid worker configuration');
 }

@@ -1,13 +1,16 @@
 import { NativeConnection } from '@temporalio/worker';
+import pTimeout from 'p-timeout';
 import { CONNECT_LIMIT_MS, notReached, type ConnectionSettings } from '../client/temporal/connection.js';
-import { within } from '../client/failures/deadline.js';
 
-/** @throws BillRunEmailsError `TemporalUnavailable`, which says why */
+/** @throws BillRunEmailsError `TemporalUnavailable` */
 export async function connectWorker(settings: ConnectionSettings): Promise<NativeConnection> {
   try {
-    // The SDK waits for ever for a server that takes a connection and says nothing.
-    return await within(CONNECT_LIMIT_MS, () => NativeConnection.connect(settings.options));
+    // The SDK waits forever for a server that accepts the connection and never answers.
+    return await pTimeout(NativeConnection.connect(settings.options), {
+      milliseconds: CONNECT_LIMIT_MS,
+      message: `no answer within ${CONNECT_LIMIT_MS / 1000} s`,
+    });
   } catch (error) {
-    throw await notReached(settings, error);
+    throw notReached(settings, error);
   }
 }

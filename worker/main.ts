@@ -3,31 +3,33 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createActivities } from '../activities/index.js';
 import { connectionSettings } from '../client/temporal/connection.js';
+import { payloadCodecs } from '../client/temporal/data-converter.js';
 import { endFor } from '../client/failures/process.js';
 import { createLogger } from '../environment/logger.js';
 import { createZuora } from '../zuora/client.js';
 import { workerConfiguration } from './configuration.js';
 import { connectWorker } from './connection.js';
-import { countOpenRuns, zuoraMetrics } from './metrics.js';
+import { countOpenJobs, zuoraMetrics } from './metrics.js';
 import { assertSearchAttributes } from './search-attributes.js';
 import { installTelemetry } from './telemetry.js';
-import { createBillRunWorker, shippedBundle } from './worker.js';
+import { createBillRunWorker, SHIPPED_BUNDLE } from './worker.js';
 
-/** What the build was made of: another build has another one. */
+/** Identifies the sources of the build. */
 const BUILD_ID = fileURLToPath(new URL('../build-id', import.meta.url));
 
 /**
- * How long a worker that drains still takes what Temporal is handing to it, where the server does not end its polls: a poll that is
- * cut with a task on its way loses the task until its time-out. A variable of the SDK's core, without an option.
+ * How long a draining worker still takes tasks, if the server does not end its polls. A poll that is cut while a task is on its way
+ * loses the task until its time-out. The SDK's core reads this variable; the SDK has no option for it.
  */
 const LAST_TASKS_MS = '1000';
 
 /** Runs until SIGTERM or SIGINT, then drains: attempts under way end before the process does. */
 async function main(): Promise<void> {
   const { zuora: zuoraSettings, multiEntity, polling, limits, taskQueue, ...rest } = workerConfiguration(process.env);
-  const { logLevel, metricsAddress, healthAddress, deployment, encryption } = rest;
+  const { logLevel, metricsAddress, healthAddress, deployment } = rest;
   const settings = connectionSettings();
   const { namespace } = settings;
+  const codecs = await payloadCodecs(process.env);
   process.env['TEMPORAL_POLL_SHUTDOWN_INTERRUPT_WAIT_MS'] ??= LAST_TASKS_MS;
   const logger = createLogger(logLevel);
   installTelemetry(logger, metricsAddress);
@@ -40,17 +42,17 @@ async function main(): Promise<void> {
     connection,
     namespace,
     activities: createActivities({ zuora, multiEntity, polling }),
-    workflowBundlePath: shippedBundle(encryption),
-    encryption,
+    workflowBundlePath: SHIPPED_BUNDLE,
+    payloadCodecs: codecs,
     taskQueue,
     limits,
     ...(deployment === undefined ? {} : { version: { deploymentName: deployment.name, buildId } }),
   });
-  // A server for HTTP is loaded only where one is wanted.
+  // Loaded only if needed, because a framework for HTTP takes time to load.
   const health =
     healthAddress &&
     (await (await import('./health.js')).serveHealth(healthAddress, { worker, connection, namespace, zuora }));
-  const stopCounting = metricsAddress && countOpenRuns(connection, namespace, logger);
+  const stopCounting = metricsAddress && countOpenJobs(connection, namespace, logger);
   const about = { namespace, taskQueue, deployment: deployment?.name, buildId, zuora: zuoraSettings.baseUrl.host };
   logger.info(about, 'worker is ready');
   await worker.run();

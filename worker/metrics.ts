@@ -1,17 +1,17 @@
-/** What a worker counts, beside what workflow code tells of itself (`workflows/telemetry.ts`) and the SDK of its own work. */
+/** Metrics of a worker, beside those of workflow code (`workflows/telemetry.ts`) and of the SDK. */
 import { Runtime, type NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { WORKFLOW_TYPE, type EmailState } from '../workflows/contract/contract.js';
 import type { OnCall } from '../zuora/observed.js';
 
-/** Upper bounds of the buckets, in seconds, by name of the histogram. */
+/** Upper bounds of the buckets in seconds, by name of the histogram. */
 export const HISTOGRAM_BUCKETS: Readonly<Record<string, number[]>> = {
   bill_run_emails_zuora_call_duration: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120],
-  // From the usual seconds to a person's decision after a week.
+  // From a few seconds to a person's decision after a week.
   bill_run_emails_posted_to_accepted: [1, 2.5, 5, 15, 60, 300, 900, 3_600, 21_600, 86_400, 604_800],
 };
 
-/** Times every call to Zuora, and keeps what Zuora last said of its limits. */
+/** Records the duration of every call to Zuora, and the limits that Zuora last reported. */
 export function zuoraMetrics(): OnCall {
   const meter = Runtime.instance().metricMeter;
   const duration = meter.createHistogram(
@@ -24,13 +24,13 @@ export function zuoraMetrics(): OnCall {
     'bill_run_emails_zuora_rate_limit_remaining',
     'int',
     undefined,
-    "Calls that Zuora's rate limit leaves, as last told.",
+    "Calls that Zuora's rate limit leaves, as last reported.",
   );
   const concurrencyLeft = meter.createGauge(
     'bill_run_emails_zuora_concurrency_remaining',
     'int',
     undefined,
-    "Calls at once that Zuora's concurrency limit leaves, as last told.",
+    "Concurrent calls that Zuora's limit leaves, as last reported.",
   );
   return ({ endpoint, status, durationMs, rateLimitRemaining, concurrencyRemaining }) => {
     duration.record(durationMs / 1000, { endpoint, status });
@@ -40,7 +40,7 @@ export function zuoraMetrics(): OnCall {
   };
 }
 
-/** The states in which a run is open. */
+/** The states of open jobs. */
 const OPEN_STATES: readonly EmailState[] = [
   'WaitingForPost',
   'Delayed',
@@ -54,17 +54,16 @@ const COUNT_EVERY_MS = 60_000;
 const COUNT_DEADLINE_MS = 10_000;
 
 /**
- * Counts the open runs of the namespace by state, now and every minute, because only Temporal knows them all. Every worker
- * tells the same figures.
+ * Counts the open jobs of the namespace by state, now and every minute. Every worker reports the same figures.
  *
- * @returns ends it
+ * @returns stops counting
  */
-export function countOpenRuns(connection: NativeConnection, namespace: string, logger: Logger): () => void {
+export function countOpenJobs(connection: NativeConnection, namespace: string, logger: Logger): () => void {
   const gauge = Runtime.instance().metricMeter.createGauge(
-    'bill_run_emails_open_runs',
+    'bill_run_emails_open_jobs',
     'int',
     undefined,
-    'Open runs of the namespace, by state; the same from every worker.',
+    'Open jobs of the namespace, by state; the same from every worker.',
   );
   const count = async (): Promise<void> => {
     for (const state of OPEN_STATES) {
@@ -75,13 +74,13 @@ export function countOpenRuns(connection: NativeConnection, namespace: string, l
       gauge.set(Number(count), { namespace, email_state: state });
     }
   };
-  const tell = (): void => {
+  const report = (): void => {
     count().catch((error: unknown) => {
-      logger.warn({ reason: String(error) }, 'the open runs could not be counted');
+      logger.warn({ reason: String(error) }, 'the open jobs could not be counted');
     });
   };
-  tell();
-  const timer = setInterval(tell, COUNT_EVERY_MS);
+  report();
+  const timer = setInterval(report, COUNT_EVERY_MS);
   return () => {
     clearInterval(timer);
   };

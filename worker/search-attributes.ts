@@ -4,16 +4,16 @@ import { BillRunEmailsError, firstLineOf } from '../client/failures/errors.js';
 import { missingSearchAttributes } from '../workflows/contract/search-attributes.js';
 
 /**
- * Where the namespace lacks search attributes, workflows would fail their tasks over and over, and nobody would see why.
+ * Checks that the search attributes are registered. Without them, every workflow task would fail.
  *
- * @throws BillRunEmailsError `TemporalUnavailable`, which says how to register them
+ * @throws BillRunEmailsError `TemporalUnavailable` that says how to register them
  */
 export async function assertSearchAttributes(connection: NativeConnection, namespace: string): Promise<void> {
   const { customAttributes } = await connection.operatorService
     .listSearchAttributes({ namespace })
     .catch((error: unknown) => {
-      const said = isGrpcServiceError(error) ? error.details : firstLineOf(error);
-      const message = `Temporal does not tell the search attributes of namespace ${namespace}: ${said}`;
+      const reason = isGrpcServiceError(error) ? error.details : firstLineOf(error);
+      const message = `Temporal does not list the search attributes of namespace ${namespace}: ${reason}`;
       throw new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
     });
   const missing = missingSearchAttributes(customAttributes).map(({ name }) => name);

@@ -5,15 +5,15 @@ import {
   type Logger as TemporalLogger,
   type LogLevel,
 } from '@temporalio/worker';
-import { ConfigurationError } from '../zuora/configuration.js';
+import { ConfigurationError } from '../environment/environment.js';
 import { hostAndPort, type SocketAddress } from '../environment/address.js';
 import { HISTOGRAM_BUCKETS } from './metrics.js';
 
 /**
- * Makes the SDK log through ours, and serve metrics to Prometheus where it is told to. Once for each process, before any
+ * Has the SDK log through our logger, and serve metrics to Prometheus if there is an address. Call it once per process, before any
  * connection.
  *
- * @throws ConfigurationError where the address for metrics cannot be had
+ * @throws ConfigurationError if it cannot listen on the address
  */
 export function installTelemetry(logger: Logger, metricsAddress?: SocketAddress): void {
   const options = {
@@ -27,11 +27,12 @@ export function installTelemetry(logger: Logger, metricsAddress?: SocketAddress)
     Runtime.install(options);
   } catch (error) {
     if (metricsAddress === undefined) throw error;
-    throw new ConfigurationError(`METRICS_ADDRESS cannot be had: ${String(error)}`, { cause: error });
+    const message = `cannot listen on METRICS_ADDRESS ${hostAndPort(metricsAddress)}: ${String(error)}`;
+    throw new ConfigurationError(message, { cause: error });
   }
 }
 
-/** Names and units as Prometheus wants them, and as Temporal's own dashboards expect them. */
+/** Names and units by the conventions of Prometheus, as Temporal's own dashboards expect them. */
 function prometheusAt(address: SocketAddress) {
   return {
     bindAddress: hostAndPort(address),
@@ -42,7 +43,7 @@ function prometheusAt(address: SocketAddress) {
   };
 }
 
-/** Names the bill run in every line that is logged while an activity runs. */
+/** Adds the bill run to every line that an activity logs. */
 export const billRunInLogs: ActivityInterceptorsFactory = () => {
   let billRun: unknown;
   return {

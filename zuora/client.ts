@@ -99,7 +99,7 @@ export interface Zuora {
   close(): Promise<void>;
 }
 
-export interface Probe {
+interface Probe {
   /** Zuora's clock as it answered (epoch, ms, of a whole second); absent where Zuora does not say. */
   readonly clock?: number;
 }

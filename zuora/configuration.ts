@@ -1,22 +1,16 @@
 import { z } from 'zod';
 import type { ZuoraSettings } from './client.js';
-import { faultsOf, neededSecret, readSecret, type Secret } from '../environment/secret.js';
+import { readEnvironment, yesOrNo } from '../environment/environment.js';
+import { secretOf } from '../environment/secret.js';
 import { credentialsFrom } from './credentials.js';
 import { zuoraBaseUrl } from './host.js';
 
-/** Where Zuora is and how it is spoken to: what the worker and the command line know of it. */
+/** The address, credentials and settings of Zuora, for the worker and the command line. */
 export interface ZuoraConfiguration {
   readonly zuora: ZuoraSettings & Required<Pick<ZuoraSettings, 'connections'>>;
-  /** The tenant has Zuora Multi-entity: every call then says which entity it is about. */
+  /** The tenant has Zuora Multi-entity, so every call names its entity. */
   readonly multiEntity: boolean;
 }
-
-/** The environment is not as it must be; the message names every fault. */
-export class ConfigurationError extends Error {
-  override readonly name = 'ConfigurationError';
-}
-
-export const yesOrNo = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1');
 
 const address = z
   .object({
@@ -33,23 +27,19 @@ const address = z
     }
   });
 
-/** Each half is given as it is, or by the path of a file that holds it. */
-const credentials = z.record(z.string(), z.string()).transform((env, context) => {
-  const fault = faultsOf(context);
-  const half = (name: string): Secret => {
-    const secret = neededSecret(env, name, fault);
-    // It is read anew for each token. One that cannot be read at all is told at the start.
-    readSecret(secret, name, fault);
-    return secret;
-  };
-  return { credentials: credentialsFrom(half('ZUORA_CLIENT_ID'), half('ZUORA_CLIENT_SECRET')) };
-});
+/** A file is read again for each token. One that cannot be read at all is reported at the start. */
+const credentials = z.record(z.string(), z.string()).transform((env, context) => ({
+  credentials: credentialsFrom(
+    secretOf(env, 'ZUORA_CLIENT_ID', context),
+    secretOf(env, 'ZUORA_CLIENT_SECRET', context),
+  ),
+}));
 
 const settings = z.object({
   ZUORA_MULTI_ENTITY: yesOrNo.default(false),
   ZUORA_VERSION: z
     .string()
-    .regex(/^[\w.-]{1,20}$/, 'is no version of the Zuora API, such as 2025-08-12')
+    .regex(/^[\w.-]{1,20}$/, 'is not a version of the Zuora API, such as 2025-08-12')
     .optional(),
   ZUORA_GZIP_REQUESTS: yesOrNo.default(false),
   ZUORA_CONNECTIONS: z.coerce.number().int().min(1).max(200).default(16),
@@ -73,26 +63,8 @@ export const zuoraEnvironment = address
   });
 
 /**
- * @throws {@link ConfigurationError} that names all faults together; no value of a secret is in it
+ * @throws ConfigurationError that names all faults together, without any value of a secret
  */
 export function zuoraConfiguration(env: NodeJS.ProcessEnv): ZuoraConfiguration {
-  return readEnvironment(zuoraEnvironment, env, 'the environment is not as it must be to reach Zuora');
-}
-
-/**
- * What a schema makes of environment variables.
- *
- * @param complaint how the message of the failure begins
- * @throws {@link ConfigurationError} that names all faults together; no value of a secret is in it
- */
-export function readEnvironment<T>(schema: z.ZodType<T>, env: NodeJS.ProcessEnv, complaint: string): T {
-  // An empty variable is how shells and manifests say that one is not there.
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
-  const parsed = schema.safeParse(given);
-  if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map(({ path, message, code }) => {
-    const name = path.join('.');
-    return `  ${name} ${code === 'invalid_type' && given[name] === undefined ? 'is missing' : message}`;
-  });
-  throw new ConfigurationError(`${complaint}:\n${faults.join('\n')}`);
+  return readEnvironment(zuoraEnvironment, env, 'invalid Zuora configuration');
 }

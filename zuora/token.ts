@@ -1,40 +1,37 @@
+import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import type { CredentialSource } from './credentials.js';
 import { jsonIn } from './json.js';
 import { outcomeOf, withoutSecrets } from './outcome.js';
 import { NeverLeft, type Transport } from './transport.js';
 
-/** A token, and the secret it was got with. */
+/** A token, and the client secret that it was requested with. */
 interface Access {
   readonly token: string;
   readonly clientSecret: string;
 }
 
-/** OAuth client credentials: one token for everybody, renewed shortly before it expires. */
+/** OAuth client credentials: one token for all callers, renewed before it expires. */
 export interface TokenSource {
   /**
-   * A token that is good for a while. However many callers wait, one request fetches it.
+   * A token that is valid for a while. One request serves all concurrent callers.
    *
-   * @throws {@link NeverLeft} when there is none to be had: without a token nothing else can be sent.
+   * @throws {@link NeverLeft} if there is no token, because nothing else can be sent without one
    */
   access(): Promise<Access>;
-  /** Zuora did not take this token: the next caller gets a new one. */
+  /** Zuora has refused this token, so the next caller gets a new one. */
   drop(token: string): void;
 }
 
-/** Zuora's own sample renews this long before the end: 300 s, of a life of an hour. */
+/** Zuora's own sample renews a token of an hour this long before its end. */
 const RENEW_BEFORE_MS = 300_000;
 
 const tokenAnswer = z.object({
-  // Anything else could not be sent back in a header.
+  // A header can hold nothing else.
   access_token: z.string().regex(/^[\x21-\x7e]+$/),
-  // A number in the reference, a string in the wild.
+  // A number in Zuora's reference, and a string in practice.
   expires_in: z.coerce.number().positive(),
 });
-
-interface Held extends Access {
-  readonly renewAt: number;
-}
 
 export function tokenSource(
   transport: Transport,
@@ -42,19 +39,21 @@ export function tokenSource(
   credentials: CredentialSource,
   deadlineMs: number,
 ): TokenSource {
-  let held: Held | undefined;
-  let pending: Promise<Held> | undefined;
-
-  return {
-    async access() {
-      if (held !== undefined && Date.now() < held.renewAt) return held;
-      pending ??= fetchToken(transport, baseUrl, credentials, deadlineMs)
-        .then((fetched) => (held = fetched))
-        .finally(() => (pending = undefined));
-      return pending;
+  const cache = new LRUCache<'access', Access>({
+    max: 1,
+    // The lifetime goes by the wall clock, which is read each time.
+    perf: Date,
+    ttlResolution: 0,
+    async fetchMethod(_key, _stale, { options }) {
+      const { renewAfterMs, ...access } = await fetchToken(transport, baseUrl, credentials, deadlineMs);
+      options.ttl = renewAfterMs;
+      return access;
     },
+  });
+  return {
+    access: () => cache.forceFetch('access'),
     drop(token) {
-      if (held?.token === token) held = undefined;
+      if (cache.peek('access')?.token === token) cache.delete('access');
     },
   };
 }
@@ -64,7 +63,7 @@ async function fetchToken(
   baseUrl: URL,
   credentials: CredentialSource,
   deadlineMs: number,
-): Promise<Held> {
+): Promise<Access & { readonly renewAfterMs: number }> {
   const { clientId, clientSecret } = await credentials();
   const startedAt = Date.now();
   const answer = await transport.call({
@@ -83,9 +82,11 @@ async function fetchToken(
     const parsed = tokenAnswer.safeParse(jsonIn(answer.body));
     if (parsed.success) {
       const lifetimeMs = parsed.data.expires_in * 1000;
-      // A short-lived token is still used for half its life instead of being fetched for every call.
-      const renewAt = startedAt + Math.max(lifetimeMs - RENEW_BEFORE_MS, lifetimeMs / 2);
-      return { token: parsed.data.access_token, clientSecret, renewAt };
+      // A short-lived token serves for half its life, instead of one call.
+      const usableMs = Math.max(lifetimeMs - RENEW_BEFORE_MS, lifetimeMs / 2);
+      // The life may have begun when the request left. For the cache, 0 means forever.
+      const renewAfterMs = Math.max(1, startedAt + usableMs - Date.now());
+      return { token: parsed.data.access_token, clientSecret, renewAfterMs };
     }
     // The body is not quoted: it may hold a token.
     throw new NeverLeft('no token: Zuora answered the token request with an unexpected body', 'TOKEN_UNREADABLE');

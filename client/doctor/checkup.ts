@@ -1,23 +1,19 @@
-/** How `doctor` checks one thing after another: every check is bounded, none stops the others, and what builds on a failed one is skipped. */
-import { within } from '../failures/deadline.js';
+/** Runs the checks of `doctor`. Each has a time limit, and is skipped if a check that it needs has not succeeded. */
+import pTimeout from 'p-timeout';
 
-/** In the order in which they are told. */
-export const CHECK_NAMES = [
-  'temporalConfiguration',
-  'zuoraConfiguration',
-  'temporal',
-  'temporalVersion',
-  'namespace',
-  'searchAttributes',
-  'workflowWorkers',
-  'activityWorkers',
-  'temporalClock',
-  'zuoraToken',
-  'zuoraRead',
-  'zuoraClock',
-] as const;
-
-export type CheckName = (typeof CHECK_NAMES)[number];
+export type CheckName =
+  | 'temporalConfiguration'
+  | 'temporal'
+  | 'temporalVersion'
+  | 'namespace'
+  | 'searchAttributes'
+  | 'workflowWorkers'
+  | 'activityWorkers'
+  | 'temporalClock'
+  | 'zuoraConfiguration'
+  | 'zuoraToken'
+  | 'zuoraRead'
+  | 'zuoraClock';
 
 export interface Check {
   readonly name: CheckName;
@@ -29,49 +25,50 @@ export interface Check {
   readonly todo?: string;
 }
 
-/** What a check finds: something for others to build on, or nothing. */
-type Finding<T> =
-  | { readonly result: 'ok'; readonly text: string; readonly found: T }
-  | { readonly result: 'warning'; readonly text: string; readonly todo: string; readonly found: T }
-  | { readonly result: 'error' | 'skipped'; readonly text: string; readonly todo: string };
+export type Finding = Omit<Check, 'name'>;
 
-/** The finding of a check that is done, or the name of the one that it lacks. */
-export type Done<T> = { readonly found: T } | { readonly lacks: CheckName };
+export interface CheckToRun {
+  readonly name: CheckName;
+  /** Earlier checks of the list, of which one must be ok or a warning. Default: none. */
+  readonly needs?: readonly CheckName[];
+  readonly run: () => Finding | Promise<Finding>;
+  /** The meaning of an error that `run` throws. */
+  readonly explain: (error: unknown) => Explanation | Promise<Explanation>;
+}
 
-/** For checks that build on nothing. */
-export const NOTHING: Done<undefined> = { found: undefined };
+export type Explanation = Required<Pick<Check, 'text' | 'todo'>>;
 
-export class Checkup {
-  readonly checks: Check[] = [];
-  readonly #deadlineMs: number;
-
-  /** @param deadlineMs bounds each check */
-  constructor(deadlineMs: number) {
-    this.#deadlineMs = deadlineMs;
+/**
+ * Runs the checks, at the same time unless one needs another.
+ *
+ * @param deadlineMs for each check
+ * @returns the checks in the order of the list
+ */
+export function runChecks(list: readonly CheckToRun[], deadlineMs: number): Promise<Check[]> {
+  const started = new Map<CheckName, Promise<{ readonly check: Check; readonly failed?: CheckName }>>();
+  for (const { name, needs = [], run, explain } of list) {
+    const needed = needs.flatMap((each) => started.get(each) ?? []);
+    started.set(name, outcome(name, needed, run, explain));
   }
+  return Promise.all([...started.values()].map(async (each) => (await each).check));
 
-  /**
-   * Checks one thing.
-   *
-   * @param explain says what a failure means that `find` throws
-   */
-  async check<Needed, Found>(
+  /** `failed` is the check at the root of a chain that was skipped. */
+  async function outcome(
     name: CheckName,
-    needed: Done<Needed>,
-    explain: (error: unknown) => Pick<Required<Check>, 'text' | 'todo'>,
-    find: (needed: Needed) => Finding<Found> | Promise<Finding<Found>>,
-  ): Promise<Done<Found>> {
-    if ('lacks' in needed) {
-      this.checks.push({ name, result: 'skipped', text: `not checked, for it needs ${needed.lacks}` });
-      return needed;
+    needed: readonly Promise<{ readonly failed?: CheckName }>[],
+    run: CheckToRun['run'],
+    explain: CheckToRun['explain'],
+  ): Promise<{ readonly check: Check; readonly failed?: CheckName }> {
+    const outcomes = await Promise.all(needed);
+    const failed = outcomes.at(-1)?.failed;
+    if (failed !== undefined && outcomes.every((each) => each.failed !== undefined)) {
+      return { check: { name, result: 'skipped', text: `not checked, because it needs ${failed}` }, failed };
     }
-    const { found } = needed;
-    const finding = await within(this.#deadlineMs, async () => find(found)).catch((error: unknown) => ({
-      result: 'error' as const,
-      ...explain(error),
-    }));
-    const { result, text } = finding;
-    this.checks.push({ name, result, text, ...('todo' in finding ? { todo: finding.todo } : {}) });
-    return 'found' in finding ? { found: finding.found } : { lacks: name };
+    const finding = await pTimeout(Promise.resolve().then(run), {
+      milliseconds: deadlineMs,
+      message: `no answer within ${deadlineMs / 1000} s`,
+    }).catch(async (error: unknown) => ({ result: 'error' as const, ...(await explain(error)) }));
+    const usable = finding.result === 'ok' || finding.result === 'warning';
+    return { check: { name, ...finding }, ...(usable ? {} : { failed: name }) };
   }
 }

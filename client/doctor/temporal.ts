@@ -1,169 +1,202 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { isGrpcServiceError, type Connection } from '@temporalio/client';
-import { clientDataConverter } from '../../encryption/data-converter.js';
-import { ConfigurationError } from '../../zuora/configuration.js';
+import { isGrpcServiceError } from '@temporalio/client';
+import { loadClientConfigProfile } from '@temporalio/envconfig';
 import { missingSearchAttributes, searchAttributes } from '../../workflows/contract/search-attributes.js';
-import { Checkup, NOTHING, type Check, type Done } from './checkup.js';
+import type { CheckToRun, Explanation, Finding } from './checkup.js';
 import { aheadOfWorker, clockFinding } from './clocks.js';
-import { connect, connectionSettings } from '../temporal/connection.js';
-import { firstLineOf } from '../failures/errors.js';
+import { connectionFault } from './connection-faults.js';
+import { BillRunEmailsError, firstLineOf } from '../failures/errors.js';
 import { CREDENTIALS, failedAs } from '../failures/grpc.js';
+import { causeOf } from '../failures/temporal.js';
+import { connect, connectionSettings, reasonOf, temporalEnvironment, type Connected } from '../temporal/connection.js';
+import { clientDataConverter } from '../temporal/data-converter.js';
 import { indexedTypes } from '../temporal/setup.js';
 import { taskQueueIn } from '../temporal/task-queue.js';
 
-interface Connected {
-  readonly connection: Connection;
-  readonly namespace: string;
-  readonly taskQueue: string;
-}
-
-/** Workers ask for tasks once a minute or more often. */
-const WORKER_ASKS_WITHIN_MS = 2 * 60_000;
+/** Workers poll once a minute or more often. */
+const WORKER_POLLS_WITHIN_MS = 2 * 60_000;
 
 /** Numbers of Temporal's enum `TaskQueueType`. */
-const TASK_QUEUE_TYPE: Readonly<Record<WorkerKind, number>> = { workflow: 1, activity: 2 };
-type WorkerKind = 'workflow' | 'activity';
+const TASK_QUEUE_TYPE = { workflow: 1, activity: 2 } as const;
+type WorkerKind = keyof typeof TASK_QUEUE_TYPE;
 
-export async function temporalChecks({
-  taskQueue: wanted,
-  deadlineMs,
-}: {
-  readonly taskQueue: string | undefined;
-  readonly deadlineMs: number;
-}): Promise<readonly Check[]> {
-  const checkup = new Checkup(deadlineMs);
-  const configured = await checkup.check('temporalConfiguration', NOTHING, explainConfiguration, async () => {
+/** The checks of Temporal; `close` ends their connection. */
+export function temporalChecks(namedTaskQueue: string | undefined, deadlineMs: number) {
+  let connected: Connected | undefined;
+  let taskQueue = '';
+  /** Epoch ms, by Temporal's clock. */
+  let lastPoll: number | undefined;
+
+  async function configuration(): Promise<Finding> {
     const { address, namespace, options } = connectionSettings();
-    const taskQueue = wanted ?? taskQueueIn(process.env);
+    taskQueue = namedTaskQueue ?? taskQueueIn(process.env);
     const { payloadCodecs } = await clientDataConverter(process.env);
-    const secured = [options.tls ? 'TLS' : 'no TLS', options.apiKey === undefined ? 'no API key' : 'an API key'];
-    const encrypts = payloadCodecs.length > 0 ? ['payloads encrypted'] : [];
-    const text = `${address}, namespace ${namespace}, ${[...secured, ...encrypts].join(', ')}`;
-    const found = { address, taskQueue };
+    const ignored = ignoredByEnvconfig();
+    if (ignored !== undefined) return { result: 'error', ...ignored };
+    const security = [options.tls ? 'TLS' : 'no TLS', options.apiKey === undefined ? 'no API key' : 'an API key'];
+    const codecs = payloadCodecs.length > 0 ? ['payload codecs'] : [];
+    const text = `${address}, namespace ${namespace}, ${[...security, ...codecs].join(', ')}`;
     return options.apiKey !== undefined && !options.tls
-      ? { result: 'warning', text, todo: 'Use TLS: whoever is on the way reads the API key', found }
-      : { result: 'ok', text, found };
-  });
-  const connected = await checkup.check('temporal', configured, explainConnection, async ({ address, taskQueue }) => {
-    const opened = await connect();
-    return { result: 'ok', text: `reached at ${address}`, found: { ...opened, taskQueue } };
-  });
-  try {
-    await ask(checkup, connected, deadlineMs);
-  } finally {
-    if ('found' in connected) await connected.found.connection.close();
+      ? { result: 'warning', text, todo: 'Use TLS: without it, the network in between can read the API key' }
+      : { result: 'ok', text };
   }
-  return checkup.checks;
+
+  async function connection(): Promise<Finding> {
+    const settings = connectionSettings();
+    const fault = await connectionFault(settings);
+    if (fault !== undefined) return { result: 'error', ...notReached(settings.address, fault) };
+    connected = await connect();
+    return { result: 'ok', text: `reached at ${settings.address}` };
+  }
+
+  /** A check whose calls end at its time limit. */
+  const bounded = (find: (to: Connected) => Promise<Finding>) => (): Promise<Finding> => {
+    if (connected === undefined) throw new Error('not connected');
+    const to = connected;
+    return to.connection.withDeadline(Date.now() + deadlineMs, () => find(to));
+  };
+
+  const workers = (kind: WorkerKind) =>
+    bounded(async (to) => {
+      const polls = await pollsOf(to, taskQueue, kind);
+      lastPoll ??= polls[0]?.at;
+      return workersFinding(polls, taskQueue, kind);
+    });
+
+  function clock(): Finding {
+    const agreed = "this machine's clock and Temporal's agree to some minutes, by the workers' last calls";
+    return clockFinding(aheadOfWorker(lastPoll ?? Date.now(), Date.now()), "Temporal's", agreed);
+  }
+
+  const checks: readonly CheckToRun[] = [
+    { name: 'temporalConfiguration', run: configuration, explain: explainConfiguration },
+    { name: 'temporal', needs: ['temporalConfiguration'], run: connection, explain: explainConnection },
+    { name: 'temporalVersion', needs: ['temporal'], run: bounded(versions), explain },
+    { name: 'namespace', needs: ['temporal'], run: bounded(registration), explain: explainNamespace },
+    { name: 'searchAttributes', needs: ['namespace'], run: bounded(searchAttributesFinding), explain },
+    { name: 'workflowWorkers', needs: ['namespace'], run: workers('workflow'), explain },
+    { name: 'activityWorkers', needs: ['namespace'], run: workers('activity'), explain },
+    { name: 'temporalClock', needs: ['workflowWorkers', 'activityWorkers'], run: clock, explain },
+  ];
+  return { checks, close: async () => connected?.connection.close() };
 }
 
-async function ask(checkup: Checkup, connected: Done<Connected>, deadlineMs: number): Promise<void> {
-  /** A check whose calls end when its time is over. */
-  const bounded =
-    <Given extends Connected, Found>(find: (given: Given) => Promise<Found>) =>
-    (given: Given): Promise<Found> =>
-      given.connection.withDeadline(Date.now() + deadlineMs, () => find(given));
-
-  await checkup.check('temporalVersion', connected, explain, bounded(versions));
-  const namespace = await checkup.check('namespace', connected, explainNamespace, bounded(registered));
-  await checkup.check('searchAttributes', namespace, explain, bounded(searchAttributesIn));
-  const workers = (type: WorkerKind) => bounded((given: Connected) => workersOn(given, type));
-  const workflows = await checkup.check('workflowWorkers', namespace, explain, workers('workflow'));
-  const activities = await checkup.check('activityWorkers', namespace, explain, workers('activity'));
-  await checkup.check('temporalClock', 'found' in workflows ? workflows : activities, explain, clockOf);
+/** Two mistakes that envconfig ignores; the connection then goes elsewhere, or without the client certificate. */
+function ignoredByEnvconfig(): Explanation | undefined {
+  const env = temporalEnvironment(process.env);
+  const { TEMPORAL_CONFIG_FILE: file = '' } = env;
+  if (file !== '' && !existsSync(file)) {
+    return { text: `TEMPORAL_CONFIG_FILE names ${file}, which does not exist`, todo: FIX_CONFIGURATION };
+  }
+  const { tls } = loadClientConfigProfile({ overrideEnvVars: env });
+  if ((tls?.clientCert === undefined) === (tls?.clientKey === undefined)) return undefined;
+  return {
+    text: 'TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH go together, and one is missing',
+    todo: FIX_CONFIGURATION,
+  };
 }
 
-function explainConfiguration(error: unknown): { text: string; todo: string } {
-  if (error instanceof ConfigurationError) return { text: error.message, todo: 'Mend them where the worker runs, too' };
-  const todo = "Mend the variable, or the file that TEMPORAL_CONFIG_FILE or Temporal's own default names";
-  return { text: firstLineOf(error), todo };
+const FIX_CONFIGURATION = "Fix the variable, or the file that TEMPORAL_CONFIG_FILE or Temporal's own default names";
+
+function explainConfiguration(error: unknown): Explanation {
+  return { text: firstLineOf(error), todo: FIX_CONFIGURATION };
 }
 
-function explainConnection(error: unknown): { text: string; todo: string } {
-  const todo = 'Check TEMPORAL_ADDRESS, TEMPORAL_TLS_* and TEMPORAL_API_KEY, and that the server runs';
-  return { text: firstLineOf(error), todo };
+function explainConnection(error: unknown): Explanation {
+  const cause = error instanceof BillRunEmailsError ? error.cause : error;
+  const hint = failedAs(causeOf(cause), 'refused') ? `; is ${CREDENTIALS} right?` : '';
+  return notReached(connectionSettings().address, `${reasonOf(cause)}${hint}`);
 }
 
-function explainNamespace(error: unknown): { text: string; todo: string } {
+function notReached(address: string, reason: string): Explanation {
+  return {
+    text: `Temporal cannot be reached at ${address}: ${reason}`,
+    todo: 'Check TEMPORAL_ADDRESS, TEMPORAL_TLS_* and TEMPORAL_API_KEY, and that the server runs',
+  };
+}
+
+function explainNamespace(error: unknown): Explanation {
   const { text, todo } = explain(error);
   const register = 'Check TEMPORAL_NAMESPACE, or register it: bill-run-emails setup --create-namespace';
   return { text, todo: failedAs(error, 'notFound') ? register : todo };
 }
 
-function explain(error: unknown): { text: string; todo: string } {
+function explain(error: unknown): Explanation {
   const todo = failedAs(error, 'refused')
     ? `Check ${CREDENTIALS}, and that it may read this namespace`
     : 'Check that the credentials may read this namespace, or try again in a moment';
   return { text: isGrpcServiceError(error) ? error.details : firstLineOf(error), todo };
 }
 
-async function versions({ connection }: Connected) {
+async function versions({ connection }: Connected): Promise<Finding> {
   const { serverVersion } = await connection.workflowService.getSystemInfo({});
   const sdk = createRequire(import.meta.url)('@temporalio/client/package.json') as { version: string };
-  const server = serverVersion === '' ? 'the server does not tell its version' : `server ${serverVersion}`;
-  return { result: 'ok', text: `${server}, client SDK ${sdk.version}`, found: undefined } as const;
+  const server = serverVersion === '' ? 'server of unknown version' : `server ${serverVersion}`;
+  return { result: 'ok', text: `${server}, client SDK ${sdk.version}` };
 }
 
-async function registered(connected: Connected) {
-  const { connection, namespace } = connected;
+async function registration({ connection, namespace }: Connected): Promise<Finding> {
   const { config } = await connection.workflowService.describeNamespace({ namespace });
   const days = Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) / 86_400;
-  const kept =
-    days === 0 ? '' : `; closed runs are kept for ${Math.round(days * 10) / 10} days, and the audit with them`;
-  return { result: 'ok', text: `${namespace} is registered${kept}`, found: connected } as const;
+  const kept = days === 0 ? '' : `; it keeps closed jobs and their audit for ${Math.round(days * 10) / 10} days`;
+  return { result: 'ok', text: `${namespace} is registered${kept}` };
 }
 
-async function searchAttributesIn({ connection, namespace }: Connected) {
+async function searchAttributesFinding({ connection, namespace }: Connected): Promise<Finding> {
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
   const missing = missingSearchAttributes(customAttributes).map(({ name }) => name);
   if (missing.length > 0) {
     const text = `${namespace} lacks ${missing.join(', ')}, and no worker starts without them`;
-    return { result: 'error', text, todo: 'Register them: bill-run-emails setup' } as const;
+    return { result: 'error', text, todo: 'Register them: bill-run-emails setup' };
   }
-  const wanted = indexedTypes();
-  const other = Object.keys(wanted).filter((name) => customAttributes[name] !== wanted[name]);
+  const expected = indexedTypes();
+  const other = Object.keys(expected).filter((name) => customAttributes[name] !== expected[name]);
   if (other.length > 0) {
     const types = Object.values(searchAttributes).map(({ name, type }) => `${name} ${type}`);
     return {
       result: 'error',
       text: `${other.join(', ')} ${other.length === 1 ? 'is' : 'are'} registered with another type`,
-      todo: `Use another namespace, or one where they are ${types.join(', ')}`,
-    } as const;
+      todo: `Use another namespace, or one with ${types.join(', ')}`,
+    };
   }
-  return { result: 'ok', text: `all ${Object.keys(wanted).length} are registered`, found: undefined } as const;
+  return { result: 'ok', text: `all ${Object.keys(expected).length} are registered` };
 }
 
-/** @returns when a worker last asked for such tasks (epoch, ms, by Temporal's clock) */
-async function workersOn({ connection, namespace, taskQueue }: Connected, type: WorkerKind) {
-  const request = { namespace, taskQueue: { name: taskQueue }, taskQueueType: TASK_QUEUE_TYPE[type] };
-  // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the SDK's client does not export the enum
-  const { pollers } = await connection.workflowService.describeTaskQueue(request);
-  const asked = pollers
+interface Poll {
+  readonly identity: string;
+  /** Epoch ms, by Temporal's clock. */
+  readonly at: number;
+}
+
+/** The last poll of each worker, newest first. */
+async function pollsOf({ connection, namespace }: Connected, taskQueue: string, kind: WorkerKind): Promise<Poll[]> {
+  const { pollers } = await connection.workflowService.describeTaskQueue({
+    namespace,
+    taskQueue: { name: taskQueue },
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the SDK's client does not export the enum
+    taskQueueType: TASK_QUEUE_TYPE[kind],
+  });
+  return pollers
     .map(({ identity, lastAccessTime }) => ({
       identity: identity ?? '',
       at: Number(lastAccessTime?.seconds ?? 0) * 1000,
     }))
     .sort((one, other) => other.at - one.at);
-  const [last] = asked;
-  if (last === undefined) {
-    const todo = 'Start a worker: npm run worker, with the same TEMPORAL_* variables and BILL_RUN_TASK_QUEUE';
-    return { result: 'error', text: `no worker takes ${type} tasks of ${taskQueue}`, todo } as const;
-  }
-  const count = new Set(asked.map(({ identity }) => identity)).size;
-  const workers = count === 1 ? '1 worker takes' : `${count} workers take`;
-  const text =
-    `${workers} ${type} tasks of ${taskQueue}; the last one to ask was ${last.identity}, ` +
-    `at ${new Date(last.at).toISOString()}`;
-  return Date.now() - last.at > WORKER_ASKS_WITHIN_MS
-    ? ({
-        result: 'warning',
-        text: `${text}, which is long ago`,
-        todo: 'See whether the worker still runs, and whether the clocks are right',
-        found: last.at,
-      } as const)
-    : ({ result: 'ok', text, found: last.at } as const);
 }
 
-function clockOf(lastAsked: number) {
-  const agreed = "this machine's clock and Temporal's agree, as far as the workers' last calls tell: to some minutes";
-  return clockFinding(aheadOfWorker(lastAsked, Date.now()), "Temporal's", agreed);
+function workersFinding(polls: readonly Poll[], taskQueue: string, kind: WorkerKind): Finding {
+  const [last] = polls;
+  if (last === undefined) {
+    const todo = 'Start a worker: npm run worker, with the same TEMPORAL_* variables and BILL_RUN_TASK_QUEUE';
+    return { result: 'error', text: `no worker takes ${kind} tasks of ${taskQueue}`, todo };
+  }
+  const count = new Set(polls.map(({ identity }) => identity)).size;
+  const workers = count === 1 ? '1 worker takes' : `${count} workers take`;
+  const text =
+    `${workers} ${kind} tasks of ${taskQueue}; the last poll was by ${last.identity}, ` +
+    `at ${new Date(last.at).toISOString()}`;
+  if (Date.now() - last.at <= WORKER_POLLS_WITHIN_MS) return { result: 'ok', text };
+  const todo = 'Check whether the worker still runs, and whether the clocks are right';
+  return { result: 'warning', text: `${text}, which is long ago`, todo };
 }

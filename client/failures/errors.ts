@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../../environment/environment.js';
 import type { Checked } from '../../workflows/contract/validation.js';
 
 /** Exit codes of the command line; the library's errors say which one they mean. */
@@ -15,7 +16,7 @@ export const EXIT = {
 export type ErrorType =
   /** The input or the message is not what the contract wants. */
   | 'InvalidInput'
-  /** What the environment says is not as it must be. */
+  /** The environment is incomplete or invalid: the type of a `ConfigurationError`. */
   | 'InvalidConfiguration'
   /** The run has recorded the message as ignored: it changed nothing. */
   | 'Ignored'
@@ -60,7 +61,8 @@ export interface Failure {
 
 export function failureIn(error: unknown): Failure {
   const message = error instanceof Error ? error.message : String(error);
-  return { type: error instanceof BillRunEmailsError ? error.type : 'Unexpected', message };
+  const known = error instanceof BillRunEmailsError || error instanceof ConfigurationError;
+  return { type: known ? error.type : 'Unexpected', message };
 }
 
 export function exitCodeOfFailure({ type }: Failure): number {

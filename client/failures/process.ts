@@ -1,19 +1,14 @@
-import { ConfigurationError } from '../../zuora/configuration.js';
-import { BillRunEmailsError, EXIT, exitCodeOf } from './errors.js';
+import { EXIT, exitCodeOfFailure, failureIn } from './errors.js';
 
 /**
- * Ends a process that cannot start or go on, as the command line ends: with 2 for what stands in the environment, with 6 for a
- * Temporal that is not reached or not set up.
+ * Ends a process that cannot start or go on, with the exit codes of the command line: 2 for its configuration, 6 if Temporal is
+ * not reached or not set up.
  */
 export function endFor(error: unknown): never {
-  const code = exitCodeFor(error);
-  // What an operator can mend is a sentence; anything else needs its stack.
-  console.error(code !== EXIT.unexpected && error instanceof Error ? error.message : error);
-  // The SDK's runtime may keep the process alive, and nothing is left to wait for.
+  const failure = failureIn(error);
+  const code = exitCodeOfFailure(failure);
+  // An operator can act on a sentence; an unexpected error needs its stack.
+  console.error(code === EXIT.unexpected ? error : failure.message);
+  // The SDK's runtime would keep the process alive.
   process.exit(code);
-}
-
-function exitCodeFor(error: unknown): number {
-  if (error instanceof BillRunEmailsError) return exitCodeOf[error.type];
-  return error instanceof ConfigurationError ? EXIT.invalid : EXIT.unexpected;
 }

@@ -5,15 +5,15 @@ import {
   QueryRejectedError,
   WorkflowNotFoundError,
 } from '@temporalio/client';
-import { PayloadUnreadable } from '../../encryption/converters.js';
+import { ConfigurationError } from '../../environment/environment.js';
 import { BillRunEmailsError } from './errors.js';
 import { CREDENTIALS, failedAs } from './grpc.js';
 
 /** What Temporal's client threw, in words for the caller; what nobody expects stays as it is. */
 export function temporalFailure(error: unknown, workflowId: string): unknown {
   if (error instanceof BillRunEmailsError) return error;
-  if (error instanceof PayloadUnreadable) {
-    return new BillRunEmailsError('InvalidConfiguration', `${workflowId}: ${error.message}`, { cause: error });
+  if (error instanceof ConfigurationError) {
+    return new ConfigurationError(`${workflowId}: ${error.message}`, { cause: error });
   }
   if (error instanceof WorkflowNotFoundError) {
     const message =
@@ -51,7 +51,7 @@ export function lacksSearchAttributes(error: unknown): boolean {
   return isGrpcServiceError(cause) && /search attribute/i.test(cause.details);
 }
 
-/** What Temporal said, where its client wrapped it. */
-function causeOf(error: unknown): unknown {
+/** The error of Temporal's service, which its client may have wrapped. */
+export function causeOf(error: unknown): unknown {
   return error instanceof Error && error.cause !== undefined ? error.cause : error;
 }

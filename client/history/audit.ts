@@ -3,7 +3,7 @@ import type { Client } from '@temporalio/client';
 import type { LoadedDataConverter } from '@temporalio/common';
 import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { HandedOver } from '../../workflows/contract/activities.js';
-import { PayloadUnreadable } from '../../encryption/converters.js';
+import { ConfigurationError } from '../../environment/environment.js';
 import { WORKFLOW_TYPE, type Attempt, type SendOutcome } from '../../workflows/contract/contract.js';
 import { hasUnknown, recordOf, takeUp } from '../../workflows/rules/send.js';
 import { attemptsByIntent, isAttempt, isReceipt, type HistoricAttempt } from './attempts.js';
@@ -318,14 +318,14 @@ async function tellOfEnd(event: HistoryEvent, converter: LoadedDataConverter): P
 /** What anybody may have sent. */
 async function first(...encoded: Parameters<typeof firstOf>): Promise<unknown> {
   return firstOf(...encoded).catch((error: unknown) =>
-    error instanceof PayloadUnreadable ? `(${error.message})` : '(cannot be decoded)',
+    error instanceof ConfigurationError ? `(${error.message})` : '(cannot be decoded)',
   );
 }
 
-/** What our activities take and give: without the key of it, there is no audit. */
+/** Inputs and results of our activities. There is no audit without the codecs that decode them. */
 async function own(...encoded: Parameters<typeof firstOf>): Promise<unknown> {
   return firstOf(...encoded).catch((error: unknown) => {
-    if (error instanceof PayloadUnreadable) throw error;
+    if (error instanceof ConfigurationError) throw error;
     return '(cannot be decoded)';
   });
 }

@@ -1,5 +1,5 @@
 import { TASK_QUEUE } from '../../workflows/contract/contract.js';
-import { BillRunEmailsError } from '../failures/errors.js';
+import { ConfigurationError } from '../../environment/environment.js';
 
 /** Printable ASCII without spaces. */
 const NAME = /^[!-~]{1,200}$/;
@@ -11,12 +11,12 @@ export function isTaskQueue(name: string): boolean {
 }
 
 /**
- * The task queue on which bill runs are emailed here: that of `BILL_RUN_TASK_QUEUE`, or `bill-run-emails`.
+ * The task queue of our jobs: `BILL_RUN_TASK_QUEUE`, or `bill-run-emails`.
  *
- * @throws BillRunEmailsError `InvalidConfiguration`
+ * @throws ConfigurationError
  */
 export function taskQueueIn({ BILL_RUN_TASK_QUEUE: named = '' }: NodeJS.ProcessEnv): string {
   if (named === '') return TASK_QUEUE;
   if (isTaskQueue(named)) return named;
-  throw new BillRunEmailsError('InvalidConfiguration', `BILL_RUN_TASK_QUEUE ${TASK_QUEUE_FAULT}`);
+  throw new ConfigurationError(`BILL_RUN_TASK_QUEUE ${TASK_QUEUE_FAULT}`);
 }

@@ -64,7 +64,7 @@ test.for<[string, () => Promise<Record<string, string | undefined>>, number, Reg
         CALLOUTS_PER_MINUTE: '0',
       }),
     2,
-    /^the callout service's environment is not as it must be:(?=.*CALLOUT_USERNAME is missing)(?=.*CALLOUT_PASSWORD gives less than 16)(?=.*CALLOUT_ADDRESS is no IP)(?=.*CALLOUTS_PER_MINUTE )/s,
+    /^invalid configuration of the callout service:(?=.*CALLOUT_USERNAME is missing)(?=.*CALLOUT_PASSWORD gives less than 16)(?=.*CALLOUT_ADDRESS is not an IP)(?=.*CALLOUTS_PER_MINUTE )/s,
   ],
   [
     'whose password stands in a file that is not there says so',
@@ -76,7 +76,7 @@ test.for<[string, () => Promise<Record<string, string | undefined>>, number, Reg
     'whose port is taken says so',
     async () => ({ CALLOUT_ADDRESS: `127.0.0.1:${await takenPort()}`, TEMPORAL_ADDRESS: inject('temporalAddress') }),
     2,
-    /^CALLOUT_ADDRESS: cannot listen on 127\.0\.0\.1:\d+ \(.*EADDRINUSE.*\)$/,
+    /^cannot listen on CALLOUT_ADDRESS 127\.0\.0\.1:\d+: .*EADDRINUSE/,
   ],
   [
     'that cannot reach Temporal says where it looked',

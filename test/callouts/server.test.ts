@@ -214,7 +214,7 @@ test('it says that it lives, without a login; anything else there is not', async
     return [answer.status, answer.headers.get('allow'), method === 'HEAD' ? null : await answer.json()];
   };
   expect(await ask('/healthz')).toEqual([200, null, { ok: true }]);
-  const message = 'Callouts are taken by POST /bill-run-posted, and by nothing else.';
+  const message = 'This service takes callouts by POST /bill-run-posted only.';
   for (const method of ['GET', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
     expect(await ask('/bill-run-posted?billRunId=BR-1', method)).toEqual([405, 'POST', { message }]);
   }
@@ -250,9 +250,9 @@ test('of more callouts than it may take in a minute, the rest is told to come ag
   expect(answers[4]?.headers.get('retry-after')).toMatch(/^\d+$/);
 });
 
-test('where it may start nothing, a bill run without a run is nobody to tell', async () => {
+test('a service that may not start jobs reports that a bill run has no open job', async () => {
   const { server } = await open({ starts: false });
   const { number } = await rig.billRun.create({ status: 'Posted' });
   const answer = await callout(server, { body: { billRunKey: number } });
-  expect([answer.status, await answer.json()]).toEqual([200, { result: 'nobodyToTell' }]);
+  expect([answer.status, await answer.json()]).toEqual([200, { result: 'noOpenJob' }]);
 });

@@ -25,7 +25,7 @@ test('workflow code that uses a Node built-in is not bundled, and the message na
 
   const bundling = bundleWorkflows({
     workflowsPath: join(folder, 'index.ts'),
-    intakePath: join(projectRoot, 'workflows', 'sandbox', 'converters.ts'),
+    convertersPath: join(projectRoot, 'workflows', 'sandbox', 'converters.ts'),
     outFile,
   });
 

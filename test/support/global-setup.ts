@@ -35,7 +35,7 @@ export async function provideParts(project: TestProject, { ui }: { ui: boolean }
     startTemporalServer({ ...testServer, headless: !ui }),
     bundleWorkflows({
       workflowsPath: join(workflows, 'index.ts'),
-      intakePath: join(workflows, 'sandbox', 'converters.ts'),
+      convertersPath: join(workflows, 'sandbox', 'converters.ts'),
       outFile: workflowBundlePath,
     }),
   ]);

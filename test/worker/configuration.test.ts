@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { workerConfiguration } from '../../worker/configuration.js';
-import { ConfigurationError } from '../../zuora/configuration.js';
+import { ConfigurationError } from '../../environment/environment.js';
 
 const complete = { ZUORA_BASE_URL: 'https://rest.zuora.com', ZUORA_CLIENT_ID: 'id', ZUORA_CLIENT_SECRET: 'hunter2' };
 
@@ -79,7 +79,7 @@ describe('The configuration of a worker', () => {
     });
     for (const address of ['9464', ':9464', 'localhost:9464', '0.0.0.0:99999', '::1:9464', '[0.0.0.0]:1', '0.0.0.0:']) {
       expect(faultsOf({ ...complete, METRICS_ADDRESS: address })).toContain(
-        'METRICS_ADDRESS is no IP address with a port, such as 0.0.0.0:9464',
+        'METRICS_ADDRESS is not an IP address with a port, such as 0.0.0.0:9464',
       );
     }
     expect(faultsOf({ ...complete, TEMPORAL_DEPLOYMENT_NAME: 'a.b' })).toContain('TEMPORAL_DEPLOYMENT_NAME');

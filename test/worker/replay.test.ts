@@ -59,7 +59,7 @@ test('mistakes are told in a line', async () => {
   expect(await replay('--query', "BillRunNumber = 'BR-NOT-THERE'")).toEqual({
     code: 0,
     stderr: '',
-    stdout: "0 replayed, 0 of them failed. No run matches BillRunNumber = 'BR-NOT-THERE'\n",
+    stdout: "0 replayed, 0 of them failed. No job matches BillRunNumber = 'BR-NOT-THERE'\n",
   });
   const oneLine = expect.stringMatching(/^.+\n$/) as string;
   expect(await replay('--query', 'no query at all')).toMatchObject({ code: 6, stderr: oneLine });

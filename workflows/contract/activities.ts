@@ -103,7 +103,8 @@ interface CountInput extends BillRunAddress {
  */
 export interface FinalFailures {
   readonly watchBillRun: 'BillRunNotFound' | 'InvalidInput';
-  readonly emailBillRunDocuments: 'NeverLeft' | 'AttemptFailed';
+  /** `PayloadUndecodable`: the worker could not decode the input, so it made no call. */
+  readonly emailBillRunDocuments: 'NeverLeft' | 'AttemptFailed' | 'PayloadUndecodable';
   readonly handOver: 'InvalidInput';
 }
 

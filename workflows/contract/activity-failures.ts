@@ -13,7 +13,7 @@ export type ActivityEnd<A extends keyof FinalFailures> =
 
 const TYPES: { readonly [A in keyof FinalFailures]: Readonly<Record<FinalFailures[A], true>> } = {
   watchBillRun: { BillRunNotFound: true, InvalidInput: true },
-  emailBillRunDocuments: { NeverLeft: true, AttemptFailed: true },
+  emailBillRunDocuments: { NeverLeft: true, AttemptFailed: true, PayloadUndecodable: true },
   handOver: { InvalidInput: true },
 };
 
@@ -49,6 +49,8 @@ export function lostAttempt(error: unknown): LostAttempt | 'neverTaken' {
       switch (end.type) {
         case 'NeverLeft':
           return { verdict: 'notExecuted', reasons: isReason(end.details) ? [end.details] : [] };
+        case 'PayloadUndecodable':
+          return { verdict: 'notExecuted', reasons: [{ code: 'PAYLOAD_UNDECODABLE', message: end.message }] };
         case 'AttemptFailed':
           return { verdict: 'unknown', reasons: [NO_RECEIPT] };
       }

@@ -4,6 +4,9 @@ export interface Undecodable {
   readonly undecodable: string;
 }
 
+/** The type of an activity's failure if its worker cannot decode the input: it made no call. */
+export const PAYLOAD_UNDECODABLE = 'PayloadUndecodable';
+
 const MARK = '__billRunEmailsUndecodable';
 
 export function undecodableMark(why: string): Undecodable {

@@ -5,7 +5,7 @@ import { createActivities } from '../../../activities/index.js';
 import { BillRunEmails } from '../../../client/index.js';
 import { indexedTypes } from '../../../client/temporal/setup.js';
 import { temporalBinaries } from '../../../scripts/temporal-server.js';
-import { createBillRunWorker, shippedBundle } from '../../../worker/worker.js';
+import { createBillRunWorker, SHIPPED_BUNDLE } from '../../../worker/worker.js';
 import { SIMULATOR_CREDENTIALS } from '../../../simulator/index.js';
 import { createZuora } from '../../../zuora/client.js';
 import { billRuns, type Parts } from '../parts.js';
@@ -49,7 +49,7 @@ export async function history(parts: Parts): Promise<Readonly<Record<Wait, Size>
     connection: nativeConnection,
     namespace: 'default',
     activities: createActivities({ zuora, multiEntity: false }),
-    workflowBundlePath: shippedBundle(undefined),
+    workflowBundlePath: SHIPPED_BUNDLE,
   });
   const emails = new BillRunEmails(client);
   return worker.runUntil(async () => {

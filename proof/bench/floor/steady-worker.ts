@@ -3,7 +3,7 @@ import { createActivities } from '../../../activities/index.js';
 import { connectionSettings } from '../../../client/temporal/connection.js';
 import { workerConfiguration } from '../../../worker/configuration.js';
 import { connectWorker } from '../../../worker/connection.js';
-import { createBillRunWorker, shippedBundle } from '../../../worker/worker.js';
+import { createBillRunWorker, SHIPPED_BUNDLE } from '../../../worker/worker.js';
 import { createZuora } from '../../../zuora/client.js';
 
 const { zuora, limits, multiEntity, polling } = workerConfiguration(process.env);
@@ -17,7 +17,7 @@ const worker = await createBillRunWorker({
     multiEntity,
     polling: { first, longest: first, afterAnHour: first },
   }),
-  workflowBundlePath: shippedBundle(undefined),
+  workflowBundlePath: SHIPPED_BUNDLE,
   limits,
 });
 await worker.run();

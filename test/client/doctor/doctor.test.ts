@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
 import { BillRunEmails, diagnose, type Check, type Diagnosis, type DoctorOptions } from '../../../client/index.js';
 import { msToTs } from '@temporalio/common/lib/time.js';
-import { Checkup, NOTHING } from '../../../client/doctor/checkup.js';
+import { runChecks } from '../../../client/doctor/checkup.js';
 import { aheadOfAnswer, aheadOfWorker, clockFinding } from '../../../client/doctor/clocks.js';
 import { indexedTypes } from '../../../client/temporal/setup.js';
 import { exitCodeOfDiagnosis } from '../../../client/doctor/doctor.js';
@@ -217,10 +217,10 @@ describe('The doctor', () => {
     const { baseUrl } = await openLoopbackZuora({ call: stall });
     environment({ ZUORA_BASE_URL: baseUrl.href });
     expect(of(await examine({ deadlineMs: 2000 }), 'zuoraRead')).toMatchObject({ result: 'error' });
-    const checkup = new Checkup(10);
     const explain = (error: unknown) => ({ text: String(error), todo: 'wait' });
-    await checkup.check('zuoraToken', NOTHING, explain, () => new Promise(() => undefined));
-    expect(checkup.checks).toMatchObject([{ result: 'error', text: expect.stringContaining('0.01 s') as string }]);
+    const run = () => new Promise<never>(() => undefined);
+    const checks = await runChecks([{ name: 'zuoraToken', run, explain }], 10);
+    expect(checks).toMatchObject([{ result: 'error', text: expect.stringContaining('0.01 s') as string }]);
   });
 });
 

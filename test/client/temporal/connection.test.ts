@@ -1,22 +1,24 @@
-/** How worker, command line and library reach a Temporal behind TLS: as its environment says, or a profile, and in words where they do not. */
+/** Connections of clients and workers to a Temporal behind TLS, by environment or profile, and their failures. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { BillRunEmails, type Diagnosis } from '../../../client/index.js';
+import { BillRunEmails, diagnose } from '../../../client/index.js';
+import { connect, connectionSettings } from '../../../client/temporal/connection.js';
 import { startChild, type Child } from '../../../scripts/processes.js';
 import { projectRoot } from '../../../scripts/project-root.js';
 import { simulatorEnvironment } from '../../../scripts/simulator-control.js';
 import { environmentFor } from '../../../scripts/temporal-server.js';
-import { cliGiven, json, type Ended } from '../../support/command-line.js';
+import { cliGiven, type Ended } from '../../support/command-line.js';
 import { openParts, type Parts } from '../../support/parts.js';
 import { until } from '../../support/rig.js';
 import { createAuthority, openDoor, type Door, type Identity } from '../../support/temporal-door.js';
+import { connectWorker } from '../../../worker/connection.js';
 
 const API_KEY = 'key-of-the-pipeline';
 const SERVER_NAME = 'temporal.example';
-/** What may stand in no message: the keys, and how a private key begins. */
+/** No message may hold them: the API keys, and the beginning of a private key. */
 const SECRETS = [API_KEY, 'hunter2', 'PRIVATE KEY'];
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -76,7 +78,6 @@ function write(name: string, text: string): string {
 const environment = (address: string, env: Environment): Environment => ({
   ...environmentFor({ address, namespace: parts.temporal.namespace }),
   ...simulatorEnvironment(parts.simulator.url),
-  BILL_RUN_POLL_INTERVAL: '100ms',
   ...env,
 });
 
@@ -91,24 +92,29 @@ const startWorker = (env: Environment): Promise<Child> =>
     env,
   });
 
-/** A worker of this environment emails a bill run. */
-async function emailsBy(env: Environment): Promise<void> {
-  const { number } = await parts.control<{ number: string }>('POST', '/bill-runs', { status: 'Posted' });
-  const worker = await startWorker(env);
+/** For the rest of the test. */
+function setEnvironment(env: Environment): void {
+  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+}
+
+/** Calls something that reads its environment at once, so that several calls have theirs at the same time. */
+function within<T>(env: Environment, call: () => T): T {
+  setEnvironment(env);
   try {
-    await json(cli(env, 'start', number, '--json'));
-    await until(
-      () => Promise.race([parts.emails.status({ billRunKey: number }), endOf(worker)]),
-      ({ state }) => state === 'Emailed',
-    );
+    return call();
   } finally {
-    await worker.stop(60_000);
+    vi.unstubAllEnvs();
   }
 }
 
-async function endOf(worker: Child): Promise<never> {
-  await worker.ended;
-  throw new Error(`the worker has ended:\n${worker.lastLines.join('\n')}`);
+/** A connection of a client and one of a worker, as their processes open them. */
+async function callThrough(env: Environment): Promise<void> {
+  const connecting = within(env, () => Promise.all([connect(), connectWorker(connectionSettings())]));
+  for (const opened of await connecting) {
+    const connection = 'connection' in opened ? opened.connection : opened;
+    await connection.workflowService.describeNamespace({ namespace: parts.temporal.namespace });
+    await connection.close();
+  }
 }
 
 const mutual = (): Environment => ({
@@ -117,40 +123,28 @@ const mutual = (): Environment => ({
   TEMPORAL_TLS_CLIENT_KEY_PATH: files.key,
 });
 
-describe('Worker and command line work through', () => {
-  test('TLS, with a certificate of an authority that they are told', async () => {
-    const env = environment(doors.tls.address, { TEMPORAL_TLS_SERVER_CA_CERT_PATH: files.authority });
-    await json(cli(env, 'setup', '--json'));
-    await emailsBy(env);
+describe('Clients and workers connect by', () => {
+  test('TLS, with a certificate of an authority that they trust', async () => {
+    await callThrough(environment(doors.tls.address, trusting()));
   });
 
-  test('TLS with a certificate for another name, when they are told the name', async () => {
-    const env = { TEMPORAL_TLS_SERVER_CA_CERT_PATH: files.authority, TEMPORAL_TLS_SERVER_NAME: SERVER_NAME };
-    await emailsBy(environment(doors.named.address, env));
+  test('TLS with a certificate for another name, which they know', async () => {
+    await callThrough(environment(doors.named.address, { ...trusting(), TEMPORAL_TLS_SERVER_NAME: SERVER_NAME }));
   });
 
   test('mutual TLS, each with its client certificate', async () => {
-    const env = environment(doors.mutual.address, mutual());
-    const { checks } = JSON.parse((await cli(env, 'doctor', '--json')).stdout) as Diagnosis;
-    expect(checks).toContainEqual(
-      expect.objectContaining({
-        name: 'temporalConfiguration',
-        text: expect.stringContaining(', TLS, no API key') as string,
-      }),
-    );
-    await emailsBy(env);
+    await callThrough(environment(doors.mutual.address, mutual()));
     expect(new Set(doors.mutual.calls.map(({ caller }) => caller))).toEqual(new Set(['alice']));
   });
 
-  test('an API key, which brings TLS with it and is sent with every call', async () => {
-    const env = { TEMPORAL_TLS_SERVER_CA_CERT_PATH: files.authority, TEMPORAL_API_KEY: API_KEY };
-    await emailsBy(environment(doors.keyed.address, env));
+  test('an API key, which switches TLS on and is sent with every call', async () => {
+    await callThrough(environment(doors.keyed.address, { ...trusting(), TEMPORAL_API_KEY: API_KEY }));
     expect(new Set(doors.keyed.calls.map(({ authorization }) => authorization))).toEqual(
       new Set([`Bearer ${API_KEY}`]),
     );
   });
 
-  test('a profile that holds all of it, and so does the library', async () => {
+  test('a profile with all settings: a worker process emails a bill run that the command line starts', async () => {
     const profiles = write(
       'temporal.toml',
       `[profile.staging]
@@ -174,20 +168,33 @@ client_key_path = "${files.key}"
         TEMPORAL_CONFIG_FILE: profiles,
         TEMPORAL_PROFILE,
       });
-    await emailsBy(named('production'));
-    await emailsBy(named('staging'));
-    for (const [name, value] of Object.entries(named('staging'))) vi.stubEnv(name, value);
-    const emails = await BillRunEmails.connect();
-    onTestFinished(() => emails.close());
-    await expect(emails.status({ billRunKey: 'BR-99999999' })).rejects.toMatchObject({ type: 'NotFound' });
+    await callThrough(named('staging'));
+    const { number } = await parts.control<{ number: string }>('POST', '/bill-runs', { status: 'Posted' });
+    const worker = await startWorker(named('production'));
+    onTestFinished(async () => {
+      await worker.stop(60_000);
+    });
+    expect((await cli(named('staging'), 'start', number)).code).toBe(0);
+    await until(
+      () => Promise.race([parts.control<object[]>('GET', `/mailbox?billRun=${number}`), endOf(worker)]),
+      ({ length }) => length > 0,
+    );
+    setEnvironment(named('production'));
+    const { checks } = await diagnose();
+    expect(checks[0]).toMatchObject({ result: 'ok', text: expect.stringContaining(', TLS, no API key') as string });
   });
 });
+
+async function endOf(worker: Child): Promise<never> {
+  await worker.ended;
+  throw new Error(`the worker has ended:\n${worker.lastLines.join('\n')}`);
+}
 
 test('An API key that is no longer taken is said to be refused', async () => {
   const revocable = await openDoor(parts.temporal.address, { identity: doorIdentity, apiKey: API_KEY });
   onTestFinished(() => revocable.close());
   const env = environment(revocable.address, { ...trusting(), TEMPORAL_API_KEY: API_KEY });
-  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+  setEnvironment(env);
   const emails = await BillRunEmails.connect();
   onTestFinished(() => emails.close());
   revocable.setApiKey('another key');
@@ -197,149 +204,196 @@ test('An API key that is no longer taken is said to be refused', async () => {
   });
 });
 
-interface Ill {
-  readonly address: () => string;
-  readonly env: () => Environment;
-  readonly code: 2 | 6;
-  readonly says: RegExp;
-}
-
 const door = (name: keyof typeof doors) => (): string => doors[name].address;
 const trusting = (): Environment => ({ TEMPORAL_TLS_SERVER_CA_CERT_PATH: files.authority });
 const plain = (): string => parts.temporal.address;
 
-const ills: Record<string, Ill> = {
+interface Fault {
+  readonly address: () => string;
+  readonly env: () => Environment;
+  /** What `doctor` says. */
+  readonly explained: RegExp;
+  /** Client and worker do not even try to connect. */
+  readonly invalid?: true;
+}
+
+const faults: Record<string, Fault> = {
   'an authority that did not sign the certificate': {
-    ...{ address: door('tls'), env: () => ({ TEMPORAL_TLS_SERVER_CA_CERT_PATH: files.stranger }), code: 6 },
-    says: /authority that is not known here; TEMPORAL_TLS_SERVER_CA_CERT_PATH/,
+    address: door('tls'),
+    env: () => ({ TEMPORAL_TLS_SERVER_CA_CERT_PATH: files.stranger }),
+    explained: /authority .* is unknown here; TEMPORAL_TLS_SERVER_CA_CERT_PATH/,
   },
-  'no authority, for a certificate of an own one': {
-    ...{ address: door('tls'), env: () => ({ TEMPORAL_TLS: 'true' }), code: 6 },
-    says: /authority that is not known here; TEMPORAL_TLS_SERVER_CA_CERT_PATH/,
+  'no authority, for a certificate of a private one': {
+    address: door('tls'),
+    env: () => ({ TEMPORAL_TLS: 'true' }),
+    explained: /authority .* is unknown here; TEMPORAL_TLS_SERVER_CA_CERT_PATH/,
   },
   'a certificate that has expired': {
     address: door('expired'),
     env: trusting,
-    code: 6,
-    says: /certificate has expired/,
+    explained: /certificate has expired/,
   },
   'a certificate for another name': {
     address: door('named'),
     env: trusting,
-    code: 6,
-    says: /TEMPORAL_TLS_SERVER_NAME/,
+    explained: /TEMPORAL_TLS_SERVER_NAME/,
   },
-  'no client certificate where one is wanted': {
-    ...{ address: door('mutual'), env: trusting, code: 6 },
-    says: /wants a client certificate \(TEMPORAL_TLS_CLIENT_CERT_PATH/,
+  'no client certificate for a server that wants one': {
+    address: door('mutual'),
+    env: trusting,
+    explained: /wants a client certificate \(TEMPORAL_TLS_CLIENT_CERT_PATH/,
   },
-  "a stranger's client certificate": {
+  'a client certificate of another authority': {
     address: door('mutual'),
     env: () => ({
       ...mutual(),
       TEMPORAL_TLS_CLIENT_CERT_PATH: files.strangersCert,
       TEMPORAL_TLS_CLIENT_KEY_PATH: files.strangersKey,
     }),
-    code: 6,
-    says: /does it take this client certificate\?/,
+    explained: /does it take this client certificate\?/,
   },
   'another API key': {
-    ...{ address: door('keyed'), env: () => ({ ...trusting(), TEMPORAL_API_KEY: 'hunter2' }), code: 6 },
-    says: /[Uu]nauthorized.*TEMPORAL_API_KEY/,
+    address: door('keyed'),
+    env: () => ({ ...trusting(), TEMPORAL_API_KEY: 'hunter2' }),
+    explained: /[Uu]nauthorized.*TEMPORAL_API_KEY/,
   },
   'TLS for a port without it': {
-    // By name: of TLS to an address, Node's gRPC prints a warning of its own.
-    ...{ address: () => plain().replace('127.0.0.1', 'localhost'), code: 6 },
+    // By name: for TLS to an IP address, Node's gRPC prints a warning of its own.
+    address: () => plain().replace('127.0.0.1', 'localhost'),
     env: () => ({ TEMPORAL_TLS: 'true' }),
-    says: /does not speak TLS/,
+    explained: /does not speak TLS/,
   },
   'no TLS for a port with it': {
     address: door('tls'),
     env: () => ({}),
-    code: 6,
-    says: /want TLS \(TEMPORAL_TLS=true\)/,
+    explained: /want TLS \(TEMPORAL_TLS=true\)/,
   },
-  'an address that says nothing': {
+  'a server that says nothing': {
     address: () => `127.0.0.1:${(mute.address() as AddressInfo).port}`,
     env: () => ({}),
-    code: 6,
-    says: /says nothing; is the server there/,
+    explained: /says nothing; is the server there/,
   },
-  'an address that nobody listens on': { address: () => '127.0.0.1:1', env: () => ({}), code: 6, says: /ECONNREFUSED/ },
-  'an address that is a URL': { address: () => 'https://127.0.0.1', env: () => ({}), code: 2, says: /host:port/ },
-  'a client certificate that is not there': {
-    ...{ address: door('mutual'), code: 2 },
+  'a port without a server': { address: () => '127.0.0.1:1', env: () => ({}), explained: /ECONNREFUSED/ },
+  'an address that is a URL': {
+    address: () => 'https://127.0.0.1',
+    env: () => ({}),
+    explained: /must be host:port/,
+  },
+  'a client certificate that does not exist': {
+    address: door('mutual'),
     env: () => ({ ...mutual(), TEMPORAL_TLS_CLIENT_CERT_PATH: join(folder, 'nobody.pem') }),
-    says: /no such file.*nobody\.pem/,
+    explained: /no such file.*nobody\.pem/,
+    invalid: true,
   },
   'a client certificate without its key': {
-    ...{ address: door('mutual'), code: 2 },
+    address: door('mutual'),
     env: () => ({ ...mutual(), TEMPORAL_TLS_CLIENT_KEY_PATH: undefined }),
-    says: /TEMPORAL_TLS_CLIENT_KEY_PATH go together/,
+    explained: /TEMPORAL_TLS_CLIENT_KEY_PATH go together/,
   },
   'the key of another certificate': {
-    ...{ address: door('mutual'), code: 2 },
+    address: door('mutual'),
     env: () => ({ ...mutual(), TEMPORAL_TLS_CLIENT_KEY_PATH: files.strangersKey }),
-    says: /no pair in PEM: .*mismatch/,
+    explained: /certificates .* cannot be used: .*mismatch/,
   },
-  'an authority that is no certificate': {
-    ...{ address: door('tls'), code: 2 },
+  'an authority that is not a certificate': {
+    address: door('tls'),
     env: () => ({ TEMPORAL_TLS_SERVER_CA_CERT_DATA: 'hunter2' }),
-    says: /no certificate in PEM/,
+    explained: /TEMPORAL_TLS_/,
   },
   'an API key with a line end': {
-    ...{ address: door('keyed'), code: 2 },
+    address: door('keyed'),
     env: () => ({ ...trusting(), TEMPORAL_API_KEY: 'hunter2\n' }),
-    says: /API key holds spaces, line ends/,
+    explained: /API key holds spaces, line ends/,
+    invalid: true,
   },
-  'a word for TLS that is none': {
-    ...{ address: door('tls'), env: () => ({ ...trusting(), TEMPORAL_TLS: 'True' }), code: 2 },
-    says: /TEMPORAL_TLS must be true, false/,
+  'another word for TLS': {
+    address: door('tls'),
+    env: () => ({ ...trusting(), TEMPORAL_TLS: 'True' }),
+    explained: /TEMPORAL_TLS must be true, false/,
+    invalid: true,
   },
   'a profile that is not in the file': {
-    ...{ address: plain, env: () => ({ TEMPORAL_PROFILE: 'producton' }), code: 2 },
-    says: /'producton' not found/,
+    address: plain,
+    env: () => ({ TEMPORAL_PROFILE: 'producton' }),
+    explained: /'producton' not found/,
+    invalid: true,
   },
-  'a file of profiles that is not there': {
-    ...{ address: plain, env: () => ({ TEMPORAL_CONFIG_FILE: join(folder, 'no.toml') }), code: 2 },
-    says: /TEMPORAL_CONFIG_FILE names .*no\.toml, which is not there/,
-  },
-  'a file of profiles without a profile': {
-    ...{ address: plain, env: () => ({ TEMPORAL_CONFIG_FILE: write('empty.toml', '') }), code: 2 },
-    says: /no table such as \[profile\.default\]/,
+  'a file of profiles that does not exist': {
+    address: () => '127.0.0.1:1',
+    env: () => ({ TEMPORAL_CONFIG_FILE: join(folder, 'no.toml') }),
+    explained: /TEMPORAL_CONFIG_FILE names .*no\.toml, which does not exist/,
   },
   'a file of profiles that cannot be read, with a key in it': {
-    ...{ address: plain, code: 2 },
+    address: plain,
     env: () => ({
       TEMPORAL_CONFIG_FILE: write('broken.toml', '[profile.default]\napi_key = "hunter2\naddress = "x"\n'),
     }),
-    says: /cannot be followed: Invalid TOML/,
+    explained: /^invalid TEMPORAL_\* variables, or profile: Invalid TOML/,
+    invalid: true,
   },
 };
 
-describe('Worker, command line and doctor say what is wrong, without a secret, and end with it:', () => {
-  // Together, because most of their time is waiting for an answer that does not come.
-  test.concurrent.for(Object.entries(ills))('%s', async ([, { address, env, code, says }]) => {
-    const given = environment(address(), env());
-    const worker = await startWorker(given);
-    const [ended, diagnosed, { code: workerCode }] = await Promise.all([
-      cli(given, 'list', '--json'),
-      cli(given, 'doctor', '--json'),
-      worker.ended,
-    ]);
-    const found = (JSON.parse(diagnosed.stdout) as Diagnosis).checks.find(({ result }) => result === 'error');
+describe('With a fault,', () => {
+  test.each(Object.entries(faults))('doctor explains %s, without a secret', async (_, { address, env, explained }) => {
+    setEnvironment(environment(address(), env()));
+    const diagnosis = await diagnose({ taskQueue: 'none' });
+    const found = diagnosis.checks.find(({ result }) => result === 'error');
+    expect(found?.name).toMatch(/^temporal(Configuration)?$/);
+    expect(found?.text).toMatch(explained);
+    expect(found?.text).not.toContain('\n');
     expect(found?.todo).toBeTruthy();
-    const told = { cli: ended.stderr, worker: worker.lastLines.join('\n'), doctor: found?.text ?? '' };
-    for (const words of Object.values(told)) {
-      expect(words).toMatch(says);
-      // One line, and no stack trace.
-      expect(words.trim().split('\n')).toHaveLength(1);
-    }
-    expect({ cli: ended.code, worker: workerCode, doctor: diagnosed.code }).toEqual({
-      cli: code,
-      worker: code,
-      doctor: code,
+    for (const secret of SECRETS) expect(JSON.stringify(diagnosis)).not.toContain(secret);
+  });
+
+  test('clients and workers report what the SDK says in one sentence, without a secret', async () => {
+    // All at once, because most of the time is waiting for an answer that does not come.
+    const failing = Object.entries(faults).flatMap(([name, { address, env, invalid }]) => {
+      const at = address();
+      const given = environment(at, env());
+      const attempts = within(given, () => [
+        connect(),
+        // As the worker's process does.
+        (async () => connectWorker(connectionSettings()))(),
+      ]);
+      return attempts.map(async (attempt) => ({
+        name,
+        expected:
+          invalid === true
+            ? { type: 'InvalidConfiguration', message: /^invalid TEMPORAL_\* variables, or profile: .+$/ }
+            : {
+                type: 'TemporalUnavailable',
+                message: new RegExp(
+                  `^Temporal cannot be reached at ${at}: .+; bill-run-emails doctor checks the connection$`,
+                ),
+              },
+        error: await attempt.then(
+          () => expect.unreachable(`${name} is not noticed`),
+          (error: unknown) => error as { type: string; message: string },
+        ),
+      }));
     });
-    for (const secret of SECRETS) expect(JSON.stringify([ended, diagnosed, worker.lastLines])).not.toContain(secret);
+    for (const { name, expected, error } of await Promise.all(failing)) {
+      expect({ name, type: error.type }).toEqual({ name, type: expected.type });
+      expect(error.message, name).toMatch(expected.message);
+      for (const secret of SECRETS) expect(error.message, name).not.toContain(secret);
+    }
+  });
+
+  test('worker and command line end with its exit code and one line', async () => {
+    const given: [Environment, number, RegExp][] = [
+      [environment('127.0.0.1:1', {}), 6, /^Temporal cannot be reached at 127\.0\.0\.1:1: /],
+      [environment(plain(), { TEMPORAL_PROFILE: 'producton' }), 2, /^invalid TEMPORAL_\* variables/],
+    ];
+    await Promise.all(
+      given.map(async ([env, code, message]) => {
+        const worker = await startWorker(env);
+        const [listed, { code: workerCode }] = await Promise.all([cli(env, 'list'), worker.ended]);
+        expect([listed.code, workerCode]).toEqual([code, code]);
+        for (const text of [listed.stderr.trim(), worker.lastLines.join('\n')]) {
+          expect(text).toMatch(message);
+          expect(text.split('\n')).toHaveLength(1);
+        }
+      }),
+    );
   });
 });

@@ -99,7 +99,7 @@ async function patchedWorker(file: string, [right, wrong]: readonly [string, str
   writeFileSync(path, source.replace(right, wrong));
   await bundleWorkflows({
     workflowsPath: join(copy, 'dist', 'workflows', 'index.js'),
-    intakePath: join(copy, 'dist', 'workflows', 'sandbox', 'converters.js'),
+    convertersPath: join(copy, 'dist', 'workflows', 'sandbox', 'converters.js'),
     outFile: join(copy, 'dist', 'workflow-bundle.js'),
   });
   return join(copy, 'dist', 'worker', 'main.js');
