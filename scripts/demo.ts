@@ -106,7 +106,7 @@ async function demo(): Promise<DemoResult> {
   });
   const again = await emails.start({ billRunKey: BILL_RUN, requestedBy: 'nightly-billing' });
   report(`workflow ${workflowId}, Temporal run ${runId}; second start: ${again.result}`);
-  await watchUntil(emails, ({ state }) => state === 'Emailed');
+  await watchUntil(emails, ({ state }) => state === 'Delivering');
   report('The second attempt used the same idempotency key, so Zuora repeated its reply and sent no second email:');
   console.log(indented(tables.sends(await emails.sends({ billRunKey: BILL_RUN }))));
 
@@ -115,8 +115,8 @@ async function demo(): Promise<DemoResult> {
     { billRunKey: BILL_RUN },
     { requestId: 'TICKET-1', requestedBy: 'alice', reason: 'wrong template' },
   );
-  report(`signal resend, request ${requestId}`);
-  await watchUntil(emails, ({ state }, sends) => state === 'Emailed' && sends.length === 2);
+  report(`resend ${requestId}`);
+  await watchUntil(emails, ({ state }, sends) => state === 'Delivering' && sends.length === 2);
   const sends = await emails.sends({ billRunKey: BILL_RUN });
   console.log(indented(tables.sends(sends)));
 
@@ -172,7 +172,7 @@ async function watchUntil(
   let reported = '';
   for (;;) {
     const status = await emails.status({ billRunKey: BILL_RUN });
-    const text = `${status.state}${status.waitingFor === null ? '' : `: waiting for ${status.waitingFor}`}`;
+    const text = `${status.state}: ${status.text}`;
     if (text !== reported) report(text);
     reported = text;
     if (wanted(status, await emails.sends({ billRunKey: BILL_RUN }))) return;

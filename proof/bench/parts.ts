@@ -94,7 +94,7 @@ export function ours({ client, emails }: Parts): Variant {
   return {
     name: 'ours',
     async start(billRunKey) {
-      const { workflowId, runId } = await emails.start({ billRunKey, escalationWindow: '0s' });
+      const { workflowId, runId } = await emails.start({ billRunKey, openFor: '0s' });
       return client.workflow.getHandle(workflowId, runId);
     },
   };

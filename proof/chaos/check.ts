@@ -126,9 +126,15 @@ function endOf(records: WholeSend['records']): WholeSend['end'] {
   if (last === undefined) return 'lost';
   const { run, record } = last;
   if (record.outcome === 'superseded') return 'superseded';
-  // Closed with a note, or a person is asked.
-  const isAsked = run.open && run.status?.question?.ordinal === record.ordinal;
-  return record.settledAt !== null || isAsked || (!run.open && record.outcome !== 'pending') ? 'unsettled' : 'lost';
+  // Closed, not needed, or it waits for a person or for the end of the cool-down.
+  const { status } = run;
+  const isAsked = run.open && (status?.question?.ordinal === record.ordinal || status?.reason === 'coolDown');
+  return record.settledAt !== null ||
+    record.outcome === 'stopped' ||
+    isAsked ||
+    (!run.open && record.outcome !== 'pending')
+    ? 'unsettled'
+    : 'lost';
 }
 
 /** The evidence must be complete. */
@@ -305,7 +311,7 @@ function checkOutcomes({ documents, emails, runs }: BillRunEvidence, sends: read
         find(5, 'a send is accepted, and documents were not mailed', { keys: [...keys], missing });
     }
     const { outcome, note, settledAt } = send.records.at(-1)?.record ?? {};
-    if (outcome !== undefined && ['refused', 'skipped', 'superseded'].includes(outcome) && own.length > 0) {
+    if (outcome !== undefined && ['refused', 'stopped', 'superseded'].includes(outcome) && own.length > 0) {
       find(5, `a send is ${outcome}, and documents were mailed for it`, own);
     }
     if (outcome === 'unknown' && settledAt !== null && note === null) {
@@ -424,7 +430,7 @@ function checkRequests(
     lost.push({ requestId: starts[0]?.requestId ?? 'start', why: 'documents without an email', opened });
   }
   for (const { requestId, why } of lost) {
-    const states = runs.map(({ runId, status }) => ({ runId, state: status?.state, waitingFor: status?.waitingFor }));
+    const states = runs.map(({ runId, status }) => ({ runId, state: status?.state, text: status?.text }));
     find(7, `an accepted request is lost: ${why}`, { requestId, states, sends: sends.map(attemptsOf) });
   }
   return { requests: lost.length, unserved: lost.filter(({ opened }) => !opened).length };

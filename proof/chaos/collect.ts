@@ -13,6 +13,7 @@ import {
   sendsQuery,
   statusQuery,
   type EmailBillRunInput,
+  type EmailReason,
   type EmailState,
 } from '../../workflows/contract/contract.js';
 import { searchAttributes } from '../../workflows/contract/search-attributes.js';
@@ -28,7 +29,7 @@ const CONCURRENCY = 8;
 const DEADLINE_MS = 30_000;
 
 /** States in which a job stays for days, or until a person acts. */
-const LASTING: readonly EmailState[] = ['WaitingForPost', 'Delayed', 'NeedsAttention', 'Emailed', 'Skipped'];
+const LASTING: readonly EmailState[] = ['Waiting', 'NeedsAttention', 'Delivering', 'Emailed'];
 
 /**
  * Waits until every job has closed or rests. Releases held jobs, answers a question once with `retry`, which takes no risk, and
@@ -69,6 +70,7 @@ async function isSettled(handle: WorkflowHandle, retried: Set<string>, finish: b
   const run = await handle.describe();
   if (run.status.name !== 'RUNNING') return true;
   const state = run.typedSearchAttributes.get(searchAttributes.emailState) as EmailState | undefined;
+  const reason = run.typedSearchAttributes.get(searchAttributes.emailReason) as EmailReason | undefined;
   const note = { requestedBy: 'operator', reason: 'the chaos is over' };
   if (state === 'Held') await handle.signal('release', note);
   if (state === 'NeedsAttention' && !retried.has(run.runId)) {
@@ -76,16 +78,16 @@ async function isSettled(handle: WorkflowHandle, retried: Set<string>, finish: b
     await handle.signal('retry', note);
     return false;
   }
-  if (state === 'WaitingForPost' && !retried.has(run.runId)) {
+  if (reason === 'notPosted' && !retried.has(run.runId)) {
     retried.add(run.runId);
     await handle.signal('billRunPosted');
     return false;
   }
   const posted = run.typedSearchAttributes.get(searchAttributes.billRunStatus) === 'Posted';
-  const rests = state !== undefined && LASTING.includes(state) && !(state === 'WaitingForPost' && posted);
+  const rests = state !== undefined && LASTING.includes(state) && !(reason === 'notPosted' && posted);
   if (!finish) return rests && isAtRest(run);
   // A cool-down that ends during the soak is followed by a send.
-  if (rests && isAtRest(run) && state !== 'Delayed') await handle.signal('finish', note);
+  if (rests && isAtRest(run) && reason !== 'coolDown') await handle.signal('finish', note);
   return false;
 }
 

@@ -108,24 +108,33 @@ function orders(events: readonly HistoryEvent[]): { readonly held: boolean; read
   let held = false;
   let closing = false;
   for (const event of events) {
-    const { signalName, input } = event.workflowExecutionSignaledEventAttributes ?? {};
     if (event.workflowExecutionCancelRequestedEventAttributes != null) closing = true;
-    if (checkNote(decoded(input)[0]).faults !== undefined) continue;
-    if (signalName === 'hold') held = true;
-    if (signalName === 'release') held = false;
-    if (signalName === 'finish') closing = true;
+    const message = messageIn(event);
+    if (message === undefined || checkNote(message.argument).faults !== undefined) continue;
+    if (message.name === 'hold') held = true;
+    if (message.name === 'release') held = false;
+    if (message.name === 'finish') closing = true;
   }
   return { held, closing };
+}
+
+/** The signal or update in an event. */
+function messageIn({
+  workflowExecutionSignaledEventAttributes: signal,
+  workflowExecutionUpdateAcceptedEventAttributes: update,
+}: HistoryEvent): { readonly name: string; readonly argument: unknown } | undefined {
+  if (signal != null) return { name: signal.signalName ?? '', argument: decoded(signal.input)[0] };
+  const input = update?.acceptedRequest?.input;
+  return input == null ? undefined : { name: input.name ?? '', argument: decoded(input.args)[0] };
 }
 
 function resendsIn(events: readonly HistoryEvent[]): HistoryFacts['resends'] {
   const ids = new Set<string>();
   let unnamed = 0;
   for (const event of events) {
-    const signal = event.workflowExecutionSignaledEventAttributes;
-    const update = event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest?.input;
-    if (signal?.signalName !== 'resend' && update == null) continue;
-    const { value } = checkResend(decoded(signal == null ? update?.args : signal.input)[0]);
+    const message = messageIn(event);
+    if (message?.name !== 'resend') continue;
+    const { value } = checkResend(message.argument);
     if (value === undefined) continue;
     if (value.requestId === undefined) unnamed += 1;
     else ids.add(value.requestId);

@@ -96,7 +96,7 @@ async function give(
       await bounded(emails, () => handle.signal('resend', message));
       return true;
     case 'update':
-      await bounded(emails, () => handle.executeUpdate('requestResend', { args: [message] }));
+      await bounded(emails, () => handle.executeUpdate('resend', { args: [message] }));
       return true;
     case 'hint':
       await bounded(emails, () => handle.signal('billRunPosted'));

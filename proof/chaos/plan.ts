@@ -35,10 +35,7 @@ export interface PlannedBillRun {
   /** Names of the faults of its first email calls. */
   readonly faults: readonly string[];
   /** Input of every job for it. */
-  readonly input: Pick<
-    EmailBillRunInput,
-    'sendBudget' | 'escalationWindow' | 'attentionWindow' | 'postDeadline' | 'coolDown'
-  >;
+  readonly input: Pick<EmailBillRunInput, 'sendBudget' | 'openFor' | 'postDeadline' | 'coolDown'>;
   readonly starts: readonly PlannedStart[];
   readonly orders: readonly Order[];
 }
@@ -171,7 +168,7 @@ export function plannedBillRun(
       // Ends within the chaos, and then a person is asked.
       ...(chance(0.1) ? { sendBudget: '12 seconds' } : {}),
       // Closes at acceptance, so later resends open other jobs, which must know what this one sent.
-      ...(chance(0.3) ? { escalationWindow: '0s' } : {}),
+      ...(chance(0.3) ? { openFor: '0s' } : {}),
     },
     starts: PIPELINES.map((pipeline, place) => ({
       at: at + Math.round(between(0, place === 0 ? 2_000 : 12_000)),

@@ -100,7 +100,7 @@ export async function live(
   const zuora = simulatorEnvironment(simulator.url);
   report(`bill-run-emails doctor:\n${indented(await cli(temporal, zuora, 'doctor'))}`);
   const faults: string[] = [];
-  const listed = (await cli(temporal, {}, 'list', '--state', 'Emailed', '--limit', '0', '--json')).split('\n');
+  const listed = (await cli(temporal, {}, 'list', '--state', 'Delivering', '--limit', '0', '--json')).split('\n');
   if (listed.length !== billRuns) faults.push(`list shows ${listed.length} emailed bill runs`);
 
   await each(numbers, (billRunKey) => emails.signal({ billRunKey }, 'finish', { requestedBy: 'alice' }));
@@ -187,7 +187,7 @@ function untilSent(emails: BillRunEmails, billRunKey: string, count: number): Pr
   return untilFound(`${billRunKey} is not sent ${count} times`, async () => {
     last = { status: await emails.status({ billRunKey }), sends: await emails.sends({ billRunKey }) };
     const accepted = last.sends.filter(({ outcome }) => outcome === 'accepted').length;
-    return last.status.state === 'Emailed' && accepted === count ? true : undefined;
+    return last.status.state === 'Delivering' && accepted === count ? true : undefined;
   });
 }
 

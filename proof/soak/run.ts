@@ -36,8 +36,7 @@ export interface SoakResult extends SoakSize, Outcome {
 /** So that every job closes within about a minute, and a steady load keeps a steady number of jobs open. */
 const WINDOWS = {
   coolDown: '10 seconds',
-  attentionWindow: '20 seconds',
-  escalationWindow: '20 seconds',
+  openFor: '20 seconds',
   // A lost read costs 90 s.
   postDeadline: '3 minutes',
 } as const;

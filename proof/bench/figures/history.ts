@@ -59,7 +59,7 @@ export async function history(parts: Parts): Promise<Readonly<Record<Wait, Size>
       const { workflowId } = await emails.start({
         billRunKey: number,
         postDeadline: '60 days',
-        escalationWindow: '0s',
+        openFor: '0s',
       });
       await environment.sleep(ms);
       await parts.control('PATCH', `/bill-runs/${number}`, { status: 'Posted' });

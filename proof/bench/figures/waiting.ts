@@ -37,7 +37,7 @@ export function waiting(parts: Parts) {
 }
 
 async function waitingJobs({ client }: Parts): Promise<number> {
-  return (await client.workflow.count(`EmailState = 'WaitingForPost' AND BillRunStatus = 'Completed'`)).count;
+  return (await client.workflow.count(`EmailState = 'Waiting' AND BillRunStatus = 'Completed'`)).count;
 }
 
 async function reads({ control }: Parts): Promise<number> {

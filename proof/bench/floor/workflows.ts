@@ -18,7 +18,7 @@ export async function listedFloor(billRunKey: string): Promise<void> {
   await email(billRunKey);
   upsertSearchAttributes([
     { key: billRunStatus, value: status },
-    { key: emailState, value: 'Emailed' },
+    { key: emailState, value: 'Delivering' },
     { key: emailSends, value: 1 },
   ]);
 }

@@ -45,7 +45,7 @@ test(
       expect.objectContaining({ rule: 3, what: expect.stringMatching(/mailed \d times for one intent/) as string }),
     );
     expect(violations).toContainEqual(
-      expect.objectContaining({ rule: 3, what: expect.stringContaining('a fresh key after an unknown') as string }),
+      expect.objectContaining({ rule: 3, what: expect.stringContaining('a new key after an unknown') as string }),
     );
     expect(code).toBe(1);
   },

@@ -397,8 +397,9 @@ function evidence(): Evidence {
         events: 60,
         input: { billRunKey: NUMBER, requestId: 'nightly' },
         status: {
-          ...{ state: 'Emailed', billRunNumber: NUMBER, billRunId: ID, billRunStatus: 'Posted', waitingFor: null },
-          ...{ until: null, question: null, held: false, pendingRequests: [], ignored: { count: 0, last: [] } },
+          ...{ state: 'Delivering', reason: null, since: null, text: 'Zuora accepted the request.', until: null },
+          ...{ billRunNumber: NUMBER, billRunId: ID, billRunStatus: 'Posted', documents: null, sends: 2 },
+          ...{ question: null, pendingRequests: [], ignored: { count: 0, last: [] } },
         },
         sends,
         attempts: attempts.map(({ scheduled }) => scheduled),

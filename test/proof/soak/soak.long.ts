@@ -39,7 +39,7 @@ test(
     expect(measures.get('heap, workflow thread')?.end).toBeGreaterThan(10_000_000);
 
     expect(inWords(result)).toMatch(/^heap, main thread +\d+ +[\d.]+ MB .* tooShort$/m);
-    expect(inWords(result)).toContain('too short to judge what grows: that takes 5 minutes');
+    expect(inWords(result)).toContain('too short to judge growth, which takes 5 minutes');
     // What the exit code is made of.
     expect(hasHeld(result)).toBe(true);
     expect(hasHeld({ ...result, verdict: 'flat' })).toBe(true);
@@ -97,7 +97,7 @@ test('bill runs come at a steady rate and go soon, and nobody ends the worker', 
   }
   for (const { at, orders, input } of plan.billRuns) {
     expect(Math.max(at, ...orders.map((order) => order.at))).toBeLessThan(at + 30_000);
-    expect(['0s', '20 seconds']).toContain(input.escalationWindow);
+    expect(['0s', '20 seconds']).toContain(input.openFor);
   }
   expect([...new Set(plan.disruptions.map(({ kind }) => kind))].sort()).toEqual(['cut', 'slow', 'stall']);
 });
