@@ -1,4 +1,4 @@
-/** Temporal as far as the audit needs it: event histories, recorded or made up, and the list of runs that have them. */
+/** The part of Temporal that the audit uses: event histories, recorded or written by hand, and the list of Temporal runs. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
@@ -6,10 +6,10 @@ import { defaultDataConverter } from '@temporalio/common';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { RunHistory } from '../../client/history/history.js';
 
-/** One run, and the search attributes that it is found by. */
+/** A Temporal run, and the search attributes by which it is found. */
 export interface KnownRun extends RunHistory {
   readonly attributes?: Readonly<Record<string, string>>;
-  /** Visibility lags behind. */
+  /** Visibility does not list it yet. */
   readonly unlisted?: boolean;
 }
 
@@ -20,7 +20,7 @@ interface Started {
 
 const folder = join(import.meta.dirname, '..', 'histories', '0.1.0');
 
-/** A run that was recorded for replay, by the name of its kind of life. */
+/** A Temporal run that was recorded for replay. `name` is the name of its file. */
 export function recorded(name: string, runId = name): KnownRun {
   const history = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as {
     readonly events: readonly Started[];
@@ -29,7 +29,7 @@ export function recorded(name: string, runId = name): KnownRun {
   return { workflowId, runId, events: historyFromJSON(history).events ?? [] };
 }
 
-/** A run of these events, a second apart from `at` on, each with the attributes that its type has in JSON. */
+/** A Temporal run of these events in JSON. The first is at `at` (epoch, ms), the others follow at intervals of a second. */
 export function made(
   events: readonly Json[],
   { workflowId = 'email-bill-run/BR-1', runId = 'run-1', at = 0 } = {},
@@ -42,7 +42,7 @@ export function made(
   return { workflowId, runId, events: historyFromJSON(JSON.parse(JSON.stringify({ events: dated }))).events ?? [] };
 }
 
-/** Arguments, or a result; nothing for undefined. */
+/** Arguments or a result. Undefined gives no payload. */
 export function payloads(value: unknown): Json {
   return { payloads: value === undefined ? [] : [payload(value)] };
 }
@@ -57,7 +57,7 @@ function base64(text: string): string {
   return Buffer.from(text).toString('base64');
 }
 
-/** The newest run of an id comes last. Those whose histories Temporal deleted are not in it. */
+/** @param runs without those whose history Temporal has deleted; the newest Temporal run of a workflow id comes last */
 export function temporalWith(...runs: readonly KnownRun[]): Client {
   const of = (workflowId: string): readonly KnownRun[] => runs.filter((run) => run.workflowId === workflowId);
   const workflow = {
@@ -75,6 +75,6 @@ export function temporalWith(...runs: readonly KnownRun[]): Client {
       }
     },
   };
-  // What else a client has, the audit does not use.
+  // The audit uses nothing else of a client.
   return { workflow, options: { loadedDataConverter: defaultDataConverter } } as unknown as Client;
 }

@@ -1,9 +1,9 @@
-/** What somebody hostile writes where a text or JSON is wanted. */
+/** Texts and JSON values that are meant to break code. */
 import fc from 'fast-check';
 
 export const seed = Number(process.env['HOSTILE_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
-/** Names that objects have without being told. */
+/** Names of properties that every object inherits. */
 const INHERITED = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty'];
 
 export const hostileText: fc.Arbitrary<string> = fc.oneof(
@@ -45,6 +45,6 @@ export const hostileJson: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
       maxLength: 4,
       depthIdentifier: 'json',
     })
-    // Not by assignment, which would take "__proto__" for something else.
+    // An assignment to "__proto__" would set the prototype.
     .map((entries) => Object.fromEntries(entries)),
 })).value;

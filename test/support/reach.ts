@@ -1,129 +1,228 @@
-/** How a bill run gets into each state of its life, and to each of its ends. */
+/** How an email job gets into each state of its life, with each reason, and to each of its ends. */
 import type { WorkflowHandle } from '@temporalio/client';
-import type { EmailBillRunInput, EmailState } from '../../workflows/contract/contract.js';
+import type { EmailBillRunInput, EmailReason, EmailState } from '../../workflows/contract/contract.js';
 import { until, type Rig } from './rig.js';
 import { sendTooMany } from './server.js';
 
-/** Has a pipeline start a run for a bill run of its own. */
+/** Starts a job for a new bill run, as a pipeline does. */
 export type Start = (
   billRun?: object,
   input?: Partial<EmailBillRunInput>,
-) => Promise<{ readonly number: string; readonly id: string; readonly run: WorkflowHandle }>;
+) => Promise<{ readonly number: string; readonly id: string; readonly job: WorkflowHandle }>;
 
 export function starting(rig: Rig, nextNumber?: () => string): Start {
   return async (billRun = {}, input = {}) => {
     const named = nextNumber === undefined ? {} : { number: nextNumber() };
     const { number, id } = await rig.billRun.create({ ...named, ...billRun });
-    const asked = { requestedBy: 'nightly-billing', reason: 'month end' };
-    return { number, id, run: await rig.start({ billRunKey: number, ...asked, ...input }) };
+    const note = { requestedBy: 'nightly-billing', reason: 'month end' };
+    return { number, id, job: await rig.start({ billRunKey: number, ...note, ...input }) };
   };
 }
 
 type Reach = (rig: Rig, start: Start) => Promise<WorkflowHandle>;
 
-/** The run is on its way there: whoever needs it there waits for it. */
-export const reachState: Readonly<Record<EmailState, Reach>> = {
-  WaitingForPost: async (_, start) => (await start({ status: 'Completed' })).run,
-  async Delayed(rig, start) {
-    const { number, run } = await start({ status: 'Completed' });
-    await rig.billRun.change(number, { status: 'Posted', lastEmailSentTime: new Date().toISOString() });
-    return run;
+interface Reachable {
+  readonly state: EmailState;
+  readonly reason: EmailReason | null;
+  /** Returns while the job is on its way to the state. */
+  readonly reach: Reach;
+  /** It takes minutes, so the time-skipping server has to skip them. */
+  readonly takesTime?: true;
+}
+
+/** Every state with every reason that a job of this version can have, by a short name. */
+export const states: Readonly<Record<string, Reachable>> = {
+  Waiting: {
+    state: 'Waiting',
+    reason: 'notPosted',
+    reach: async (_, start) => (await start({ status: 'Completed' })).job,
   },
-  async Sending(rig, start) {
-    await rig.fault({ fault: 'respond', status: 429, headers: { 'retry-after': 3_000 } });
-    return (await start()).run;
+  CoolDown: {
+    state: 'Waiting',
+    reason: 'coolDown',
+    async reach(rig, start) {
+      const { number, job } = await start({ status: 'Completed' });
+      await rig.billRun.change(number, { status: 'Posted', lastEmailSentTime: new Date().toISOString() });
+      return job;
+    },
   },
-  async Held(rig, start) {
-    const { number, run } = await start({ status: 'Completed' });
-    await run.signal('hold', { requestedBy: 'alice', reason: 'wrong template' });
-    await rig.billRun.change(number, { status: 'Posted' });
-    return run;
+  Sending: {
+    state: 'Sending',
+    reason: null,
+    async reach(rig, start) {
+      await rig.fault({ fault: 'respond', status: 429, headers: { 'retry-after': 3_000 } });
+      return (await start()).job;
+    },
   },
-  async NeedsAttention(rig, start) {
-    await rig.fault({ fault: 'reset', times: 9 });
-    return (await start({}, { sendBudget: '1s' })).run;
+  SendingUnknown: {
+    state: 'Sending',
+    reason: 'unknown',
+    takesTime: true,
+    async reach(rig, start) {
+      await rig.fault({ fault: 'reset', times: 10_000 });
+      const { job } = await start();
+      await until(
+        () => rig.sends(job),
+        ([send]) => send?.attempts.length === 1,
+      );
+      await rig.environment.sleep('16 minutes');
+      return job;
+    },
   },
-  Emailed: async (_, start) => (await start()).run,
-  Skipped: async (_, start) => (await start({ autoEmail: true })).run,
-  NotPosted: async (_, start) => (await start({ status: 'Canceled' })).run,
-  async HandedOver(rig, start) {
-    const { number, id } = await start();
-    return rig.startAs(`of-a-pipeline-${number}`, { billRunKey: id });
+  Held: {
+    state: 'Held',
+    reason: 'job',
+    async reach(rig, start) {
+      const { number, job } = await start({ status: 'Completed' });
+      await job.signal('hold', { requestedBy: 'alice', reason: 'wrong template' });
+      await rig.billRun.change(number, { status: 'Posted' });
+      return job;
+    },
   },
-  async Finished(_, start) {
-    const { run } = await start({ status: 'Completed' });
-    await run.signal('finish', { requestedBy: 'alice', reason: 'not to be emailed' });
-    return run;
+  NeedsAttentionRefused: {
+    state: 'NeedsAttention',
+    reason: 'refused',
+    async reach(rig, start) {
+      await rig.fault(REFUSAL);
+      return (await start()).job;
+    },
   },
-  async Canceled(_, start) {
-    const { run } = await start({ status: 'Completed' });
-    await run.cancel();
-    return run;
+  NeedsAttention: {
+    state: 'NeedsAttention',
+    reason: 'unknown',
+    async reach(rig, start) {
+      await rig.fault({ fault: 'reset', times: 9 });
+      return (await start({}, { sendBudget: '1s' })).job;
+    },
+  },
+  Delivering: { state: 'Delivering', reason: null, reach: async (_, start) => (await start()).job },
+  AutoEmail: {
+    state: 'Delivering',
+    reason: 'autoEmail',
+    reach: async (_, start) => (await start({ autoEmail: true })).job,
+  },
+  Skipped: {
+    state: 'Skipped',
+    reason: 'noDocuments',
+    reach: async (_, start) => (await start({ invoices: 0, creditMemos: 0 })).job,
+  },
+  Stopped: {
+    state: 'Stopped',
+    reason: 'finish',
+    async reach(_, start) {
+      const { job } = await start({ status: 'Completed' });
+      await job.signal('finish', { requestedBy: 'alice', reason: 'not to be emailed' });
+      return job;
+    },
+  },
+  Canceled: {
+    state: 'Stopped',
+    reason: 'cancel',
+    async reach(_, start) {
+      const { job } = await start({ status: 'Completed' });
+      await job.cancel();
+      return job;
+    },
+  },
+  NotPosted: {
+    state: 'NotPosted',
+    reason: null,
+    reach: async (_, start) => (await start({ status: 'Canceled' })).job,
+  },
+  UnsettledRefused: {
+    state: 'Unsettled',
+    reason: 'refused',
+    async reach(rig, start) {
+      await rig.fault(REFUSAL);
+      return (await start({}, { openFor: '1s' })).job;
+    },
+  },
+  Unsettled: {
+    state: 'Unsettled',
+    reason: 'unknown',
+    async reach(rig, start) {
+      await rig.fault({ fault: 'reset', times: 9 });
+      return (await start({}, { sendBudget: '1s', openFor: '1s' })).job;
+    },
+  },
+  HandedOver: {
+    state: 'HandedOver',
+    reason: null,
+    async reach(rig, start) {
+      const { number, id } = await start();
+      return rig.startAs(`of-a-pipeline-${number}`, { billRunKey: id });
+    },
   },
 };
 
-const accepted = (rig: Rig, run: WorkflowHandle, count: number) =>
-  until(
-    () => rig.sends(run),
-    (sends) => sends.filter(({ outcome }) => outcome === 'accepted').length === count,
-  );
+const REFUSAL = { fault: 'respond', status: 400, body: { success: false, reasons: [{ code: 58730020 }] } };
 
-/** Lives whose history holds what those above do not; they are over, or nothing of them is on its way any more. */
-export const live: Readonly<Record<string, Reach>> = {
+/** Lives whose histories hold what the states above do not. When they return, the job is closed or nothing is under way. */
+export const lives: Readonly<Record<string, Reach>> = {
   async 'emailed three times, and completed'(rig, start) {
     await rig.fault({ when: 'after', fault: 'reset' });
-    const { run } = await start();
-    await accepted(rig, run, 1);
-    await run.signal('resend', { requestId: 'T-1', requestedBy: 'alice' });
-    await accepted(rig, run, 2);
-    await run.executeUpdate('requestResend', { args: [{ requestId: 'T-2', requestedBy: 'bob' }] });
-    await accepted(rig, run, 3);
-    await run.signal('finish');
-    await rig.result(run);
-    return run;
+    const { job } = await start();
+    await rig.accepted(job, 1);
+    await job.signal('resend', { requestId: 'T-1', requestedBy: 'alice' });
+    await rig.accepted(job, 2);
+    await job.executeUpdate('resend', { args: [{ requestId: 'T-2', requestedBy: 'bob' }] });
+    await rig.accepted(job, 3);
+    await job.signal('finish');
+    await rig.result(job);
+    return job;
   },
   async 'refused, retried, and nobody answered'(rig, start) {
     await rig.control('PATCH', '/settings', { notificationActive: false });
-    const { run } = await start({}, { attentionWindow: '3s' });
-    await rig.state(run, 'NeedsAttention');
-    await run.signal('retry', { ordinal: 1, requestedBy: 'alice' });
-    await run.result().catch(() => undefined);
+    const { job } = await start({}, { openFor: '3s' });
+    await rig.state(job, 'NeedsAttention');
+    await job.signal('retry', { ordinal: 1, requestedBy: 'alice' });
+    await job.result().catch(() => undefined);
     await rig.control('PATCH', '/settings', { notificationActive: true });
-    return run;
+    return job;
+  },
+  async 'retried and finished by updates'(rig, start) {
+    await rig.fault(REFUSAL);
+    const { job } = await start();
+    await rig.state(job, 'NeedsAttention');
+    await job.executeUpdate('retry', { args: [{ requestId: 'R-1', requestedBy: 'alice' }] });
+    await rig.accepted(job, 1);
+    await job.executeUpdate('finish', { args: [{ requestedBy: 'alice' }] });
+    await rig.result(job);
+    return job;
   },
   async 'started with an invalid input'(rig) {
-    const run = await rig.startAs('not-a-bill-run', { billRunKey: '../x' });
-    await run.result().catch(() => undefined);
-    return run;
+    const job = await rig.startAs('not-a-bill-run', { billRunKey: '../x' });
+    await job.result().catch(() => undefined);
+    return job;
   },
   async 'asked again after its end'(rig, start) {
-    const { number, run } = await start({}, { escalationWindow: '0s' });
-    await rig.result(run);
-    const successor = await rig.resend(number, 'T-1', { escalationWindow: '0s' });
+    const { number, job } = await start({}, { openFor: '0s' });
+    await rig.result(job);
+    const successor = await rig.resend(number, 'T-1', { openFor: '0s' });
     await rig.result(successor);
     return successor;
   },
   async 'reset after its first send'(rig, start) {
-    const { run } = await start({}, { escalationWindow: '0s' });
-    await rig.result(run);
-    const { runId } = await run.describe();
-    const { events } = await run.fetchHistory();
+    const { job } = await start({}, { openFor: '0s' });
+    await rig.result(job);
+    const { runId } = await job.describe();
+    const { events } = await job.fetchHistory();
     const task = events?.find(({ workflowTaskCompletedEventAttributes: completed }) => completed != null);
-    await rig.reset(run.workflowId, runId, Number(task?.eventId));
+    await rig.reset(job.workflowId, runId, Number(task?.eventId));
     await until(
-      () => rig.status(run),
-      ({ question, state }) => question !== null || state === 'Emailed',
+      () => rig.status(job),
+      ({ reason, state }) => reason === 'coolDown' || state === 'Delivering',
     );
-    await run.signal('finish');
-    await rig.result(run);
-    return run;
+    await job.signal('finish').catch(() => undefined);
+    await rig.result(job);
+    return job;
   },
   async 'continued as new'(rig, start) {
-    const { run } = await start();
-    await accepted(rig, run, 1);
-    await sendTooMany(run, 'billRunPosted');
-    await run.signal('resend', { requestId: 'T-1', requestedBy: 'alice' });
-    await accepted(rig, run, 2);
-    return run;
+    const { job } = await start();
+    await rig.accepted(job, 1);
+    await sendTooMany(job, 'billRunPosted');
+    await job.signal('resend', { requestId: 'T-1', requestedBy: 'alice' });
+    await rig.accepted(job, 2);
+    return job;
   },
 };

@@ -1,4 +1,4 @@
-/** The real parts, wired for a test file: a Temporal server, a worker with the shipped workflows, and a simulated Zuora. */
+/** The real parts for a test file: a Temporal server, a worker with the shipped workflows, and a simulated Zuora. */
 import { randomInt, randomUUID } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import type { WorkflowFailedError, WorkflowHandle } from '@temporalio/client';
@@ -25,6 +25,7 @@ import {
   type JobStatus,
   type SendRecord,
 } from '../../workflows/contract/contract.js';
+import { searchAttributes } from '../../workflows/contract/search-attributes.js';
 import { createZuora } from '../../zuora/client.js';
 import { indexedTypes } from '../../client/temporal/setup.js';
 
@@ -48,18 +49,18 @@ export interface SeenRequest {
 }
 
 export interface RigOptions {
-  /** `real`: the development server of all test files. `timeSkipping`: one of its own, where waiting takes no time. */
+  /** `real`: the development server of all test files. `timeSkipping`: a server of its own, where waiting takes no time. */
   readonly server: 'real' | 'timeSkipping';
-  /** On the real server only, and registered before. */
+  /** On the real server only. The namespace must be registered. */
   readonly namespace?: string;
   readonly polling?: Polling;
   readonly multiEntity?: boolean;
   readonly simulator?: SimulatorOptions;
-  /** Default: one of its own. */
+  /** Default: a task queue of its own. */
   readonly taskQueue?: string;
   /** The Zuora of another rig, instead of one of its own. */
   readonly zuoraUrl?: string;
-  /** Puts something around the worker's activities. */
+  /** Wraps the worker's activities. */
   readonly around?: (activities: Activities) => Activities;
 }
 
@@ -67,7 +68,7 @@ type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 
 export type Rig = Awaited<ReturnType<typeof openRig>>;
 
-/** Fast enough that a test never waits for a poll. */
+/** In milliseconds: so fast that a test never waits for a poll. */
 const POLLING: Polling = { first: 100, longest: 100, afterAnHour: 100 };
 
 const bundle = { codePath: inject('workflowBundlePath') };
@@ -94,7 +95,7 @@ export async function openRig({
       searchAttributes: indexedTypes(),
     });
   }
-  // Test files share a server, and a bill run may be found there by its ID: no two simulators give the same.
+  // Test files share a server, and a bill run may be found there by its ID, so the IDs of two simulators must differ.
   const simulator = await startSimulator({ seed: randomInt(2 ** 31), emailDelayMs: 0, ...options });
   const zuora = createZuora({
     baseUrl: new URL(`${zuoraUrl ?? simulator.url}/`),
@@ -115,7 +116,7 @@ export async function openRig({
   const control = controlOf(simulator.url);
 
   const billRun = {
-    /** A bill run of Zuora's with two invoices and a credit memo, posted unless said otherwise. */
+    /** Creates a posted bill run with two invoices and a credit memo in the simulated Zuora, unless `wanted` differs. */
     create: (wanted: object = {}) =>
       control<{ id: string; number: string }>('POST', '/bill-runs', {
         number: uniqueNumber(),
@@ -139,34 +140,34 @@ export async function openRig({
     billRun,
     simulatorUrl: simulator.url,
 
-    /** Starts `emailBillRun` as `BillRunEmails` does; its history is replayed when the test is over. */
+    /** Starts a job as the library does. Its history is replayed after the test. */
     async start(input: EmailBillRunInput): Promise<WorkflowHandle> {
       const { workflowId } = await emails.start(input);
       started.add(workflowId);
       return handleOf(workflowId);
     },
 
-    /** Starts it as anybody may, under any id and with any argument. */
+    /** Starts a job past the library, under any id and with any arguments. */
     async startAs(workflowId: string, ...args: unknown[]): Promise<WorkflowHandle> {
       started.add(workflowId);
       return environment.client.workflow.start('emailBillRun', { workflowId, taskQueue, args });
     },
 
-    /** The run of a bill run's own workflow id, however it was started; its history is replayed, too. */
+    /** The canonical job of a bill run, however it was started. Its history is replayed as well. */
     own(billRunNumber: string, entityId?: string): WorkflowHandle {
       const workflowId = canonicalWorkflowId(billRunNumber, entityId);
       started.add(workflowId);
       return handleOf(workflowId);
     },
 
-    /** Asks for a resend: of the run at work, or of one that is started for it. */
+    /** Asks the open job for a resend, or starts a job for it. */
     async resend(billRunKey: string, requestId: string, input: object = {}): Promise<WorkflowHandle> {
-      const { workflowId, runId } = await emails.requestResend({ billRunKey, ...input }, { requestId });
+      const { workflowId, runId } = await emails.resend({ billRunKey, ...input }, { requestId });
       started.add(workflowId);
       return environment.client.workflow.getHandle(workflowId, runId);
     },
 
-    /** Resets a Temporal run to a workflow task's start or end, by the call that `temporal workflow reset` makes. */
+    /** Resets a job to a workflow task, by the call that `temporal workflow reset` makes. */
     async reset(workflowId: string, runId: string, eventId: number, signalsAgain = true): Promise<void> {
       await environment.client.workflowService.resetWorkflowExecution({
         namespace,
@@ -181,7 +182,7 @@ export async function openRig({
       });
     },
 
-    /** Has Temporal delete a closed run with its history, as it does when the retention time is over. */
+    /** Deletes a closed job with its history, as Temporal does after the retention time. */
     async forget(workflowId: string, runId: string): Promise<void> {
       const { client } = environment;
       const listed = async (): Promise<string | undefined> => {
@@ -190,7 +191,7 @@ export async function openRig({
         }
         return undefined;
       };
-      // What is deleted before visibility has heard of its end stays listed for ever.
+      // A job that is deleted before visibility lists it as closed stays listed forever.
       await until(listed, (status) => status !== 'RUNNING');
       const workflowExecution = { workflowId, runId };
       await client.workflowService.deleteWorkflowExecution({ namespace: 'default', workflowExecution });
@@ -201,7 +202,7 @@ export async function openRig({
       control('POST', '/faults', { method: 'POST', path: '/v1/bill-runs/*/emails', when: 'before', ...fault }),
     mailbox: (number: string) => control<Email[]>('GET', `/mailbox?billRun=${number}`),
     requests: () => control<SeenRequest[]>('GET', '/requests'),
-    /** The calls to email this bill run, whatever became of them. */
+    /** All calls to email this bill run, with any result. */
     async emailCalls(key: string): Promise<SeenRequest[]> {
       return (await control<SeenRequest[]>('GET', '/requests')).filter(
         ({ path }) => path === `/v1/bill-runs/${key}/emails`,
@@ -212,15 +213,34 @@ export async function openRig({
     sends: (handle: WorkflowHandle) => handle.query<SendRecord[]>('sends'),
     result: (handle: WorkflowHandle) => handle.result() as Promise<EmailBillRunResult>,
 
-    /** Waits until the run is in a state, and answers with its status. */
-    async state(handle: WorkflowHandle, state: JobStatus['state']): Promise<JobStatus> {
+    /** Waits until the job has a state, with any reason unless one is given, and returns its status. */
+    async state(handle: WorkflowHandle, state: JobStatus['state'], reason?: JobStatus['reason']): Promise<JobStatus> {
       return until(
         () => handle.query<JobStatus>('status'),
-        (status) => status.state === state,
+        (status) => status.state === state && (reason === undefined || status.reason === reason),
       );
     },
 
-    /** After each test: has Zuora work again, and replays the history of every run that was started. */
+    /** What Temporal's list shows about the job; undefined where a search attribute is unset. */
+    async listed(handle: WorkflowHandle) {
+      const { typedSearchAttributes: indexed } = await handle.describe();
+      return {
+        state: indexed.get(searchAttributes.emailState),
+        reason: indexed.get(searchAttributes.emailReason),
+        since: indexed.get(searchAttributes.emailStateSince)?.toISOString(),
+        sends: indexed.get(searchAttributes.emailSends),
+      };
+    },
+
+    /** Waits until so many sends of the job are accepted, and returns all its sends. */
+    async accepted(handle: WorkflowHandle, count: number): Promise<readonly SendRecord[]> {
+      return until(
+        () => handle.query<SendRecord[]>('sends'),
+        (sends) => sends.filter(({ outcome }) => outcome === 'accepted').length === count,
+      );
+    },
+
+    /** After each test: removes all faults, and replays the history of every job that was started. */
     async afterTest(): Promise<void> {
       await control('DELETE', '/faults');
       await control('PATCH', '/settings', { notificationActive: true });
@@ -239,7 +259,7 @@ export async function openRig({
   };
 }
 
-/** Test files share a server, and a number gives a workflow id: so no two bill runs have the same. */
+/** Test files share a server, and a number gives a workflow id, so no two bill runs may have the same number. */
 function uniqueNumber(): string {
   return `BR-${randomUUID().slice(0, 8).toUpperCase()}`;
 }
@@ -247,8 +267,8 @@ function uniqueNumber(): string {
 export type Replayer = ReturnType<typeof openReplayer>;
 
 /**
- * Replays histories, by default on the workflow code as it is in the sources. All on one worker, which starts with the first one: its start costs
- * more than a replay.
+ * Replays histories, by default with the workflow code of the sources. One worker replays all of them, because its start costs more
+ * than a replay.
  */
 export function openReplayer(workflowBundle: WorkflowBundleOption = bundle) {
   const histories = new PassThrough({ objectMode: true });
@@ -260,8 +280,8 @@ export function openReplayer(workflowBundle: WorkflowBundleOption = bundle) {
       const { value } = (await results.next()) as IteratorYieldResult<ReplayResult>;
       if (value.error !== undefined) throw value.error;
     },
-    async replay(run: WorkflowHandle): Promise<void> {
-      await replayer.replayHistory(await run.fetchHistory(), run.workflowId);
+    async replay(job: WorkflowHandle): Promise<void> {
+      await replayer.replayHistory(await job.fetchHistory(), job.workflowId);
     },
     async close(): Promise<void> {
       await results.return?.();
@@ -270,7 +290,7 @@ export function openReplayer(workflowBundle: WorkflowBundleOption = bundle) {
   return replayer;
 }
 
-/** Asks again and again until the answer is right. The test's own time limit is the only clock. */
+/** Asks until the answer is right. Only the test's time limit ends it. */
 export async function until<T>(ask: () => Promise<T>, right: (answer: T) => boolean): Promise<T> {
   for (;;) {
     const answer = await ask();
@@ -279,16 +299,16 @@ export async function until<T>(ask: () => Promise<T>, right: (answer: T) => bool
   }
 }
 
-/** How a run failed: the type of its ApplicationFailure, and what it says. */
+/** The type and the message of the ApplicationFailure with which a job failed. */
 export async function failureOf(handle: WorkflowHandle): Promise<{ type: unknown; message: string }> {
   const error = (await handle.result().then(
-    () => expect.unreachable('the run completed'),
+    () => expect.unreachable('the job completed'),
     (failure: unknown) => failure,
   )) as WorkflowFailedError;
   return { type: (error.cause as { type?: unknown }).type, message: error.cause?.message ?? '' };
 }
 
-/** How many emails each document got: the least and the most. */
+/** The fewest and the most emails that a document got. Documents without an email are not counted. */
 export function emailsPerDocument(emails: readonly Email[]): { min: number; max: number } {
   const counts = new Map<string, number>();
   for (const { documentNumber } of emails) counts.set(documentNumber, (counts.get(documentNumber) ?? 0) + 1);
