@@ -64,7 +64,7 @@ export const rooms = [
   {
     room: 'client/history',
     is: 'event histories: earlier sends and the audit',
-    imports: ['workflows/contract', 'workflows/rules', 'client/failures'],
+    imports: ['environment', 'workflows/contract', 'workflows/rules', 'client/failures'],
     packages: ['@temporalio/client', '@temporalio/common'],
   },
   {
@@ -102,7 +102,17 @@ export const rooms = [
     room: 'worker',
     is: 'the process that runs workflows and activities; it loads workflow code only as a bundle',
     imports: ['environment', 'zuora', 'workflows/contract', 'client/failures', 'client/temporal', 'activities'],
-    packages: ['@temporalio/client', '@temporalio/worker', 'commander', 'fastify', 'ms', 'p-timeout', 'pino', 'zod'],
+    packages: [
+      '@temporalio/client',
+      '@temporalio/common',
+      '@temporalio/worker',
+      'commander',
+      'fastify',
+      'ms',
+      'p-timeout',
+      'pino',
+      'zod',
+    ],
   },
   {
     room: 'callouts',
