@@ -1,7 +1,7 @@
 /** The real parts, wired for a test file: a Temporal server, a worker with the shipped workflows, and a simulated Zuora. */
 import { randomInt, randomUUID } from 'node:crypto';
 import { PassThrough } from 'node:stream';
-import type { WorkflowFailedError, WorkflowHandle } from '@temporalio/client';
+import { WorkflowNotFoundError, type WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import {
   DefaultLogger,
@@ -59,6 +59,8 @@ export interface RigOptions {
   readonly taskQueue?: string;
   /** The Zuora of another rig, instead of one of its own. */
   readonly zuoraUrl?: string;
+  /** On the real server, jobs stay open after the test that started them. */
+  readonly keepsJobs?: boolean;
   /** Puts something around the worker's activities. */
   readonly around?: (activities: Activities) => Activities;
 }
@@ -80,6 +82,7 @@ export async function openRig({
   simulator: options,
   taskQueue = `test-${randomUUID()}`,
   zuoraUrl,
+  keepsJobs = false,
   around = (activities) => activities,
 }: RigOptions) {
   const environment =
@@ -220,11 +223,15 @@ export async function openRig({
       );
     },
 
-    /** After each test: has Zuora work again, and replays the history of every run that was started. */
+    /** After each test: has Zuora work again, replays the history of every job that was started, and ends those that are open. */
     async afterTest(): Promise<void> {
       await control('DELETE', '/faults');
       await control('PATCH', '/settings', { notificationActive: true });
-      for (const workflowId of started) await replayer.replay(handleOf(workflowId));
+      for (const workflowId of started) {
+        const job = handleOf(workflowId);
+        await replayer.replay(job);
+        if (server === 'real' && !keepsJobs) await end(job);
+      }
       started.clear();
     },
 
@@ -239,6 +246,13 @@ export async function openRig({
   };
 }
 
+/** An open job looks at its bill run ten times a second. */
+async function end(job: WorkflowHandle): Promise<void> {
+  await job.terminate('the test is over').catch((error: unknown) => {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+  });
+}
+
 /** Test files share a server, and a number gives a workflow id: so no two bill runs have the same. */
 function uniqueNumber(): string {
   return `BR-${randomUUID().slice(0, 8).toUpperCase()}`;
@@ -247,8 +261,8 @@ function uniqueNumber(): string {
 export type Replayer = ReturnType<typeof openReplayer>;
 
 /**
- * Replays histories, by default on the workflow code as it is in the sources. All on one worker, which starts with the first one: its start costs
- * more than a replay.
+ * Replays histories, by default on the workflow code as it is in the sources. All run on one worker, which starts with the first history:
+ * its start costs more than a replay.
  */
 export function openReplayer(workflowBundle: WorkflowBundleOption = bundle) {
   const histories = new PassThrough({ objectMode: true });
