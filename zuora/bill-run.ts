@@ -3,27 +3,27 @@ import { jsonIn } from './json.js';
 import { keepable } from './words.js';
 
 /**
- * What Zuora tells of a bill run, as far as it matters for emailing. Absent means that Zuora did not say.
+ * The fields of a bill run that matter for emailing. Absent: Zuora did not return it.
  * Source: `GET /object-query/billing-runs/{key}`.
  */
 export interface BillRun {
   readonly id: string;
   readonly number: string;
-  /** One of Zuora's statuses, such as `Posted`, or one that is new to us. */
+  /** One of Zuora's statuses, such as `Posted`, or an unknown one. */
   readonly status: string;
-  /** Zuora emails the documents by itself. */
+  /** Zuora itself emails the documents. */
   readonly autoEmail?: boolean;
-  /** When Zuora last sent emails for this bill run, as Zuora writes it. */
+  /** When Zuora last sent emails for this bill run, in Zuora's format. */
   readonly lastEmailSentTime?: string;
   readonly numberOfInvoices?: number;
   readonly numberOfCreditMemos?: number;
-  /** Zuora's own account of what went wrong in the run. */
+  /** Zuora's own description of the failure of the bill run. */
   readonly errorMessage?: string;
 }
 
-/** They become part of paths, workflow ids and search attributes. */
+/** A part of paths, workflow ids and search attributes. */
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/);
-/** Without what would end a worker (half a character) or a line. */
+/** Without half characters, which would end a worker, and control characters. */
 const text = z.string().regex(/^[^\p{Control}\p{Surrogate}]{0,100}$/u);
 
 const record = z.object({
@@ -37,7 +37,7 @@ const record = z.object({
   errorMessage: z.string().nullish(),
 });
 
-/** The bill run in a body of Zuora's, or undefined where the body is none. */
+/** Undefined if the body is not a bill run. */
 export function billRunIn(body: string): BillRun | undefined {
   const parsed = record.safeParse(jsonIn(body));
   if (!parsed.success) return undefined;

@@ -14,19 +14,19 @@ export interface ZuoraSettings {
   /** As checked by {@link zuoraBaseUrl}. */
   readonly baseUrl: URL;
   readonly credentials: CredentialSource;
-  /** `Zuora-Version`: the default makes errors carry real HTTP statuses; without one Zuora answers many as 200. */
+  /** `Zuora-Version`. The default gives errors real HTTP statuses; without a version, Zuora answers many as 200. */
   readonly version?: string;
-  /** Connections to Zuora at once. Zuora's default limit is 40 calls for bill runs and 80 for Object Query. */
+  /** Concurrent connections. Zuora's default limit is 40 calls for bill runs and 80 for Object Query. */
   readonly connections?: number;
   /** Sends request bodies compressed. */
   readonly gzipRequests?: boolean;
-  /** How long a read, or a token, may take; an email call brings a deadline of its own. */
+  /** For a read or a token, in milliseconds; an email call has its own deadline. */
   readonly readDeadlineMs?: number;
-  /** Hears of every call, tokens included. */
+  /** Called for every call, token requests included. */
   readonly onCall?: OnCall;
 }
 
-/** Which entity or orgs a call is about: only where the tenant has Multi-entity or Multi-Org. */
+/** The entity or orgs of a call; only if the tenant has Multi-entity or Multi-Org. */
 export interface Scope {
   readonly entityId?: string | undefined;
   readonly orgIds?: readonly string[] | undefined;
@@ -39,25 +39,25 @@ export interface CallIds {
   readonly trackId: string;
 }
 
-/** One call to email the documents: what Zuora answered, and who it says answered whom. */
+/** Zuora's answer to one call to email the documents. */
 export interface EmailAnswer extends Outcome {
-  /** Absent where no status came back. */
+  /** Absent without an answer. */
   readonly httpStatus?: number;
-  /** `Zuora-Request-Id`: Zuora's own name for the call. */
+  /** `Zuora-Request-Id`: Zuora's own id of the call. */
   readonly zuoraRequestId?: string;
-  /** `Zuora-Track-Id` as echoed: another than the one sent marks the stored answer to an earlier call. */
+  /** `Zuora-Track-Id` as echoed. If it differs from the one sent, this is the stored answer to an earlier call. */
   readonly echoedTrackId?: string;
 }
 
 export interface Zuora {
   /**
-   * Gets a token, unless one is at hand.
+   * Gets a token, unless there is a valid one.
    *
    * @throws {@link NeverLeft}
    */
   authenticate(): Promise<void>;
   /**
-   * Reads the ID of one bill run, of whichever there are: a proof that reading is allowed.
+   * Reads the ID of any one bill run, to prove that reading is allowed.
    *
    * @throws {@link ZuoraFailure}, {@link NeverLeft}
    */
@@ -66,29 +66,28 @@ export interface Zuora {
    * Reads a bill run by ID or number.
    *
    * @throws {@link ZuoraFailure} for anything but a bill run
-   * @throws {@link NeverLeft} when there is no connection or no token, or when the key names nothing
+   * @throws {@link NeverLeft} if there is no connection or no token, or the key is not valid
    */
   getBillRun(key: string, scope?: Scope): Promise<BillRun>;
   /**
-   * Counts the invoices of a bill run that show an email since then (epoch, ms); of a large one, the first 1,980.
+   * Counts the invoices of a bill run with an email since a time (epoch ms), among the first 1,980.
    *
-   * @param number the bill run's number, for invoices do not know its ID as their source
+   * @param number the bill run's number, because invoices do not have its ID
    * @throws {@link ZuoraFailure}, {@link NeverLeft}
    */
   countEmailedInvoices(number: string, since: number, scope?: Scope): Promise<InvoiceCount>;
   /**
-   * Lists the billing documents of a bill run, of one kind: at most 9,900 invoices or 4,000 credit memos.
+   * Lists the billing documents of one kind: at most 9,900 invoices or 4,000 credit memos.
    *
-   * @param number the bill run's number, for documents do not know its ID as their source
+   * @param number the bill run's number, because documents do not have its ID
    * @throws {@link ZuoraFailure}, {@link NeverLeft}
    */
   listDocuments(kind: DocumentKind, number: string, scope?: Scope): Promise<DocumentList>;
   /**
    * Asks Zuora to email the documents of a bill run: one HTTP call at most, never repeated here.
    *
-   * @param deadlineMs bounds the call, less what the token before it took
-   * @throws {@link NeverLeft} when the request never left: no connection, no token, no time, or a key or an ID that
-   *   Zuora does not take
+   * @param deadlineMs for the call and the token before it
+   * @throws {@link NeverLeft} if the request never left: no connection, no token, no time, or an invalid key or ID
    */
   emailBillRunDocuments(
     key: string,
@@ -100,14 +99,14 @@ export interface Zuora {
 }
 
 interface Probe {
-  /** Zuora's clock as it answered (epoch, ms, of a whole second); absent where Zuora does not say. */
+  /** Zuora's clock when it answered (epoch ms, a whole second), if the answer has it. */
   readonly clock?: number;
 }
 
-/** A read that did not give a bill run. */
+/** A read that failed. */
 export class ZuoraFailure extends Error {
   override readonly name = 'ZuoraFailure';
-  /** `notFound` and `refused` stay as they are until somebody mends the cause; `unavailable` may pass by itself. */
+  /** `notFound`, `unauthorized` and `refused` need a person who fixes the cause; `unavailable` may end by itself. */
   readonly kind: 'notFound' | 'unauthorized' | 'refused' | 'unavailable';
   readonly httpStatus: number | undefined;
   readonly retryAfterMs: number | undefined;
@@ -123,11 +122,12 @@ export class ZuoraFailure extends Error {
 const BILL_RUNS = '/object-query/billing-runs';
 const DEFAULT_VERSION = '2025-08-12';
 const READ_DEADLINE_MS = 30_000;
-/** The most that Zuora gives at once, and how many of them are read to count invoices. */
-const LARGEST_PAGE = 99;
-const MOST_PAGES = 20;
-/** How many pages of documents are listed: minutes, for somebody who waits. */
-const MOST_LISTED_PAGES = 100;
+/** Zuora's largest page. */
+const PAGE_SIZE = 99;
+/** Pages read to count invoices. */
+const MAX_COUNTED_PAGES = 20;
+/** Pages of documents listed, which take minutes while a person waits. */
+const MAX_LISTED_PAGES = 100;
 
 export function createZuora({
   baseUrl,
@@ -159,7 +159,7 @@ export function createZuora({
     return { answer, outcome };
   }
 
-  /** Reads something; a token may be withdrawn before it expires, and reading twice does no harm. */
+  /** Reads again after a refused token: a token may be withdrawn before it expires, and reading twice does no harm. */
   async function read<T>(
     what: string,
     endpoint: string,
@@ -208,12 +208,12 @@ export function createZuora({
       const url = new URL('object-query/invoices', baseUrl);
       url.searchParams.append('filter[]', `sourceid.EQ:${number}`);
       url.searchParams.append('fields[]', 'id,lastemailsentdate');
-      url.searchParams.set('pageSize', String(LARGEST_PAGE));
+      url.searchParams.set('pageSize', String(PAGE_SIZE));
       const lastEmailed: (string | undefined)[] = [];
       for (let pages = 1; ; pages++) {
         const page = await read(`invoices of bill run ${number}`, '/object-query/invoices', url, scope, invoicePageIn);
         lastEmailed.push(...page.lastEmailed);
-        if (page.cursor === undefined || pages === MOST_PAGES) {
+        if (page.cursor === undefined || pages === MAX_COUNTED_PAGES) {
           const emailed = lastEmailed.filter((time) => maybeSince(time, since)).length;
           return { invoices: lastEmailed.length, emailed, complete: page.cursor === undefined };
         }
@@ -222,17 +222,17 @@ export function createZuora({
     },
 
     async listDocuments(kind, number, scope = {}) {
-      const { path, parameters, pageIn, turn } = listings[kind];
+      const { path, parameters, pageIn, nextPage } = listings[kind];
       const url = new URL(path, baseUrl);
       for (const [name, value] of parameters(number)) url.searchParams.append(name, value);
       const documents: BillingDocument[] = [];
       for (let pages = 1; ; pages++) {
         const page = await read(`${namesOf[kind]} of bill run ${number}`, `/${path}`, url, scope, pageIn);
         documents.push(...page.documents);
-        if (page.next === undefined || pages === MOST_LISTED_PAGES) {
+        if (page.next === undefined || pages === MAX_LISTED_PAGES) {
           return { documents, complete: page.next === undefined };
         }
-        url.searchParams.set(...turn(pages + 1, page.next));
+        url.searchParams.set(...nextPage(pages + 1, page.next));
       }
     },
 
@@ -242,7 +242,7 @@ export function createZuora({
       const endsAt = performance.now() + deadlineMs;
       const { answer, outcome } = await authorized(scope, (headers) => {
         const leftMs = Math.floor(endsAt - performance.now());
-        if (leftMs <= 0) throw new NeverLeft('the token took all the time there was', 'NO_TIME_LEFT');
+        if (leftMs <= 0) throw new NeverLeft('the token took all the time', 'NO_TIME_LEFT');
         return transport.call({
           endpoint: '/v1/bill-runs/{billRunKey}/emails',
           method: 'POST',
@@ -253,7 +253,7 @@ export function createZuora({
             'idempotency-key': idempotencyKey,
             'zuora-track-id': trackId,
           },
-          // Zuora wants a body even where it says nothing, and its schema wants a boolean, not a string.
+          // Zuora's schema requires the body, and a boolean rather than a string.
           body: JSON.stringify({ resend }),
           gzip: gzipRequests,
           deadlineMs: leftMs,
@@ -266,7 +266,7 @@ export function createZuora({
   };
 }
 
-/** The key as one segment of a path: a URL takes dots, even encoded ones, and nothing at all for a way to elsewhere. */
+/** The key as one segment of a path. An empty segment or dots, even encoded ones, would lead to another path. */
 function segment(key: string): string {
   if (/^\.{0,2}$/.test(key) || /\p{Surrogate}/u.test(key)) {
     throw new NeverLeft('the key is neither an ID nor a number of a bill run', 'ILLEGAL_BILL_RUN_KEY');
@@ -274,7 +274,7 @@ function segment(key: string): string {
   return encodeURIComponent(key);
 }
 
-/** As Zuora's page limits them: under a key that Zuora cuts off or ignores, a repeated call would be a second send. */
+/** The limits of Zuora's documentation. If Zuora cut off or ignored a key, a repeated call would be a second send. */
 function assertLegal({ idempotencyKey, trackId }: CallIds): void {
   if (!/^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$/.test(idempotencyKey)) {
     throw new NeverLeft('the idempotency key is not 1 to 255 printable ASCII characters', 'ILLEGAL_IDEMPOTENCY_KEY');
@@ -315,12 +315,12 @@ function readFailure(
   const words = reasons.map(({ code, message }) => `${code} ${message}`).join('; ');
   if (answer.kind === 'silence') return new ZuoraFailure('unavailable', `Zuora did not answer: ${words}`);
   const status = answer.status;
-  if (tokenRejected) return new ZuoraFailure('unauthorized', `Zuora does not take our token: ${words}`, status);
-  // Versions before 2024-05-20 answer failures as HTTP 200, too: category 40 is "not found".
+  if (tokenRejected) return new ZuoraFailure('unauthorized', `Zuora refuses our token: ${words}`, status);
+  // Versions before 2024-05-20 answer failures as HTTP 200 too; category 40 is "not found".
   const notFound = status === 404 || (verdict === 'refused' && reasons.some(({ code }) => /^\d{6}40$/.test(code)));
   if (notFound) return new ZuoraFailure('notFound', `Zuora has no ${what}: ${words}`, status);
   if (status === 200 && verdict === 'unknown') {
-    return new ZuoraFailure('unavailable', `Zuora's answer is not what was asked for: ${words}`, status);
+    return new ZuoraFailure('unavailable', `Zuora's answer has an unexpected body: ${words}`, status);
   }
   const refused = verdict === 'refused' || (status >= 400 && status < 500 && ![408, 409, 425, 429].includes(status));
   return new ZuoraFailure(

@@ -8,9 +8,9 @@ interface Credentials {
 }
 
 /**
- * Where the credentials are; asked for each token, so that what was replaced there is taken up without a restart.
+ * Reads the credentials. It is called for each token, so that replaced ones count without a restart.
  *
- * @throws {@link NeverLeft} when they cannot be had
+ * @throws {@link NeverLeft} if they cannot be read
  */
 export type CredentialSource = () => Promise<Credentials>;
 

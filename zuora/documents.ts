@@ -4,42 +4,42 @@ import { keepable } from './words.js';
 
 export type DocumentKind = 'invoice' | 'creditMemo';
 
-/** What several of a kind are called. */
+/** Plural names. */
 export const namesOf: Readonly<Record<DocumentKind, string>> = { invoice: 'invoices', creditMemo: 'credit memos' };
 
-/** A billing document of a bill run, as far as it matters for emailing. Nothing about the customer is kept. */
+/** The fields of a billing document that matter for emailing. None is about the customer. */
 export interface BillingDocument {
   readonly kind: DocumentKind;
   readonly number: string;
-  /** One of Zuora's statuses, such as `Draft` or `Posted`; null where Zuora does not say. */
+  /** One of Zuora's statuses, such as `Draft` or `Posted`; null if Zuora does not return it. */
   readonly status: string | null;
-  /** As Zuora writes it: a number, in units of the currency. */
+  /** In Zuora's format: a number, in units of the currency. */
   readonly amount: number | string | null;
   readonly currency: string | null;
-  /** When it was last emailed, as Zuora writes it; null where Zuora shows no email, which it never does for credit memos. */
+  /** The time of the last email, in Zuora's format; null if Zuora shows no email, as always for credit memos. */
   readonly lastEmailed: string | null;
 }
 
 export interface DocumentList {
   readonly documents: readonly BillingDocument[];
-  /** There were no further pages; a large bill run has too many. */
+  /** All pages were read; a large bill run has too many. */
   readonly complete: boolean;
 }
 
-/** One page, and what Zuora names the next one by. */
+/** One page, and Zuora's name for the next one. */
 interface DocumentPage {
   readonly documents: readonly BillingDocument[];
   readonly next: string | undefined;
 }
 
-/** How the documents of one kind are listed by the number of their bill run. */
+/** The API call that lists the documents of one kind by the number of their bill run. */
 interface Listing {
   /** Relative to the base URL. */
   readonly path: string;
   readonly parameters: (billRunNumber: string) => readonly (readonly [string, string])[];
   readonly pageIn: (body: string) => DocumentPage | undefined;
-  /** The parameter that asks for the page with this number (from 2 on), which the page before named so. */
-  readonly turn: (page: number, next: string) => readonly [string, string];
+  /** The parameter for the page with this number (from 2 on), by the name that the page before gave it. */
+  readonly nextPage: (page: number, next: string) => readonly [string, string];
 }
 
 const text = z
@@ -67,7 +67,7 @@ export const listings: Readonly<Record<DocumentKind, Listing>> = {
     parameters: (billRunNumber) => [
       ['filter[]', `sourceid.EQ:${billRunNumber}`],
       ['fields[]', 'invoicenumber,status,amount,currency,lastemailsentdate'],
-      // Without it the newest changes come first, and an email that leaves meanwhile moves its invoice to another page.
+      // By default the newest changes come first, and an email that leaves meanwhile moves its invoice to another page.
       ['sort[]', 'invoicenumber.ASC'],
       ['pageSize', '99'],
     ],
@@ -79,10 +79,10 @@ export const listings: Readonly<Record<DocumentKind, Listing>> = {
       );
       return { documents, next: page.nextPage ?? undefined };
     },
-    turn: (_page, next) => ['cursor', next],
+    nextPage: (_page, next) => ['cursor', next],
   },
   creditMemo: {
-    // Object Query finds no credit memos by their bill run. This list cannot be told which fields to give.
+    // Object Query cannot find credit memos by their bill run. This list has no parameter for the fields.
     path: 'v1/credit-memos',
     parameters: (billRunNumber) => [
       ['sourceId', billRunNumber],
@@ -94,8 +94,8 @@ export const listings: Readonly<Record<DocumentKind, Listing>> = {
       const documents = page.creditmemos.map((memo) => documentOf('creditMemo', memo));
       return { documents, next: page.nextPage ?? undefined };
     },
-    // Zuora names the next page by a whole URL: our token goes only where the configuration says.
-    turn: (page) => ['page', String(page)],
+    // Zuora gives the whole URL of the next page; our token goes only to the configured address.
+    nextPage: (page) => ['page', String(page)],
   },
 };
 

@@ -1,21 +1,21 @@
-/** Loopback may be spoken to without TLS: the simulator, or a proxy beside the worker. */
+/** Needs no TLS: the simulator, or a proxy beside the worker. */
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
 /**
- * Where Zuora is: https to one of Zuora's own hosts, http or https to loopback, or https to a host that an operator allows.
+ * Checks Zuora's address: https to one of Zuora's own hosts or to an allowed one, or http or https to loopback.
  *
  * @param allowedHosts host names beyond Zuora's own, in lower case
  * @returns the base URL, with a path that ends in `/`
- * @throws Error that says what is wrong with it
+ * @throws Error that says what is wrong
  */
 export function zuoraBaseUrl(text: string, allowedHosts: readonly string[] = []): URL {
-  if (!URL.canParse(text)) throw new Error('is not a URL; one is https://rest.zuora.com');
+  if (!URL.canParse(text)) throw new Error('is not a URL such as https://rest.zuora.com');
   const url = new URL(text);
   if (url.username !== '' || url.password !== '') throw new Error('must not hold a user name or password');
   if (url.search !== '' || url.hash !== '') throw new Error('must not hold a query or a fragment');
   const loopback = LOOPBACK.test(url.hostname);
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback)) {
-    throw new Error(`must be https (http is for loopback only), and is ${url.protocol}//${url.hostname}`);
+    throw new Error(`must be https (http is for loopback only), not ${url.protocol}//${url.hostname}`);
   }
   const zuora = url.hostname === 'zuora.com' || url.hostname.endsWith('.zuora.com');
   if (!zuora && !loopback && !allowedHosts.includes(url.hostname)) {

@@ -1,17 +1,17 @@
 import { z } from 'zod';
 import { jsonIn } from './json.js';
 
-/** What Zuora shows about the invoices of a bill run. Credit memos show no emails. */
+/** Emails of the invoices of a bill run, as Zuora shows them. Credit memos show no emails. */
 export interface InvoiceCount {
-  /** How many were looked at. */
+  /** Invoices read. */
   readonly invoices: number;
-  /** How many of them show an email that may be new enough. */
+  /** Those with an email that may be new enough. */
   readonly emailed: number;
-  /** All were looked at; a large bill run has too many. */
+  /** All invoices were read; a large bill run has too many. */
   readonly complete: boolean;
 }
 
-/** A page of `GET /object-query/invoices`: when each invoice was last emailed, as Zuora writes it. */
+/** A page of `GET /object-query/invoices`: the time of each invoice's last email, in Zuora's format. */
 export interface InvoicePage {
   readonly lastEmailed: readonly (string | undefined)[];
   readonly cursor: string | undefined;
@@ -22,7 +22,7 @@ const page = z.object({
   nextPage: z.string().nullish(),
 });
 
-/** The page in a body of Zuora's, or undefined where the body is none. */
+/** Undefined if the body is not a page of invoices. */
 export function invoicePageIn(body: string): InvoicePage | undefined {
   const parsed = page.safeParse(jsonIn(body));
   if (!parsed.success) return undefined;
@@ -36,8 +36,8 @@ export function invoicePageIn(body: string): InvoicePage | undefined {
 const HOUR_MS = 60 * 60_000;
 
 /**
- * Whether a time of Zuora's may be since then (epoch, ms). Zuora writes whole seconds, and may leave out the zone, which is up
- * to 12 h off, or the time of day.
+ * Whether a time of Zuora's may be at or after another (epoch ms). Zuora writes whole seconds, and may omit the time of day, or the
+ * zone, which is up to 12 h off.
  */
 export function maybeSince(lastEmailed: string | undefined, since: number): boolean {
   if (lastEmailed === undefined) return false;

@@ -1,4 +1,4 @@
-/** What a body of Zuora's says, or undefined where it is no JSON. */
+/** Undefined for a body that is not JSON. */
 export function jsonIn(body: string): unknown {
   try {
     return JSON.parse(body);

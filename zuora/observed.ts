@@ -1,35 +1,35 @@
 import type { Answer } from './outcome.js';
 import { NeverLeft, type Transport } from './transport.js';
 
-/** One call to Zuora, for those who count and time them. Nothing in it names a bill run or a customer. */
+/** One call to Zuora, for metrics. It names neither a bill run nor a customer. */
 interface ObservedCall {
   /** The path of the operation, with the names of parameters in place of keys. */
   readonly endpoint: string;
-  /** Zuora's HTTP status; `none` where no answer came, `neverLeft` where the call provably did not leave. */
+  /** Zuora's HTTP status; `none` without an answer, `neverLeft` if the call provably did not leave. */
   readonly status: string;
   readonly durationMs: number;
   /** `ratelimit-remaining`: calls left until Zuora's limit is reached. */
   readonly rateLimitRemaining?: number;
-  /** `Concurrency-Limit-Remaining`, and which limit that is about. */
+  /** `Concurrency-Limit-Remaining`, and the type of that limit. */
   readonly concurrencyRemaining?: { readonly type: string; readonly remaining: number };
 }
 
 export type OnCall = (call: ObservedCall) => void;
 
-/** Tells of every call and changes none. */
+/** Reports every call, and changes none. */
 export function observed(transport: Transport, onCall: OnCall): Transport {
   return {
     async call(call) {
-      const began = performance.now();
-      const tell = (status: string, limits: Partial<ObservedCall> = {}): void => {
-        onCall({ endpoint: call.endpoint, status, durationMs: performance.now() - began, ...limits });
+      const startedAt = performance.now();
+      const report = (status: string, limits: Partial<ObservedCall> = {}): void => {
+        onCall({ endpoint: call.endpoint, status, durationMs: performance.now() - startedAt, ...limits });
       };
       try {
         const answer = await transport.call(call);
-        tell(answer.kind === 'silence' ? 'none' : String(answer.status), limitsIn(answer));
+        report(answer.kind === 'silence' ? 'none' : String(answer.status), limitsIn(answer));
         return answer;
       } catch (error) {
-        if (error instanceof NeverLeft) tell('neverLeft');
+        if (error instanceof NeverLeft) report('neverLeft');
         throw error;
       }
     },

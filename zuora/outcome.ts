@@ -2,11 +2,11 @@ import { jsonIn } from './json.js';
 import { keepable } from './words.js';
 
 /**
- * What an attempt to email a bill run came to.
+ * The verdict on an attempt to email a bill run.
  *
- * - `accepted`: Zuora took the request; the emails leave later.
- * - `notExecuted`: Zuora did nothing, and the same request may pass later.
- * - `refused`: Zuora did nothing, and the same request will not pass until somebody mends the cause.
+ * - `accepted`: Zuora accepted the request; the emails leave later.
+ * - `notExecuted`: Zuora did nothing, and the same request may succeed later.
+ * - `refused`: Zuora did nothing, and the same request fails until a person fixes the cause.
  * - `unknown`: Zuora may or may not have emailed the documents. It is never resolved by guessing.
  */
 export type Verdict = 'accepted' | 'notExecuted' | 'refused' | 'unknown';
@@ -18,11 +18,11 @@ export interface Reason {
   readonly message: string;
 }
 
-/** What came back for one HTTP call. */
+/** The answer to one HTTP call. */
 export type Answer =
   /** A whole reply. `body` is its text after decompression. */
   | { readonly kind: 'reply'; readonly status: number; readonly headers: Headers; readonly body: string }
-  /** A status, but a body that was cut off, too large, or not what its encoding claims. */
+  /** A status with a body that was cut off, is too large, or does not match its encoding. */
   | {
       readonly kind: 'unreadable';
       readonly status: number;
@@ -33,7 +33,7 @@ export type Answer =
   /** No status at all: a timeout, a reset, a closed socket. */
   | { readonly kind: 'silence'; readonly code: string; readonly message: string };
 
-/** An answer that may be quoted: who rejects a secret may repeat it. */
+/** Makes an answer safe to quote: a server that rejects a secret may repeat it. */
 export function withoutSecrets(answer: Answer, secrets: readonly string[]): Answer {
   if (answer.kind === 'silence') return answer;
   const without = (text: string): string => secrets.reduce((left, secret) => left.replaceAll(secret, '[secret]'), text);
@@ -52,16 +52,15 @@ export type Headers = Readonly<Record<string, string | readonly string[] | undef
 export interface Outcome {
   readonly verdict: Verdict;
   readonly reasons: readonly Reason[];
-  /** Zuora did not take our token: drop it before the next call. */
+  /** Zuora refused our token: drop it before the next call. */
   readonly tokenRejected: boolean;
-  /** How long Zuora asks us to wait, in milliseconds; absent where it does not say. */
+  /** The wait that Zuora asks for, in milliseconds, if it does. */
   readonly retryAfterMs?: number;
 }
 
 /**
- * The verdict on any answer to `POST /v1/bill-runs/{key}/emails`. Total: every answer has one, and whatever is not
- * known to be something else is `unknown`. Sources: Zuora's pages on error codes, error handling, idempotent requests
- * and rate limits.
+ * Gives the verdict on any answer to `POST /v1/bill-runs/{key}/emails`. An answer that no rule knows is `unknown`. Sources:
+ * Zuora's pages on error codes, error handling, idempotent requests and rate limits.
  */
 export function outcomeOf(answer: Answer, now: number): Outcome {
   if (answer.kind === 'silence') {
@@ -84,31 +83,31 @@ export function outcomeOf(answer: Answer, now: number): Outcome {
   };
 }
 
-/** The 4xx that Zuora answers before it does anything: a caller's mistake, a permission, or a key used for something else. */
+/** The 4xx that Zuora answers before it does anything: a caller's mistake, a permission, or a key of another request. */
 const REFUSING_STATUSES: readonly number[] = [400, 403, 404, 405, 406, 415, 422];
 
 function verdictOf(status: number, success: unknown, categories: readonly number[]): Verdict {
   if (status >= 200 && status < 300) {
     if (success === true) return 'accepted';
-    // Zuora reports failures as HTTP 200 for versions before 2024-05-20, and where it forgets not to.
+    // Zuora reports failures as HTTP 200 for versions before 2024-05-20, and sometimes for later ones.
     return success === false ? verdictOfCategories(categories) : 'unknown';
   }
-  // 5xx: a gateway or a crash, possibly behind a request that was carried out, whatever the body says.
-  // 3xx: not followed, and nobody knows what the other address would do with the request.
+  // 5xx: a gateway or a crash, perhaps after Zuora carried out the request, whatever the body says.
+  // 3xx: not followed, and the effect at the other address is unknown.
   if (!(status >= 400 && status < 500)) return 'unknown';
 
-  // Authentication comes before everything else.
+  // Zuora checks authentication first.
   if (status === 401) return 'notExecuted';
-  // Rate and concurrency limits are checked at the gate.
+  // Zuora checks its limits before it does anything.
   if (status === 429) return 'notExecuted';
 
   const byCategory = categories.length === 0 ? undefined : verdictOfCategories(categories);
-  // 409 is a lock (category 50: nothing was done), or a first request under the same key still at work (who knows).
+  // 409 is a lock (category 50: nothing was done), or a first request under the same key that is still in progress (unknown).
   if (status === 409) return byCategory === 'notExecuted' ? 'notExecuted' : 'unknown';
   return byCategory ?? (REFUSING_STATUSES.includes(status) ? 'refused' : 'unknown');
 }
 
-/** What the body would have said is lost, so only a status counts that needs no body; the next answer may be whole. */
+/** Without the body, only a status counts that is certain by itself. */
 function verdictOfUnreadable(status: number): Verdict {
   return status === 401 || status === 429 ? 'notExecuted' : 'unknown';
 }
@@ -122,7 +121,7 @@ function verdictOfCategories(categories: readonly number[]): Verdict {
 
 function verdictOfCategory(category: number): Verdict {
   switch (category) {
-    case 11: // authentication failed: a new token may pass
+    case 11: // authentication failed: a new token may work
     case 50: // locking contention: Zuora asks to resubmit
     case 70: // over a limit: Zuora asks to resubmit later
       return 'notExecuted';
@@ -140,7 +139,7 @@ function verdictOfCategory(category: number): Verdict {
     case 45: // unsupported
     case 90: // malformed JSON
       return 'refused';
-    default: // 60 internal error, 61 temporary error, 99 integration error, and whatever Zuora adds
+    default: // 60 internal error, 61 temporary error, 99 integration error, and future ones
       return 'unknown';
   }
 }
@@ -156,25 +155,25 @@ function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Zuora's codes stand in `reasons[].code`, or, for a 403, in `code` itself; a number, or the same as a string. */
+/** Zuora's codes are in `reasons[].code`, or for a 403 in `code`, as numbers or strings. */
 function codesOf(body: JsonObject): readonly { code: unknown; message: unknown }[] {
   const reasons = Array.isArray(body['reasons']) ? body['reasons'].filter(isObject) : [];
   const all = reasons.length > 0 ? reasons : [body];
   return all.map((each) => ({ code: each['code'], message: each['message'] }));
 }
 
-/** One category for each code that is there; -1, which is none of Zuora's, for a code that is no number. */
+/** One category for each code; -1, which Zuora does not use, for a code that is not a number. */
 function categoriesOf(body: JsonObject): readonly number[] {
   const categories = codesOf(body)
     .map(({ code }) => (typeof code === 'number' || typeof code === 'string' ? String(code) : ''))
     .filter((code) => code !== '')
     // Six digits name the resource and two the category; limits answer with the bare category.
     .map((code) => (/^(\d{6})?\d{2}$/.test(code) ? Number(code.slice(-2)) : -1));
-  // A word such as `SystemError` says nothing by itself; beside a status that does, the status counts.
+  // A word such as `SystemError` has no meaning by itself, so the status counts.
   return categories.every((category) => category === -1) ? [] : categories;
 }
 
-/** How many reasons are kept of one reply. */
+/** Reasons kept of one reply. */
 const MOST_REASONS = 5;
 
 function reasonsOf(answer: Exclude<Answer, { kind: 'silence' }>, body: JsonObject | undefined): readonly Reason[] {
@@ -188,7 +187,7 @@ function reasonsOf(answer: Exclude<Answer, { kind: 'silence' }>, body: JsonObjec
       );
   }
   const what =
-    answer.body === '' ? 'an empty body' : body === undefined ? 'a body that is no JSON object' : 'no reason';
+    answer.body === '' ? 'an empty body' : body === undefined ? 'a body that is not a JSON object' : 'no reason';
   return [reason(`HTTP ${answer.status}`, `Zuora answered HTTP ${answer.status} with ${what}`)];
 }
 
@@ -201,15 +200,15 @@ function reason(code: string, message: string): Reason {
 }
 
 /**
- * `Retry-After` in seconds or as a date; over a limit also `ratelimit-reset` in seconds, which Zuora sends with every
- * answer and which says nothing elsewhere. In milliseconds from now, never negative.
+ * The wait by `Retry-After`, in seconds or as a date, or over a limit by `ratelimit-reset` in seconds. Zuora sends the latter
+ * with every answer, so it counts only there. In milliseconds from now, never negative.
  */
 function retryAfter(headers: Headers, overLimit: boolean, now: number): number | undefined {
   const wait = waitFrom(first(headers['retry-after']), now);
   return wait ?? (overLimit ? waitFrom(first(headers['ratelimit-reset']), now) : undefined);
 }
 
-/** A day of the week begins every HTTP date; `Date.parse` alone would take "-5" for one. */
+/** Every HTTP date begins with a day of the week; `Date.parse` alone would accept "-5". */
 const HTTP_DATE = /^\s*[A-Z][a-z]{2,8}, .* GMT\s*$/;
 
 function waitFrom(value: string | undefined, now: number): number | undefined {

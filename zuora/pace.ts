@@ -2,14 +2,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { outcomeOf } from './outcome.js';
 import { NeverLeft, type Call, type Transport } from './transport.js';
 
-/** How long Zuora is left alone after a 429, in milliseconds; between them, as long as Zuora asks for. */
-const SHORTEST_PAUSE_MS = 1_000;
-/** Whoever was refused waits as long as Zuora asks; this is for all the others, of which one has to find out. */
-const LONGEST_PAUSE_MS = 5_000;
+/** The pause between calls after a 429 is the one that Zuora asks for, within these bounds. */
+const MIN_PAUSE_MS = 1_000;
+/** For all calls but the refused one, which waits as long as Zuora asks. One of them finds out that the limit is gone. */
+const MAX_PAUSE_MS = 5_000;
 
-interface Slow {
+interface Slowdown {
   readonly pauseMs: number;
-  /** Calls up to this number began before, so their answers say nothing about now. */
+  /** The number of the last call that began before. The answers up to it do not end the slowdown. */
   readonly since: number;
   /** When the next call may leave, by `performance.now()`. */
   nextAt: number;
@@ -18,17 +18,17 @@ interface Slow {
 }
 
 /**
- * Slows down over Zuora's limits: after an answer of 429, one call leaves in each pause, until one is answered otherwise. Calls
- * that would wait for half of their time never leave.
+ * Slows down at Zuora's limits: after a 429, one call leaves per pause, until one has another answer. A call that would wait for
+ * half of its deadline never leaves.
  */
 export function paced(transport: Transport): Transport {
   let begun = 0;
-  let slow: Slow | undefined;
+  let slow: Slowdown | undefined;
 
   /** @returns the time left for the call, in milliseconds */
-  async function turn({ deadlineMs, url }: Call): Promise<number> {
+  async function waitForTurn({ deadlineMs, url }: Call): Promise<number> {
     const endsAt = performance.now() + deadlineMs;
-    // A call that left with little time would be cut off by us, and its outcome unknown.
+    // We would cut off a call that leaves with little time, and its outcome would be unknown.
     const leavesBy = endsAt - deadlineMs / 2;
     while (slow !== undefined) {
       const now = performance.now();
@@ -52,28 +52,28 @@ export function paced(transport: Transport): Transport {
     slow = { pauseMs, since: begun, nextAt: performance.now() + pauseMs, over, end };
   }
 
-  function goOn(): void {
+  function speedUp(): void {
     slow?.end();
     slow = undefined;
   }
 
   return {
     async call(call) {
-      const deadlineMs = await turn(call);
+      const deadlineMs = await waitForTurn(call);
       const number = ++begun;
       const answer = await transport.call({ ...call, deadlineMs });
       if (answer.kind === 'silence') return answer;
       if (answer.status === 429) {
         const { retryAfterMs = 0 } = outcomeOf(answer, Date.now());
-        slowDown(Math.min(Math.max(retryAfterMs, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS));
+        slowDown(Math.min(Math.max(retryAfterMs, MIN_PAUSE_MS), MAX_PAUSE_MS));
       } else if (slow !== undefined && number > slow.since) {
-        goOn();
+        speedUp();
       }
       return answer;
     },
 
     async close() {
-      goOn();
+      speedUp();
       await transport.close();
     },
   };

@@ -6,11 +6,11 @@ import { keepable } from './words.js';
 /** The largest answer that is read, in bytes, before and after decompression. Zuora's are a few kilobytes. */
 const LARGEST_ANSWER = 1024 * 1024;
 
-/** How long a connection may take to come up, TLS included. */
+/** For the connection, TLS included. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
 export interface Call {
-  /** Which operation it is: the path, with the names of parameters in place of keys. */
+  /** The operation: its path, with the names of parameters in place of keys. */
   readonly endpoint: string;
   readonly method: 'GET' | 'POST';
   readonly url: URL;
@@ -18,17 +18,17 @@ export interface Call {
   readonly body?: string;
   /** Sends the body compressed. */
   readonly gzip?: boolean;
-  /** The whole call, from the first byte to the last, in milliseconds. */
+  /** For the whole call, from the first byte to the last, in milliseconds. */
   readonly deadlineMs: number;
 }
 
-/** The one way from here to the network. */
+/** The only way from here to the network. */
 export interface Transport {
   /**
-   * Makes one call and tells what came back, whatever it is. It never repeats the call and follows no redirect.
+   * Makes one call and returns the answer, whatever it is. It never repeats the call and follows no redirect.
    *
-   * @throws {@link NeverLeft} when the call failed before a byte of the request was sent: no connection came up or was
-   *   free in time, or the request itself cannot be written.
+   * @throws {@link NeverLeft} if the call failed before a byte of the request was sent: there was no connection in time, or
+   *   the request itself cannot be written.
    */
   call(call: Call): Promise<Answer>;
   close(): Promise<void>;
@@ -52,14 +52,14 @@ export function openTransport({ connections }: { connections: number }): Transpo
   const connect = buildConnector({ timeout: CONNECT_TIMEOUT_MS });
   const agent = new Agent({
     connections,
-    // Without their codes: one of them, ERR_TLS_CERT_ALTNAME_INVALID, makes undici hold this connection for taken for ever.
+    // Removes the codes of errors: ERR_TLS_CERT_ALTNAME_INVALID makes undici count this connection as busy forever.
     connect(options, callback) {
       connect(options, (error, socket) => {
         if (error === null) callback(null, socket);
         else callback(new Error(error.message, { cause: error }), null);
       });
     },
-    // Shorter than servers and load balancers keep an idle connection, so that a request seldom meets a closed one.
+    // Servers and load balancers keep idle connections longer, so a request seldom meets a closed one.
     keepAliveTimeout: 4_000,
   });
 
@@ -97,9 +97,8 @@ export function openTransport({ connections }: { connections: number }): Transpo
 }
 
 /**
- * undici starts a request when it has a connection for it and is about to write the first byte: a call that fails before
- * has sent nothing. The code of its error would not prove that, because ECONNRESET and its like end connections that are
- * coming up as well as those that carry a request.
+ * undici starts a request when it has a connection and is about to write the first byte. A call that fails before that has sent
+ * nothing. The error code would not prove it: ECONNRESET, for instance, ends connections before and after the first byte.
  */
 function beforeWriting(agent: Agent, callback: () => void): Dispatcher {
   return agent.compose((dispatch) => (options, handler) => {
@@ -113,8 +112,8 @@ function beforeWriting(agent: Agent, callback: () => void): Dispatcher {
 }
 
 /**
- * undici heeds the signal only once it has a connection. Nobody must listen to it when the answer is there: a timer with a
- * listener is kept until the deadline, and the answer with it.
+ * undici ignores the abort signal until it has a connection, so this rejects by itself. It stops listening when the answer is
+ * there: otherwise the timer would keep the answer in memory until the deadline.
  */
 function unlessAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -122,10 +121,10 @@ function unlessAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
       reject(signal.reason as Error);
     };
     signal.addEventListener('abort', onAbort);
-    const heedNoMore = (): void => {
+    const stopListening = (): void => {
       signal.removeEventListener('abort', onAbort);
     };
-    answer.finally(heedNoMore).then(resolve, reject);
+    answer.finally(stopListening).then(resolve, reject);
   });
 }
 
@@ -134,7 +133,7 @@ async function text(body: AsyncIterable<Uint8Array>, encoding: string | string[]
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
-    // Leaving the loop destroys the stream, and with it the connection.
+    // Leaving the loop destroys the stream and the connection.
     if (size > LARGEST_ANSWER) {
       throw new AnswerError('ANSWER_TOO_LARGE', `the answer is larger than ${LARGEST_ANSWER} bytes`);
     }
@@ -144,7 +143,7 @@ async function text(body: AsyncIterable<Uint8Array>, encoding: string | string[]
 }
 
 function decoded(bytes: Buffer, encoding: string): Buffer {
-  // Servers name the encoding of an empty body, too.
+  // Servers name an encoding for an empty body too.
   if (bytes.length === 0) return bytes;
   switch (encoding.trim().toLowerCase()) {
     case 'identity':
@@ -153,7 +152,7 @@ function decoded(bytes: Buffer, encoding: string): Buffer {
     case 'x-gzip':
       return gunzipSync(bytes, { maxOutputLength: LARGEST_ANSWER });
     default:
-      throw new AnswerError('ANSWER_ENCODED', `the answer's encoding, ${encoding}, was not asked for`);
+      throw new AnswerError('ANSWER_ENCODED', `the answer has the encoding ${encoding}, which was not requested`);
   }
 }
 
@@ -168,7 +167,7 @@ class AnswerError extends Error {
 
 function described(error: unknown, signal: AbortSignal, deadlineMs: number): { code: string; message: string } {
   if (signal.aborted) return { code: 'TIMEOUT', message: `no complete answer within ${deadlineMs / 1000} s` };
-  // Where several addresses were tried in vain, Node's error has no message.
+  // Node's error has no message if several addresses failed.
   const message = error instanceof Error && error.message !== '' ? error.message : codeOf(error);
   return { code: codeOf(error), message };
 }
@@ -176,6 +175,6 @@ function described(error: unknown, signal: AbortSignal, deadlineMs: number): { c
 function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return 'CONNECTION_FAILED';
   if ('code' in error && typeof error.code === 'string') return error.code;
-  // undici's errors about what is no HTTP have a name but no code.
+  // undici's errors about invalid HTTP have a name but no code.
   return error.cause === undefined ? error.name : codeOf(error.cause);
 }

@@ -7,11 +7,11 @@ import { BillRunEmailsError } from '../failures/errors.js';
 import { failedAs } from '../failures/grpc.js';
 
 export interface SetupOptions {
-  /** Registers the namespace where it is missing; one that is there stays as it is. Not for Temporal Cloud, which has its own ways. */
+  /** Registers the namespace if it is missing, and never changes an existing one. Not for Temporal Cloud, which has its own tools. */
   readonly createNamespace?: {
     /**
-     * How long Temporal keeps closed runs, and with them the audit and the memory of resends that were served: a duration of a
-     * day or more. Default: 30 days.
+     * How long Temporal keeps closed jobs, with their audit and their memory of sends: a duration of a day or more. Default:
+     * 30 days.
      */
     readonly retention?: string | undefined;
   };
@@ -27,11 +27,11 @@ export interface SetupResult {
 const DEADLINE_MS = 30_000;
 const DAY_MS = 24 * 60 * 60_000;
 const MOST_DAYS = 3650;
-/** A new namespace is not known to all of the server at once: it looks for new ones every few seconds. */
-const LOOK_AGAIN_MS = 250;
+/** Parts of the server notice a new namespace only after seconds. */
+const RETRY_EVERY_MS = 250;
 
 /**
- * Registers the search attributes that a namespace lacks, and the namespace itself if asked to; safe to repeat.
+ * Registers the missing search attributes of a namespace, and on request the namespace itself. It is safe to repeat.
  *
  * @throws {@link BillRunEmailsError} `InvalidInput` or `TemporalUnavailable`
  */
@@ -45,13 +45,13 @@ export async function setup(
   try {
     return await connection.withDeadline(endsAt, async () => {
       const namespaceCreated = retentionMs !== undefined && (await create(connection, namespace, retentionMs));
-      const attributes = await onceKnown(namespaceCreated ? endsAt : 0, () => register(connection, namespace));
+      const attributes = await untilFound(namespaceCreated ? endsAt : 0, () => register(connection, namespace));
       return { namespace, namespaceCreated, ...attributes };
     });
   } catch (error) {
-    const said = error instanceof Error ? error.message : 'unknown reason';
+    const reason = error instanceof Error ? error.message : 'unknown reason';
     const hint = failedAs(error, 'notFound') ? '; --create-namespace registers it, unless the name is wrong' : '';
-    const message = `namespace ${namespace} cannot be set up: ${said}${hint}`;
+    const message = `namespace ${namespace} cannot be set up: ${reason}${hint}`;
     throw new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
   }
 }
@@ -63,7 +63,7 @@ function checkedRetention(retention = '30 days'): number {
   throw new BillRunEmailsError('InvalidInput', message);
 }
 
-/** @returns whether there was none before */
+/** @returns whether the namespace is new */
 async function create({ workflowService }: Connection, namespace: string, retentionMs: number): Promise<boolean> {
   try {
     await workflowService.describeNamespace({ namespace });
@@ -79,21 +79,21 @@ async function create({ workflowService }: Connection, namespace: string, retent
     });
     return true;
   } catch (error) {
-    // Somebody else was faster.
+    // Another process was faster.
     if (failedAs(error, 'alreadyExists')) return true;
     throw error;
   }
 }
 
-/** Asks again until `endsAt` (epoch, ms) while the namespace is not found. */
-async function onceKnown<T>(endsAt: number, ask: () => Promise<T>): Promise<T> {
+/** Retries until `endsAt` (epoch ms) while the namespace is not found. */
+async function untilFound<T>(endsAt: number, call: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
-      return await ask();
+      return await call();
     } catch (error) {
-      if (!failedAs(error, 'notFound') || Date.now() + LOOK_AGAIN_MS > endsAt) throw error;
+      if (!failedAs(error, 'notFound') || Date.now() + RETRY_EVERY_MS > endsAt) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    await new Promise((resolve) => setTimeout(resolve, RETRY_EVERY_MS));
   }
 }
 

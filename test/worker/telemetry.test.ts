@@ -202,7 +202,7 @@ test.for(['METRICS_ADDRESS', 'HEALTH_ADDRESS'])('A worker whose %s is taken ends
   });
   const { code } = await worker.ended;
   expect(code).toBe(2);
-  expect(worker.lastLines.join('\n')).toMatch(new RegExp(`^${name} cannot be had: .*in use`, 'm'));
+  expect(worker.lastLines.join('\n')).toMatch(new RegExp(`^cannot listen on ${name} ${taken}: .*in use`, 'm'));
 });
 
 test('A worker without a token, or without Temporal, is not ready, says why, and lives on', async () => {

@@ -307,7 +307,7 @@ describe('a bill run', () => {
     expect(await failureOf(openZuora(baseUrl).getBillRun('8ad0'))).toMatchObject({
       kind: 'unauthorized',
       httpStatus: 401,
-      message: 'Zuora does not take our token: HTTP 401 Authentication error',
+      message: 'Zuora refuses our token: HTTP 401 Authentication error',
     });
     expect(calls).toHaveLength(2);
   });

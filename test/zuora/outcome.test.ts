@@ -318,10 +318,10 @@ describe('the reasons that are kept', () => {
 
   test('say what came instead of a reason, and quote no page', () => {
     expect(reasons(reply(502, HTML))).toEqual([
-      { code: 'HTTP 502', message: 'Zuora answered HTTP 502 with a body that is no JSON object' },
+      { code: 'HTTP 502', message: 'Zuora answered HTTP 502 with a body that is not a JSON object' },
     ]);
     expect(reasons(reply(502, '"Bad gateway"'))).toEqual([
-      { code: 'HTTP 502', message: 'Zuora answered HTTP 502 with a body that is no JSON object' },
+      { code: 'HTTP 502', message: 'Zuora answered HTTP 502 with a body that is not a JSON object' },
     ]);
     expect(reasons(reply(504, ''))).toEqual([
       { code: 'HTTP 504', message: 'Zuora answered HTTP 504 with an empty body' },
