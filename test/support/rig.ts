@@ -1,7 +1,7 @@
 /** The real parts for a test file: a Temporal server, a worker with the shipped workflows, and a simulated Zuora. */
 import { randomInt, randomUUID } from 'node:crypto';
 import { PassThrough } from 'node:stream';
-import type { WorkflowFailedError, WorkflowHandle } from '@temporalio/client';
+import { WorkflowNotFoundError, type WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import {
   DefaultLogger,
@@ -60,6 +60,8 @@ export interface RigOptions {
   readonly taskQueue?: string;
   /** The Zuora of another rig, instead of one of its own. */
   readonly zuoraUrl?: string;
+  /** On the real server, jobs stay open after the test that started them. */
+  readonly keepsJobs?: boolean;
   /** Wraps the worker's activities. */
   readonly around?: (activities: Activities) => Activities;
 }
@@ -81,6 +83,7 @@ export async function openRig({
   simulator: options,
   taskQueue = `test-${randomUUID()}`,
   zuoraUrl,
+  keepsJobs = false,
   around = (activities) => activities,
 }: RigOptions) {
   const environment =
@@ -240,11 +243,15 @@ export async function openRig({
       );
     },
 
-    /** After each test: removes all faults, and replays the history of every job that was started. */
+    /** After each test: removes all faults, replays the history of every job that was started, and ends those that are open. */
     async afterTest(): Promise<void> {
       await control('DELETE', '/faults');
       await control('PATCH', '/settings', { notificationActive: true });
-      for (const workflowId of started) await replayer.replay(handleOf(workflowId));
+      for (const workflowId of started) {
+        const job = handleOf(workflowId);
+        await replayer.replay(job);
+        if (server === 'real' && !keepsJobs) await end(job);
+      }
       started.clear();
     },
 
@@ -257,6 +264,13 @@ export async function openRig({
       await environment.teardown();
     },
   };
+}
+
+/** An open job looks at its bill run ten times a second. */
+async function end(job: WorkflowHandle): Promise<void> {
+  await job.terminate('the test is over').catch((error: unknown) => {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+  });
 }
 
 /** Test files share a server, and a number gives a workflow id, so no two bill runs may have the same number. */

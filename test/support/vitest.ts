@@ -1,11 +1,41 @@
 /** What `npm test` and `npm run test:long` share. */
 import type { TestUserConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** Files that wait for a minute or more. One that comes last leaves the other processes without work. */
+const LONGEST = [
+  'workflows/sending-table',
+  'workflows/resets',
+  'worker/kills',
+  'worker/process',
+  'worker/versions',
+  'client/cli/operators',
+  'workflows/sandbox/limits',
+  'workflows/sandbox/hostile',
+  'worker/secrets',
+  'simulator/zuora-sdk',
+  'client/history/audit.test',
+  'examples/pipelines',
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(specifications: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification): number => {
+      const index = LONGEST.findIndex((name) => moduleId.includes(`/test/${name}`));
+      return index === -1 ? LONGEST.length : index;
+    };
+    const others = await super.sort(specifications);
+    return others.toSorted((one, other) => place(one) - place(other));
+  }
+}
 
 export const shared: TestUserConfig = {
   // Threads crash with the SDK's native module as soon as two files load it.
   pool: 'forks',
-  maxWorkers: 2,
-  // Two processes for all files: to load the SDK and the sources costs more than a second of CPU time for each.
+  // On two cores: much of the time goes into waiting, as for a heartbeat time-out of 30 s.
+  maxWorkers: 3,
+  sequence: { sequencer: LongestFirst },
+  // The same processes for all files: to load the SDK and the sources costs more than a second of CPU time for each.
   isolate: false,
   globalSetup: ['test/support/global-setup.ts'],
   setupFiles: ['test/support/costs/measure.ts'],

@@ -8,7 +8,7 @@ import { openTemporalUi, type TemporalUi } from './temporal-ui.js';
 let rig: Rig;
 let ui: TemporalUi;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real', taskQueue: TASK_QUEUE });
+  rig = await openRig({ server: 'real', taskQueue: TASK_QUEUE, keepsJobs: true });
   ui = await openTemporalUi(inject('temporalUiUrl'));
 });
 afterEach(() => rig.afterTest());

@@ -1,4 +1,4 @@
-/** The worker as it runs in production: a process of its own, on the shipped bundle. */
+/** The worker as it runs in production: a process of its own, on the shipped bundle. How it is killed: `kills.test.ts`. */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { msToTs } from '@temporalio/common/lib/time.js';
@@ -36,29 +36,6 @@ const worker = () =>
   startWorker({ temporal: parts.temporal, simulatorUrl: parts.simulator.url, pollInterval: '100ms' });
 
 describe('A worker process', () => {
-  test('Rules 2 and 3: a worker that is killed after Zuora sent, but before it answered, causes no second email', async () => {
-    const number = await postedBillRun({ when: 'after', fault: 'stall' });
-    const lost = await worker();
-    await emails.start({ billRunKey: number });
-    await called(number);
-    await lost.stop(0);
-
-    const successor = await worker();
-    // The heartbeat time-out tells after 30 s that the first worker is gone.
-    await until(
-      () => emails.status({ billRunKey: number }),
-      ({ state }) => state === 'Emailed',
-    );
-    const [send] = await emails.sends({ billRunKey: number });
-    expect(send?.attempts.map(({ verdict, stored, reasons }) => [verdict, stored, reasons[0]?.code])).toEqual([
-      ['unknown', false, 'WORKER_LOST'],
-      ['accepted', true, undefined],
-    ]);
-    expect(new Set(send?.attempts.map(({ idempotencyKey }) => idempotencyKey)).size).toBe(1);
-    expect(emailsPerDocument(await control<Email[]>('GET', `/mailbox?billRun=${number}`))).toEqual({ min: 1, max: 1 });
-    await successor.stop();
-  });
-
   test('Rule 7: the audit names three sends, a crash and a continue-as-new once, in order, with the people', async () => {
     const number = await postedBillRun({ when: 'after', fault: 'stall' });
     const name = { billRunKey: number };

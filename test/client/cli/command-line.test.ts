@@ -1,21 +1,26 @@
 /** The command lines that operators use: ours, and Temporal's own, which needs nothing of ours. */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { projectRoot } from '../../../scripts/project-root.js';
 import { simulatorEnvironment } from '../../../scripts/simulator-control.js';
 import { temporalBinaries } from '../../../scripts/temporal-server.js';
-import { TASK_QUEUE, type JobStatus, type SendRecord } from '../../../workflows/contract/contract.js';
+import type { JobStatus, SendRecord } from '../../../workflows/contract/contract.js';
 import type { Audit, Diagnosis } from '../../../client/index.js';
 import { cli, json, run, type Ended } from '../../support/command-line.js';
 import { emailsPerDocument, openRig, until, type Rig } from '../../support/rig.js';
 
 let rig: Rig;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real', taskQueue: TASK_QUEUE });
+  rig = await openRig({ server: 'real' });
+  // Other test files use the same server.
+  vi.stubEnv('BILL_RUN_TASK_QUEUE', rig.taskQueue);
 });
 afterEach(() => rig.afterTest());
-afterAll(() => rig.close());
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await rig.close();
+});
 
 const temporal = (...args: string[]): Promise<Ended> => run(temporalBinaries().temporal, args);
 
@@ -180,7 +185,7 @@ describe("Temporal's own command line", () => {
     const { number } = await rig.billRun.create();
     const id = `email-bill-run/${number}`;
     const started = await temporal(
-      ...['workflow', 'start', '--type', 'emailBillRun', '--task-queue', 'bill-run-emails', '--workflow-id', id],
+      ...['workflow', 'start', '--type', 'emailBillRun', '--task-queue', rig.taskQueue, '--workflow-id', id],
       ...['--input', JSON.stringify({ billRunKey: number })],
     );
     expect(started.code).toBe(0);

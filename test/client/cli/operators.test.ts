@@ -16,8 +16,8 @@ const cli = (...args: string[]): Promise<Ended> => cliGiven({ env }, ...args);
 let rig: Rig;
 beforeAll(async () => {
   await json(cli('setup', '--create-namespace', '--json'));
-  // A hundred that wait, each polled ten times in a second as elsewhere, would be most of the work here.
-  const polling = { first: 1000, longest: 1000, afterAnHour: 1000 };
+  // A hundred that wait, each polled ten times a second as elsewhere, would be most of the work here.
+  const polling = { first: 3_000, longest: 3_000, afterAnHour: 3_000 };
   rig = await openRig({ server: 'real', namespace: env.TEMPORAL_NAMESPACE, polling });
 });
 afterEach(() => rig.afterTest());

@@ -1,17 +1,20 @@
 /** `resend --wait`, and request ids that were served before. */
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import type { ResendOutcome } from '../../../client/index.js';
-import { TASK_QUEUE } from '../../../workflows/contract/contract.js';
 import { cli, type Ended } from '../../support/command-line.js';
 import { emailsPerDocument, openRig, until, type Rig } from '../../support/rig.js';
 
 let rig: Rig;
 beforeAll(async () => {
-  // The task queue of the command line, which starts runs here.
-  rig = await openRig({ server: 'real', taskQueue: TASK_QUEUE });
+  rig = await openRig({ server: 'real' });
+  // Other test files use the same server.
+  vi.stubEnv('BILL_RUN_TASK_QUEUE', rig.taskQueue);
 });
 afterEach(() => rig.afterTest());
-afterAll(() => rig.close());
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await rig.close();
+});
 
 const outcomeOf = ({ code, stdout }: Ended) => ({ code, ...(JSON.parse(stdout) as ResendOutcome) });
 

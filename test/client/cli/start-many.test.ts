@@ -7,21 +7,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { msToTs } from '@temporalio/common/lib/time.js';
-import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from 'vitest';
 import { BillRunEmails } from '../../../client/index.js';
 import { projectRoot } from '../../../scripts/project-root.js';
-import { TASK_QUEUE } from '../../../workflows/contract/contract.js';
 import { cli, cliGiven, jsonLines } from '../../support/command-line.js';
 import { emailsPerDocument, openRig, type Rig } from '../../support/rig.js';
 
 let rig: Rig;
 let folder: string;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real', taskQueue: TASK_QUEUE });
+  rig = await openRig({ server: 'real' });
+  // Other test files use the same server.
+  vi.stubEnv('BILL_RUN_TASK_QUEUE', rig.taskQueue);
   folder = mkdtempSync(join(tmpdir(), 'bill-run-emails-files-'));
 });
 afterEach(() => rig.afterTest());
 afterAll(async () => {
+  vi.unstubAllEnvs();
   rmSync(folder, { recursive: true });
   await rig.close();
 });
@@ -106,7 +108,10 @@ test('JSON lines from stdin, keys as arguments, and the library do the same', as
   ]);
   const results = [];
   const inputs = [{ billRunKey: one }, { billRunKey: 'no key' }, { billRunKey: other }];
-  for await (const each of new BillRunEmails(rig.client).startMany(inputs, { concurrency: 2 })) results.push(each);
+  for await (const each of new BillRunEmails(rig.client, { taskQueue: rig.taskQueue }).startMany(inputs, {
+    concurrency: 2,
+  }))
+    results.push(each);
   expect(results).toMatchObject([
     { input: inputs[0], ok: true, value: { result: 'joined' } },
     { input: inputs[1], ok: false, error: { type: 'InvalidInput' } },

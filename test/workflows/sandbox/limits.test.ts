@@ -45,17 +45,17 @@ function atOnce(calls: readonly Logged[]): number {
   return Math.max(...changes.sort((a, b) => a.at - b.at || a.by - b.by).map(({ by }) => (open += by)));
 }
 
-/** A thousand activities and more, on a machine that may have other work. */
+/** Hundreds of activities, on a machine that may have other work. */
 const timeout = 400_000;
 
 test(
-  'Five hundred bill runs that post at once are emailed once each, within the rate and the calls at once of two workers',
+  'Two hundred bill runs that post at once are emailed once each, within the rate and the calls at once of two workers',
   { timeout },
   async () => {
-    const perSecond = 60;
+    const perSecond = 40;
     const env = { ZUORA_CONNECTIONS: '8', BILL_RUN_ACTIVITIES_PER_SECOND: String(perSecond) };
     const workers = [await worker(env), await worker(env)];
-    const numbers = await billRuns(500, 'Completed');
+    const numbers = await billRuns(200, 'Completed');
     for (let from = 0; from < numbers.length; from += 50) {
       await Promise.all(numbers.slice(from, from + 50).map((billRunKey) => parts.emails.start({ billRunKey })));
     }
@@ -63,7 +63,7 @@ test(
     const { workflow } = parts.emails.client;
     await until(
       () => workflow.count(waiting),
-      ({ count }) => count === 500,
+      ({ count }) => count === 200,
     );
     // Calls take their time, as Zuora's do.
     const slow = { when: 'before', fault: 'stall', afterMs: 100, times: 100_000 };
@@ -72,12 +72,12 @@ test(
     await Promise.all(numbers.map((number) => parts.control('PATCH', `/bill-runs/${number}`, { status: 'Posted' })));
     await until(
       () => workflow.count(`EmailState = 'Emailed'`),
-      ({ count }) => count === 500,
+      ({ count }) => count === 200,
     );
     const calls = await callsSince(postedAt);
     await Promise.all(workers.map((each) => each.stop()));
 
-    expect(calls.filter(({ path }) => path.endsWith('/emails'))).toHaveLength(500);
+    expect(calls.filter(({ path }) => path.endsWith('/emails'))).toHaveLength(200);
     expect(emailsPerDocument(await parts.control<Email[]>('GET', '/mailbox'))).toEqual({ min: 1, max: 1 });
     const seconds = (Date.parse(calls.at(-1)?.at ?? '') - Date.parse(calls[0]?.at ?? '')) / 1000;
     // Temporal may save up a second's worth.
