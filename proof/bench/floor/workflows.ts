@@ -11,14 +11,20 @@ export async function floor(billRunKey: string): Promise<void> {
   await email(billRunKey);
 }
 
-/** The floor with search attributes: some at the start, and one upsert at the end. */
+/** The floor with the search attributes of our jobs: at the start, before the email call, and at the end. */
 export async function listedFloor(billRunKey: string): Promise<void> {
-  const { billRunStatus, emailState, emailSends } = searchAttributes;
+  const { billRunStatus, emailState, emailReason, emailStateSince, emailSends } = searchAttributes;
   const status = await read(billRunKey);
-  await email(billRunKey);
   upsertSearchAttributes([
     { key: billRunStatus, value: status },
+    { key: emailState, value: 'Sending' },
+    { key: emailReason, value: null },
+    { key: emailStateSince, value: new Date() },
+  ]);
+  await email(billRunKey);
+  upsertSearchAttributes([
     { key: emailState, value: 'Delivering' },
+    { key: emailStateSince, value: new Date() },
     { key: emailSends, value: 1 },
   ]);
 }
