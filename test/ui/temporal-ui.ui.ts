@@ -1,8 +1,8 @@
-/** What an operator sees and does in Temporal UI: the real one, in a real browser, of a run in each of its states. */
+/** What an operator sees and does in Temporal UI, in a real browser, with a job in each of its states. */
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 import { emailsPerDocument, openRig, until, type Rig } from '../support/rig.js';
-import { EMAIL_STATES, TASK_QUEUE, type EmailState } from '../../workflows/contract/contract.js';
-import { reachState, starting, type Start } from '../support/reach.js';
+import { TASK_QUEUE } from '../../workflows/contract/contract.js';
+import { starting, states, type Start } from '../support/reach.js';
 import { openTemporalUi, type TemporalUi } from './temporal-ui.js';
 
 let rig: Rig;
@@ -31,27 +31,32 @@ async function untilListed(query: string): Promise<void> {
   );
 }
 
-/** What the details of a run in each state offer an operator. */
-const offers: Readonly<Record<EmailState, readonly RegExp[]>> = {
-  WaitingForPost: [/signal billRunPosted/, /signal hold with \{/],
-  Delayed: [/signal retry with \{"ordinal":1,"sendAnyway":true,/],
+/** What the details of a job in each state offer an operator. */
+const OFFERS: Readonly<Record<string, readonly RegExp[]>> = {
+  Waiting: [/signal billRunPosted/, /signal hold with \{/],
+  CoolDown: [/signal retry with \{"ordinal":1,"sendAnyway":true,/],
   Sending: [/signal hold with \{/, /signal resend with \{/],
   Held: [/signal release with \{/],
+  NeedsAttentionRefused: [/signal retry with \{"ordinal":1,/, /signal finish with \{/],
   NeedsAttention: [/signal retry with \{"ordinal":1,/, /signal finish with \{/],
-  Emailed: [/signal resend with \{.*emails all documents again/],
-  Skipped: [/signal retry with \{"ordinal":1,"sendAnyway":true,/],
-  NotPosted: [/Start Workflow Like This One, with \{"billRunKey":/],
-  HandedOver: [/look at email-bill-run\/BR-/],
-  Finished: [/Start Workflow Like This One, with \{"billRunKey":/],
+  Delivering: [/signal resend with \{.*emails all documents again/],
+  AutoEmail: [/signal retry with \{"ordinal":1,"sendAnyway":true,/],
+  Skipped: [/Start Workflow Like This One, with \{"billRunKey":/],
+  Stopped: [/Start Workflow Like This One, with \{"billRunKey":/],
   Canceled: [/Start Workflow Like This One, with \{"billRunKey":/],
+  NotPosted: [/Start Workflow Like This One, with \{"billRunKey":/],
+  UnsettledRefused: [/Start Workflow Like This One, with \{"billRunKey":/],
+  Unsettled: [/Start Workflow Like This One, with \{"billRunKey":/],
+  HandedOver: [/look at email-bill-run\/BR-/],
 };
 
-test.each(EMAIL_STATES)(
-  'a run that is %s is found by its EmailState, and its current details say what can be done',
-  async (state) => {
-    const { workflowId } = await reachState[state](rig, start);
+// The server of this suite does not skip time.
+test.each(Object.entries(states).filter(([, { takesTime }]) => takesTime !== true))(
+  '%s: the job is found by its state and reason, and its current details say what a person can do',
+  async (name, { state, reason, reach }) => {
+    const { workflowId } = await reach(rig, start);
 
-    const query = `EmailState = '${state}'`;
+    const query = `EmailState = '${state}' AND EmailReason ${reason === null ? 'IS NULL' : `= '${reason}'`}`;
     await untilListed(`${query} AND WorkflowId = '${workflowId}'`);
     await ui.list(query);
     await ui.page.getByRole('link', { name: workflowId }).waitFor();
@@ -59,39 +64,42 @@ test.each(EMAIL_STATES)(
     await ui.run(workflowId);
     await ui.tab('User Metadata');
     const { currentDetails } = ui.metadata;
-    await currentDetails.getByRole('heading', { name: state }).waitFor();
-    for (const offer of offers[state]) expect(await currentDetails.innerText()).toMatch(offer);
+    const heading = reason === null ? state : `${state} (${reason})`;
+    await currentDetails.getByRole('heading', { name: heading }).waitFor();
+    const offers = OFFERS[name] ?? [];
+    expect(offers).not.toEqual([]);
+    for (const offer of offers) expect(await currentDetails.innerText()).toMatch(offer);
   },
 );
 
-test('a waiting run shows what it waits for, and an operator’s resend from the dialog emails every document once more', async () => {
-  const { number, run } = await start({ status: 'Completed' });
-  await rig.state(run, 'WaitingForPost');
-  await ui.run(run.workflowId);
+test('a waiting job shows its cause, and an operator’s resend from the dialog emails every document once more', async () => {
+  const { number, job } = await start({ status: 'Completed' });
+  await rig.state(job, 'Waiting');
+  await ui.run(job.workflowId);
   await ui.page.getByText('watchBillRun • wait while it is Completed').waitFor();
   await ui.tab('Pending Activities');
   await ui.page.getByText('watchBillRun', { exact: true }).waitFor();
   await ui.tab('User Metadata');
   await ui.metadata.summary.getByText(`email bill run ${number}`).waitFor();
   await ui.metadata.details.getByText('nightly-billing').waitFor();
-  await ui.metadata.currentDetails.getByRole('heading', { name: 'WaitingForPost' }).waitFor();
+  await ui.metadata.currentDetails.getByRole('heading', { name: 'Waiting (notPosted)' }).waitFor();
   await ui.screenshot('temporal-ui-waiting');
 
   await rig.fault({ when: 'after', fault: 'reset' });
   await rig.billRun.change(number, { status: 'Posted' });
-  await rig.state(run, 'Emailed');
-  await ui.run(run.workflowId);
+  await rig.state(job, 'Delivering');
+  await ui.run(job.workflowId);
   const option = await ui.chooseSignal('resend');
   await option.getByText('Email all documents').waitFor();
   await ui.screenshot('temporal-ui-signal');
   await ui.send(option, '{"requestId":"TICKET-1","requestedBy":"alice","reason":"wrong template"}');
   await until(
-    () => rig.sends(run),
+    () => rig.sends(job),
     (sends) => sends[1]?.outcome === 'accepted',
   );
   expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 2, max: 2 });
 
-  await ui.run(run.workflowId);
+  await ui.run(job.workflowId);
   for (const attempt of [
     'send 1 · resend=false · attempt 1 · asked by nightly-billing',
     'send 1 · resend=false · attempt 2 · asked by nightly-billing',
@@ -104,9 +112,9 @@ test('a waiting run shows what it waits for, and an operator’s resend from the
 
 test('an operator answers a question with the signal and the JSON that the current details give', async () => {
   await rig.control('PATCH', '/settings', { notificationActive: false });
-  const { number, run } = await start();
-  await rig.state(run, 'NeedsAttention');
-  await ui.run(run.workflowId);
+  const { number, job } = await start();
+  await rig.state(job, 'NeedsAttention');
+  await ui.run(job.workflowId);
   await ui.tab('User Metadata');
   const answer = ui.metadata.currentDetails.getByRole('listitem').filter({ hasText: 'tries again' });
   const json = await answer.locator('code').innerText();
@@ -114,25 +122,25 @@ test('an operator answers a question with the signal and the JSON that the curre
 
   await rig.control('PATCH', '/settings', { notificationActive: true });
   await ui.send(await ui.chooseSignal(await answer.locator('strong').innerText()), json);
-  await rig.state(run, 'Emailed');
+  await rig.state(job, 'Delivering');
   expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
 });
 
 test('the work lists of operators can be saved as views', async () => {
   await rig.control('PATCH', '/settings', { notificationActive: false });
-  const { run: asking } = await start();
+  const { job: asking } = await start();
   await rig.state(asking, 'NeedsAttention');
-  const { run: waiting } = await start({ status: 'Completed' });
+  const { job: waiting } = await start({ status: 'Completed' });
   await rig.control('PATCH', '/settings', { notificationActive: true });
   const startedBefore = new Date(Date.now() + 60_000).toISOString();
   const views = {
-    'needs attention': { query: `EmailState = "NeedsAttention" AND ExecutionStatus = "Running"`, run: asking },
-    'waiting over a day': { query: `EmailState = "WaitingForPost" AND StartTime < "${startedBefore}"`, run: waiting },
+    'needs attention': { query: `EmailState = "NeedsAttention" AND ExecutionStatus = "Running"`, job: asking },
+    'waiting over a day': { query: `EmailReason = "notPosted" AND StartTime < "${startedBefore}"`, job: waiting },
   };
-  for (const [name, { query, run }] of Object.entries(views)) {
-    await untilListed(`${query} AND WorkflowId = '${run.workflowId}'`);
+  for (const [name, { query, job }] of Object.entries(views)) {
+    await untilListed(`${query} AND WorkflowId = '${job.workflowId}'`);
     await ui.list(query);
-    await ui.page.getByRole('link', { name: run.workflowId }).waitFor();
+    await ui.page.getByRole('link', { name: job.workflowId }).waitFor();
     await ui.saveView(name);
   }
   await ui.list('');
