@@ -25,17 +25,10 @@ async function ask(
   input: EmailBillRunInput,
   { requestId, resend, requestedBy, reason }: EmailRequest,
 ): Promise<HandedOver['result']> {
-  const request = {
-    requestId,
-    ...(requestedBy === undefined ? {} : { requestedBy }),
-    ...(reason === undefined ? {} : { reason }),
-  };
+  const request = { requestId, requestedBy, reason };
   const billRun = withoutRequest(input);
-  if (!resend) {
-    const { result } = await emails.start({ ...billRun, ...request });
-    return result === 'canceled' || result === 'terminated' ? 'stopped' : result;
-  }
-  await emails.requestResend(billRun, request);
+  if (!resend) return (await emails.start({ ...billRun, ...request })).result;
+  await emails.resend(billRun, request);
   return 'joined';
 }
 

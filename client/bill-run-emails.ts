@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import {
+  ApplicationFailure,
   Client,
   QueryRejectedError,
   WorkflowClient,
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
   type WorkflowExecutionDescription,
 } from '@temporalio/client';
-import { checkInput, checkNote, checkResend, checkRetry, type Checked } from '../workflows/contract/validation.js';
+import { checkInput, checkNote, checkResend, checkRetry, type Settings } from '../workflows/contract/validation.js';
 import {
   billRunPostedSignal,
   canonicalWorkflowId,
@@ -20,12 +22,14 @@ import {
   type EmailBillRunInput,
   type EmailBillRunResult,
   type EmailState,
+  type JobStatus,
+  type MessageAnswer,
   type NoteMessage,
   type ResendMessage,
   type RetryMessage,
-  type RunStatus,
   type SendRecord,
 } from '../workflows/contract/contract.js';
+import { searchAttributes } from '../workflows/contract/search-attributes.js';
 import { quoted } from '../workflows/rules/text.js';
 import type { Audit } from './history/audit.js';
 import { connect } from './temporal/connection.js';
@@ -34,35 +38,44 @@ import { BillRunEmailsError, valid } from './failures/errors.js';
 import {
   alreadyEmailed,
   outcomeIn,
-  seen,
   servedIn,
+  snapshotOf,
   stillWaiting,
   waitFrom,
   type ResendOutcome,
-  type Seen,
+  type Snapshot,
 } from './resend-outcome.js';
-import type { ListedRun, ListFilter } from './list.js';
-import { showing } from './temporal/start-attributes.js';
+import { emailStateIn, listJobs, type ListedJob, type ListFilter } from './list.js';
+import { withStartAttributes } from './temporal/start-attributes.js';
 import { isTaskQueue, TASK_QUEUE_FAULT, taskQueueIn } from './temporal/task-queue.js';
 import { temporalFailure } from './failures/temporal.js';
+
+/** Optional fields may also be undefined. JSON leaves them out. */
+export type Loose<T> = { readonly [Field in keyof T]: object extends Pick<T, Field> ? T[Field] | undefined : T[Field] };
+
+/** The input of a job, as callers give it. */
+export type StartInput = Loose<EmailBillRunInput>;
+
+/** A bill run, and the settings for a job that has to be started for it. */
+export type BillRunToStart = Omit<StartInput, 'resend' | keyof ResendMessage>;
 
 export interface StartResult {
   readonly workflowId: string;
   readonly runId: string;
   /**
-   * - `started`: a new run waits for the bill run to post, or emails it.
-   * - `joined`: a run is at it already; a resend that was asked for was handed to it.
-   * - `alreadyEmailed`: an earlier run emailed it; nothing was started. `emailed` is its result.
-   * - `canceled`, `terminated`: somebody stopped the last run; nothing was started. `again` starts it all the same.
+   * - `started`: a new job waits for the bill run to post, or emails it.
+   * - `joined`: a job is open already. A resend that was asked for was handed to it.
+   * - `alreadyEmailed`: an earlier job emailed the bill run; nothing was started. `emailed` is its result.
+   * - `stopped`: a person canceled or terminated the last job; nothing was started. `again` starts all the same.
    */
-  readonly result: 'started' | 'joined' | 'alreadyEmailed' | 'canceled' | 'terminated';
+  readonly result: 'started' | 'joined' | 'alreadyEmailed' | 'stopped';
+  /** The state of that job; null if Temporal does not list it yet. */
+  readonly state: EmailState | null;
   readonly emailed?: EmailBillRunResult;
-  /** Of the run that was joined, as Temporal shows it; absent where it shows none yet. */
-  readonly state?: EmailState;
 }
 
 /** How one of many was started, or why it was not. */
-export type StartedOne = { readonly input: EmailBillRunInput } & Tried<StartResult>;
+export type StartedOne = { readonly input: StartInput } & Tried<StartResult>;
 
 export interface ResendResult {
   readonly workflowId: string;
@@ -70,9 +83,17 @@ export interface ResendResult {
   readonly requestId: string;
 }
 
-/** What a run answers to the query `status`, and what it cannot know itself. */
-export interface KnownStatus extends RunStatus {
-  /** How Temporal ended a run that did not complete; what the run says is then its last word. Absent for all others. */
+/** How a job took a message. */
+export interface MessageResult extends Loose<Partial<MessageAnswer>> {
+  readonly workflowId: string;
+  /** `update`: the job has answered. `signal`: no worker answered in time, and the job takes the message when one does. */
+  readonly via: 'update' | 'signal';
+}
+
+/** The answer to the query `status`, and what Temporal knows besides. */
+export interface KnownStatus extends JobStatus {
+  readonly workflowId: string;
+  /** How Temporal ended a job that did not complete; the other fields are then its last known state. Absent for all others. */
   readonly ended?: {
     readonly status: (typeof ENDED)[number];
     readonly at: string | null;
@@ -82,49 +103,30 @@ export interface KnownStatus extends RunStatus {
 export interface BillRunEmailsOptions {
   /** Default: `bill-run-emails`. */
   readonly taskQueue?: string;
-  /** The longest a call to Temporal may take, in milliseconds. Default: 15 s. */
+  /** The deadline of a call to Temporal, in milliseconds. Default: 15 s. */
   readonly deadlineMs?: number;
 }
 
-/** How a bill run is named: by key, with its entity where the tenant has Zuora Multi-entity. */
+/** Names a bill run by its ID or number, with the entity if the tenant has Zuora Multi-entity. */
 export interface BillRunName {
   readonly billRunKey: string;
   readonly entityId?: string | undefined;
 }
 
-/** A run by the name of its bill run, or by its own id, as `list` tells it. */
-export type RunName = BillRunName | { readonly workflowId: string };
-
-/** A bill run, and how a run that has to be started for it is to go on. */
-export type BillRunToStart = Omit<EmailBillRunInput, 'resend' | keyof ResendMessage>;
-
-/** The signals by which operators decide, and what each may say. */
-interface OperatorMessages {
-  readonly retry: RetryMessage;
-  readonly hold: NoteMessage;
-  readonly release: NoteMessage;
-  readonly finish: NoteMessage;
-}
-export type OperatorSignal = keyof OperatorMessages;
-
-const checkOf: Readonly<Record<OperatorSignal, (message: unknown) => Checked<object>>> = {
-  retry: checkRetry,
-  hold: checkNote,
-  release: checkNote,
-  finish: checkNote,
-};
+/** Names a job by its bill run, or by its workflow id, as `list` shows it. */
+export type JobName = BillRunName | { readonly workflowId: string };
 
 const ENDED = ['FAILED', 'CANCELLED', 'TERMINATED', 'TIMED_OUT'] as const;
 
 const DEADLINE_MS = 15_000;
 
-/** The longest to wait for an answer that is good to have and no more. */
+/** How long to wait for a worker's answer that is not essential. */
 const BRIEF_MS = 3_000;
 
 /**
- * Starts, asks and signals `emailBillRun` for pipelines and operators. Every failure is a {@link BillRunEmailsError}.
+ * Starts email jobs, asks them and sends them messages, for pipelines and operators. Every failure is a {@link BillRunEmailsError}.
  *
- * What only some calls need is imported by those, so that `status` on the command line is little slower than Temporal's client.
+ * Modules that only some calls need are loaded by those calls, so `status` on the command line is little slower than Temporal's client.
  */
 export class BillRunEmails {
   readonly client: Client;
@@ -138,7 +140,7 @@ export class BillRunEmails {
     this.#deadlineMs = deadlineMs;
   }
 
-  /** As the environment says: `TEMPORAL_*`, and `BILL_RUN_TASK_QUEUE` for the task queue. */
+  /** Connects by the environment: `TEMPORAL_*`, and `BILL_RUN_TASK_QUEUE` for the task queue. */
   static async connect(options: BillRunEmailsOptions = {}): Promise<BillRunEmails> {
     const { taskQueue = taskQueueIn(process.env) } = options;
     return new BillRunEmails(new Client(await connect()), { ...options, taskQueue });
@@ -149,58 +151,53 @@ export class BillRunEmails {
   }
 
   /**
-   * Has a bill run emailed once: starts a run, joins the one at work, or tells that it was emailed before. Safe to repeat.
+   * Emails a bill run once: starts a job, joins the open one, or reports that the bill run was emailed before. Safe to repeat.
    *
-   * @param options.again starts anew after a cancel or a terminate
+   * @param options.again starts a new job after a cancellation or a termination
    */
-  async start(input: EmailBillRunInput, { again = false }: { again?: boolean } = {}): Promise<StartResult> {
+  async start(input: StartInput, { again = false }: { again?: boolean } = {}): Promise<StartResult> {
     const settings = valid(checkInput(input));
     const workflowId = await this.#workflowId(settings);
     return this.#call(workflowId, async () => {
-      const started = await this.#startRun(workflowId, input, 'REJECT_DUPLICATE');
+      const started = await this.#startJob(workflowId, input, 'REJECT_DUPLICATE');
       if (started !== undefined) return started;
 
       const last = await this.#describe(workflowId);
-      const found = { workflowId, runId: last.runId };
+      const found = { workflowId, runId: last.runId, state: emailStateIn(last) };
       if (last.status.name === 'RUNNING' || last.status.name === 'PAUSED') {
-        if (settings.resend) await this.#handToRunning(workflowId, settings);
-        const { emailStateIn } = await import('./list.js');
-        const state = emailStateIn(last);
-        return { ...found, result: 'joined', ...(state === null ? {} : { state }) };
+        if (settings.resend) await this.client.workflow.getHandle(workflowId).signal(resendSignal, requestIn(settings));
+        return { ...found, result: 'joined' };
       }
-      if (!again && last.status.name === 'CANCELLED') return { ...found, result: 'canceled' };
-      if (!again && last.status.name === 'TERMINATED') return { ...found, result: 'terminated' };
-      const emailed = await this.#emailedBy(
-        last,
-        settings.resend ? (settings.requestId ?? 'resend-at-start') : undefined,
-      );
+      const isStopped = last.status.name === 'CANCELLED' || last.status.name === 'TERMINATED';
+      if (isStopped && !again) return { ...found, result: 'stopped' };
+      const emailed = await this.#emailedBy(last, settings.resend ? settings.requestId : undefined);
       if (emailed !== undefined) return { ...found, result: 'alreadyEmailed', emailed };
-      const restarted = await this.#startRun(workflowId, input, 'ALLOW_DUPLICATE');
-      // Somebody else may have started it in the meantime: then it is joined like any other.
+      const restarted = await this.#startJob(workflowId, input, 'ALLOW_DUPLICATE');
+      // Another caller may have started one in the meantime: join it.
       return restarted ?? (await this.start(input, { again }));
     });
   }
 
   /**
-   * Starts many, `concurrency` (25) at once, and answers in their order. One that is refused does not keep the others from it; where
-   * Temporal does not answer for so many in a row, the rest is not tried, and says so. One that is there twice is joined. Safe to repeat as a whole.
+   * Starts many, `concurrency` (25) at once, and answers in their order. One that is refused does not stop the others. After
+   * `concurrency` failures of the connection in a row, the rest is reported as not tried. Safe to repeat as a whole.
    */
   async *startMany(
-    inputs: Iterable<EmailBillRunInput>,
+    inputs: Iterable<StartInput>,
     { again = false, concurrency = STARTS_AT_ONCE }: { again?: boolean; concurrency?: number } = {},
   ): AsyncGenerator<StartedOne, void, undefined> {
-    const start = (input: EmailBillRunInput): Promise<StartResult> => this.start(input, { again });
-    const options = { atOnce: concurrency, keyOf: ({ billRunKey }: EmailBillRunInput) => billRunKey };
+    const start = (input: StartInput): Promise<StartResult> => this.start(input, { again });
+    const options = { atOnce: concurrency, keyOf: ({ billRunKey }: StartInput) => billRunKey };
     for await (const { item: input, tried } of tryEach(inputs, start, options)) yield { input, ...tried };
   }
 
   /**
-   * Has all documents of a bill run emailed, also those emailed before: by the run at work, or else by a new one.
-   * Repeating the same `requestId` does not repeat the emails, for as long as Temporal keeps the histories of earlier runs.
+   * Emails all documents of a bill run again, by the open job or by a new one. Repeating the same `requestId` does not repeat the
+   * emails, for as long as Temporal keeps the histories of earlier jobs. A missing `requestId` is generated.
    */
-  async requestResend(billRun: BillRunToStart, message: ResendMessage = {}): Promise<ResendResult> {
+  async resend(billRun: BillRunToStart, message: Loose<ResendMessage> = {}): Promise<ResendResult> {
     const requestId = message.requestId ?? randomUUID();
-    const request = { ...message, requestId };
+    const request = { ...message, requestId } as ResendMessage;
     const input = { ...billRun, ...request, resend: true };
     valid(checkResend(request));
     valid(checkInput(input));
@@ -209,13 +206,13 @@ export class BillRunEmails {
       await this.#describe(workflowId).catch((error: unknown) => {
         if (!(error instanceof WorkflowNotFoundError)) throw error;
       });
-      const { signaledRunId: runId } = await showing(input, (shown) =>
+      const { signaledRunId: runId } = await withStartAttributes(input, (attributes) =>
         this.client.workflow.signalWithStart(WORKFLOW_TYPE, {
           ...this.#startOptions(workflowId, input),
-          ...shown,
+          ...attributes,
           workflowIdReusePolicy: 'ALLOW_DUPLICATE',
           signal: resendSignal,
-          // A run that this call starts finds the request in its input as well, and takes it once.
+          // A job that this call starts finds the same request in its input, and takes it once.
           signalArgs: [request],
         }),
       );
@@ -224,19 +221,19 @@ export class BillRunEmails {
   }
 
   /**
-   * Tells that a bill run has posted: its run looks at once, instead of with its next poll. A bill run without a run gets one, as
-   * by `start`. Safe to repeat.
+   * Reports that a bill run has posted: its job looks at once, instead of with its next poll. A bill run without an open job gets
+   * one, as by `start`. Safe to repeat.
    *
-   * @param options.start false: only a run at work is told
-   * @throws BillRunEmailsError `NotFound` where none is at work, and none is to be started
+   * @param options.start false: only an open job is signaled
+   * @throws BillRunEmailsError `NotFound` if no job is open and none may be started
    */
   async billRunPosted(input: BillRunToStart, { start = true }: { start?: boolean } = {}): Promise<StartResult> {
     const hint = async (): Promise<StartResult> => {
       const workflowId = await this.#workflowId(input);
       return this.#call(workflowId, async () => {
-        const { runId } = await this.#describe(workflowId);
+        const last = await this.#describe(workflowId);
         await this.client.workflow.getHandle(workflowId).signal(billRunPostedSignal);
-        return { workflowId, runId, result: 'joined' };
+        return { workflowId, runId: last.runId, result: 'joined', state: emailStateIn(last) };
       });
     };
     if (!start) return hint();
@@ -245,8 +242,8 @@ export class BillRunEmails {
   }
 
   /**
-   * Whether the last run of a bill run has emailed for a resend with this request id, so that asking again would email nothing;
-   * null where it has not, or where nobody tells within three seconds. Earlier runs are asked by the run that is to serve it.
+   * Finds out whether the last job of a bill run has emailed for this request id, so that asking again would email nothing. Null
+   * if it has not, or if no worker answers within three seconds. A job that takes the request looks into earlier jobs itself.
    */
   async resendServed(name: BillRunName, requestId: string): Promise<(ResendResult & ResendOutcome) | null> {
     const workflowId = await this.#workflowId(name);
@@ -255,7 +252,7 @@ export class BillRunEmails {
         workflowId,
         async () => {
           const { runId } = await this.#describe(workflowId);
-          const send = servedIn(await seen(this.client, workflowId), requestId);
+          const send = servedIn(await snapshotOf(this.client, workflowId), requestId);
           return send === null ? null : { workflowId, runId, requestId, ...alreadyEmailed(send) };
         },
         BRIEF_MS,
@@ -266,23 +263,24 @@ export class BillRunEmails {
   }
 
   /**
-   * Waits until the send that serves a resend is settled, or a person is asked about it. The run may close meanwhile, or
-   * hand the request over; a Temporal or a worker that is away for a while is waited for.
+   * Waits until the send that serves a resend is settled, or a person is asked about it. Meanwhile the job may close or hand the
+   * request over, and Temporal or the worker may be away.
    *
-   * @param longest such as `10 minutes`; when that is over, the result is `waiting`
-   * @throws BillRunEmailsError `TemporalUnavailable` where nobody told anything in that time
+   * @param longest such as `10 minutes`; after that time the result is `waiting`
+   * @throws BillRunEmailsError `TemporalUnavailable` if there was no answer at all in that time
    */
   async resendOutcome({ workflowId, requestId }: ResendResult, longest = '10 minutes'): Promise<ResendOutcome> {
     const until = Date.now() + waitFrom(longest);
-    let asked = workflowId;
-    let last: Seen | undefined;
+    let current = workflowId;
+    let last: Snapshot | undefined;
     for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 1.5, 5_000)) {
       let away: unknown;
       try {
-        last = await this.#call(asked, () => seen(this.client, asked), Math.max(until - Date.now(), BRIEF_MS));
+        const ask = () => snapshotOf(this.client, current);
+        last = await this.#call(current, ask, Math.max(until - Date.now(), BRIEF_MS));
         const outcome = last.handedOverTo === null ? outcomeIn(last, requestId) : undefined;
         if (outcome !== undefined) return outcome;
-        asked = last.handedOverTo ?? asked;
+        current = last.handedOverTo ?? current;
       } catch (error) {
         if (!(error instanceof BillRunEmailsError) || error.type !== 'TemporalUnavailable') throw error;
         away = error;
@@ -294,94 +292,78 @@ export class BillRunEmails {
     }
   }
 
-  /** Tells the run at work what an operator decided. */
-  async signal<Name extends OperatorSignal>(
-    name: RunName,
-    signal: Name,
-    message: OperatorMessages[Name] = {},
-  ): Promise<{ workflowId: string }> {
-    valid(checkOf[signal](message));
-    const workflowId = await this.#workflowId(name);
-    return this.#call(workflowId, async () => {
-      await this.client.workflow.getHandle(workflowId).signal(signal, message);
-      return { workflowId };
-    });
-  }
-
   /**
-   * The same, and sees whether it was followed, as far as a worker tells in three seconds.
+   * Tries again what did not go out: answers the open question, or looks again during a cool-down. A missing `requestId` is
+   * generated; the second `retry` with the same one changes nothing.
    *
-   * @throws BillRunEmailsError `Ignored` where the run recorded it as ignored, with the reason
+   * @throws BillRunEmailsError `Ignored` if the job rejects it, with the reason
    */
-  async signalAndSee<Name extends OperatorSignal>(
-    name: BillRunName,
-    signal: Name,
-    message: OperatorMessages[Name] = {},
-  ): Promise<{ workflowId: string }> {
-    const workflowId = await this.#workflowId(name);
-    const before = await this.#ignored(workflowId);
-    const signaled = await this.signal({ workflowId }, signal, message);
-    const after = before === undefined ? undefined : await this.#ignored(workflowId);
-    if (before === undefined || after === undefined || after.count === before.count) return signaled;
-    const ignored = after.last.slice(before.count - after.count).findLast((each) => each.message === signal);
-    if (ignored === undefined) return signaled;
-    throw new BillRunEmailsError('Ignored', `${workflowId} ignored ${signal}: ${ignored.reason}`);
+  async retry(name: JobName, message: Loose<RetryMessage> = {}): Promise<MessageResult> {
+    const retry = { ...message, requestId: message.requestId ?? randomUUID() } as RetryMessage;
+    valid(checkRetry(retry));
+    return this.#update(name, 'retry', retry);
   }
 
-  /** Undefined where nobody tells: whoever only wants to know more does without. */
-  async #ignored(workflowId: string): Promise<RunStatus['ignored'] | undefined> {
-    try {
-      const ask = () => this.client.workflow.getHandle(workflowId).query(statusQuery);
-      return (await this.#call(workflowId, ask, BRIEF_MS)).ignored;
-    } catch {
-      return undefined;
-    }
+  /** Closes the job now; nothing more is sent. An attempt under way ends first. */
+  async finish(name: JobName, note: Loose<NoteMessage> = {}): Promise<MessageResult> {
+    valid(checkNote(note));
+    return this.#update(name, 'finish', note as NoteMessage);
   }
 
-  async status(name: RunName): Promise<KnownStatus> {
+  /** Starts no further attempt until `release`. Needs no worker. */
+  async hold(name: JobName, note: Loose<NoteMessage> = {}): Promise<MessageResult> {
+    valid(checkNote(note));
+    return this.#signal(name, 'hold', note as NoteMessage);
+  }
+
+  /** Lets attempts continue after `hold`. Needs no worker. */
+  async release(name: JobName, note: Loose<NoteMessage> = {}): Promise<MessageResult> {
+    valid(checkNote(note));
+    return this.#signal(name, 'release', note as NoteMessage);
+  }
+
+  async status(name: JobName): Promise<KnownStatus> {
     const workflowId = await this.#workflowId(name);
     return this.#call(workflowId, async () => {
       try {
-        // Rejected for a run that failed or was stopped, so that all others cost one question.
+        // Rejected for a job that failed or was stopped, so that all others need one call.
         const options = { ...this.client.workflow.options, queryRejectCondition: 'NOT_COMPLETED_CLEANLY' } as const;
-        return await new WorkflowClient(options).getHandle(workflowId).query(statusQuery);
+        return { workflowId, ...(await new WorkflowClient(options).getHandle(workflowId).query(statusQuery)) };
       } catch (error) {
         if (!(error instanceof QueryRejectedError)) throw error;
       }
       const { runId, status, closeTime } = await this.client.workflow.getHandle(workflowId).describe();
-      const said = await this.client.workflow.getHandle(workflowId, runId).query(statusQuery);
+      const last = { workflowId, ...(await this.client.workflow.getHandle(workflowId, runId).query(statusQuery)) };
       const ended = ENDED.find((each) => each === status.name);
-      return ended === undefined ? said : { ...said, ended: { status: ended, at: closeTime?.toISOString() ?? null } };
+      return ended === undefined ? last : { ...last, ended: { status: ended, at: closeTime?.toISOString() ?? null } };
     });
   }
 
-  async sends(name: BillRunName): Promise<readonly SendRecord[]> {
+  async sends(name: JobName): Promise<readonly SendRecord[]> {
     const workflowId = await this.#workflowId(name);
     return this.#call(workflowId, () => this.client.workflow.getHandle(workflowId).query(sendsQuery));
   }
 
-  /** The bill runs that Temporal knows, open ones first, and the newest first; without a worker. */
-  async *list(filter: ListFilter = {}): AsyncGenerator<ListedRun, void, undefined> {
-    const { listRuns } = await import('./list.js');
-    yield* listRuns(this.client, filter, (ask) => this.#call('the list of bill runs', ask));
+  /** The jobs that Temporal lists, open ones first, then the newest first; needs no worker. */
+  async *list(filter: ListFilter = {}): AsyncGenerator<ListedJob, void, undefined> {
+    yield* listJobs(this.client, filter, (ask) => this.#call('the list of bill runs', ask));
   }
 
-  /** Who sent what, when and why, from event history: it needs no worker, and works for closed runs as well. */
+  /** Who sent what, when and why, from event history; needs no worker and covers closed jobs. */
   async audit(name: BillRunName): Promise<Audit> {
     const workflowId = await this.#workflowId(name);
     const { auditOf } = await import('./history/audit.js');
     return this.#call(workflowId, () => auditOf(this.client, workflowId));
   }
 
-  /** The id under which a bill run is emailed; one that is named by its ID is looked up among the runs that know its number. */
-  async #workflowId(name: RunName): Promise<string> {
+  /** The workflow id of a bill run. A bill run named by its ID is looked up among the jobs that know its number. */
+  async #workflowId(name: JobName): Promise<string> {
     if ('workflowId' in name) return name.workflowId;
     const { billRunKey, entityId } = name;
-    // Without a null, which is how callers in other languages say that there is none.
+    // Callers in other languages send null for an absent entity; the check drops it.
     const { entityId: entity } = valid(checkInput({ billRunKey, entityId }));
     const workflowId = canonicalWorkflowId(billRunKey, entity);
     if (!isBillRunId(billRunKey)) return workflowId;
-    const { searchAttributes } = await import('../workflows/contract/search-attributes.js');
     return this.#call(workflowId, async () => {
       const query = `WorkflowType = '${WORKFLOW_TYPE}' AND BillRunId = '${billRunKey}'`;
       for await (const { typedSearchAttributes } of this.client.workflow.list({ query, pageSize: 1 })) {
@@ -392,10 +374,7 @@ export class BillRunEmails {
     });
   }
 
-  /**
-   * The last run, which must be ours: bill runs of two tenants may have the same number, and what was or is sent for the other one
-   * was not sent for this one. docs/decisions/0013.
-   */
+  /** The last job. One on another task queue is refused: two tenants can use the same bill run number. docs/decisions/0013. */
   async #describe(workflowId: string): Promise<WorkflowExecutionDescription> {
     const last = await this.client.workflow.getHandle(workflowId).describe();
     if (last.taskQueue === this.#taskQueue || last.type !== WORKFLOW_TYPE) return last;
@@ -405,61 +384,86 @@ export class BillRunEmails {
     throw new BillRunEmailsError('InvalidInput', message);
   }
 
-  async #startRun(
+  async #startJob(
     workflowId: string,
-    input: EmailBillRunInput,
+    input: StartInput,
     workflowIdReusePolicy: 'REJECT_DUPLICATE' | 'ALLOW_DUPLICATE',
   ): Promise<StartResult | undefined> {
     try {
-      const handle = await showing(input, (shown) =>
+      const handle = await withStartAttributes(input, (attributes) =>
         this.client.workflow.start(WORKFLOW_TYPE, {
           ...this.#startOptions(workflowId, input),
-          ...shown,
+          ...attributes,
           workflowIdReusePolicy,
           workflowIdConflictPolicy: 'FAIL',
         }),
       );
-      return { workflowId, runId: handle.firstExecutionRunId, result: 'started' };
+      return { workflowId, runId: handle.firstExecutionRunId, result: 'started', state: 'Waiting' };
     } catch (error) {
       if (error instanceof WorkflowExecutionAlreadyStartedError) return undefined;
       throw error;
     }
   }
 
-  #startOptions(workflowId: string, input: EmailBillRunInput) {
+  #startOptions(workflowId: string, input: StartInput) {
     const { billRunKey, resend = false, requestedBy, reason } = input;
     const which = resend ? 'all documents, also those emailed before,' : 'the documents';
-    const asked = requestedBy === undefined ? '' : `, asked for by ${quoted(requestedBy)}`;
+    const requester = requestedBy === undefined ? '' : `, requested by ${quoted(requestedBy)}`;
     const because = reason === undefined ? '' : `\n\nReason: ${quoted(reason)}`;
     return {
       workflowId,
       taskQueue: this.#taskQueue,
-      args: [input] as [EmailBillRunInput],
+      args: [input],
       staticSummary: `email bill run ${billRunKey}${resend ? ' (resend)' : ''}`,
-      staticDetails: `Emails ${which} of bill run ${quoted(billRunKey)} once it is posted${asked}.${because}`,
+      staticDetails: `Emails ${which} of bill run ${quoted(billRunKey)} once it is posted${requester}.${because}`,
     };
   }
 
-  async #handToRunning(workflowId: string, { requestId = 'resend-at-start', requestedBy, reason }: ResendMessage) {
-    await this.client.workflow.getHandle(workflowId).signal(resendSignal, {
-      requestId,
-      ...(requestedBy === undefined ? {} : { requestedBy }),
-      ...(reason === undefined ? {} : { reason }),
-    });
-  }
-
-  /** The result of a closed run, if it emailed what is asked for now: anything, or the resend with that request id. */
+  /** The result of a closed job that emailed what is wanted now: anything, or the resend with that request id. */
   async #emailedBy(
     { workflowId, runId, status, type }: WorkflowExecutionDescription,
     resendId: string | undefined,
   ): Promise<EmailBillRunResult | undefined> {
     if (status.name !== 'COMPLETED' || type !== WORKFLOW_TYPE) return undefined;
     const result = (await this.client.workflow.getHandle(workflowId, runId).result()) as EmailBillRunResult;
-    const accepted = result.sends.filter(({ outcome }) => outcome === 'accepted');
-    const served = accepted.some(
-      ({ requests }) => resendId === undefined || requests.some(({ requestId }) => requestId === resendId),
+    if (result.state !== 'Delivering' && result.state !== 'Emailed') return undefined;
+    if (resendId === undefined) return result;
+    const isServed = result.sends.some(
+      ({ outcome, requests }) =>
+        outcome === 'accepted' && requests.some(({ requestId, resend }) => resend && requestId === resendId),
     );
-    return result.state === 'Emailed' && served ? result : undefined;
+    return isServed ? result : undefined;
+  }
+
+  /** Sends a message by an update, and by the signal of the same name if no worker answers. Taking both changes nothing. */
+  async #update(name: JobName, message: 'retry' | 'finish', argument: RetryMessage): Promise<MessageResult> {
+    const workflowId = await this.#workflowId(name);
+    return this.#call(workflowId, async () => {
+      const handle = this.client.workflow.getHandle(workflowId);
+      try {
+        const answer = await this.client.withDeadline(Date.now() + BRIEF_MS, () =>
+          handle.executeUpdate<MessageAnswer, [RetryMessage]>(message, { args: [argument] }),
+        );
+        return { workflowId, via: 'update', ...answer };
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) throw error;
+        if (error instanceof WorkflowUpdateFailedError) {
+          const reason = error.cause instanceof ApplicationFailure ? error.cause.message : error.message;
+          throw new BillRunEmailsError('Ignored', `${workflowId} ignored ${message}: ${reason}`, { cause: error });
+        }
+        // No worker, or a workflow that is paused in Temporal, which takes signals only.
+      }
+      await handle.signal(message, argument);
+      return { workflowId, via: 'signal', requestId: argument.requestId };
+    });
+  }
+
+  async #signal(name: JobName, message: 'hold' | 'release', note: NoteMessage): Promise<MessageResult> {
+    const workflowId = await this.#workflowId(name);
+    return this.#call(workflowId, async () => {
+      await this.client.workflow.getHandle(workflowId).signal(message, note);
+      return { workflowId, via: 'signal' };
+    });
   }
 
   async #call<T>(workflowId: string, ask: () => Promise<T>, longestMs = this.#deadlineMs): Promise<T> {
@@ -469,4 +473,8 @@ export class BillRunEmails {
       throw temporalFailure(error, workflowId);
     }
   }
+}
+
+function requestIn({ requestId, requestedBy, reason }: Settings): ResendMessage {
+  return { requestId, requestedBy, reason } as ResendMessage;
 }

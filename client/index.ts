@@ -1,43 +1,46 @@
 /** The library for pipelines. */
 import type { Diagnosis, DoctorOptions } from './doctor/doctor.js';
-import type { Preview, PreviewInput } from './preview.js';
+import type { BillRunDocuments, DocumentsInput } from './documents.js';
 
 export { BillRunEmails } from './bill-run-emails.js';
 export type {
   BillRunEmailsOptions,
   BillRunName,
   BillRunToStart,
+  JobName,
   KnownStatus,
-  OperatorSignal,
+  MessageResult,
   ResendResult,
-  RunName,
   StartedOne,
+  StartInput,
   StartResult,
 } from './bill-run-emails.js';
 export { BillRunEmailsError } from './failures/errors.js';
 export { ConfigurationError } from '../environment/environment.js';
 export type { ErrorType, Failure } from './failures/errors.js';
-export type { ListedRun, ListFilter } from './list.js';
+export type { ListedJob, ListFilter } from './list.js';
 export type { ResendOutcome } from './resend-outcome.js';
-export type { Audit, AuditedSend, AuditEntry } from './history/audit.js';
+export type { Audit, AuditedSend } from './history/audit.js';
+export type { AuditEntry } from './history/entries.js';
 export type { Diagnosis, DoctorOptions } from './doctor/doctor.js';
 export type { Check, CheckName } from './doctor/checkup.js';
-export type { Answer, HeldBack, Preview, PreviewedDocument, PreviewedSend, PreviewInput } from './preview.js';
+export type { Answer, BillRunDocuments, DocumentsInput, KeptBack, ListedDocument, PossibleSend } from './documents.js';
 export type * from '../workflows/contract/contract.js';
 
-// What speaks to Zuora is loaded when it is asked for: pipelines that start bill runs need none of it.
+// The modules that read Zuora are loaded on demand: pipelines that start bill runs need none of them.
 
-/** Checks Temporal and Zuora as the environment (`TEMPORAL_*`, `ZUORA_*`) names them. Never throws for what it finds. */
+/** Checks Temporal and Zuora by the environment (`TEMPORAL_*`, `ZUORA_*`). Findings are results; it never throws for them. */
 export async function diagnose(options?: DoctorOptions): Promise<Diagnosis> {
   return (await import('./doctor/doctor.js')).diagnose(options);
 }
 
 /**
- * What a send would email now, and what would hold it back. It reads Zuora, changes nothing, and needs no Temporal.
+ * What Zuora shows per document, what a send would email now, and what would keep it back. It reads Zuora, changes nothing, and
+ * needs no Temporal.
  *
  * @param env holds the `ZUORA_*` variables
  * @throws {@link BillRunEmailsError} `InvalidInput`, `NotFound` or `ZuoraUnavailable`; {@link ConfigurationError}
  */
-export async function preview(input: PreviewInput, env?: NodeJS.ProcessEnv): Promise<Preview> {
-  return (await import('./preview.js')).preview(input, env);
+export async function documents(input: DocumentsInput, env?: NodeJS.ProcessEnv): Promise<BillRunDocuments> {
+  return (await import('./documents.js')).documents(input, env);
 }

@@ -111,7 +111,7 @@ async function demo(): Promise<DemoResult> {
   console.log(indented(tables.sends(await emails.sends({ billRunKey: BILL_RUN }))));
 
   step('The template was wrong: an operator asks for a resend, so every document is emailed again');
-  const { requestId } = await emails.requestResend(
+  const { requestId } = await emails.resend(
     { billRunKey: BILL_RUN },
     { requestId: 'TICKET-1', requestedBy: 'alice', reason: 'wrong template' },
   );

@@ -1,16 +1,15 @@
-/** An audit for people, for spreadsheets, and as a page of its own that can be attached to a ticket. */
+/** An audit for people, for spreadsheets, and as a page that can be attached to a ticket. */
 import { stringify } from 'csv-stringify/sync';
-import type { Audit, AuditedSend, AuditEntry } from '../history/audit.js';
+import type { Audit, AuditedSend } from '../history/audit.js';
+import type { AuditEntry } from '../history/entries.js';
 import { columns } from './columns.js';
 
-export type AuditFormat = 'table' | 'json' | 'csv' | 'html';
+export type AuditFormat = 'table' | 'csv' | 'html';
 
 export function formatted(audit: Audit, format: AuditFormat): string {
   switch (format) {
     case 'table':
       return auditTable(audit);
-    case 'json':
-      return JSON.stringify(audit);
     case 'csv':
       return auditCsv(audit);
     case 'html':
@@ -35,11 +34,12 @@ function inBrackets(text: string): string {
   return text === '' ? '' : `  [${text}]`;
 }
 
-const asks: readonly AuditEntry['event'][] = ['started', 'signal', 'update', 'cancelRequested'];
+/** The events that a person or a pipeline causes. */
+const orders: readonly AuditEntry['event'][] = ['started', 'signal', 'update', 'cancelRequested'];
 
-/** What Temporal recorded, beside what the message claims; a gap is told, and never filled. */
+/** The identity that Temporal recorded, and the claim of the message. A gap is named, never filled. */
 function whoOf({ event, identity, requestedBy }: AuditEntry): string {
-  if (identity === null && !asks.includes(event)) return '';
+  if (identity === null && !orders.includes(event)) return '';
   const claim = requestedBy === null ? '' : `, requestedBy says ${requestedBy}`;
   return `${identity ?? 'no identity recorded'}${claim}`;
 }
@@ -59,8 +59,8 @@ function rowsOfSend({ resend, requestIds, outcome, attempts }: AuditedSend): str
 const FIELDS = ['at', 'event', 'text', 'identity', 'requestedBy', 'workflowId', 'runId', 'eventId'] as const;
 
 /**
- * RFC 4180, with a header and one line for each entry. Spreadsheets run text that begins like a formula, and messages hold what
- * anybody typed, so such text gets an apostrophe in front.
+ * RFC 4180, with a header and one line for each entry. Messages hold texts that anyone typed, and spreadsheets run text that begins
+ * like a formula, so such text gets an apostrophe in front.
  */
 function auditCsv({ entries }: Audit): string {
   return stringify([...entries], {
@@ -68,18 +68,18 @@ function auditCsv({ entries }: Audit): string {
     columns: [...FIELDS],
     record_delimiter: 'windows',
     eof: false,
-    // The library by itself quotes a CR LF, and neither of the two alone.
+    // By default the library quotes CR LF, but not a CR or LF alone.
     quoted_match: /[\r\n]/,
     escape_formulas: true,
   });
 }
 
-/** Needs nothing but a browser: no script, no font and no picture from elsewhere. */
+/** Needs only a browser: no scripts, and no fonts or pictures from elsewhere. */
 function auditPage(audit: Audit): string {
-  const { workflowId, runIds, guests, incomplete, entries, sends } = audit;
+  const { workflowId, runIds, aliases, incomplete, entries, sends } = audit;
   const facts = [
     `${runIds.length} run${runIds.length === 1 ? '' : 's'}: ${runIds.join(', ')}`,
-    ...(guests.length === 0 ? [] : [`also started as ${guests.join(', ')}`]),
+    ...(aliases.length === 0 ? [] : [`also started as ${aliases.join(', ')}`]),
   ];
   return `<!doctype html>
 <html lang="en">
@@ -98,8 +98,8 @@ ${sends.length === 0 ? '<p>No attempt to email was made.</p>' : sends.map(sendHt
 <ol>
 ${entries.map(entryHtml).join('\n')}
 </ol>
-<p>Read from Temporal's event history. An identity is what Temporal recorded; Temporal UI without login records none. What a message claims
-of its sender stands beside it.</p>
+<p>Read from Temporal's event history. An identity is what Temporal recorded; Temporal UI without login records none. The sender's own claim
+stands beside it.</p>
 </body>
 </html>`;
 }
@@ -117,7 +117,7 @@ time{color:#555;font-variant-numeric:tabular-nums}.who{color:#555}.gap{backgroun
 td,li{font-size:14px}`;
 
 function sendHtml({ resend, requestIds, outcome, attempts }: AuditedSend): string {
-  const asked = requestIds.length === 0 ? '' : `, for ${requestIds.join(', ')}`;
+  const served = requestIds.length === 0 ? '' : `, for ${requestIds.join(', ')}`;
   const rows = attempts.map(
     ({ startedAt, verdict, stored, httpStatus, zuoraRequestId, idempotencyKey, reasons }) =>
       `<tr>${[
@@ -131,7 +131,7 @@ function sendHtml({ resend, requestIds, outcome, attempts }: AuditedSend): strin
         .map((text) => `<td>${html(text)}</td>`)
         .join('')}</tr>`,
   );
-  return `<h3>resend=${resend}: ${outcome}${html(asked)}</h3>
+  return `<h3>resend=${resend}: ${outcome}${html(served)}</h3>
 <table><tr><th>attempt</th><th>verdict</th><th>answer</th><th>Zuora request</th><th>idempotency key</th><th>reasons</th></tr>
 ${rows.join('\n')}
 </table>`;

@@ -1,10 +1,11 @@
-/** Commands that are about one bill run or about many. */
+/** Commands for one bill run or for many. */
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import type { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import { tryEach, type ManyOptions, type Tried } from '../many.js';
-import { BillRunEmailsError, EXIT } from '../failures/errors.js';
+import { EXIT, exitCodeOfFailure } from '../failures/errors.js';
+import { jsonOf, jsonOfFailure, mistake, type Answer, type Found } from './command.js';
 
 export interface BillRunsOptions {
   readonly file?: string | undefined;
@@ -20,19 +21,20 @@ export function onBillRuns(program: Command, name: string, description: string):
     .argument('[bill-run...]', 'numbers of bill runs, such as BR-00000001, or their IDs')
     .option('--file <file>', 'bill runs from a file, one on a line; - is stdin; # begins a comment')
     .option('--entity <id>', 'Zuora Multi-entity only: the entity of the bill runs')
-    .option('--json', 'one JSON document on stdout; for several bill runs JSON lines, one object for each');
+    .option('--json', 'JSON lines on stdout, one for each bill run');
 }
 
-/** The bill runs that are named, each once. All are checked before anything is done about one. */
+/** The bill runs of a command, each once. All are checked before anything is done about one. */
 export async function billRunsNamed(args: readonly string[], { file }: BillRunsOptions): Promise<readonly string[]> {
   if (file !== undefined && args.length > 0) throw mistake('name bill runs as arguments or by --file, not both');
   const keys = [...new Set(file === undefined ? args : await keysIn(file))];
+  if (keys.length === 0) throw mistake('name a bill run, or a --file with some');
   const { checkInput } = await import('../../workflows/contract/validation.js');
   const wrong = keys.filter((billRunKey) => checkInput({ billRunKey }).faults !== undefined);
   if (wrong.length > 0) {
     const named = wrong.slice(0, 5).map((key) => JSON.stringify(key.slice(0, 60)));
     const more = wrong.length > named.length ? ` and ${wrong.length - named.length} more` : '';
-    throw mistake(`no ID or number of a bill run: ${named.join(', ')}${more}; nothing was done`);
+    throw mistake(`not an ID or number of a bill run: ${named.join(', ')}${more}; nothing was done`);
   }
   return keys;
 }
@@ -50,27 +52,43 @@ export async function contentsOf(file: string): Promise<string> {
   }
 }
 
-/** A mistake of the person at the keyboard: said in one line, without a stack trace. */
-export function mistake(message: string): BillRunEmailsError {
-  return new BillRunEmailsError('InvalidInput', message);
+interface ManyAnswers<T, R> extends Answer<R>, ManyOptions<T> {
+  readonly json: true | undefined;
+  readonly nameOf: (item: T) => string | null;
+  /** What happened to the bill runs that the progress bar counts, such as `asked`. */
+  readonly done: string;
+}
+
+/** Answers about many bill runs, one line for each. The exit code is the highest of theirs. */
+export async function answerEach<T, R extends Found>(
+  items: readonly T[],
+  ask: (item: T) => Promise<R>,
+  { json, nameOf, done, inWords, exitCode, ...options }: ManyAnswers<T, R>,
+): Promise<void> {
+  const report = (item: T, tried: Tried<R>): void => {
+    const name = nameOf(item);
+    noteExitCode(tried.ok ? (exitCode?.(tried.value) ?? EXIT.done) : exitCodeOfFailure(tried.error));
+    if (json === true) console.log(tried.ok ? jsonOf(name, tried.value) : jsonOfFailure(name, tried.error));
+    else console.log(`${name ?? 'without a key'}: ${tried.ok ? inWords(tried.value) : tried.error.message}`);
+  };
+  await forEach(items, ask, report, done, options);
 }
 
 /**
  * Does the same for each, as `tryEach` does, with a progress bar on a terminal.
  *
- * @param done what happened to the ones that the bar counts, such as `asked`
- * @param options.silent `report` prints nothing
+ * @param done what happened to the bill runs that the bar counts, such as `asked`
  */
 export async function forEach<T, R>(
   items: readonly T[],
   ask: (item: T) => Promise<R>,
   report: (item: T, tried: Tried<R>) => void,
   done: string,
-  { silent = false, ...options }: ManyOptions<T> & { silent?: boolean } = {},
+  options: ManyOptions<T> = {},
 ): Promise<void> {
   // Lines on the same terminal are a progress of their own.
-  const shown = process.stderr.isTTY && (silent || !process.stdout.isTTY) && items.length >= MANY;
-  const bar = shown ? await progressBar(done) : undefined;
+  const isShown = process.stderr.isTTY && !process.stdout.isTTY && items.length >= MANY;
+  const bar = isShown ? await progressBar(done) : undefined;
   bar?.start(items.length, 0);
   try {
     for await (const { item, tried } of tryEach(items, ask, options)) {
@@ -88,12 +106,11 @@ async function progressBar(done: string): Promise<SingleBar> {
   return new SingleBar({ format, barsize: 20, clearOnComplete: true, stream: process.stderr }, Presets.legacy);
 }
 
-/** The exit code for several bill runs is the highest of theirs. */
 export function noteExitCode(code: number): void {
   process.exitCode = Math.max(Number(process.exitCode ?? EXIT.done), code);
 }
 
-/** Whether somebody can be asked here. */
+/** Whether a person can be asked here. */
 export function canAsk(): boolean {
   return process.stdin.isTTY && process.stderr.isTTY;
 }

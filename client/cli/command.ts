@@ -1,6 +1,7 @@
 /** What the commands have in common. */
 import { InvalidArgumentError, type Command } from 'commander';
 import type { BillRunEmails } from '../bill-run-emails.js';
+import { BillRunEmailsError, exitCodeOfFailure, failureIn, type Failure } from '../failures/errors.js';
 
 export interface CommonOptions {
   readonly json?: true;
@@ -18,13 +19,17 @@ export function onBillRun(program: Command, name: string, description: string): 
     .description(description)
     .argument('<bill-run>', 'number of the bill run, such as BR-00000001, or its ID')
     .option('--entity <id>', 'Zuora Multi-entity only: the entity of the bill run')
-    .option('--json', 'one JSON document on stdout');
+    .option('--json', 'one JSON line on stdout');
+}
+
+export function withNote(command: Command): Command {
+  return command.option('--requested-by <who>', 'who asks').option('--reason <why>', 'why');
 }
 
 export function wholeNumber(least: 0 | 1): (text: string) => number {
   return (text) => {
     const number = /^(0|[1-9]\d{0,8})$/.test(text) ? Number(text) : NaN;
-    if (!(number >= least)) throw new InvalidArgumentError(`It must be a whole number from ${least} on.`);
+    if (!(number >= least)) throw new InvalidArgumentError(`It must be a whole number, ${least} or more.`);
     return number;
   };
 }
@@ -33,11 +38,7 @@ export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  bill-run-emails ${line}`).join('\n')}`;
 }
 
-export function optional<Name extends string, T>(name: Name, value: T | undefined): Partial<Record<Name, T>> {
-  return value === undefined ? {} : ({ [name]: value } as Partial<Record<Name, T>>);
-}
-
-/** Loads Temporal's client only when a command needs it: help and mistakes answer at once. */
+/** Loads Temporal's client only for a command that needs it: help and mistakes answer at once. */
 export async function connected<T>(ask: (emails: BillRunEmails) => Promise<T>): Promise<T> {
   const { BillRunEmails } = await import('../bill-run-emails.js');
   const emails = await BillRunEmails.connect();
@@ -48,6 +49,70 @@ export async function connected<T>(ask: (emails: BillRunEmails) => Promise<T>): 
   }
 }
 
+/** A mistake in the command itself: one line, without a stack trace. */
+export function mistake(message: string): BillRunEmailsError {
+  return new BillRunEmailsError('InvalidInput', message);
+}
+
+/** What a command found out about one bill run. */
+export interface Found {
+  readonly workflowId: string;
+}
+
+/** The one shape of `--json`, for all commands about bill runs. */
+export function jsonOf(billRunKey: string | null, found: Found): string {
+  const { workflowId, ...rest } = found;
+  return JSON.stringify({ billRunKey, workflowId, ok: true, ...rest });
+}
+
+export function jsonOfFailure(billRunKey: string | null, { type, message }: Failure, also: object = {}): string {
+  return JSON.stringify({ billRunKey, workflowId: null, ok: false, ...also, error: { type, message } });
+}
+
 export function print(json: true | undefined, value: unknown, text: string): void {
   console.log(json === true ? JSON.stringify(value) : text);
+}
+
+/**
+ * Ends a command with a failure.
+ *
+ * @param billRunKey the bill run that it is about; null if it is about none, or about several
+ */
+export function fail(error: unknown, json: boolean, billRunKey: string | null = null): void {
+  const failure = failureIn(error);
+  // An unexpected error needs its stack.
+  console.error(failure.type === 'Unexpected' ? error : failure.message);
+  if (json) console.log(jsonOfFailure(billRunKey, failure));
+  process.exitCode = exitCodeOfFailure(failure);
+}
+
+/** Answers about one bill run, with its exit code. */
+export async function answer<R extends Found>(
+  { billRunKey, json }: { readonly billRunKey: string; readonly json: true | undefined },
+  ask: () => Promise<R>,
+  { inWords, exitCode, output }: Answer<R> & { readonly output?: string | undefined },
+): Promise<void> {
+  try {
+    const found = await ask();
+    const text = json === true ? jsonOf(billRunKey, found) : inWords(found);
+    if (output === undefined) console.log(text);
+    else await writeTo(output, `${text}\n`);
+    if (exitCode !== undefined) process.exitCode = exitCode(found);
+  } catch (error) {
+    fail(error, json === true, billRunKey);
+  }
+}
+
+async function writeTo(file: string, text: string): Promise<void> {
+  const { writeFile } = await import('node:fs/promises');
+  try {
+    await writeFile(file, text);
+  } catch (error) {
+    throw mistake(`${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+export interface Answer<R> {
+  readonly inWords: (found: R) => string;
+  readonly exitCode?: (found: R) => number;
 }

@@ -1,16 +1,37 @@
+import { styleText } from 'node:util';
 import type { EmailState } from '../../workflows/contract/contract.js';
+import { EXIT } from '../failures/errors.js';
 
-/** What a state means to whoever looks at many bill runs: a new state does not compile until it is said. */
-export const meaningOf: Readonly<Record<EmailState, 'underWay' | 'done' | 'asks' | 'ended'>> = {
-  WaitingForPost: 'underWay',
-  Delayed: 'underWay',
-  Sending: 'underWay',
-  Held: 'asks',
-  NeedsAttention: 'asks',
+/** What a state means to a person who looks at many bill runs. A new state does not compile until it has a meaning. */
+const meaningOf: Readonly<Record<EmailState, 'inProgress' | 'done' | 'needsPerson' | 'notEmailed'>> = {
+  Waiting: 'inProgress',
+  Sending: 'inProgress',
+  Held: 'needsPerson',
+  NeedsAttention: 'needsPerson',
+  Delivering: 'done',
   Emailed: 'done',
   HandedOver: 'done',
-  Skipped: 'ended',
-  NotPosted: 'ended',
-  Finished: 'ended',
-  Canceled: 'ended',
+  Skipped: 'notEmailed',
+  Stopped: 'notEmailed',
+  NotPosted: 'notEmailed',
+  Unsettled: 'notEmailed',
 };
+
+/** The states, without the contract: it loads Temporal, and help needs none of it. */
+export const STATES = Object.keys(meaningOf);
+
+const colourOf = { inProgress: 'cyan', done: 'green', needsPerson: 'yellow', notEmailed: 'red' } as const;
+
+/** The name of a state, in colour on a terminal that has colours; never with NO_COLOR. */
+export function painted(state: EmailState): string {
+  if (!process.stdout.isTTY || !process.stdout.hasColors() || (process.env['NO_COLOR'] ?? '') !== '') return state;
+  return styleText(colourOf[meaningOf[state]], state, { validateStream: false });
+}
+
+/** A job that Temporal ended before it was done has not emailed, whatever its last state. */
+export function exitCodeOfState(state: EmailState, isEnded: boolean): number {
+  const meaning = meaningOf[state];
+  if (meaning === 'done') return EXIT.done;
+  if (isEnded || meaning === 'notEmailed') return EXIT.notEmailed;
+  return meaning === 'needsPerson' ? EXIT.needsPerson : EXIT.done;
+}

@@ -1,10 +1,9 @@
 import { Option, type Command } from 'commander';
 import type { EmailState } from '../../workflows/contract/contract.js';
-import { meaningOf } from './email-states.js';
 import { columns } from './columns.js';
-import type { ListedRun } from '../list.js';
-import { painted } from './colours.js';
-import { connected, examples, wholeNumber } from './command.js';
+import { painted, STATES } from './email-states.js';
+import type { ListedJob } from '../list.js';
+import { connected, examples, jsonOf, wholeNumber } from './command.js';
 
 interface ListOptions {
   readonly state?: readonly EmailState[];
@@ -18,13 +17,13 @@ interface ListOptions {
 export function addList(program: Command): void {
   program
     .command('list')
-    .description('bill runs that Temporal knows: open ones first, and the newest first; needs no worker')
-    .addOption(new Option('--state <state...>', 'in this state; may be repeated').choices(Object.keys(meaningOf)))
+    .description('jobs that Temporal lists: open ones first, then the newest first; needs no worker')
+    .addOption(new Option('--state <state...>', 'in this state; may be repeated').choices(STATES))
     .option('--older-than <duration>', 'started longer ago than this, such as "12 hours" or 30d')
-    .option('--number <number>', 'of the bill run with this number, or of all whose number begins so')
-    .option('--open', 'only runs that have not closed')
+    .option('--number <number>', 'the bill run with this number, or all whose number begins so')
+    .option('--open', 'only open jobs')
     .option('--limit <number>', 'at most so many; 0 lists all', wholeNumber(0), 50)
-    .option('--json', 'JSON lines on stdout, one object for each run')
+    .option('--json', 'JSON lines on stdout, one for each job')
     .addHelpText(
       'after',
       examples(
@@ -35,47 +34,49 @@ export function addList(program: Command): void {
     )
     .action(async ({ json, state: states, ...filter }: ListOptions) => {
       await connected(async (emails) => {
-        const runs = emails.list({ ...filter, states });
-        if (json === true) await printLines(runs);
-        else await printTable(runs, filter.limit);
+        const jobs = emails.list({ ...filter, states });
+        if (json === true) await printLines(jobs);
+        else await printTable(jobs, filter.limit);
       });
     });
 }
 
-async function printLines(runs: AsyncIterable<ListedRun>): Promise<void> {
-  for await (const run of runs) {
-    console.log(JSON.stringify(run));
-    // Nobody reads any more, as in `list | head`.
+async function printLines(jobs: AsyncIterable<ListedJob>): Promise<void> {
+  for await (const job of jobs) {
+    console.log(jsonOf(billRunKeyOf(job), job));
+    // The reader has gone, as in `list | head`.
     if (!process.stdout.writable) return;
   }
 }
 
-async function printTable(runs: AsyncIterable<ListedRun>, limit: number): Promise<void> {
-  const listed: ListedRun[] = [];
-  for await (const run of runs) listed.push(run);
+async function printTable(jobs: AsyncIterable<ListedJob>, limit: number): Promise<void> {
+  const listed: ListedJob[] = [];
+  for await (const job of jobs) listed.push(job);
   console.log(listTable(listed));
   if (limit > 0 && listed.length === limit) {
-    console.error(`These are ${limit}, as --limit says; there may be more: --limit 0 lists all.`);
+    console.error(`These are the first ${limit}; there may be more: --limit 0 lists all.`);
   }
 }
 
-function listTable(runs: readonly ListedRun[]): string {
-  if (runs.length === 0) return 'No such bill run.';
+function listTable(jobs: readonly ListedJob[]): string {
+  if (jobs.length === 0) return 'No such bill run.';
   return columns([
-    ['BILL RUN', 'STATE', 'IN ZUORA', 'SENDS', 'STARTED', 'CLOSED'],
-    ...runs.map((run) => [
-      billRunKeyOf(run),
-      run.state === null ? '-' : painted(run.state),
-      run.billRunStatus ?? '-',
-      String(run.sends),
-      seconds(run.startedAt),
-      run.closedAt === null ? '-' : `${seconds(run.closedAt)} ${run.status.toLowerCase()}`,
+    ['BILL RUN', 'STATE', 'REASON', 'SINCE', 'IN ZUORA', 'SENDS', 'STARTED', 'CLOSED'],
+    ...jobs.map((job) => [
+      billRunKeyOf(job),
+      job.state === null ? '-' : painted(job.state),
+      job.reason ?? '-',
+      job.since === null ? '-' : seconds(job.since),
+      job.billRunStatus ?? '-',
+      String(job.sends),
+      seconds(job.startedAt),
+      job.closedAt === null ? '-' : `${seconds(job.closedAt)} ${job.status.toLowerCase()}`,
     ]),
   ]);
 }
 
-/** How commands name the bill run of a run. One that has not seen it yet knows it by its own id only, as does one of somebody's own id. */
-export function billRunKeyOf({ billRunNumber, workflowId }: ListedRun): string {
+/** The key by which commands name the bill run of a job. Before its first look, a job has it only in its workflow id. */
+export function billRunKeyOf({ billRunNumber, workflowId }: Pick<ListedJob, 'billRunNumber' | 'workflowId'>): string {
   return billRunNumber ?? workflowId.replace(/^email-bill-run\/(.*\/)?/, '');
 }
 

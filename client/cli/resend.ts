@@ -1,9 +1,9 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { milliseconds } from '../../workflows/contract/validation.js';
-import type { BillRunEmails, ResendResult } from '../bill-run-emails.js';
+import type { BillRunEmails, BillRunToStart, ResendResult } from '../bill-run-emails.js';
 import { EXIT } from '../failures/errors.js';
 import type { ResendOutcome } from '../resend-outcome.js';
-import { connected, examples, onBillRun, optional, print, type CommonOptions, type NoteOptions } from './command.js';
+import { answer, connected, examples, onBillRun, withNote, type CommonOptions, type NoteOptions } from './command.js';
 
 interface ResendOptions extends CommonOptions, NoteOptions {
   readonly requestId?: string;
@@ -14,13 +14,11 @@ interface ResendOptions extends CommonOptions, NoteOptions {
 const DEFAULT_WAIT = '10 minutes';
 
 export function addResend(program: Command): void {
-  onBillRun(program, 'resend', 'email all documents again: by the run at work, or else by a new one')
-    .option('--request-id <id>', 'names the request; repeating it asks once, also when earlier runs have closed')
+  withNote(onBillRun(program, 'resend', 'email all documents again, by the open job or by a new one'))
+    .option('--request-id <id>', 'names the request; repeating it emails once, also after jobs have closed')
     .addOption(new Option('--org <id...>', 'Zuora Multi-Org only: the orgs'))
-    .option('--requested-by <who>', 'who asks')
-    .option('--reason <why>', 'why')
     .addOption(
-      new Option('--wait [duration]', 'wait until it is settled or a person is asked, for so long at most')
+      new Option('--wait [duration]', 'wait until it is settled or a person is asked, at most so long')
         .preset(DEFAULT_WAIT)
         .argParser(durationToWait),
     )
@@ -32,21 +30,18 @@ export function addResend(program: Command): void {
         'resend BR-00000001 --wait=1h --json',
       )}
 
-With --wait, the exit code tells: 0 emailed, or emailed before for the same request id; 4 a person is asked, or the
-time is over (it goes on by itself: see status); 5 the run ended without emailing.`,
+Exit codes with --wait: 0 emailed, or emailed before for the same request id; 4 a person is asked, or the time is over
+(it continues by itself: see status); 5 the job closed without emailing.`,
     )
     .action(async (key: string, { json, entity, org, wait, ...message }: ResendOptions) => {
-      const billRun = { billRunKey: key, ...optional('entityId', entity), ...optional('orgIds', org) };
-      await connected(async (emails) => {
-        const served = message.requestId === undefined ? null : await emails.resendServed(billRun, message.requestId);
-        if (served !== null) {
-          tell(json, served, key);
-          return;
-        }
-        const asked = await emails.requestResend(billRun, message);
-        const words = `Asked ${asked.workflowId} to email all documents; request ${asked.requestId}.`;
-        if (wait === undefined) print(json, asked, words);
-        else await waitFor(emails, asked, { json, key, words, longest: wait });
+      const billRun = { billRunKey: key, entityId: entity, orgIds: org };
+      const ask = () => connected((emails) => resend(emails, billRun, message, wait));
+      await answer({ billRunKey: key, json }, ask, {
+        inWords: ({ workflowId, requestId, text }) =>
+          text === undefined
+            ? requested({ workflowId, requestId })
+            : `${text.replaceAll(' KEY', ` ${key}`)}\nSee: bill-run-emails status ${key}`,
+        exitCode: ({ result }) => (result === undefined ? EXIT.done : exitCodesOf[result]),
       });
     });
 }
@@ -54,22 +49,25 @@ time is over (it goes on by itself: see status); 5 the run ended without emailin
 /** `--wait BR-00000001` takes the bill run for the duration. */
 function durationToWait(text: string): string {
   if (milliseconds(text) >= 0) return text;
-  throw new InvalidArgumentError('It is no duration such as 90s or 1h. Put --wait last, or write --wait=1h.');
+  throw new InvalidArgumentError('It is not a duration such as 90s or 1h. Put --wait last, or write --wait=1h.');
 }
 
-async function waitFor(
+async function resend(
   emails: BillRunEmails,
-  asked: ResendResult,
-  { json, key, words, longest }: { json: true | undefined; key: string; words: string; longest: string },
-): Promise<void> {
-  console.error(words);
-  tell(json, { ...asked, ...(await emails.resendOutcome(asked, longest)) }, key);
+  billRun: BillRunToStart,
+  message: NoteOptions & { readonly requestId?: string },
+  wait: string | undefined,
+): Promise<ResendResult & Partial<ResendOutcome>> {
+  const served = message.requestId === undefined ? null : await emails.resendServed(billRun, message.requestId);
+  if (served !== null) return served;
+  const request = await emails.resend(billRun, message);
+  if (wait === undefined) return request;
+  console.error(requested(request));
+  return { ...request, ...(await emails.resendOutcome(request, wait)) };
 }
 
-function tell(json: true | undefined, outcome: ResendResult & ResendOutcome, key: string): void {
-  const see = `See: bill-run-emails sends ${key}`;
-  print(json, outcome, `${outcome.text.replaceAll(' KEY', ` ${key}`)}\n${see}`);
-  process.exitCode = exitCodesOf[outcome.result];
+function requested({ workflowId, requestId }: Pick<ResendResult, 'workflowId' | 'requestId'>): string {
+  return `Asked ${workflowId} to email all documents; request ${requestId}.`;
 }
 
 const exitCodesOf: Readonly<Record<ResendOutcome['result'], number>> = {

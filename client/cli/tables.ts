@@ -1,73 +1,88 @@
 /** What the command line prints for people. */
 import type { KnownStatus, StartResult } from '../bill-run-emails.js';
-import { painted } from './colours.js';
+import { painted } from './email-states.js';
 import type { SetupResult } from '../temporal/setup.js';
 import type { SendRecord } from '../../workflows/contract/contract.js';
 
 export function started({ workflowId, runId, result, state }: StartResult): string {
-  const shown = state === undefined ? '' : `; it is ${painted(state)}`;
+  const current = state === null ? '' : `; it is ${painted(state)}`;
   const words: Record<StartResult['result'], string> = {
-    started: `Started ${workflowId} (run ${runId}).`,
-    joined: `Joined ${workflowId}, which is at it already (run ${runId})${shown}.`,
-    alreadyEmailed: `${workflowId} was emailed before (run ${runId}); nothing was started. To email again: resend.`,
-    canceled: `The last run of ${workflowId} was canceled; nothing was started. To start anew: --again.`,
-    terminated: `The last run of ${workflowId} was terminated; nothing was started. To start anew: --again.`,
+    started: `Started ${workflowId} (run id ${runId}).`,
+    joined: `Joined ${workflowId}, which is open already (run id ${runId})${current}.`,
+    alreadyEmailed: `${workflowId} was emailed before (run id ${runId}); nothing was started. To email again: resend.`,
+    stopped: `A person stopped the last job, ${workflowId}; nothing was started. To start anew: --again.`,
   };
   return words[result];
 }
 
-export function status(status: KnownStatus): string {
-  const { state, billRunNumber, billRunStatus, question, held, pendingRequests, ignored, ended } = status;
-  const open = ended === undefined;
-  return lines([
-    ['state', painted(state)],
-    ['over', open ? null : `${endInWords(ended)}; the rest is its last word, and is not waited for any more`],
+export function status(status: KnownStatus & { readonly sendRecords: readonly SendRecord[] }): string {
+  const { state, reason, since, text, billRunNumber, billRunStatus, question, pendingRequests, ignored, ended } =
+    status;
+  const isOpen = ended === undefined;
+  const key = billRunNumber ?? 'KEY';
+  const table = lines([
+    ['state', `${stateInWords(status)}${since === null ? '' : ` since ${since}`}`],
+    ['closed', isOpen ? null : `${endInWords(ended)}; the fields below are its last known state`],
     ['bill run', billRunNumber === null ? 'not seen yet' : `${billRunNumber}, ${billRunStatus ?? ''}`],
-    ['waiting for', open ? status.waitingFor : null],
-    ['until', open ? status.until : null],
-    ['question', question === null ? null : `send ${question.ordinal}, ${question.kind}: ${question.text}`],
+    ['now', text],
+    ['until', isOpen ? status.until : null],
+    ['question', question === null ? null : `send ${question.ordinal}, ${question.kind}`],
+    ['', question === null || question.text === text ? null : question.text],
+    ['safe until', question?.safeUntil ?? null],
     [
       'answer with',
-      question === null || !open
+      question === null || !isOpen
         ? null
-        : `bill-run-emails retry ${billRunNumber ?? 'KEY'}${question.needsSendAnyway ? ' --send-anyway' : ''}`,
+        : `bill-run-emails retry ${key}${question.needsSendAnyway ? ' --send-anyway' : ''}`,
     ],
-    ['held', held && open ? 'yes; release lets attempts go on' : null],
+    ['continue with', isOpen && state === 'Held' ? `bill-run-emails release ${key}` : null],
+    ['look again', isOpen && reason === 'coolDown' ? `bill-run-emails retry ${key}` : null],
     ['pending', pendingRequests.length === 0 ? null : pendingRequests.map(({ requestId }) => requestId).join(', ')],
     [
       'ignored',
       ignored.count === 0 ? null : `${ignored.count} messages; the last: ${ignored.last.at(-1)?.reason ?? ''}`,
     ],
   ]);
+  return `${table}\n\n${sends(status.sendRecords)}`;
 }
 
-/** How Temporal ended a run, such as "terminated 2026-03-02T12:00:00.000Z". */
-export function endInWords({ status, at }: NonNullable<KnownStatus['ended']>): string {
+/** One of many. */
+export function statusLine({ state, reason, text, question, ended }: KnownStatus): string {
+  const current = ended === undefined ? (question?.text ?? text) : endInWords(ended);
+  return `${stateInWords({ state, reason })}, ${current}`;
+}
+
+function stateInWords({ state, reason }: Pick<KnownStatus, 'state' | 'reason'>): string {
+  return `${painted(state)}${reason === null ? '' : ` (${reason})`}`;
+}
+
+/** Temporal's end of a job, such as "terminated 2026-03-02T12:00:00.000Z". */
+function endInWords({ status, at }: NonNullable<KnownStatus['ended']>): string {
   return `${status.toLowerCase().replace('_', ' ')}${at === null ? '' : ` ${at}`}`;
 }
 
 export function sends(records: readonly SendRecord[]): string {
   if (records.length === 0) return 'No send yet.';
-  return records
-    .flatMap((send) => [
-      `send ${send.ordinal}  resend=${send.resend}  ${send.outcome}${send.note === null ? '' : `  (${send.note})`}`,
-      ...send.requests.map(
-        ({ requestId, requestedBy, reason }) =>
-          `  asked     ${requestId}${requestedBy === undefined ? '' : ` by ${requestedBy}`}${reason === undefined ? '' : `: ${reason}`}`,
-      ),
-      ...send.attempts.map(
-        ({ startedAt, verdict, httpStatus, stored, zuoraRequestId, idempotencyKey, reasons }) =>
-          `  attempt   ${startedAt}  ${verdict}${stored ? ' (stored reply)' : ''}  ` +
-          `${httpStatus === null ? 'no answer' : `HTTP ${httpStatus}`}  key ${idempotencyKey}` +
-          (zuoraRequestId === null ? '' : `  Zuora request ${zuoraRequestId}`) +
-          reasons.map(({ code, message }) => `\n            ${code}: ${message}`).join(''),
-      ),
-      ...send.decisions.map(
-        ({ at, decision, requestedBy, reason }) =>
-          `  decision  ${at}  ${decision}${requestedBy === undefined ? '' : ` by ${requestedBy}`}${reason === undefined ? '' : `: ${reason}`}`,
-      ),
-    ])
-    .join('\n');
+  return records.flatMap(linesOfSend).join('\n');
+}
+
+function linesOfSend({ ordinal, resend, outcome, note, requests, attempts, decisions }: SendRecord): string[] {
+  return [
+    `send ${ordinal}  resend=${resend}  ${outcome}${note === null ? '' : `  (${note})`}`,
+    ...requests.map(({ requestId, ...by }) => `  request   ${requestId}${byWhom(by)}`),
+    ...attempts.map(
+      ({ startedAt, verdict, httpStatus, stored, zuoraRequestId, idempotencyKey, reasons }) =>
+        `  attempt   ${startedAt}  ${verdict}${stored ? ' (stored reply)' : ''}  ` +
+        `${httpStatus === null ? 'no answer' : `HTTP ${httpStatus}`}  key ${idempotencyKey}` +
+        (zuoraRequestId === null ? '' : `  Zuora request ${zuoraRequestId}`) +
+        reasons.map(({ code, message }) => `\n            ${code}: ${message}`).join(''),
+    ),
+    ...decisions.map(({ at, decision, ...by }) => `  decision  ${at}  ${decision}${byWhom(by)}`),
+  ];
+}
+
+function byWhom({ requestedBy, reason }: { readonly requestedBy?: string; readonly reason?: string }): string {
+  return `${requestedBy === undefined ? '' : ` by ${requestedBy}`}${reason === undefined ? '' : `: ${reason}`}`;
 }
 
 export function setup({ namespace, namespaceCreated, registered, present }: SetupResult): string {
@@ -81,6 +96,6 @@ export function setup({ namespace, namespaceCreated, registered, present }: Setu
 function lines(rows: readonly (readonly [string, string | null])[]): string {
   return rows
     .filter(([, value]) => value !== null)
-    .map(([name, value]) => `${name.padEnd(12)} ${value ?? ''}`)
+    .map(([name, value]) => `${name.padEnd(13)} ${value ?? ''}`)
     .join('\n');
 }

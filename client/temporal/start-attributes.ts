@@ -4,16 +4,18 @@ import { searchAttributes } from '../../workflows/contract/search-attributes.js'
 import { lacksSearchAttributes } from '../failures/temporal.js';
 
 /**
- * Starts a run with what it would say of itself at first: so it need not, and is found before a worker takes it. Where the namespace
- * does not know these search attributes, which it may not for seconds after they were registered, the run says it by itself.
+ * Sets the initial search attributes at the start, so that the job is listed at once and need not upsert them. Falls back to a
+ * start without them: for some seconds after `setup`, the namespace does not know them yet.
  */
-export async function showing<T>(
-  { billRunKey }: EmailBillRunInput,
-  start: (shown: { typedSearchAttributes?: TypedSearchAttributes }) => Promise<T>,
+export async function withStartAttributes<T>(
+  { billRunKey }: Pick<EmailBillRunInput, 'billRunKey'>,
+  start: (options: { typedSearchAttributes?: TypedSearchAttributes }) => Promise<T>,
 ): Promise<T> {
-  const { billRunNumber, emailState, emailSends } = searchAttributes;
+  const { billRunNumber, emailState, emailReason, emailStateSince, emailSends } = searchAttributes;
   const typedSearchAttributes = new TypedSearchAttributes([
     { key: emailState, value: 'Waiting' },
+    { key: emailReason, value: 'notPosted' },
+    { key: emailStateSince, value: new Date() },
     { key: emailSends, value: 0 },
     ...(isBillRunId(billRunKey) ? [] : [{ key: billRunNumber, value: billRunKey }]),
   ]);

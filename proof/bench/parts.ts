@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { BillRunEmails } from '../../client/index.js';
-import { showing } from '../../client/temporal/start-attributes.js';
+import { withStartAttributes } from '../../client/temporal/start-attributes.js';
 import type { Surroundings } from '../command.js';
 import { projectRoot } from '../../scripts/project-root.js';
 import { startChild, type Child } from '../../scripts/processes.js';
@@ -112,7 +112,7 @@ export function bare({ client }: Parts, name: Exclude<Variant['name'], 'ours'>, 
     name,
     start: (billRunKey) =>
       name === 'listedFloor'
-        ? showing({ billRunKey }, (attributes) => start(billRunKey, attributes))
+        ? withStartAttributes({ billRunKey }, (attributes) => start(billRunKey, attributes))
         : start(billRunKey, {}),
   };
 }

@@ -1,5 +1,6 @@
 /** Evidence from independent sources about what happened to the bill runs: plain data that `check.ts` judges. */
-import type { Audit, AuditEntry, AuditedSend } from '../../client/history/audit.js';
+import type { Audit, AuditedSend } from '../../client/history/audit.js';
+import type { AuditEntry } from '../../client/history/entries.js';
 import type { EmailBillRunInput, JobStatus, SendRecord } from '../../workflows/contract/contract.js';
 import type { ScheduledAttempt } from './history.js';
 

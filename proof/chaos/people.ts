@@ -90,7 +90,7 @@ async function give(
   const handle = emails.client.workflow.getHandle(canonicalWorkflowId(billRun.billRunKey));
   switch (what) {
     case 'resend':
-      await emails.requestResend(billRun, message);
+      await emails.resend(billRun, message);
       return true;
     case 'signal':
       await bounded(emails, () => handle.signal('resend', message));
@@ -108,7 +108,7 @@ async function give(
     case 'hold':
     case 'release':
       // Never with `sendAnyway`, so that no risk is taken.
-      await emails.signal(billRun, what, note);
+      await emails[what](billRun, note);
       return false;
   }
 }
@@ -120,7 +120,7 @@ function bounded<T>(emails: BillRunEmails, ask: () => Promise<T>): Promise<T> {
 
 function isDefinite(error: unknown): boolean {
   if (error instanceof WorkflowUpdateFailedError) return true;
-  if (error instanceof BillRunEmailsError) return error.type === 'NotFound';
+  if (error instanceof BillRunEmailsError) return error.type === 'NotFound' || error.type === 'Ignored';
   return error instanceof Error && error.name === 'WorkflowNotFoundError';
 }
 

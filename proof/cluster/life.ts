@@ -92,7 +92,7 @@ export async function live(
 
   const request = { requestId: 'TICKET-1', requestedBy: 'alice', reason: 'wrong template' };
   await each(numbers, (billRunKey) =>
-    untilFound(`${billRunKey} takes no resend`, () => emails.requestResend({ billRunKey }, request)),
+    untilFound(`${billRunKey} takes no resend`, () => emails.resend({ billRunKey }, request)),
   );
   await each(numbers, (number) => untilSent(emails, number, 2));
   report('An operator asked for a resend of all of them, and every document was emailed again');
@@ -103,7 +103,7 @@ export async function live(
   const listed = (await cli(temporal, {}, 'list', '--state', 'Delivering', '--limit', '0', '--json')).split('\n');
   if (listed.length !== billRuns) faults.push(`list shows ${listed.length} emailed bill runs`);
 
-  await each(numbers, (billRunKey) => emails.signal({ billRunKey }, 'finish', { requestedBy: 'alice' }));
+  await each(numbers, (billRunKey) => emails.finish({ billRunKey }, { requestedBy: 'alice' }));
   await each(numbers, (number) => client.workflow.getHandle(canonicalWorkflowId(number)).result());
   const durationMs = Date.now() - startedAt;
   const replayed = await run(temporal, 'worker/replay.js', {}, '--query', "WorkflowType = 'emailBillRun'");

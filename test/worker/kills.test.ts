@@ -89,7 +89,7 @@ async function emailedOnce({ number, run }: Send): Promise<readonly string[]> {
   const audited = audit.sends.flatMap((send) => send.attempts.map(({ trackId }) => trackId));
   expect(audited).toEqual(attempts.map(({ trackId }) => trackId));
   await replayer.replay(run);
-  await emails.signal({ billRunKey: number }, 'finish');
+  await emails.finish({ billRunKey: number });
   await run.result();
   return attempts.map(({ verdict, stored, reasons: [reason] }) =>
     [...(stored ? ['stored'] : []), verdict, ...(reason === undefined ? [] : [reason.code])].join(' '),
@@ -111,7 +111,7 @@ test.for([
   });
   const beforeCall = await begin(undefined, 'Completed');
   const waiting = await begin(undefined, 'Completed');
-  await emails.signal({ billRunKey: beforeCall.number }, 'hold');
+  await emails.hold({ billRunKey: beforeCall.number });
   await control('PATCH', `/bill-runs/${beforeCall.number}`, { status: 'Posted' });
   await until(
     () => emails.status({ billRunKey: beforeCall.number }),
@@ -129,7 +129,7 @@ test.for([
   );
   // What it writes from here on does not arrive before it is dead, but may arrive then.
   toZuora.stall(FOR_GOOD);
-  await emails.signal({ billRunKey: beforeCall.number }, 'release');
+  await emails.release({ billRunKey: beforeCall.number });
   await underWay(beforeCall);
 
   const successor = await successorOf(lost, graceMs);

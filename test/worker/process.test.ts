@@ -50,7 +50,7 @@ describe('A worker process', () => {
         (sends) => sends.filter(({ outcome }) => outcome === 'accepted').length === count,
       );
     await accepted(1);
-    await emails.requestResend(name, { requestId: 'T-1', requestedBy: 'alice', reason: 'wrong template' });
+    await emails.resend(name, { requestId: 'T-1', requestedBy: 'alice', reason: 'wrong template' });
     await accepted(2);
     const run = emails.client.workflow.getHandle(`email-bill-run/${number}`);
     await sendTooMany(run, 'billRunPosted');
@@ -83,7 +83,7 @@ describe('A worker process', () => {
       ...['started pipeline', 'status', 'attempt', 'attemptEnded', 'attempt', 'attemptEnded'],
       ...['signal alice', 'attempt', 'attemptEnded', 'continued', 'update bob', 'attempt', 'attemptEnded'],
     ]);
-    await emails.signal(name, 'finish');
+    await emails.finish(name);
     await run.result();
     await successor.stop();
     expect(emailsPerDocument(await control<Email[]>('GET', `/mailbox?billRun=${number}`))).toEqual({ min: 3, max: 3 });

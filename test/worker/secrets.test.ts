@@ -169,12 +169,12 @@ test('no secret and no address gets anywhere', { timeout }, async () => {
     for (const format of ['table', 'csv', 'html'] as const) told[`${name}: ${format}`] = formatted(audit, format);
     zuora.leakOf.delete(number);
     // Where nobody knows, and the key is young, a retry is safe.
-    await emails.signal({ billRunKey: number }, 'retry', { sendAnyway: question?.needsSendAnyway === true });
+    await emails.retry({ billRunKey: number }, { sendAnyway: question?.needsSendAnyway === true });
     await until(
       () => emails.status({ billRunKey: number }),
       (status) => status.state === 'Emailed',
     );
-    await emails.signal({ billRunKey: number }, 'finish');
+    await emails.finish({ billRunKey: number });
     await run.result();
     const history = historyToJSON(await run.fetchHistory());
     told[`${name}: history`] = history + decoded(JSON.parse(history));

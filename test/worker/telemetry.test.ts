@@ -80,7 +80,7 @@ test('Metrics count attempts, sends and calls to Zuora, and every name in alerts
       (sends) => sends.filter(({ outcome }) => outcome === 'accepted').length === count,
     );
   await accepted(1);
-  await emails.requestResend({ billRunKey: number }, { requestId: 'T-1' });
+  await emails.resend({ billRunKey: number }, { requestId: 'T-1' });
   await accepted(2);
 
   // A run that fails, an activity that does, one that asks a person, and a workflow task that cannot be done.

@@ -153,12 +153,12 @@ describe('A bill run that is known by its ID', () => {
     const name = { billRunKey: id };
     expect(await rig.emails.status(name)).toMatchObject({ state: 'Emailed', billRunNumber: number });
     expect(await rig.emails.start(name)).toMatchObject({ workflowId: run.workflowId, result: 'joined' });
-    expect(await rig.emails.requestResend(name, { requestId: 'T-1' })).toMatchObject({ workflowId: run.workflowId });
+    expect(await rig.emails.resend(name, { requestId: 'T-1' })).toMatchObject({ workflowId: run.workflowId });
     await until(
       () => rig.mailbox(number),
       (emails) => emails.length === 6,
     );
-    await rig.emails.signal(name, 'finish');
+    await rig.emails.finish(name);
     await rig.result(run);
     expect(await rig.emails.start(name)).toMatchObject({ workflowId: run.workflowId, result: 'alreadyEmailed' });
   });

@@ -24,6 +24,6 @@ async function loaded(wanted: readonly string[], doing = ''): Promise<unknown> {
 test('a pipeline that starts bill runs loads neither the worker nor what speaks to Zuora, until it asks Zuora', async () => {
   const packages = ['@temporalio/client', '@temporalio/worker', 'undici'];
   expect(await loaded(packages)).toEqual(['@temporalio/client']);
-  const preview = `await library.preview({ billRunKey: 'BR-1' }, {}).catch(() => undefined);`;
-  expect(await loaded(packages, preview)).toEqual(['@temporalio/client', 'undici']);
+  const documents = `await library.documents({ billRunKey: 'BR-1' }, {}).catch(() => undefined);`;
+  expect(await loaded(packages, documents)).toEqual(['@temporalio/client', 'undici']);
 });

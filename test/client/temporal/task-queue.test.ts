@@ -40,7 +40,7 @@ describe('A bill run on the task queue of another tenant', () => {
     for (const asked of [
       () => ours.emails.start(name),
       () => ours.emails.start({ ...name, resend: true }, { again: true }),
-      () => ours.emails.requestResend(name),
+      () => ours.emails.resend(name),
     ]) {
       await expect(asked()).rejects.toMatchObject(refused());
     }

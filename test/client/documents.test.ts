@@ -1,10 +1,10 @@
-/** What the dry run says: by rule in the pure part, and on real parts through the command line. */
+/** What `documents` shows: by rule in the pure part, and on real parts through the command line. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { preview, type Preview } from '../../client/index.js';
+import { documents, type BillRunDocuments } from '../../client/index.js';
 import { BillRunEmailsError } from '../../client/failures/errors.js';
-import { previewOf, type Reading } from '../../client/preview.js';
+import { documentsOf, type Reading } from '../../client/documents.js';
 import { projectRoot } from '../../scripts/project-root.js';
 import { SIMULATOR_CREDENTIALS } from '../../simulator/index.js';
 import type { BillingDocument } from '../../zuora/documents.js';
@@ -30,9 +30,11 @@ function reading({ billRun, ...rest }: Partial<Omit<Reading, 'billRun'>> & { bil
   };
 }
 
-const of = (...args: Parameters<typeof reading>): Preview => previewOf(reading(...args), { coolDownMs: 24 * HOUR });
+const of = (...args: Parameters<typeof reading>): BillRunDocuments =>
+  documentsOf(reading(...args), { coolDownMs: 24 * HOUR });
 
-const holds = ({ sends }: Preview): string[][] => sends.map(({ heldBackBy }) => heldBackBy.map(({ kind }) => kind));
+const obstacles = ({ sends }: BillRunDocuments): string[][] =>
+  sends.map(({ keptBackBy }) => keptBackBy.map(({ kind }) => kind));
 
 describe('A document', () => {
   test.each<[string, Partial<BillingDocument>, string, string, string]>([
@@ -43,7 +45,7 @@ describe('A document', () => {
     ['an emailed one of unknown status', { status: null, lastEmailed: 'x' }, 'yes', 'no', 'unknown'],
     ['a credit memo', { kind: 'creditMemo' }, 'unknown', 'unknown', 'yes'],
     ['a canceled credit memo', { kind: 'creditMemo', status: 'Canceled' }, 'unknown', 'no', 'no'],
-  ])('%s is told as what Zuora would do with it', (_what, fields, emailedBefore, first, resend) => {
+  ])('%s shows what Zuora would do with it', (_what, fields, emailedBefore, first, resend) => {
     const { documents, sends } = of({ invoices: { documents: [document(fields)], complete: true } });
     expect(documents).toMatchObject([{ emailedBefore, wouldEmail: { first, resend } }]);
     expect(sends[0].wouldEmail).toEqual({ yes: 0, no: 0, unknown: 0, [first]: 1 });
@@ -59,41 +61,41 @@ describe('A document', () => {
   });
 });
 
-describe('What would hold a send back', () => {
+describe('What would keep a send back', () => {
   test('is nothing, for a bill run that is posted', () => {
-    expect(holds(of())).toEqual([[], []]);
+    expect(obstacles(of())).toEqual([[], []]);
   });
 
   test.each(['Completed', 'Canceled', 'SomethingNew'])('is the status %s, for both sends', (status) => {
-    const previewed = of({ billRun: { status } });
-    expect(holds(previewed)).toEqual([['notPosted'], ['notPosted']]);
-    expect(previewed.sends[0].heldBackBy[0]?.text).toContain(status === 'Completed' ? 'somebody to post' : status);
+    const found = of({ billRun: { status } });
+    expect(obstacles(found)).toEqual([['notPosted'], ['notPosted']]);
+    expect(found.sends[0].keptBackBy[0]?.text).toContain(status === 'Completed' ? 'A person must post' : status);
   });
 
   test('is autoEmail, no documents and the cool-down, for a first send alone, in the order of the workflow', () => {
     const lastEmailSentTime = '2026-03-02T11:00:00Z';
     const empty = { numberOfInvoices: 0, numberOfCreditMemos: 0 };
-    const previewed = of({ billRun: { autoEmail: true, lastEmailSentTime, ...empty } });
-    expect(holds(previewed)).toEqual([['autoEmail', 'noDocuments', 'coolDown'], []]);
-    expect(previewed.sends[0].heldBackBy.map(({ until }) => until)).toEqual([null, null, '2026-03-03T11:00:00.000Z']);
+    const found = of({ billRun: { autoEmail: true, lastEmailSentTime, ...empty } });
+    expect(obstacles(found)).toEqual([['autoEmail', 'noDocuments', 'coolDown'], []]);
+    expect(found.sends[0].keptBackBy.map(({ until }) => until)).toEqual([null, null, '2026-03-03T11:00:00.000Z']);
   });
 
-  test('is not a cool-down that is over, or counts that Zuora does not tell', () => {
+  test('is not a cool-down that is over, or a count that is missing', () => {
     const lastEmailSentTime = '2026-03-01T11:00:00Z';
-    expect(holds(of({ billRun: { lastEmailSentTime, numberOfInvoices: 0 } }))).toEqual([[], []]);
+    expect(obstacles(of({ billRun: { lastEmailSentTime, numberOfInvoices: 0 } }))).toEqual([[], []]);
   });
 });
 
-describe('A preview warns', () => {
+describe('A warning names', () => {
   const two = [document({ number: 'INV1' }), document({ number: 'INV2' })];
 
-  test('of nothing where the counts agree, or where Zuora does not count', () => {
+  test('nothing if the counts agree, or if Zuora does not count', () => {
     const invoices = { documents: two, complete: true };
     expect(of({ invoices, billRun: { numberOfInvoices: 2, numberOfCreditMemos: 0 } }).warnings).toEqual([]);
     expect(of({ invoices })).toMatchObject({ warnings: [], listed: { invoices: { listed: 2, expected: null } } });
   });
 
-  test('of lists that do not match the counts of the bill run, and of lists with more pages than are read', () => {
+  test('lists that do not match the counts of the bill run, and lists with more pages than are read', () => {
     const counts = { numberOfInvoices: 3, numberOfCreditMemos: 1 };
     const other = of({ invoices: { documents: two, complete: true }, billRun: counts });
     expect(other.warnings).toEqual([
@@ -104,13 +106,13 @@ describe('A preview warns', () => {
     expect(long.warnings).toEqual([expect.stringContaining('first 2 of 3 invoices')]);
   });
 
-  test('of credit memos that Zuora does not list, unless the bill run has none', () => {
+  test('credit memos that Zuora does not list, unless the bill run has none', () => {
     const refused = { creditMemos: { refused: 'HTTP 403' } };
     expect(of(refused).warnings).toEqual([expect.stringContaining('HTTP 403')]);
     expect(of({ ...refused, billRun: { numberOfCreditMemos: 0 } }).warnings).toEqual([]);
   });
 
-  test('of invoices over nothing, which Zuora may leave out', () => {
+  test('invoices of amount zero, which Zuora may leave out', () => {
     const invoices = { documents: [document({ amount: 0 }), document({ amount: null })], complete: true };
     expect(of({ invoices }).warnings).toEqual([expect.stringMatching(/^1 of the invoices/)]);
   });
@@ -122,11 +124,11 @@ function environment(url: string): NodeJS.ProcessEnv {
 }
 
 describe('Zuora', () => {
-  test('is asked for documents page by page, and for no more of them than is told', async () => {
+  test('is asked for documents page by page, and for nothing else', async () => {
     const tenant = await openTenant({ emailDelayMs: 0 });
     const billRun = await tenant.addBillRun({ status: 'Posted', invoices: 120, creditMemos: 45 });
     await tenant.addBillRun({ status: 'Posted', invoices: 3, creditMemos: 3 });
-    const before = await preview({ billRunKey: billRun.id }, environment(tenant.url));
+    const before = await documents({ billRunKey: billRun.id }, environment(tenant.url));
     expect(before.documents.map(({ number }) => number)).toEqual(
       billRun.documents.map(({ number }) => number).toSorted((one, other) => rank(one) - rank(other)),
     );
@@ -137,8 +139,8 @@ describe('Zuora', () => {
     expect(before).toMatchObject({ billRunNumber: billRun.number, warnings: [] });
 
     await tenant.email(billRun.number, 'k');
-    const after = await preview({ billRunKey: billRun.number, coolDown: '1 hour' }, environment(tenant.url));
-    expect(holds(after)).toEqual([['coolDown'], []]);
+    const after = await documents({ billRunKey: billRun.number, coolDown: '1 hour' }, environment(tenant.url));
+    expect(obstacles(after)).toEqual([['coolDown'], []]);
     expect(after.sends[0].wouldEmail).toEqual({ yes: 0, no: 120, unknown: 45 });
     expect(await tenant.mailbox(billRun.number)).toHaveLength(165);
     const writes = (await tenant.requests()).filter(({ method }) => method !== 'GET');
@@ -148,30 +150,34 @@ describe('Zuora', () => {
     expect(new Set(writes.map(({ path }) => path)).size).toBe(2);
   });
 
-  test('is read in the entity, which must be told with Multi-entity and only then', async () => {
+  test('is read in the entity, which is required with Multi-entity and refused without', async () => {
     const tenant = await openTenant({ entities: ['e-1', 'e-2'] });
     const { number } = await tenant.addBillRun({ status: 'Posted', entityId: 'e-2' });
     const multiEntity = { ...environment(tenant.url), ZUORA_MULTI_ENTITY: 'true' };
-    const { documents } = await preview({ billRunKey: number, entityId: 'e-2' }, multiEntity);
-    expect(documents).toHaveLength(4);
-    expect(await typeOf(preview({ billRunKey: number, entityId: 'e-1' }, multiEntity))).toBe('NotFound');
-    expect(await typeOf(preview({ billRunKey: number }, multiEntity))).toBe('InvalidInput');
-    expect(await typeOf(preview({ billRunKey: number, entityId: 'e-1' }, environment(tenant.url)))).toBe(
+    const { documents: listed } = await documents({ billRunKey: number, entityId: 'e-2' }, multiEntity);
+    expect(listed).toHaveLength(4);
+    expect(await typeOf(documents({ billRunKey: number, entityId: 'e-1' }, multiEntity))).toBe('NotFound');
+    expect(await typeOf(documents({ billRunKey: number }, multiEntity))).toBe('InvalidInput');
+    expect(await typeOf(documents({ billRunKey: number, entityId: 'e-1' }, environment(tenant.url)))).toBe(
       'InvalidInput',
     );
   });
 
-  test('may refuse to list credit memos, and the invoices are shown all the same', async () => {
+  test('may refuse to list credit memos; the invoices are shown', async () => {
     const tenant = await openTenant();
     const { number } = await tenant.addBillRun({ status: 'Posted' });
     await tenant.addFault({ method: 'GET', path: '/v1/credit-memos', fault: 'respond', when: 'before', status: 403 });
-    const { documents, warnings, listed } = await preview({ billRunKey: number }, environment(tenant.url));
-    expect(documents.map(({ kind }) => kind)).toEqual(['invoice', 'invoice', 'invoice']);
+    const {
+      documents: shownDocuments,
+      warnings,
+      listed,
+    } = await documents({ billRunKey: number }, environment(tenant.url));
+    expect(shownDocuments.map(({ kind }) => kind)).toEqual(['invoice', 'invoice', 'invoice']);
     expect(warnings).toEqual([expect.stringContaining('403')]);
     expect(listed.creditMemos).toEqual({ listed: 0, expected: 1, complete: false });
   });
 
-  test('may go on naming pages for ever: a hundred are read', async () => {
+  test('may name next pages without end: a hundred are read', async () => {
     const invoices = json(200, { data: [{ invoiceNumber: 'INV1', status: 'Posted' }], nextPage: 'again' });
     const record = json(200, { id: 'i', billingRunNumber: 'BR-1', status: 'Posted' });
     const { baseUrl } = await openLoopbackZuora({
@@ -189,17 +195,17 @@ describe('Zuora', () => {
         answers(response, arrived);
       },
     });
-    const { warnings, listed } = await preview({ billRunKey: 'BR-1' }, environment(baseUrl.href));
+    const { warnings, listed } = await documents({ billRunKey: 'BR-1' }, environment(baseUrl.href));
     expect(listed).toMatchObject({ invoices: { listed: 100 }, creditMemos: { listed: 100 } });
     expect(warnings).toHaveLength(2);
   });
 
-  test('may be down, or answer nonsense: told apart from a bill run that is not there', async () => {
+  test('may be down, or answer nonsense: both differ from an unknown bill run', async () => {
     const away = environment('http://127.0.0.1:1');
-    expect(await typeOf(preview({ billRunKey: 'BR-1' }, away))).toBe('ZuoraUnavailable');
+    expect(await typeOf(documents({ billRunKey: 'BR-1' }, away))).toBe('ZuoraUnavailable');
     const record = json(200, { id: 'i', billingRunNumber: 'BR-1', status: 'Posted' });
     const { baseUrl } = await openLoopbackZuora({ call: inTurn(record, json(200, { success: true })) });
-    expect(await typeOf(preview({ billRunKey: 'BR-1' }, environment(baseUrl.href)))).toBe('ZuoraUnavailable');
+    expect(await typeOf(documents({ billRunKey: 'BR-1' }, environment(baseUrl.href)))).toBe('ZuoraUnavailable');
   });
 });
 
@@ -212,23 +218,26 @@ async function typeOf(call: Promise<unknown>): Promise<unknown> {
   return error instanceof BillRunEmailsError ? error.type : error;
 }
 
-describe('bill-run-emails preview', () => {
+describe('bill-run-emails documents', () => {
   function cli(tenant: Pick<TenantUnderTest, 'url'>, args: string[], env: NodeJS.ProcessEnv = {}) {
     return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
       const options = { env: { PATH: process.env['PATH'], ...environment(tenant.url), ...env } };
-      const command = [join(projectRoot, 'dist', 'client', 'cli', 'main.js'), 'preview', ...args];
+      const command = [join(projectRoot, 'dist', 'client', 'cli', 'main.js'), 'documents', ...args];
       execFile(process.execPath, command, options, (error, stdout, stderr) => {
         resolve({ code: error?.code ?? 0, stdout, stderr });
       });
     });
   }
 
-  test('prints a table or one JSON object, without Temporal, and nothing about customers', async () => {
+  test('prints a table or one JSON line, without Temporal, and nothing about customers', async () => {
     const tenant = await openTenant();
     const { number } = await tenant.addBillRun({ status: 'Posted', invoices: 1, creditMemos: 1 });
     const printed = await cli(tenant, [number, '--json']);
     expect(printed).toMatchObject({ code: 0, stderr: '' });
-    expect(JSON.parse(printed.stdout)).toMatchObject({ billRunNumber: number, documents: [{}, {}] });
+    expect(JSON.parse(printed.stdout)).toMatchObject({
+      ...{ billRunKey: number, workflowId: `email-bill-run/${number}`, ok: true },
+      ...{ billRunNumber: number, documents: [{}, {}] },
+    });
     expect(printed.stdout).not.toMatch(/account|contact|@/i);
 
     const { stdout } = await cli(tenant, [number]);

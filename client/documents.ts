@@ -1,8 +1,13 @@
-/** A dry run: what would be emailed now, and what would hold it back. It reads Zuora, changes nothing, and needs no Temporal. */
+/**
+ * What Zuora shows per document, what a send would email now, and what would keep it back. It only reads Zuora, and needs no
+ * Temporal.
+ */
+import { canonicalWorkflowId } from '../workflows/contract/contract.js';
 import { checkInput, type Settings } from '../workflows/contract/validation.js';
-import { hasNoDocuments, obstaclesIn, type Look } from '../workflows/rules/send-step.js';
+import { hasNoDocuments, obstaclesIn, type Look, type Obstacle } from '../workflows/rules/send-step.js';
 import { waitingFor, willNotPost } from '../workflows/rules/waiting.js';
-import * as words from '../workflows/rules/text.js';
+import { sentence } from '../workflows/rules/status.js';
+import { iso, time } from '../workflows/rules/text.js';
 import { createZuora, ZuoraFailure, type Scope, type Zuora } from '../zuora/client.js';
 import { zuoraConfiguration } from '../zuora/configuration.js';
 import { namesOf, type BillingDocument, type DocumentKind, type DocumentList } from '../zuora/documents.js';
@@ -10,56 +15,58 @@ import { keepable } from '../zuora/words.js';
 import { BillRunEmailsError, valid } from './failures/errors.js';
 import { zuoraTroubleIn } from './failures/zuora.js';
 
-export interface PreviewInput {
+export interface DocumentsInput {
   /** ID or number. */
   readonly billRunKey: string;
   /** Required where the tenant has Zuora Multi-entity, and refused elsewhere. */
-  readonly entityId?: string;
-  readonly orgIds?: readonly string[];
-  /** As `coolDown` of a start: how long after Zuora's last emails a first send waits. Default: 24 hours. */
-  readonly coolDown?: string;
+  readonly entityId?: string | undefined;
+  readonly orgIds?: readonly string[] | undefined;
+  /** As in the input of a job: how long a first send waits after Zuora's last emails. Default: 24 hours. */
+  readonly coolDown?: string | undefined;
 }
 
-export interface Preview {
+export interface BillRunDocuments {
+  /** The workflow id of the bill run's job, which may not exist. */
+  readonly workflowId: string;
   readonly billRunNumber: string;
   readonly billRunId: string;
   readonly billRunStatus: string;
-  /** When Zuora was looked at; ISO 8601, by this machine's clock. */
+  /** When Zuora was read; ISO 8601, by this machine's clock. */
   readonly at: string;
-  /** The first send (`resend=false`), and an escalation (`resend=true`). */
-  readonly sends: readonly [PreviewedSend, PreviewedSend];
+  /** A first send (`resend=false`), and a resend (`resend=true`). */
+  readonly sends: readonly [PossibleSend, PossibleSend];
   /** Invoices, then credit memos, each by number. */
-  readonly documents: readonly PreviewedDocument[];
+  readonly documents: readonly ListedDocument[];
   readonly listed: Readonly<Record<'invoices' | 'creditMemos', Listed>>;
-  /** In words, what may make the preview wrong. */
+  /** What may make this wrong, one sentence each. */
   readonly warnings: readonly string[];
 }
 
-export interface PreviewedSend {
+export interface PossibleSend {
   readonly resend: boolean;
-  /** Why it would not begin now; the first one counts first. Empty where an attempt would be made at once. */
-  readonly heldBackBy: readonly HeldBack[];
-  /** How many of the documents a call made now would email. */
+  /** Why it would not begin now; the first one counts. Empty if an attempt would be made at once. */
+  readonly keptBackBy: readonly KeptBack[];
+  /** How many of the documents a call would email now. */
   readonly wouldEmail: Readonly<Record<Answer, number>>;
 }
 
-export interface HeldBack {
+export interface KeptBack {
   readonly kind: 'notPosted' | 'autoEmail' | 'noDocuments' | 'coolDown';
   readonly text: string;
-  /** When it ends by itself, as ISO 8601; null where it does not. */
+  /** When it ends by itself, as ISO 8601; null if it does not. */
   readonly until: string | null;
 }
 
 export type Answer = 'yes' | 'no' | 'unknown';
 
-export interface PreviewedDocument extends BillingDocument {
-  /** By what Zuora shows: nothing at all for credit memos, and for invoices nothing of emails that have not left yet. */
+export interface ListedDocument extends BillingDocument {
+  /** As far as Zuora shows it: never for credit memos, and for invoices only emails that have left. */
   readonly emailedBefore: Answer;
-  /** Whether a call made now would email it, with `resend=false` (`first`) and with `resend=true` (`resend`). */
+  /** Whether a call would email it now, with `resend=false` (`first`) and with `resend=true` (`resend`). */
   readonly wouldEmail: { readonly first: Answer; readonly resend: Answer };
 }
 
-/** How many documents of a kind were listed, and how many the bill run itself says it has; null where it does not say. */
+/** How many documents of a kind Zuora lists, and how many the bill run counts; null if it does not count them. */
 interface Listed {
   readonly listed: number;
   readonly expected: number | null;
@@ -69,7 +76,7 @@ interface Listed {
 /** What Zuora says about a bill run now. */
 export interface Reading extends Look {
   readonly invoices: DocumentList;
-  /** In words, why Zuora does not list credit memos, where it does not. */
+  /** `refused` says why Zuora does not list credit memos. */
   readonly creditMemos: DocumentList | { readonly refused: string };
 }
 
@@ -77,15 +84,18 @@ export interface Reading extends Look {
  * @param env holds the `ZUORA_*` variables
  * @throws {@link BillRunEmailsError} `InvalidInput`, `NotFound` or `ZuoraUnavailable`; {@link ConfigurationError}
  */
-export async function preview(input: PreviewInput, env: NodeJS.ProcessEnv = process.env): Promise<Preview> {
+export async function documents(
+  input: DocumentsInput,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<BillRunDocuments> {
   const settings = valid(checkInput(input));
   const { zuora: zuoraSettings, multiEntity } = zuoraConfiguration(env);
   checkEntity(settings, multiEntity);
   const zuora = createZuora(zuoraSettings);
   try {
-    return previewOf(await readingOf(zuora, settings), settings);
+    return documentsOf(await readingOf(zuora, settings), settings);
   } catch (error) {
-    throw inWords(error);
+    throw zuoraFailure(error);
   } finally {
     await zuora.close();
   }
@@ -110,7 +120,7 @@ async function readingOf(zuora: Zuora, { billRunKey, entityId, orgIds }: Setting
   return { billRun, at, invoices, creditMemos };
 }
 
-/** Zuora lists credit memos only for tenants with Invoice Settlement; the others are to see their invoices. */
+/** Zuora lists credit memos only for tenants with Invoice Settlement. The others still see their invoices. */
 async function creditMemosOf(zuora: Zuora, number: string, scope: Scope): Promise<Reading['creditMemos']> {
   try {
     return await zuora.listDocuments('creditMemo', number, scope);
@@ -122,49 +132,41 @@ async function creditMemosOf(zuora: Zuora, number: string, scope: Scope): Promis
   }
 }
 
-function inWords(error: unknown): unknown {
+function zuoraFailure(error: unknown): unknown {
   const trouble = zuoraTroubleIn(error);
   if (trouble === undefined) return error;
   const type = trouble.kind === 'notFound' ? 'NotFound' : 'ZuoraUnavailable';
   return new BillRunEmailsError(type, `${trouble.text.replace(/\.$/, '')}. ${trouble.todo}.`, { cause: error });
 }
 
-/** Pure: what a send begun now would come to, by the rules that `emailBillRun` itself goes by. */
-export function previewOf(reading: Reading, settings: Pick<Settings, 'coolDownMs'>): Preview {
+/** Pure, by the rules of `emailBillRun` itself. */
+export function documentsOf(
+  reading: Reading,
+  { entityId, coolDownMs }: Pick<Settings, 'coolDownMs' | 'entityId'>,
+): BillRunDocuments {
   const { billRun, at, invoices, creditMemos } = reading;
   const memos = 'refused' in creditMemos ? { documents: [], complete: false } : creditMemos;
-  const posted = billRun.status === 'Posted';
-  const documents = [...invoices.documents, ...memos.documents.toSorted(byNumber)].map((document) =>
-    previewed(document, posted),
-  );
-  const notPosted = posted ? [] : [heldUntilPosted(reading)];
-  const first = obstaclesIn(reading, settings, at).map(({ kind, ...rest }): HeldBack => {
-    const until = 'until' in rest ? rest.until : null;
-    return { kind, text: textOf(kind, reading, until), until: until === null ? null : new Date(until).toISOString() };
-  });
+  const isPosted = billRun.status === 'Posted';
+  const listed = [...invoices.documents, ...memos.documents.toSorted(byNumber)].map((each) => listedOf(each, isPosted));
+  const notPosted = isPosted ? [] : [keptBackUntilPosted(reading)];
+  const obstacles = obstaclesIn(reading, { coolDownMs }, at).map((obstacle) => keptBackBy(obstacle, reading));
+  const emailed = (send: 'first' | 'resend') => counted(listed.map(({ wouldEmail }) => wouldEmail[send]));
   return {
+    workflowId: canonicalWorkflowId(billRun.number, entityId),
     billRunNumber: billRun.number,
     billRunId: billRun.id,
     billRunStatus: keepable(billRun.status),
-    at: new Date(at).toISOString(),
+    at: iso(at),
     sends: [
-      {
-        resend: false,
-        heldBackBy: [...notPosted, ...first],
-        wouldEmail: counted(documents.map(({ wouldEmail }) => wouldEmail.first)),
-      },
-      {
-        resend: true,
-        heldBackBy: notPosted,
-        wouldEmail: counted(documents.map(({ wouldEmail }) => wouldEmail.resend)),
-      },
+      { resend: false, keptBackBy: [...notPosted, ...obstacles], wouldEmail: emailed('first') },
+      { resend: true, keptBackBy: notPosted, wouldEmail: emailed('resend') },
     ],
-    documents,
+    documents: listed,
     listed: {
-      invoices: listedOf(invoices, billRun.numberOfInvoices),
-      creditMemos: listedOf(memos, billRun.numberOfCreditMemos),
+      invoices: countsOf(invoices, billRun.numberOfInvoices),
+      creditMemos: countsOf(memos, billRun.numberOfCreditMemos),
     },
-    warnings: warningsOf(reading, documents),
+    warnings: warningsOf(reading, listed),
   };
 }
 
@@ -172,8 +174,8 @@ function byNumber(one: BillingDocument, other: BillingDocument): number {
   return one.number < other.number ? -1 : one.number > other.number ? 1 : 0;
 }
 
-function previewed(document: BillingDocument, billRunPosted: boolean): PreviewedDocument {
-  // Zuora emails only what is posted.
+function listedOf(document: BillingDocument, billRunPosted: boolean): ListedDocument {
+  // Zuora emails only posted documents.
   const posted = document.status === null ? 'unknown' : answer(document.status === 'Posted');
   const sendable = both(answer(billRunPosted), posted);
   const emailedBefore = document.kind === 'creditMemo' ? 'unknown' : answer(document.lastEmailed !== null);
@@ -201,37 +203,47 @@ function counted(answers: readonly Answer[]): Record<Answer, number> {
   return counts;
 }
 
-function heldUntilPosted({ billRun }: Reading): HeldBack {
+function keptBackUntilPosted({ billRun }: Reading): KeptBack {
   const status = keepable(billRun.status);
   const text = willNotPost(billRun.status)
-    ? `The bill run ended as ${status}. It will not post, and a run started now fails as NotPosted.`
-    : `Nothing is emailed before the bill run is posted. A run waits for ` +
-      `${waitingFor(status, { postingFailed: false, empty: hasNoDocuments(billRun) })}.`;
+    ? `The bill run ended as ${status}. It will not post, and a job started now fails as NotPosted.`
+    : `Nothing is emailed before the bill run is posted. ` +
+      sentence(waitingFor(status, { postingFailed: false, empty: hasNoDocuments(billRun) }));
   return { kind: 'notPosted', text, until: null };
 }
 
-function textOf(kind: Exclude<HeldBack['kind'], 'notPosted'>, { billRun }: Reading, until: number | null): string {
-  const override = 'retry --send-anyway overrides that.';
+function keptBackBy(obstacle: Obstacle, { billRun }: Reading): KeptBack {
+  const { kind } = obstacle;
   switch (kind) {
     case 'autoEmail':
-      return `Zuora emails the documents by itself (autoEmail is on), so a first send is skipped; ${override}`;
+      return {
+        kind,
+        text: 'Zuora emails the documents by itself (autoEmail is on), so a first send waits for: retry --send-anyway.',
+        until: null,
+      };
     case 'noDocuments':
-      return `The bill run has no invoices and no credit memos, so a first send is skipped; ${override}`;
-    case 'coolDown':
-      return (
+      return {
+        kind,
+        text: 'The bill run has no invoices and no credit memos, so a job closes as Skipped.',
+        until: null,
+      };
+    case 'coolDown': {
+      const { until } = obstacle;
+      const text =
         `Zuora sent emails for this bill run at ${keepable(billRun.lastEmailSentTime ?? '')}, so a first send waits ` +
-        `until ${words.time(until ?? NaN)}; ${override}`
-      );
+        `until ${time(until)}; retry --send-anyway ends the wait.`;
+      return { kind, text, until: iso(until) };
+    }
   }
 }
 
-function listedOf({ documents, complete }: DocumentList, expected: number | undefined): Listed {
+function countsOf({ documents, complete }: DocumentList, expected: number | undefined): Listed {
   return { listed: documents.length, expected: expected ?? null, complete };
 }
 
 function warningsOf(
   { billRun, invoices, creditMemos }: Reading,
-  documents: readonly PreviewedDocument[],
+  documents: readonly ListedDocument[],
 ): readonly string[] {
   const { numberOfInvoices, numberOfCreditMemos } = billRun;
   const warnings = [...mismatch('invoice', invoices, numberOfInvoices)];
@@ -241,13 +253,13 @@ function warningsOf(
       `Zuora does not list credit memos here, so none are shown, and a send may email some: ${creditMemos.refused}`,
     );
   }
-  const overNothing = documents.filter(
+  const zeroInvoices = documents.filter(
     ({ kind, amount, wouldEmail }) => kind === 'invoice' && Number(amount ?? 1) === 0 && wouldEmail.resend !== 'no',
   ).length;
-  if (overNothing > 0) {
+  if (zeroInvoices > 0) {
     warnings.push(
-      `${overNothing} of the invoices are over nothing: if the bill run says noEmailForZeroAmountInvoice, Zuora may ` +
-        `leave them out.`,
+      `${zeroInvoices} of the invoices have an amount of zero: Zuora leaves them out if the bill run has ` +
+        `noEmailForZeroAmountInvoice.`,
     );
   }
   return warnings;
@@ -257,12 +269,12 @@ function mismatch(kind: DocumentKind, { documents, complete }: DocumentList, exp
   const listed = documents.length;
   if (!complete) {
     const all = expected === undefined ? '' : ` of ${expected}`;
-    return [`Only the first ${listed}${all} ${namesOf[kind]} are listed; a send is about all of them.`];
+    return [`Only the first ${listed}${all} ${namesOf[kind]} are listed; a send emails all of them.`];
   }
   return expected === undefined || expected === listed
     ? []
     : [
         `Zuora lists ${listed} ${namesOf[kind]}, but counts ${expected} in the bill run: some may have been deleted or ` +
-          `moved since, or these credentials do not see all.`,
+          `moved since, or these credentials cannot see all.`,
       ];
 }

@@ -1,11 +1,18 @@
-/** What `preview` prints for people. */
+/** What `documents` prints for people. */
 import { columns } from './columns.js';
-import type { Preview, PreviewedDocument, PreviewedSend } from '../preview.js';
+import type { BillRunDocuments, ListedDocument, PossibleSend } from '../documents.js';
 
-export function previewTable({ billRunNumber, billRunStatus, at, sends, documents, warnings }: Preview): string {
+export function documentsTable({
+  billRunNumber,
+  billRunStatus,
+  at,
+  sends,
+  documents,
+  warnings,
+}: BillRunDocuments): string {
   const head = [
     ['bill run', `${billRunNumber}, ${billRunStatus}`],
-    ['looked at', at],
+    ['read at', at],
     ...sends.flatMap(rowsOfSend),
     ...warnings.map((warning) => ['warning', warning]),
   ];
@@ -16,21 +23,21 @@ export function previewTable({ billRunNumber, billRunStatus, at, sends, document
   return `${columns(head)}\n\n${documents.length === 0 ? 'No documents.' : columns(table)}\nNothing was changed.`;
 }
 
-function rowsOfSend({ resend, heldBackBy, wouldEmail: { yes, no, unknown } }: PreviewedSend): string[][] {
+function rowsOfSend({ resend, keptBackBy, wouldEmail: { yes, no, unknown } }: PossibleSend): string[][] {
   const counts = [
     `${yes} of ${yes + no + unknown} documents would be emailed`,
-    ...(unknown === 0 ? [] : [`for ${unknown} Zuora does not tell`]),
+    ...(unknown === 0 ? [] : [`for ${unknown} Zuora does not show it`]),
   ].join('; ');
   const name = `resend=${resend}`;
-  if (heldBackBy.length === 0) return [[name, `would be sent now: ${counts}`]];
-  const posted = heldBackBy.every(({ kind }) => kind !== 'notPosted');
+  if (keptBackBy.length === 0) return [[name, `would be sent now: ${counts}`]];
+  const isPosted = keptBackBy.every(({ kind }) => kind !== 'notPosted');
   return [
-    [name, posted ? `would not be sent now; if it were: ${counts}` : 'would not be sent now'],
-    ...heldBackBy.map(({ text }) => ['', text]),
+    [name, isPosted ? `would not be sent now; if it were: ${counts}` : 'would not be sent now'],
+    ...keptBackBy.map(({ text }) => ['', text]),
   ];
 }
 
-function rowOf({ number, kind, status, amount, currency, lastEmailed, emailedBefore, wouldEmail }: PreviewedDocument) {
+function rowOf({ number, kind, status, amount, currency, lastEmailed, emailedBefore, wouldEmail }: ListedDocument) {
   return [
     number,
     kind === 'invoice' ? 'invoice' : 'credit memo',

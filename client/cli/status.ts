@@ -1,0 +1,38 @@
+import type { Command } from 'commander';
+import type { SendRecord } from '../../workflows/contract/contract.js';
+import type { BillRunEmails, BillRunName, KnownStatus } from '../bill-run-emails.js';
+import { answerEach, billRunsNamed, onBillRuns, type BillRunsOptions } from './bill-runs.js';
+import { answer, connected, examples, type CommonOptions } from './command.js';
+import { exitCodeOfState } from './email-states.js';
+import * as tables from './tables.js';
+
+export function addStatus(program: Command): void {
+  onBillRuns(program, 'status', 'what the jobs of bill runs do, what they wait for, what they ask, and their sends')
+    .addHelpText(
+      'after',
+      examples('status BR-00000001', 'status BR-00000001 --json', 'status BR-00000001 BR-00000002', 'status --file -'),
+    )
+    .action(async (args: readonly string[], { json, entity: entityId, file }: CommonOptions & BillRunsOptions) => {
+      const keys = await billRunsNamed(args, { file });
+      const [only] = args;
+      const exitCode = ({ state, ended }: StatusAndSends): number => exitCodeOfState(state, ended !== undefined);
+      if (keys.length === 1 && only !== undefined) {
+        const ask = () => connected((emails) => statusAndSends(emails, { billRunKey: only, entityId }));
+        await answer({ billRunKey: only, json }, ask, { inWords: tables.status, exitCode });
+        return;
+      }
+      await connected((emails) =>
+        answerEach(keys, (billRunKey) => statusAndSends(emails, { billRunKey, entityId }), {
+          ...{ json, nameOf: (key) => key, done: 'asked' },
+          ...{ inWords: tables.statusLine, exitCode },
+        }),
+      );
+    });
+}
+
+type StatusAndSends = KnownStatus & { readonly sendRecords: readonly SendRecord[] };
+
+async function statusAndSends(emails: BillRunEmails, name: BillRunName): Promise<StatusAndSends> {
+  const status = await emails.status(name);
+  return { ...status, sendRecords: await emails.sends(status) };
+}

@@ -1,0 +1,255 @@
+/** The events of one history that an auditor needs, in words. */
+import type { LoadedDataConverter } from '@temporalio/common';
+import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import { ConfigurationError } from '../../environment/environment.js';
+import type { HandedOver } from '../../workflows/contract/activities.js';
+import { isAttempt, isReceipt } from './attempts.js';
+import { firstOf, timeOf, type HistoryEvent, type RunHistory } from './history.js';
+
+/** One thing that happened, as Temporal recorded it. */
+export interface AuditEntry {
+  readonly at: string;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly eventId: number;
+  /**
+   * - `started`, `continued`, `reset`, `closed`: beginning and end of a Temporal run.
+   * - `signal`, `update`, `cancelRequested`: messages of people and pipelines.
+   * - `status`: the status of the bill run in Zuora. `state`: the `EmailState` of the job, with its `EmailReason`.
+   * - `attempt`, `attemptEnded`: a call to email the documents, and its outcome.
+   * - `handover`: requests that went to the canonical job of the bill run.
+   */
+  readonly event:
+    | 'started'
+    | 'signal'
+    | 'update'
+    | 'cancelRequested'
+    | 'status'
+    | 'state'
+    | 'attempt'
+    | 'attemptEnded'
+    | 'handover'
+    | 'reset'
+    | 'continued'
+    | 'closed';
+  /** The identity that Temporal recorded with the event; null if there is none, as for signals from Temporal UI without login. */
+  readonly identity: string | null;
+  /** The sender's own claim, in the message. */
+  readonly requestedBy: string | null;
+  readonly text: string;
+}
+
+type Description = Pick<AuditEntry, 'event' | 'text'> & {
+  readonly identity?: string | null | undefined;
+  readonly requestedBy?: string | undefined;
+};
+
+/** @param runIds the runs of the audit: events that a reset copied from one of them are left to its own history */
+export async function entriesOf(
+  { workflowId, runId, events }: RunHistory,
+  runIds: readonly string[],
+  converter: LoadedDataConverter,
+): Promise<AuditEntry[]> {
+  const reset = resetIn(events);
+  const copied = reset !== undefined && runIds.includes(reset.baseRunId) ? reset.eventId - 1 : 0;
+  const reader = new Reader(events, converter);
+  const entries: AuditEntry[] = [];
+  for (const event of events) {
+    const descriptions = [await reader.describe(event), await reader.stateIn(event)];
+    const eventId = Number(event.eventId);
+    if (eventId <= copied) continue;
+    const at = new Date(timeOf(event)).toISOString();
+    for (const description of descriptions) {
+      if (description === undefined) continue;
+      const { event: kind, identity = null, requestedBy = null, text } = description;
+      entries.push({
+        ...{ at, workflowId, runId, eventId, event: kind },
+        ...{ identity: identity === '' ? null : identity, requestedBy, text },
+      });
+    }
+  }
+  return entries;
+}
+
+/** The last event that a reset copied from another run, and that run. */
+export function resetIn(events: readonly HistoryEvent[]): { eventId: number; baseRunId: string } | undefined {
+  const event = events.findLast(({ workflowTaskFailedEventAttributes: failed }) => Boolean(failed?.baseRunId));
+  const baseRunId = event?.workflowTaskFailedEventAttributes?.baseRunId;
+  return event === undefined || baseRunId == null ? undefined : { eventId: Number(event.eventId), baseRunId };
+}
+
+class Reader {
+  readonly #converter: LoadedDataConverter;
+  /** The activities of the history, by the id of the event that scheduled them. */
+  readonly #scheduled: ReadonlyMap<string, HistoryEvent['activityTaskScheduledEventAttributes']>;
+  #state = '';
+  #reason = '';
+
+  constructor(events: readonly HistoryEvent[], converter: LoadedDataConverter) {
+    this.#converter = converter;
+    this.#scheduled = new Map(
+      events.map((event) => [String(event.eventId), event.activityTaskScheduledEventAttributes]),
+    );
+  }
+
+  async describe(event: HistoryEvent): Promise<Description | undefined> {
+    const started = event.workflowExecutionStartedEventAttributes;
+    if (started) {
+      const { identity, input, continuedExecutionRunId: before } = started;
+      if (before) return { event: 'continued', text: `continues run ${before}` };
+      const argument = await this.#foreign(input?.payloads);
+      return { event: 'started', identity, ...claimIn(argument), text: `started with ${json(argument)}` };
+    }
+    const signal = event.workflowExecutionSignaledEventAttributes;
+    if (signal) return this.#message('signal', signal.signalName, signal.identity, signal.input?.payloads);
+    const update = event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest;
+    if (update) {
+      return this.#message('update', update.input?.name, update.meta?.identity, update.input?.args?.payloads);
+    }
+    const cancel = event.workflowExecutionCancelRequestedEventAttributes;
+    if (cancel) return { event: 'cancelRequested', identity: cancel.identity, text: 'cancellation requested' };
+    return (await this.#activity(event)) ?? this.#end(event);
+  }
+
+  /** The state after an event that changes it. A start by our library brings the first one. */
+  async stateIn(event: HistoryEvent): Promise<Description | undefined> {
+    const { searchAttributes } =
+      event.upsertWorkflowSearchAttributesEventAttributes ?? event.workflowExecutionStartedEventAttributes ?? {};
+    const { EmailState: state, EmailReason: reason } = searchAttributes?.indexedFields ?? {};
+    if (state) this.#state = plain(await this.#foreign([state]));
+    if (reason) this.#reason = plain(await this.#foreign([reason]));
+    // A run that continues another one was in this state before.
+    if (event.workflowExecutionStartedEventAttributes?.continuedExecutionRunId) return undefined;
+    if (!state && !reason) return undefined;
+    return { event: 'state', text: `${this.#state}${this.#reason === '' ? '' : ` (${this.#reason})`}` };
+  }
+
+  async #message(
+    event: 'signal' | 'update',
+    name: string | null | undefined,
+    identity: string | null | undefined,
+    payloads: Payloads,
+  ): Promise<Description> {
+    const argument = await this.#foreign(payloads);
+    const text = `${event} ${name ?? ''}${argument === undefined ? '' : ` with ${json(argument)}`}`;
+    return { event, identity, ...claimIn(argument), text };
+  }
+
+  async #activity(event: HistoryEvent): Promise<Description | undefined> {
+    const attempt = event.activityTaskScheduledEventAttributes;
+    if (attempt) {
+      if (attempt.activityType?.name !== 'emailBillRunDocuments') return undefined;
+      const input = await this.#own(attempt.input?.payloads);
+      const what = isAttempt(input) ? `resend=${input.resend}, key ${input.idempotencyKey}` : `with ${json(input)}`;
+      return { event: 'attempt', text: `attempt to email, ${what}` };
+    }
+    const completed = event.activityTaskCompletedEventAttributes;
+    const lost = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
+    const scheduled = this.#scheduled.get(String((completed ?? lost)?.scheduledEventId));
+    switch (scheduled?.activityType?.name) {
+      case 'watchBillRun': {
+        if (!completed) return undefined;
+        const billRun = (await this.#own(completed.result?.payloads)) as { number?: string; status?: string };
+        return { event: 'status', text: `bill run ${billRun.number ?? '?'} is ${billRun.status ?? '?'}` };
+      }
+      case 'handOver': {
+        if (!completed) return undefined;
+        const handedOver = await this.#own(completed.result?.payloads);
+        const requests = Array.isArray(handedOver)
+          ? (handedOver as readonly HandedOver[]).map(({ requestId, result }) => `request ${requestId}: ${result}`)
+          : [json(handedOver)];
+        return { event: 'handover', text: `handed over to the bill run's own workflow: ${requests.join('; ')}` };
+      }
+      case 'emailBillRunDocuments': {
+        if (!completed) {
+          const why = await this.#reasonOf(lost?.failure, 'cause');
+          return { event: 'attemptEnded', text: `attempt ended without a receipt: ${why}` };
+        }
+        const input = await this.#own(scheduled.input?.payloads);
+        const receipt = await this.#own(completed.result?.payloads);
+        const text = outcomeIn(receipt, isAttempt(input) ? input.trackId : null);
+        return { event: 'attemptEnded', identity: completed.identity, text };
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  async #end(event: HistoryEvent): Promise<Description | undefined> {
+    const reset = event.workflowTaskFailedEventAttributes;
+    if (reset?.baseRunId) {
+      const { identity, baseRunId, failure } = reset;
+      return { event: 'reset', identity, text: `reset of run ${baseRunId}: ${failure?.message ?? ''}` };
+    }
+    const failed = event.workflowExecutionFailedEventAttributes;
+    if (failed) return { event: 'closed', text: `failed: ${await this.#reasonOf(failed.failure)}` };
+    const terminated = event.workflowExecutionTerminatedEventAttributes;
+    if (terminated) {
+      const text = `terminated${terminated.reason ? `: ${terminated.reason}` : ''}`;
+      return { event: 'closed', identity: terminated.identity, text };
+    }
+    if (event.workflowExecutionCompletedEventAttributes) return { event: 'closed', text: 'completed' };
+    if (event.workflowExecutionCanceledEventAttributes) return { event: 'closed', text: 'canceled' };
+    if (event.workflowExecutionTimedOutEventAttributes) return { event: 'closed', text: 'timed out' };
+    // A run that continues as new is described by its successor.
+    return undefined;
+  }
+
+  /** The message of a failure or, with `cause`, of its cause. */
+  async #reasonOf(
+    failure: Parameters<typeof decodeOptionalFailureToOptionalError>[1],
+    of: 'itself' | 'cause' = 'itself',
+  ): Promise<string> {
+    const error = await decodeOptionalFailureToOptionalError(this.#converter, failure);
+    const cause = of === 'cause' && error?.cause instanceof Error ? error.cause : error;
+    return cause?.message ?? 'no reason';
+  }
+
+  /** An argument that anyone may have sent. */
+  async #foreign(payloads: Payloads): Promise<unknown> {
+    return firstOf(this.#converter, payloads).catch((error: unknown) =>
+      error instanceof ConfigurationError ? `(${error.message})` : '(cannot be decoded)',
+    );
+  }
+
+  /** An input or a result of our activities. There is no audit without the codecs that decode it. */
+  async #own(payloads: Payloads): Promise<unknown> {
+    return firstOf(this.#converter, payloads).catch((error: unknown) => {
+      if (error instanceof ConfigurationError) throw error;
+      return '(cannot be decoded)';
+    });
+  }
+}
+
+type Payloads = Parameters<typeof firstOf>[1];
+
+function outcomeIn(receipt: unknown, trackId: string | null): string {
+  if (!isReceipt(receipt)) return `ended with ${json(receipt)}`;
+  if (!receipt.called) return `no call was made (${receipt.why})`;
+  const { verdict, httpStatus, zuoraRequestId, echoedTrackId, reasons } = receipt;
+  // A stored reply echoes the track id of an earlier attempt; nothing left again.
+  const isStored = echoedTrackId !== null && echoedTrackId !== trackId;
+  return [
+    isStored ? `${verdict} (stored reply)` : verdict,
+    httpStatus === null ? 'no answer' : `HTTP ${httpStatus}`,
+    ...(zuoraRequestId === null ? [] : [`Zuora request ${zuoraRequestId}`]),
+    ...reasons.map(({ code, message }) => `${code}: ${message}`),
+  ].join(', ');
+}
+
+function claimIn(argument: unknown): { requestedBy?: string } {
+  const claim =
+    typeof argument === 'object' && argument !== null && 'requestedBy' in argument ? argument.requestedBy : '';
+  return typeof claim === 'string' && claim !== '' ? { requestedBy: claim } : {};
+}
+
+/** The text of a search attribute, which is null or an empty list after it was unset. */
+function plain(value: unknown): string {
+  if (Array.isArray(value)) return value.join(', ');
+  return typeof value === 'string' ? value : '';
+}
+
+function json(value: unknown): string {
+  const text = value === undefined ? 'nothing' : JSON.stringify(value);
+  return text.length > 500 ? `${text.slice(0, 500)}…` : text;
+}
