@@ -24,7 +24,11 @@ function timeout(type: TimeoutType): Error {
 /** A new type does not compile until this test has it. */
 const declared: { readonly [A in keyof FinalFailures]: Readonly<Record<FinalFailures[A], string>> } = {
   watchBillRun: { BillRunNotFound: 'there is no such bill run', InvalidInput: 'the key is invalid' },
-  emailBillRunDocuments: { NeverLeft: 'nothing was sent', AttemptFailed: 'a defect' },
+  emailBillRunDocuments: {
+    NeverLeft: 'nothing was sent',
+    AttemptFailed: 'a defect',
+    PayloadUndecodable: 'the input cannot be decoded',
+  },
   handOver: { InvalidInput: 'the canonical job rejected the requests' },
 };
 const activities = Object.keys(declared) as (keyof FinalFailures)[];
@@ -114,6 +118,13 @@ describe('An attempt without a receipt', () => {
       expect(lostAttempt(ApplicationFailure.retryable('no', 'NeverLeft', details))).toEqual(silent);
     }
     expect(lostAttempt(new ApplicationFailure('no', 'NeverLeft', false, null))).toEqual(silent);
+  });
+
+  test('was not executed if its worker could not decode the input', () => {
+    const message = 'a codec failed: no key';
+    const lost = { verdict: 'notExecuted', reasons: [{ code: 'PAYLOAD_UNDECODABLE', message }] };
+    const failure = ApplicationFailure.retryable(message, 'PayloadUndecodable');
+    expect(bothWays(lostAttempt, failure)).toEqual([lost, lost]);
   });
 
   test.each([
