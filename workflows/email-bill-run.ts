@@ -255,9 +255,9 @@ async function count(job: EmailJob, { send, until }: Count): Promise<void> {
   const input = { ...addressOf(job), billRunKey: job.billRun?.number ?? '', since: emailsSince(send) };
   const read = async (): Promise<void> => {
     try {
-      send.shown = { at: clock(job), count: await countEmailedInvoices.executeWithOptions(options, [input]) };
+      send.invoiceCount = { at: clock(job), count: await countEmailedInvoices.executeWithOptions(options, [input]) };
     } catch {
-      send.shown = { at: clock(job), count: null };
+      send.invoiceCount = { at: clock(job), count: null };
     }
   };
   await interruptible(job, read, () => change(job, { wake: until, text: 'next attempt' }));

@@ -1,16 +1,16 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Tests of the pure modules that need neither a server nor a build. What finds most in the least time comes first. */
+/** Tests of the pure modules that need neither a server nor a build. Those that find most in the least time come first. */
 const files = [
   'test/workflows/rules/rules.test.ts',
   'test/workflows/life.test.ts',
   'test/workflows/rules/send.test.ts',
-  'test/workflows/rules/steps.test.ts',
+  'test/workflows/rules/next-step.test.ts',
   'test/workflows/rules/one-sender-rules.test.ts',
   'test/zuora/outcome.test.ts',
   'test/client/cli/audit-formats.test.ts',
-  'test/workflows/lost-attempt.test.ts',
+  'test/workflows/contract/activity-failures.test.ts',
   'test/workflows/rules/keys.test.ts',
   'test/client/history/audit-of-histories.test.ts',
 ];
@@ -27,10 +27,10 @@ export default defineConfig({
   test: {
     include: files,
     sequence: { sequencer: InThisOrder },
-    // Modules are loaded once for all files: most of the time goes into loading.
+    // Loading takes most of the time, so modules are loaded once for all files.
     isolate: false,
     env: { SEED: '1' },
-    // Generous: Stryker has a limit of its own.
+    // Stryker has a limit of its own.
     testTimeout: 120_000,
   },
 });

@@ -11,7 +11,7 @@ import type {
   Receipt,
 } from '../../workflows/contract/activities.js';
 import { checkInput, type Settings } from '../../workflows/contract/validation.js';
-import type { Question, RetryMessage, SendRecord } from '../../workflows/contract/contract.js';
+import type { MessageAnswer, Question, RetryMessage, SendRecord } from '../../workflows/contract/contract.js';
 import { keyParts } from '../../workflows/rules/keys.js';
 import * as jobs from '../../workflows/rules/job.js';
 import * as messages from '../../workflows/rules/messages.js';
@@ -45,7 +45,7 @@ type Result = Receipt | LostAttempt | 'neverTaken';
 /** The result of a call. It may send messages meanwhile, and let time pass. */
 export type Answer = (call: Call, life: Life) => Result;
 
-/** A job that never comes to rest would turn a test into a hang. */
+/** A job that never comes to rest would make a test hang. */
 const MOST_STEPS = 10_000;
 
 export interface Circumstances {
@@ -69,14 +69,16 @@ export class Life {
   earlier: readonly EarlierSend[] = [];
   /** The attempts of all jobs, as history keeps them. */
   private readonly history: (EarlierAttempt & { readonly served: readonly string[] })[] = [];
-  private runs = 1;
-  /** What Zuora shows about invoices, and how often it was looked at. */
-  shows: InvoiceCount | null = { invoices: 2, emailed: 0, complete: true };
+  private jobs = 1;
+  /** The emailed invoices that Zuora shows, and how often they were counted. */
+  shownInvoices: InvoiceCount | null = { invoices: 2, emailed: 0, complete: true };
   counts = 0;
-  /** What another job took over. */
+  /** The requests that another job took over. */
   readonly handedOver: string[] = [];
   /** How the job closed, if it did. */
   end: Ending | undefined;
+  /** Called between two steps, when a query may arrive: before the job settles. */
+  betweenSteps: (life: Life) => void = () => undefined;
   private readonly answers: Answer[];
   private readonly otherwise: Answer;
   private underWay = false;
@@ -99,7 +101,7 @@ export class Life {
     if (this.underWay) return this;
     this.underWay = true;
     for (let steps = 0; this.take(); steps++) {
-      if (steps > MOST_STEPS) throw new Error('the run does not come to rest');
+      if (steps > MOST_STEPS) throw new Error('the job does not come to rest');
     }
     this.underWay = false;
     return this;
@@ -110,7 +112,7 @@ export class Life {
     const until = this.now + duration;
     this.go();
     for (let wakes = 0; !this.underWay && this.end === undefined; wakes++) {
-      if (wakes > MOST_STEPS) throw new Error('the run wakes up again and again');
+      if (wakes > MOST_STEPS) throw new Error('the job wakes up again and again');
       const step = this.step;
       const wake = step.kind === 'wait' ? step.wake : step.kind === 'watch' ? step.until : Infinity;
       if (wake > until) break;
@@ -168,6 +170,21 @@ export class Life {
     });
   }
 
+  /** An update: its answer, or why it is rejected. */
+  update(name: 'resend' | 'retry' | 'finish', argument?: unknown): MessageAnswer | string {
+    const { job, now } = this;
+    const faults = {
+      resend: () => messages.resendFault(job, argument),
+      retry: () => messages.retryFault(job, argument, now),
+      finish: () => messages.finishFault(argument),
+    };
+    const fault = faults[name]();
+    if (fault !== undefined) return fault;
+    const answer = messages[name](job, argument, now);
+    this.go();
+    return answer;
+  }
+
   /** The job continues as new: its record survives as JSON. */
   continueAsNew(): this {
     if (!this.underWay) this.job = JSON.parse(JSON.stringify(this.job)) as EmailJob;
@@ -177,9 +194,9 @@ export class Life {
   /** The job is terminated, if it is open, and another one starts under the same id. */
   startAgain(input: Circumstances['input'] = {}): this {
     if (this.underWay) return this;
-    this.runs += 1;
+    this.jobs += 1;
     this.end = undefined;
-    const firstRunId = `run-${this.runs}`;
+    const firstRunId = `run-${this.jobs}`;
     this.job = jobs.openJob(settingsOf(input), { workflowId: this.job.workflowId, firstRunId, now: this.now });
     return this.go();
   }
@@ -232,6 +249,7 @@ export class Life {
   /** @returns whether there was something to do */
   private take(): boolean {
     if (this.end !== undefined) return false;
+    this.betweenSteps(this);
     steps.settle(this.job, this.now);
     const step = this.step;
     status.noteState(this.job, step, this.now);
@@ -245,24 +263,24 @@ export class Life {
         this.look();
         return true;
       case 'lookUp': {
-        const asked = [...step.requests];
-        const ids = asked.map(({ requestId }) => requestId);
+        const requests = [...step.requests];
+        const ids = requests.map(({ requestId }) => requestId);
         const found = [...this.earlier, ...this.earlierSends()].filter(({ requestIds }) =>
           requestIds.some((id) => ids.includes(id)),
         );
-        jobs.recordEarlier(this.job, asked, found);
+        jobs.recordEarlier(this.job, requests, found);
         return true;
       }
       case 'handOver': {
-        const asked = [...step.requests];
-        this.handedOver.push(...asked.map(({ requestId }) => `${requestId} to ${step.to}`));
-        const results = asked.map(({ requestId }) => ({ requestId, result: 'joined' as const }));
-        jobs.recordHandover(this.job, asked, results);
+        const requests = [...step.requests];
+        this.handedOver.push(...requests.map(({ requestId }) => `${requestId} to ${step.to}`));
+        const results = requests.map(({ requestId }) => ({ requestId, result: 'joined' as const }));
+        jobs.recordHandover(this.job, requests, results);
         return true;
       }
       case 'count':
         this.counts += 1;
-        step.send.shown = { at: this.now, count: this.shows };
+        step.send.invoiceCount = { at: this.now, count: this.shownInvoices };
         return true;
       case 'attempt':
         this.attempt(step.send);
@@ -357,7 +375,7 @@ export function busy(retryAfterMs: number | null = null): Answer {
   return replies({ verdict: 'notExecuted', httpStatus: 429, retryAfterMs });
 }
 
-/** HTTP 500: executed or not, it is not known. */
+/** HTTP 500: it is not known whether Zuora executed the request. */
 export function breaks(): Answer {
   return replies({
     verdict: 'unknown',

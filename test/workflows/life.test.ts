@@ -1,12 +1,13 @@
-/** The life of a run on the pure core: what messages do at each phase, how a run ends, and what people read. */
+/** The life of a job on the pure core: what messages do at each phase, how a job closes, and what people read. */
 import { describe, expect, test } from 'vitest';
-import { detailsOf } from '../../workflows/rules/details.js';
-import * as runs from '../../workflows/rules/job.js';
+import { attemptSummary, detailsOf } from '../../workflows/rules/details.js';
+import * as jobs from '../../workflows/rules/job.js';
 import * as messages from '../../workflows/rules/messages.js';
 import * as status from '../../workflows/rules/status.js';
 import * as steps from '../../workflows/rules/next-step.js';
 import { undecodableMark } from '../../workflows/contract/undecodable.js';
-import { quoted, sendSummary, summary, wellFormed } from '../../workflows/rules/words.js';
+import { openSend } from '../../workflows/rules/send.js';
+import { quoted, summary, wellFormed } from '../../workflows/rules/text.js';
 import {
   accepts,
   begin,
@@ -25,11 +26,12 @@ import {
 } from '../support/life.js';
 
 const unposted = { billRun: { status: 'Completed' } };
-const skipping = { billRun: { autoEmail: true } };
-const delaying = { billRun: { lastEmailSentTime: new Date(NOON).toISOString() } };
+const autoEmailing = { billRun: { autoEmail: true } };
+const coolingDown = { billRun: { lastEmailSentTime: new Date(NOON).toISOString() } };
+const empty = { numberOfInvoices: 0, numberOfCreditMemos: 0 };
 
-/** It was started by the bill run's ID, and another run emails the bill run. */
-const aGuest = { workflowId: 'email-bill-run/8ad09e208b1a' };
+/** It was started by the ID of the bill run, and another job emails the bill run. */
+const alias = { workflowId: 'email-bill-run/8ad09e208b1a' };
 
 function cutOffs(count: number) {
   return Array.from({ length: count }, cutOff);
@@ -39,36 +41,54 @@ function outcomes(life: Life): readonly string[] {
   return life.sends.map(({ resend, outcome }) => `${resend ? 'resend' : 'first'} ${outcome}`);
 }
 
-function servedBy(life: Life): readonly (readonly string[])[] {
+function requestsOf(life: Life): readonly (readonly string[])[] {
   return life.sends.map(({ requests }) => requests.map(({ requestId }) => requestId));
 }
 
-/** A run at each phase of its life. */
+/** What a closed job leaves open. */
+function unsettledIn(life: Life): readonly string[] {
+  return jobs.unsettledOf(life.job);
+}
+
+/** A job in each state, and how to get there. */
 const phases: readonly (readonly [string, () => Life])[] = [
-  ['WaitingForPost', () => begin(unposted)],
-  ['Delayed', () => begin(delaying)],
+  ['Waiting notPosted', () => begin(unposted)],
+  ['Waiting coolDown', () => begin(coolingDown)],
   ['Sending', () => begin({ answers: [cutOff(), busy(HOUR)] })],
-  ['Held', () => begin(unposted).hold().change({ status: 'Posted' })],
-  ['NeedsAttention', () => begin({ answers: [refuses()] })],
-  ['NeedsAttention', () => begin({ answers: cutOffs(300) }).pass(HOUR)],
-  ['NeedsAttention', () => begin({ answers: cutOffs(300) }).pass(13 * HOUR)],
-  ['NeedsAttention', () => begin({ input: { resend: true }, answers: [makesNoCall('afterReset')] })],
-  ['Emailed', () => begin()],
-  ['Skipped', () => begin(skipping)],
+  ['Sending unknown', () => begin({ answers: cutOffs(300) }).pass(HOUR)],
+  ['Held job', () => begin(unposted).hold().change({ status: 'Posted' })],
+  [
+    'Held job',
+    () =>
+      begin(unposted)
+        .hold()
+        .change({ status: 'Posted', ...empty }),
+  ],
+  ['NeedsAttention refused', () => begin({ answers: [refuses()] })],
+  ['NeedsAttention refused', () => begin({ answers: Array.from({ length: 300 }, neverLeaves) }).pass(HOUR)],
+  ['NeedsAttention unknown', () => begin({ answers: cutOffs(300) }).pass(13 * HOUR)],
+  [
+    'NeedsAttention unknown',
+    () => begin({ input: { resend: true, requestId: 'START' }, answers: [makesNoCall('afterReset')] }),
+  ],
+  ['Delivering', () => begin()],
+  ['Delivering autoEmail', () => begin(autoEmailing)],
 ];
 
-test.each(phases)('the run shows as %s at that phase', (state, at) => {
+test.each(phases)('the job shows as %s at that point of its life: %#', (expected, at) => {
   const life = at();
-  expect(life.state).toBe(state);
-  expect(status.statusOf(life.job, life.now).state).toBe(state);
-  expect(detailsOf(life.job, life.now)).toContain(`### ${state}`);
+  expect(life.stateAndReason).toBe(expected);
+  const { state, reason, since } = status.statusOf(life.job, life.now);
+  expect([state, reason].filter((each) => each !== null).join(' ')).toBe(expected);
+  expect(since).toMatch(/^2026-03-02T/);
+  expect(detailsOf(life.job, life.now)).toContain(reason === null ? `### ${state}\n` : `### ${state} (${reason})\n`);
 });
 
 describe('resend', () => {
   test('requests that arrive before the next send begins are served by that one send, which names them all', () => {
     const life = begin({ ...unposted, input: { requestId: 'JOB' } });
     life.resend({ requestId: 'A' }).resend({ requestId: 'B' }).change({ status: 'Posted' });
-    expect(servedBy(life)).toEqual([['JOB', 'A', 'B']]);
+    expect(requestsOf(life)).toEqual([['JOB', 'A', 'B']]);
     expect(life.keys).toEqual(['resend/A/1']);
     expect(outcomes(life)).toEqual(['resend accepted']);
   });
@@ -84,78 +104,82 @@ describe('resend', () => {
 
   test('requests that arrive while a resend is held before its first attempt join it', () => {
     const life = begin().hold().resend({ requestId: 'A' }).resend({ requestId: 'B' });
-    expect(messages.requestResend(life.job, { requestId: 'C' }, life.now)).toEqual({ requestId: 'C', ordinal: 2 });
+    expect(life.update('resend', { requestId: 'C' })).toEqual({ requestId: 'C', state: 'Held' });
     life.release();
-    expect(servedBy(life).slice(1)).toEqual([['A', 'B', 'C']]);
+    expect(requestsOf(life).slice(1)).toEqual([['A', 'B', 'C']]);
     expect(life.keys).toEqual(['first/1', 'resend/A/1']);
   });
 
   test('a request that arrives while a resend waits for a worker joins it', () => {
     const life = begin().willAnswer(during((it) => it.resend({ requestId: 'B' }), findsNoWorker()));
-    expect(servedBy(life.resend({ requestId: 'A' })).slice(1)).toEqual([['A', 'B']]);
+    expect(requestsOf(life.resend({ requestId: 'A' })).slice(1)).toEqual([['A', 'B']]);
   });
 
   test('a request that arrives between the attempts of a resend waits for the next send', () => {
     const life = begin().willAnswer(busy()).resend({ requestId: 'A' }).resend({ requestId: 'B' });
     expect(status.statusOf(life.job, life.now).pendingRequests).toMatchObject([{ requestId: 'B' }]);
     life.pass(MINUTE);
-    expect(servedBy(life).slice(1)).toEqual([['A'], ['B']]);
+    expect(requestsOf(life).slice(1)).toEqual([['A'], ['B']]);
     expect(life.keys).toEqual(['first/1', 'resend/A/1', 'resend/A/1', 'resend/B/1']);
   });
 
-  test('a request with an id seen before is ignored, in words', () => {
-    const life = begin({ input: { requestId: 'JOB' } })
-      .resend({ requestId: 'A' })
-      .resend({ requestId: 'A' });
-    life.resend({ requestId: 'JOB' }).continueAsNew().resend({ requestId: 'A' });
+  test('a request with a known name is ignored, with the reason', () => {
+    const life = begin().resend({ requestId: 'A' }).resend({ requestId: 'A' });
+    life.continueAsNew().resend({ requestId: 'A' });
     expect(life.calls).toHaveLength(2);
-    expect(life.ignored).toEqual([
-      'request A was made before',
-      'request JOB was made before',
-      'request A was made before',
-    ]);
+    expect(life.ignored).toEqual(['request A was made before', 'request A was made before']);
+  });
+
+  test('a first send and a resend may share an id, because the name of a request is its kind and its id', () => {
+    const life = begin({ input: { requestId: 'JOB' } }).resend({ requestId: 'JOB' });
+    expect(life.keys).toEqual(['first/1', 'resend/JOB/1']);
+    expect(requestsOf(life)).toEqual([['JOB'], ['JOB']]);
+    expect(life.ignored).toEqual([]);
   });
 
   test.each(['__proto__', 'constructor', 'hasOwnProperty', 'toString', '\u0000', '🙂', '../..', ' '])(
     'the request id %j is one like any other',
     (requestId) => {
       const life = begin().resend({ requestId }).resend({ requestId });
-      expect(servedBy(life).slice(1)).toEqual([[requestId]]);
+      expect(requestsOf(life).slice(1)).toEqual([[requestId]]);
       expect(life.ignored).toHaveLength(1);
     },
   );
 
-  test('a request without an id gets one from the first run and a counter, the same when signals are applied again', () => {
-    const ids = (): readonly unknown[] => servedBy(begin().resend().resend(null).resend({}));
+  test('a request without an id gets one from the first run id and a counter, the same when signals are applied again', () => {
+    const ids = (): readonly unknown[] => requestsOf(begin().resend().resend(null).resend({}));
     expect(ids()).toEqual([['first-run-0'], ['first-run-1'], ['first-run-2'], ['first-run-3']]);
     expect(ids()).toEqual(ids());
   });
 
-  test('a request without an id is never lost to a caller who took the id that it would get', () => {
+  test('a request without an id is not lost if a caller took the id that it would get', () => {
     const life = begin().resend({ requestId: 'first-run-1' }).resend();
-    expect(servedBy(life)).toEqual([['first-run-0'], ['first-run-1'], ['first-run-2']]);
-    messages.requestResend(life.job, {}, life.now);
-    expect(servedBy(life.go()).at(-1)).toEqual(['first-run-3']);
+    expect(requestsOf(life)).toEqual([['first-run-0'], ['first-run-1'], ['first-run-2']]);
+    expect(requestsOf(life.resend()).at(-1)).toEqual(['first-run-3']);
   });
 
-  test('more requests than a run can hand on are ignored, in words, and refused to the update', () => {
+  test('more requests than a job can carry are ignored, with the reason, and the updates are rejected', () => {
     const life = begin({ billRun: { status: 'Completed' } });
     const reason = '€'.repeat(1_000);
     for (let index = 0; index < 500; index++)
       messages.receiveResend(life.job, { requestId: `R-${index}`, reason }, NOON);
-    expect(JSON.stringify(life.continueAsNew().run).length).toBeLessThan(1_000_000);
+    expect(JSON.stringify(life.continueAsNew().job).length).toBeLessThan(1_000_000);
     expect(life.job.ignored.count).toBeGreaterThan(100);
     expect(life.ignored.at(-1)).toContain('as many requests as it can keep');
-    expect(messages.faultsOfResend(life.job, {})).toEqual([expect.stringContaining('as many requests')]);
+    expect(life.update('resend', { requestId: 'NEW' })).toContain('as many requests');
+    // A known name needs no room.
+    expect(life.update('resend', { requestId: 'R-0' })).toEqual({ requestId: 'R-0', state: 'Waiting' });
     life.change({ status: 'Posted' });
     expect(life.send.requests.length + life.job.ignored.count).toBe(501);
   });
 
-  test('starting with resend twice asks once: the request has a fixed id', () => {
-    expect(servedBy(begin({ input: { resend: true } }))).toEqual([['resend-at-start']]);
+  test('a start with resend and a signal with the same request id are one request', () => {
+    const life = begin({ input: { resend: true, requestId: 'T' } }).resend({ requestId: 'T' });
+    expect(requestsOf(life)).toEqual([['T']]);
+    expect(life.ignored).toEqual([]);
   });
 
-  test('a resend between the attempts of a first send takes its place', () => {
+  test('a resend between the attempts of a first send supersedes it', () => {
     const life = begin({ answers: [busy(), accepts()] })
       .resend({ requestId: 'A' })
       .pass(HOUR);
@@ -164,7 +188,7 @@ describe('resend', () => {
     expect(life.keys).toEqual(['first/1', 'resend/A/1']);
   });
 
-  test('a resend after an unknown attempt of a first send closes that one as unknown, in words, and follows', () => {
+  test('a resend after an unknown attempt of a first send closes that one as unknown, with a note, and follows', () => {
     const life = begin({ answers: [cutOff(), accepts()] }).resend();
     expect(outcomes(life)).toEqual(['first unknown', 'resend accepted']);
     expect(life.sends[0]?.note).toContain('closed as unknown');
@@ -174,16 +198,16 @@ describe('resend', () => {
   test.each([
     ['refused', () => begin({ answers: [refuses()] }), 'first superseded'],
     ['never left', () => begin({ answers: [neverLeaves()] }), 'first superseded'],
-    ['delayed', () => begin(delaying), 'first superseded'],
-    ['skipped', () => begin(skipping), 'first skipped'],
+    ['in its cool-down', () => begin(coolingDown), 'first superseded'],
+    ['not needed', () => begin(autoEmailing), 'first superseded'],
     ['held', () => begin(unposted).hold().change({ status: 'Posted' }), 'first superseded'],
-    ['unknown for long', () => begin({ answers: cutOffs(300) }).pass(13 * HOUR), 'first unknown'],
+    ['unknown at the end of its budget', () => begin({ answers: cutOffs(300) }).pass(13 * HOUR), 'first unknown'],
   ])('a resend while the first send is %s closes it', (_, at, closed) => {
     expect(outcomes(at().resend().release())[0]).toBe(closed);
     expect(outcomes(at().resend().release())).toHaveLength(2);
   });
 
-  test('a resend takes the place of one that waits for a person', () => {
+  test('a resend supersedes one that waits for a person', () => {
     const life = begin().willAnswer(refuses()).resend({ requestId: 'A' }).resend({ requestId: 'B' });
     expect(outcomes(life)).toEqual(['first accepted', 'resend superseded', 'resend accepted']);
   });
@@ -193,31 +217,71 @@ describe('resend', () => {
     expect(outcomes(life.release())).toEqual(['first accepted', 'resend accepted', 'resend accepted']);
     expect(life.keys).toEqual(['first/1', 'resend/A/1', 'resend/A/2', 'resend/B/1']);
   });
+});
 
-  test('the update answers with the send that will serve the request', () => {
+describe('The update resend', () => {
+  test('at every phase the request is served by one send, which the repeated update then names', () => {
     for (const [, at] of phases) {
       const life = at();
-      const { requestId, ordinal } = messages.requestResend(life.job, { requestId: 'X' }, life.now);
+      expect(life.update('resend', { requestId: 'X' })).toEqual({
+        requestId: 'X',
+        state: expect.any(String) as string,
+      });
       life
         .change({ status: 'Posted' })
         .release()
         .pass(13 * HOUR);
-      expect(life.sends[ordinal - 1]?.requests.map((request) => request.requestId)).toContain(requestId);
+      const serving = life.sends.filter(({ requests }) => requests.some(({ requestId }) => requestId === 'X'));
+      expect(serving).toHaveLength(1);
+      const calls = life.calls.length;
+      const answer = { requestId: 'X', ordinal: serving[0]?.ordinal, state: life.state };
+      expect(life.update('resend', { requestId: 'X' })).toEqual(answer);
+      expect(life.calls).toHaveLength(calls);
     }
   });
 
-  test('the update is rejected with the reason where it cannot be served', () => {
+  test('names the send of a request that came with the start, or with a signal', () => {
+    const started = begin({ input: { resend: true, requestId: 'T' } });
+    expect(started.update('resend', { requestId: 'T' })).toEqual({ requestId: 'T', ordinal: 1, state: 'Delivering' });
+    const signaled = begin().resend({ requestId: 'T' });
+    expect(signaled.update('resend', { requestId: 'T' })).toEqual({ requestId: 'T', ordinal: 2, state: 'Delivering' });
+    expect([started.calls.length, signaled.calls.length]).toEqual([1, 2]);
+  });
+
+  test('does not mistake a first send with the same id for the resend', () => {
+    const life = begin({ input: { requestId: 'T' } }).hold();
+    expect(life.update('resend', { requestId: 'T' })).toEqual({ requestId: 'T', state: 'Held' });
+    expect(life.update('resend', { requestId: 'T' })).toEqual({ requestId: 'T', ordinal: 2, state: 'Held' });
+  });
+
+  test('is rejected with the reason', () => {
     const life = begin().resend({ requestId: 'A' });
-    expect(messages.faultsOfResend(life.job, undefined)).toEqual([]);
-    expect(messages.faultsOfResend(life.job, { requestId: 'A' })).toEqual(['request A was made before']);
-    expect(messages.faultsOfResend(life.job, { requestId: 7 })).toEqual([expect.stringMatching(/^requestId must be/)]);
+    expect(life.update('resend')).toMatch(/^requestId is missing/);
+    expect(life.update('resend', { requestedBy: 'alice' })).toMatch(/^requestId is missing/);
+    expect(life.update('resend', { requestId: 7 })).toMatch(/^requestId must be/);
+    expect(life.job.ignored.count).toBe(0);
     life.finish();
-    expect(messages.faultsOfResend(life.job, {})).toEqual(['the run is closing; start it again with resend']);
+    expect(life.update('resend', { requestId: 'B' })).toBe(
+      'the job is closing; ask again, and a new job takes the resend',
+    );
+  });
+
+  test('is rejected while the job closes, except for a request that it has', () => {
+    const answers: unknown[] = [];
+    const reads = during((life) => {
+      life.finish();
+      answers.push(life.update('resend', { requestId: 'A' }), life.update('resend', { requestId: 'B' }));
+    }, accepts());
+    begin().willAnswer(reads).resend({ requestId: 'A' });
+    expect(answers).toEqual([
+      { requestId: 'A', ordinal: 2, state: 'Sending' },
+      expect.stringMatching(/^the job is closing/),
+    ]);
   });
 });
 
 describe('retry', () => {
-  test('answers only an open question', () => {
+  test('answers an open question, or ends a cool-down, and is ignored otherwise', () => {
     for (const at of [() => begin(), () => begin(unposted), () => begin({ answers: [busy()] })]) {
       const life = at().retry();
       expect(life.ignored).toEqual(['no question is open']);
@@ -227,7 +291,7 @@ describe('retry', () => {
 
   test('answers only the question about the send that it names', () => {
     const life = begin().willAnswer(refuses()).resend().retry({ ordinal: 1 });
-    expect(life.ignored).toEqual(['the open question is about send 2, not 1']);
+    expect(life.ignored).toEqual(['send 2 is open, not send 1']);
     expect(life.calls).toHaveLength(2);
     expect(life.retry({ ordinal: 2 }).calls).toHaveLength(3);
   });
@@ -240,6 +304,77 @@ describe('retry', () => {
     expect(life.ignored).toEqual(['no question is open']);
     expect(life.release().calls).toHaveLength(2);
     expect(life.send.decisions).toHaveLength(1);
+  });
+
+  test('during a cool-down looks again or, with sendAnyway, sends; each only for the send that it names', () => {
+    const life = begin(coolingDown).retry({ ordinal: 2 });
+    expect(life.ignored).toEqual(['send 1 is open, not send 2']);
+    expect(life.retry({ ordinal: 1 }).looks).toBe(2);
+    expect([life.stateAndReason, life.calls.length]).toEqual(['Waiting coolDown', 0]);
+    expect(life.retry({ sendAnyway: true }).send.outcome).toBe('accepted');
+  });
+
+  test('with a known request id changes nothing, by signal or update', () => {
+    const message = { requestId: 'R-1', requestedBy: 'alice' };
+    const life = begin({ answers: [refuses(), refuses()] }).retry(message);
+    const { sends } = life;
+    expect(life.calls).toHaveLength(2);
+    life.retry(message);
+    life.update('retry', message);
+    expect(life.continueAsNew().retry(message).sends).toEqual(sends);
+    expect(life.retry({ requestId: 'R-2' }).calls).toHaveLength(3);
+    expect(life.ignored).toEqual([]);
+  });
+
+  test('that is ignored leaves its request id free', () => {
+    const life = begin(autoEmailing).retry({ requestId: 'R-1' }).retry({ requestId: 'R-1', sendAnyway: true });
+    expect(life.ignored).toHaveLength(1);
+    expect(life.send.outcome).toBe('accepted');
+  });
+});
+
+describe('The update retry', () => {
+  test('answers with the send that it retries, and the repeated update names the same send', () => {
+    const life = begin({ answers: [refuses(), accepts(), refuses()] });
+    const message = { requestId: 'R-1' };
+    expect(life.update('retry', message)).toEqual({ requestId: 'R-1', ordinal: 1, state: 'Sending' });
+    expect([life.calls.length, life.stateAndReason]).toEqual([2, 'Delivering']);
+    expect(life.update('retry', message)).toEqual({ requestId: 'R-1', ordinal: 1, state: 'Delivering' });
+    life.resend();
+    expect(life.update('retry', message)).toEqual({ requestId: 'R-1', ordinal: 1, state: 'NeedsAttention' });
+    expect(life.calls).toHaveLength(3);
+    expect(life.update('retry')).toEqual({ ordinal: 2, state: 'Sending' });
+  });
+
+  test('answers at every phase, or is rejected with the reason, which it does not record as ignored', () => {
+    const answers = phases.map(([state, at]) => {
+      const life = at();
+      const answer = life.update('retry');
+      expect(life.job.ignored.count).toBe(0);
+      return [state, typeof answer === 'string' ? answer : answer.state];
+    });
+    const anyway = (why: string) => `retry must say sendAnyway: true here, because ${why}`;
+    expect(answers).toEqual([
+      ['Waiting notPosted', 'no question is open'],
+      ['Waiting coolDown', 'Waiting'],
+      ['Sending', 'no question is open'],
+      ['Sending unknown', 'Sending'],
+      ['Held job', 'no question is open'],
+      ['Held job', 'Held'],
+      ['NeedsAttention refused', 'Sending'],
+      ['NeedsAttention refused', 'Sending'],
+      ['NeedsAttention unknown', 'Sending'],
+      ['NeedsAttention unknown', anyway('the idempotency key does not protect another attempt')],
+      ['Delivering', 'no question is open'],
+      ['Delivering autoEmail', anyway('Zuora emails the documents by itself')],
+    ]);
+  });
+
+  test('is rejected if it is malformed or names another send', () => {
+    const life = begin({ answers: [refuses()] });
+    expect(life.update('retry', { ordinal: '1' })).toMatch(/^ordinal must be/);
+    expect(life.update('retry', { ordinal: 2 })).toBe('send 1 is open, not send 2');
+    expect(life.calls).toHaveLength(1);
   });
 });
 
@@ -255,24 +390,30 @@ describe('hold and release', () => {
     }
   });
 
-  test('a held run says so at once, also between attempts', () => {
+  test('a held job says so at once, also between attempts', () => {
     const life = begin({ answers: [busy(HOUR)] }).hold();
-    expect(life.state).toBe('Held');
-    expect(status.statusOf(life.job, life.now).held).toBe(true);
-    expect(status.statusOf(life.job, life.now).waitingFor).toMatch(/^release/);
-    expect(life.pass(2 * HOUR).state).toBe('Held');
+    expect(life.stateAndReason).toBe('Held job');
+    expect(status.statusOf(life.job, life.now).text).toBe('On hold: nothing is sent until a person releases the job.');
+    expect(life.pass(2 * HOUR).stateAndReason).toBe('Held job');
   });
 
-  test('an open question counts more than a hold, which the details tell beside it', () => {
+  test('a hold counts more than an open question, which the details show beside it', () => {
     const life = begin({ answers: [refuses()] }).hold();
-    expect(life.state).toBe('NeedsAttention');
-    expect(detailsOf(life.job, life.now)).toContain('On hold');
+    expect([life.stateAndReason, life.question?.kind]).toEqual(['Held job', 'refused']);
+    expect(detailsOf(life.job, life.now)).toContain('On hold since');
+    expect(detailsOf(life.job, life.now)).toContain('**A person is asked (send 1):** Zuora refused');
   });
 
-  test('a second hold and a release of nothing are ignored, in words', () => {
+  test('a held job with nothing left to send shows its own state', () => {
+    expect(begin().hold().stateAndReason).toBe('Delivering');
+    expect(begin(autoEmailing).hold().stateAndReason).toBe('Delivering autoEmail');
+    expect(begin().hold().resend().stateAndReason).toBe('Held job');
+  });
+
+  test('a second hold and a release without a hold are ignored, with the reason', () => {
     expect(begin().hold().hold().release().release().ignored).toEqual([
-      'the run is held already',
-      'the run is not held',
+      'the job is on hold already',
+      'the job is not on hold',
     ]);
   });
 });
@@ -281,7 +422,7 @@ describe('finish and cancel', () => {
   test.each([
     ['finish', (life: Life) => life.finish({ requestedBy: 'dan', reason: 'by hand' }), 'complete'],
     ['cancel', (life: Life) => life.cancel(), 'cancel'],
-  ])('%s closes the run at every phase, and nothing more is sent', (_, close, kind) => {
+  ])('%s closes the job at every phase, and nothing more is sent', (_, close, kind) => {
     for (const [, at] of phases) {
       const life = at();
       const calls = life.calls.length;
@@ -298,24 +439,23 @@ describe('finish and cancel', () => {
     }
   });
 
-  test('an attempt under way finishes first, and counts', () => {
+  test('an attempt under way ends first, and counts', () => {
     for (const [close, kind] of [
       [(life: Life) => life.finish(), 'complete'],
       [(life: Life) => life.cancel(), 'cancel'],
     ] as const) {
       const life = begin({ answers: [during(close, accepts())] });
-      expect(life.end?.kind).toBe(kind);
+      expect(life.end).toMatchObject({ kind, state: 'Delivering', reason: null });
       expect(life.send.outcome).toBe('accepted');
-      expect(status.resultOf(life.job, 'Finished').unsettled).toEqual([]);
+      expect(unsettledIn(life)).toEqual([]);
     }
   });
 
   test('an attempt under way that ends as unknown is closed as unknown, and named', () => {
     const life = begin({ answers: [during((it) => it.finish(), cutOff())] });
-    expect(life.end).toEqual({ kind: 'complete', state: 'Finished' });
-    expect(status.resultOf(life.job, 'Finished').unsettled).toEqual([
-      'send 1 (resend=false): it is not known whether the documents were emailed',
-    ]);
+    expect(life.end).toMatchObject({ kind: 'complete', state: 'Stopped', reason: 'finish' });
+    expect(life.send.outcome).toBe('unknown');
+    expect(unsettledIn(life)).toEqual(['send 1 (first send): it is not known whether the documents were emailed']);
   });
 
   test('the send that finish leaves unsettled records who decided', () => {
@@ -327,25 +467,69 @@ describe('finish and cancel', () => {
     });
   });
 
-  test('requests that no send serves any more are named', () => {
+  test('requests that no send will serve are named', () => {
     const late = begin({ answers: [during((it) => it.finish().resend({ requestId: 'LATE' }), accepts())] });
-    expect(late.end).toEqual({ kind: 'complete', state: 'Finished' });
-    expect(status.resultOf(late.job, 'Finished').unsettled).toEqual([
-      'request LATE (resend=true): no send was begun for it',
-    ]);
+    expect(late.end).toMatchObject({ kind: 'complete', state: 'Stopped', reason: 'finish' });
+    expect(unsettledIn(late)).toEqual(['request LATE (resend): no send was begun for it']);
     const early = begin({ ...unposted, input: { requestId: 'JOB' } }).finish();
-    expect(runs.unsettledOf(early.run)).toEqual(['request JOB (resend=false): no send was begun for it']);
+    expect(unsettledIn(early)).toEqual(['request JOB (first send): no send was begun for it']);
   });
 
   test.each([
-    ['Emailed', () => begin()],
-    ['Skipped', () => begin(skipping)],
-    ['Finished', () => begin(unposted)],
-    ['Finished', () => begin({ answers: [refuses()] })],
-    ['Finished', () => begin().willAnswer(refuses()).resend()],
-    ['Emailed', () => begin({ answers: [cutOff(), accepts()] }).resend()],
-  ])('finish ends as %s where that is what came of the run', (state, at) => {
-    expect(at().finish().end).toEqual({ kind: 'complete', state });
+    ['Delivering', null, () => begin()],
+    ['Delivering', null, () => begin().hold()],
+    ['Delivering', 'autoEmail', () => begin(autoEmailing)],
+    ['Delivering', null, () => begin({ answers: [cutOff(), accepts()] }).resend()],
+    [
+      'Skipped',
+      'noDocuments',
+      () =>
+        begin(unposted)
+          .hold()
+          .change({ status: 'Posted', ...empty }),
+    ],
+    ['Stopped', 'own', () => begin(unposted)],
+    ['Stopped', 'own', () => begin(coolingDown)],
+    ['Stopped', 'own', () => begin({ answers: [refuses()] })],
+    ['Stopped', 'own', () => begin({ answers: [cutOff(), busy(HOUR)] })],
+    ['Stopped', 'own', () => begin().willAnswer(refuses()).resend()],
+    ['Stopped', 'own', () => begin().hold().resend()],
+  ])('finish and cancellation end as %s (%s): %#', (state, reason, at) => {
+    const own = reason === 'own';
+    expect(at().finish().end).toMatchObject({ kind: 'complete', state, reason: own ? 'finish' : reason });
+    expect(at().cancel().end).toMatchObject({ kind: 'cancel', state, reason: own ? 'cancel' : reason });
+  });
+
+  test('the note of a send that was not needed stays as it is', () => {
+    const note = 'not attempted: Zuora emails the documents by itself (autoEmail is on)';
+    expect(begin(autoEmailing).finish().send).toMatchObject({ outcome: 'stopped', note });
+    expect(begin(autoEmailing).cancel().send).toMatchObject({ outcome: 'stopped', note });
+  });
+
+  test('the update finish answers with the state in which the job closes', () => {
+    expect(begin().update('finish')).toEqual({ state: 'Delivering' });
+    expect(begin(autoEmailing).update('finish', null)).toEqual({ state: 'Delivering' });
+    const life = begin({ answers: [refuses()] });
+    expect(life.update('finish', { requestedBy: 'dan' })).toEqual({ state: 'Stopped' });
+    expect(life.end?.kind).toBe('complete');
+    expect(life.send.decisions).toMatchObject([{ decision: 'finish', requestedBy: 'dan' }]);
+  });
+
+  test('the update finish during an attempt answers Sending; repeated, it keeps the first note', () => {
+    const answers: unknown[] = [];
+    const reads = during((life) => {
+      answers.push(life.update('finish', { requestedBy: 'dan' }), life.update('finish', { requestedBy: 'eve' }));
+    }, refuses());
+    const life = begin({ answers: [reads] });
+    expect(answers).toEqual([{ state: 'Sending' }, { state: 'Sending' }]);
+    expect(life.end).toMatchObject({ kind: 'complete', state: 'Stopped', reason: 'finish' });
+    expect(life.send.decisions).toMatchObject([{ decision: 'finish', requestedBy: 'dan' }]);
+  });
+
+  test('the update finish is rejected if its note is malformed, and the job stays open', () => {
+    const life = begin();
+    expect(life.update('finish', { requestedBy: 7 })).toMatch(/^requestedBy must be/);
+    expect([life.end, life.job.ignored.count]).toEqual([undefined, 0]);
   });
 
   test('cancellation wins over finish', () => {
@@ -354,22 +538,23 @@ describe('finish and cancel', () => {
   });
 });
 
-describe('The escalation window', () => {
-  test('counts from the last accepted send', () => {
-    const life = begin({ input: { escalationWindow: '2 days' } })
+describe('openFor', () => {
+  test('counts from the last acceptance', () => {
+    const life = begin({ input: { openFor: '2 days' } })
       .pass(DAY)
       .resend()
       .pass(2 * DAY - 1);
     expect(life.end).toBeUndefined();
-    expect(life.pass(1).end).toEqual({ kind: 'complete', state: 'Emailed' });
+    expect(life.pass(1).end).toMatchObject({ kind: 'complete', state: 'Delivering', reason: null });
   });
 
-  test('of no length closes the run with its first success', () => {
-    expect(begin({ input: { escalationWindow: '0s' } }).end).toEqual({ kind: 'complete', state: 'Emailed' });
+  test('of 0 s closes the job at its acceptance', () => {
+    const life = begin({ input: { openFor: '0s' } });
+    expect(life.end).toMatchObject({ kind: 'complete', state: 'Delivering', reason: null });
   });
 
-  test('lets a request of the last moment be served', () => {
-    const zero = { input: { escalationWindow: '0s' } };
+  test('of 0 s lets a request of the last moment be served', () => {
+    const zero = { input: { openFor: '0s' } };
     const life = begin({ ...zero, answers: [during((it) => it.resend(), accepts())] });
     expect(outcomes(life)).toEqual(['first accepted', 'resend accepted']);
   });
@@ -404,10 +589,10 @@ describe('Malformed messages', () => {
   );
 
   test('a signal that the contract does not know is ignored, and the reason names those it knows', () => {
-    const { run } = begin();
-    messages.receiveUnknown(run, 'sendNow'.padEnd(1_000_000, '!'), NOON);
-    expect(run.ignored.last[0]?.message).toHaveLength(60);
-    expect(run.ignored.last[0]?.reason).toContain('resend, billRunPosted, retry, hold, release and finish');
+    const { job } = begin();
+    messages.receiveUnknown(job, 'sendNow'.padEnd(1_000_000, '!'), NOON);
+    expect(job.ignored.last[0]?.message).toHaveLength(60);
+    expect(job.ignored.last[0]?.reason).toContain('resend, retry, finish, hold, release and billRunPosted');
   });
 
   test('the last 50 are kept word for word, and all are counted', () => {
@@ -423,26 +608,26 @@ describe('Malformed messages', () => {
 
 describe('A hint that the bill run posted', () => {
   test('is followed at most once in 5 seconds', () => {
-    const { run } = begin(unposted);
-    messages.receiveHint(run);
-    runs.followHint(run, NOON);
-    expect(runs.hintDueAt(run)).toBe(NOON + 5_000);
-    runs.followHint(run, NOON + 1);
-    expect(runs.hintDueAt(run)).toBe(NOON + 5_000);
+    const { job } = begin(unposted);
+    messages.receiveHint(job);
+    jobs.followHint(job, NOON);
+    expect(jobs.hintDueAt(job)).toBe(NOON + 5_000);
+    jobs.followHint(job, NOON + 1);
+    expect(jobs.hintDueAt(job)).toBe(NOON + 5_000);
   });
 });
 
 describe('What people read', () => {
   const evil = '**PAID** `code` [click](https://example.org)\n### Emailed\u202e\u0007\r\n- signal **finish**';
 
-  test('nothing of a caller’s text can pose as markdown of ours', () => {
+  test('no text of a caller can pass for markdown of ours', () => {
     const life = begin({
       input: { requestedBy: evil, reason: evil, requestId: evil.slice(0, 100) },
       answers: [refuses(evil)],
     });
     life.retry({ reason: evil, requestedBy: evil, ordinal: 9 });
     const lines = detailsOf(life.job, life.now).split('\n');
-    expect(lines.filter((line) => line.startsWith('### '))).toEqual(['### NeedsAttention']);
+    expect(lines.filter((line) => line.startsWith('### '))).toEqual(['### NeedsAttention (refused)']);
     for (const line of lines.filter((each) => each.includes('PAID'))) {
       const outsideOfCode = line.split('`').filter((_, index) => index % 2 === 0);
       expect(line.split('`').length % 2).toBe(1);
@@ -451,7 +636,7 @@ describe('What people read', () => {
     expect(lines.join()).not.toMatch(/[\p{Control}\p{Format}]/u);
   });
 
-  test('a caller’s text is quoted on one line, never empty, never with half a character', () => {
+  test('the text of a caller is quoted on one line, never empty, never with half a character', () => {
     expect(quoted('a\u0000\n\u2028`b\u200e ')).toBe('`a b`');
     for (const blank of ['', ' ', '``', '\n', '\u200f']) expect(quoted(blank)).toBe('` `');
     expect(quoted('x'.repeat(119) + '🙂')).toBe(`\`${'x'.repeat(119)}\ufffd…\``);
@@ -459,12 +644,15 @@ describe('What people read', () => {
   });
 
   test('a summary has at most 200 bytes of whole characters, and nothing in it can become a link', () => {
-    const by = (requestedBy: string) => [{ requestId: 'A', resend: true, requestedBy, requestedAt: '' }];
-    const long = sendSummary(2, true, 1, by('🙂'.repeat(99)));
+    const by = (requestedBy: string): string => {
+      const requests = [{ requestId: 'A', resend: true, requestedBy, requestedAt: '' }];
+      return attemptSummary(openSend(2, requests, 'intent'));
+    };
+    const long = by('🙂'.repeat(99));
     expect(long).toMatch(/^send 2 · resend=true · attempt 1 · asked by 🙂+$/u);
     expect(Buffer.byteLength(long)).toBeLessThanOrEqual(200);
     expect(long).not.toMatch(/\p{Surrogate}/u);
-    expect(sendSummary(2, true, 1, by('[free](http://x.example)'))).toMatch(/asked by free \(http:\/\/x\.example\)$/);
+    expect(by('[free](http://x.example)')).toMatch(/asked by free \(http:\/\/x\.example\)$/);
     expect(summary('short')).toBe('short');
   });
 
@@ -474,164 +662,134 @@ describe('What people read', () => {
     expect(details).toContain('**A person is asked (send 1):** Zuora refused to email the documents');
     expect(details).toContain('signal **retry** with `{"ordinal":1,"requestedBy":"you","reason":"why"}` tries again');
     expect(details).not.toContain('sendAnyway');
-    expect(detailsOf(begin(skipping).job, NOON)).toContain('"sendAnyway":true');
+    const risky = begin({ answers: cutOffs(300) }).pass(DAY);
+    expect(detailsOf(risky.job, risky.now)).toContain('"sendAnyway":true');
   });
 
   const note = '`{"requestedBy":"you","reason":"why"}`';
   const retry = 'signal **retry** with `{"ordinal":1,"requestedBy":"you","reason":"why"}`';
   const retryAnyway = 'signal **retry** with `{"ordinal":1,"sendAnyway":true,"requestedBy":"you","reason":"why"}`';
-  const resend =
+  const resendAll =
     'signal **resend** with `{"requestId":"TICKET-1","requestedBy":"you","reason":"why"}` emails all documents';
-  const look = 'signal **billRunPosted**, without input, looks at the bill run at once';
+  const resend = `${resendAll}, also those emailed before`;
+  const hint = 'signal **billRunPosted**, without input, looks at the bill run at once';
   const hold = `signal **hold** with ${note} starts no further attempt`;
-  const release = `signal **release** with ${note} lets sends go on`;
-  const finish = `signal **finish** with ${note} closes the run; nothing more is sent`;
-  const startAgain = (json: string, what: string) =>
-    `**Start Workflow Like This One**, with \`${json}\`, has a new run ${what}`;
+  const release = `signal **release** with ${note} lets sends continue`;
+  const finish = `signal **finish** with ${note} closes the job; nothing more is sent`;
+  const lookAgain = `${retry} looks at the bill run again`;
+  const tryAgain = `${retry} tries again`;
+  const sendNow = `${retryAnyway} sends now, at your risk`;
+  const startAgain = (json: string, effect: string) =>
+    `**Start Workflow Like This One**, with \`${json}\`: the new job ${effect}`;
   const resendAgain = startAgain(
     '{"billRunKey":"BR-00000001","resend":true,"requestId":"TICKET-1","requestedBy":"you","reason":"why"}',
-    'email all documents again; on the command line that is `bill-run-emails resend`',
+    'emails all documents again. On the command line: `bill-run-emails resend`',
   );
-  const goOn = startAgain(
+  const continueResend = startAgain(
     '{"billRunKey":"BR-00000001","resend":true,"requestId":"A","requestedBy":"you","reason":"why"}',
-    'go on with the resend that is open; on the command line that is `bill-run-emails resend`, with the same request id',
+    'continues the resend that is open. On the command line: `bill-run-emails resend`, with the same request id',
   );
   const sendAgain = startAgain(
     '{"billRunKey":"BR-00000001","requestedBy":"you","reason":"why"}',
-    'email the documents once, when the bill run is posted; on the command line that is `bill-run-emails start`',
+    'emails the documents once the bill run is posted. On the command line: `bill-run-emails start`',
   );
 
   test.each<readonly [string, () => Life, readonly string[]]>([
-    ['WaitingForPost', () => begin(unposted), [look, `${resend}, also those emailed before`, hold, finish]],
-    ['WaitingForPost', () => begin(unposted).hold(), [look, `${resend}, also those emailed before`, release, finish]],
+    ['Waiting (notPosted)', () => begin(unposted), [hint, resend, hold, finish]],
+    ['Held (job)', () => begin(unposted).hold(), [hint, resend, release, finish]],
+    ['Waiting (coolDown)', () => begin(coolingDown), [lookAgain, sendNow, resend, hold, finish]],
+    ['Sending', () => begin({ answers: [cutOff(), busy(HOUR)] }), [resend, hold, finish]],
+    ['Sending (unknown)', () => begin({ answers: cutOffs(300) }).pass(HOUR), [tryAgain, resend, hold, finish]],
+    ['Held (job)', () => begin(unposted).hold().change({ status: 'Posted' }), [resend, release, finish]],
+    ['NeedsAttention (refused)', () => begin({ answers: [refuses()] }), [tryAgain, resend, hold, finish]],
+    ['Held (job)', () => begin({ answers: [refuses()] }).hold(), [tryAgain, resend, release, finish]],
     [
-      'Delayed',
-      () => begin(delaying),
-      [
-        `${retry} looks at the bill run again`,
-        `${retryAnyway} sends now, at your risk`,
-        `${resend} instead`,
-        hold,
-        finish,
-      ],
-    ],
-    [
-      'Sending',
-      () => begin({ answers: [cutOff(), busy(HOUR)] }),
-      [`${resend}, also those emailed before`, hold, finish],
-    ],
-    [
-      'Held',
-      () => begin(unposted).hold().change({ status: 'Posted' }),
-      [`${resend}, also those emailed before`, release, finish],
-    ],
-    [
-      'NeedsAttention',
-      () => begin({ answers: [refuses()] }),
-      [`${retry} tries again`, `${resend} instead`, hold, finish],
-    ],
-    [
-      'NeedsAttention',
-      () => begin({ answers: [refuses()] }).hold(),
-      [`${retry} tries again`, `${resend} instead`, release, finish],
-    ],
-    [
-      'NeedsAttention',
+      'NeedsAttention (unknown)',
       () => begin({ answers: cutOffs(300) }).pass(13 * HOUR),
-      [`${retry} tries again`, `${resend} instead`, hold, finish],
+      [tryAgain, resend, hold, finish],
     ],
+    ['NeedsAttention (unknown)', () => begin({ answers: cutOffs(300) }).pass(DAY), [sendNow, resend, hold, finish]],
+    ['Delivering', () => begin(), [`${resendAll} again`, finish]],
+    ['Delivering', () => begin().hold(), [`${resendAll} again`, release, finish]],
+    ['Delivering (autoEmail)', () => begin(autoEmailing), [sendNow, resend, finish]],
+    ['HandedOver', () => begin(alias), ['look at `email-bill-run/BR-00000001`, which emails this bill run']],
+    ['Delivering', () => begin().pass(8 * DAY), [resendAgain]],
+    ['Delivering (autoEmail)', () => begin(autoEmailing).pass(8 * DAY), [resendAgain]],
+    ['Delivering (autoEmail)', () => begin(autoEmailing).finish(), [resendAgain]],
+    ['Unsettled (refused)', () => begin({ answers: [refuses()] }).pass(8 * DAY), [sendAgain]],
+    ['Unsettled (unknown)', () => begin({ answers: cutOffs(300) }).pass(9 * DAY), [sendAgain]],
     [
-      'NeedsAttention',
-      () => begin({ answers: cutOffs(300) }).pass(DAY),
-      [`${retryAnyway} sends now, at your risk`, `${resend} instead`, hold, finish],
-    ],
-    ['Emailed', () => begin(), [`${resend} again`, hold, finish]],
-    [
-      'Skipped',
-      () => begin(skipping),
-      [
-        `${retry} looks at the bill run again`,
-        `${retryAnyway} sends now, at your risk`,
-        `${resend} instead`,
-        hold,
-        finish,
-      ],
-    ],
-    ['HandedOver', () => begin(aGuest), ['look at `email-bill-run/BR-00000001`, which emails this bill run']],
-    ['Emailed', () => begin().pass(8 * DAY), [resendAgain]],
-    ['NeedsAttention', () => begin({ answers: [refuses()] }).pass(8 * DAY), [sendAgain]],
-    ['NeedsAttention', () => begin({ answers: cutOffs(300) }).pass(9 * DAY), [sendAgain]],
-    [
-      'NeedsAttention',
+      'Unsettled (refused)',
       () =>
         begin({ answers: [refuses(), refuses()] })
           .resend({ requestId: 'A' })
           .pass(8 * DAY),
-      [goOn],
+      [continueResend],
     ],
     [
-      'Finished',
+      'Stopped (finish)',
       () =>
         begin({ answers: [accepts(), refuses()] })
           .resend({ requestId: 'A' })
           .finish(),
-      [goOn],
+      [continueResend],
     ],
-    ['Finished', () => begin(unposted).resend({ requestId: 'A' }).finish(), [goOn]],
-    ['Skipped', () => begin(skipping).finish(), [sendAgain]],
+    ['Stopped (finish)', () => begin(unposted).resend({ requestId: 'A' }).finish(), [continueResend]],
+    ['Skipped (noDocuments)', () => begin({ billRun: empty }), [sendAgain]],
     ['NotPosted', () => begin({ billRun: { status: 'Canceled' } }), [sendAgain]],
-    ['Finished', () => begin(unposted).finish(), [sendAgain]],
-    ['Canceled', () => begin(unposted).cancel(), [sendAgain.replace(' start`', ' start --again`')]],
-  ])('a run that is %s says what an operator can do, with the JSON to send: %#', (state, at, offers) => {
-    const { run, now } = at();
-    const details = detailsOf(run, now);
-    expect(details).toMatch(
-      new RegExp(`^### ${state}\\n\\nSince 2026-03-\\d\\d [\\d:]{8} UTC\\. Bill run \`BR-00000001\``),
-    );
+    ['Stopped (finish)', () => begin(unposted).finish(), [sendAgain]],
+    ['Stopped (cancel)', () => begin(unposted).cancel(), [sendAgain.replace(' start`', ' start --again`')]],
+  ])('a job that is %s says what an operator can do, with the JSON to send: %#', (heading, at, offers) => {
+    const { job, now } = at();
+    const details = detailsOf(job, now);
+    const [first, second] = details.split('\n').filter((line) => line !== '');
+    expect(first).toBe(`### ${heading}`);
+    expect(second).toMatch(/^Since 2026-03-\d\d [\d:]{8} UTC\. Bill run `BR-00000001`/);
     const [, choices = ''] = /\*\*What you can do now\*\*\n\n([^\n]+(?:\n[^\n]+)*)/.exec(details) ?? [];
     expect(choices.split('\n')).toEqual(offers.map((offer) => `- ${offer}`));
   });
 
-  test('no signal that a run offers is ignored', () => {
+  test('no signal that a job offers is ignored', () => {
     for (const [, at] of phases) {
       const offered = at();
       for (const [, name = '', json = ''] of detailsOf(offered.job, offered.now).matchAll(
         /signal \*\*(\w+)\*\* with `(.*?)`/g,
       )) {
         const life = at();
-        const tell: Readonly<Record<string, (argument: object) => Life>> = {
+        const signals: Readonly<Record<string, (argument: object) => Life>> = {
           resend: (argument) => life.resend(argument),
           retry: (argument) => life.retry(argument),
           hold: (argument) => life.hold(argument),
           release: (argument) => life.release(argument),
           finish: (argument) => life.finish(argument),
         };
-        expect(Object.keys(tell)).toContain(name);
-        tell[name]?.(JSON.parse(json) as object);
+        expect(Object.keys(signals)).toContain(name);
+        signals[name]?.(JSON.parse(json) as object);
         expect(life.ignored).toEqual(offered.ignored);
       }
     }
   });
 
-  test('the details say since when a state lasts, what comes next, and who holds the run', () => {
+  test('the details say since when a state lasts, what comes next, and who holds the job', () => {
     const life = begin({ ...unposted, input: { requestedBy: 'pipeline', reason: 'month end' } }).pass(HOUR);
     expect(detailsOf(life.job, life.now)).toContain('Since 2026-03-02 12:00:00 UTC.');
-    expect(detailsOf(life.continueAsNew().run, life.now)).toContain(
+    expect(detailsOf(life.continueAsNew().job, life.now)).toContain(
       'Started 2026-03-02 12:00:00 UTC, asked for by `pipeline`: `month end`.',
     );
     expect(detailsOf(life.job, life.now)).toContain(
-      'Waiting for somebody to post the bill run: its documents are generated, but not posted; at the latest until ' +
-        '2026-04-01 12:00:00 UTC, then the run fails as NotPosted, and nothing is emailed. Once it has posted, its documents are emailed.',
+      'A person must post the bill run in Zuora: its documents are generated, but not posted.\n\n' +
+        'If it is not posted by 2026-04-01 12:00:00 UTC, the job fails as NotPosted, and nothing is emailed. ' +
+        'Once it is posted, its documents are emailed.',
     );
     life.hold({ requestedBy: 'alice', reason: 'wrong template' }).change({ status: 'Posted' }).pass(HOUR);
-    expect(detailsOf(life.job, life.now)).toMatch(/^### Held\n\nSince 2026-03-02 13:00:00 UTC\./);
+    expect(detailsOf(life.job, life.now)).toMatch(/^### Held \(job\)\n\nSince 2026-03-02 13:00:00 UTC\./);
     expect(detailsOf(life.job, life.now)).toContain(
-      'On hold since 2026-03-02 13:00:00 UTC, by `alice`: `wrong template`. No attempt is started until `release`.',
+      'On hold since 2026-03-02 13:00:00 UTC, by `alice`: `wrong template`. No attempt starts until `release`.',
     );
     life.release();
     expect(detailsOf(life.job, life.now)).not.toContain('On hold');
     expect(detailsOf(life.job, life.now)).toContain(
-      'Waiting for an escalation, or the end of the run; at the latest until 2026-03-09 14:00:00 UTC, then the run closes.',
+      'Zuora accepted the request and is sending the emails.\n\nThe job closes at 2026-03-09 14:00:00 UTC.',
     );
   });
 
@@ -653,8 +811,9 @@ describe('What people read', () => {
         const life = end(at());
         const before = structuredClone(life.job);
         for (const now of [life.now, life.now + 13 * HOUR, life.now + 365 * DAY]) {
-          expect(detailsOf(life.job, now)).toContain(status.stateOf(life.job, now));
-          expect(status.statusOf(life.job, now).state).toBe(status.stateOf(life.job, now));
+          const { state } = steps.nextStep(life.job, now);
+          expect(detailsOf(life.job, now)).toContain(state);
+          expect(status.statusOf(life.job, now).state).toBe(state);
         }
         expect(life.job).toEqual(before);
         steps.settle(life.job, life.now);
@@ -663,34 +822,78 @@ describe('What people read', () => {
     }
   });
 
-  test('the result of an emailed run names its sends, and leaves nothing unsettled', () => {
-    const life = begin({ input: { escalationWindow: '0s' } });
-    expect(status.resultOf(life.job, 'Emailed')).toEqual({
-      state: 'Emailed',
+  test('the status has all fields of the contract, and no others', () => {
+    const life = begin({ answers: [refuses()] })
+      .pass(HOUR)
+      .resend(7);
+    expect(status.statusOf(life.job, life.now)).toEqual({
+      state: 'NeedsAttention',
+      reason: 'refused',
+      since: '2026-03-02T12:00:00.000Z',
+      text: life.question?.text,
+      until: '2026-03-09T12:00:00.000Z',
+      question: {
+        ordinal: 1,
+        kind: 'refused',
+        text: expect.stringMatching(/^Zuora refused to email the documents .* then retry\.$/) as string,
+        needsSendAnyway: false,
+        safeUntil: null,
+      },
+      billRunNumber: 'BR-00000001',
+      billRunId: life.billRun.id,
+      billRunStatus: 'Posted',
+      documents: null,
+      sends: 0,
+      pendingRequests: [],
+      ignored: {
+        count: 1,
+        last: [{ message: 'resend', at: '2026-03-02T13:00:00.000Z', reason: expect.any(String) as string }],
+      },
+    });
+    expect(status.statusOf(begin().resend().job, NOON).sends).toBe(2);
+  });
+
+  test('the text of a status is one sentence, with a capital letter and a full stop', () => {
+    for (const [, at] of phases) {
+      for (const end of [(life: Life) => life, (life: Life) => life.finish()]) {
+        const life = end(at());
+        expect(status.statusOf(life.job, life.now).text).toMatch(/^[A-Z].*[^.]\.$/);
+      }
+    }
+    expect(status.sentence('nothing')).toBe('Nothing.');
+  });
+
+  test('the result of an emailed job names its sends, and leaves nothing unsettled', () => {
+    const life = begin({ input: { openFor: '0s' } });
+    expect(status.resultOf(life.job, { state: 'Delivering', reason: null })).toEqual({
+      state: 'Delivering',
+      reason: null,
       billRunNumber: 'BR-00000001',
       billRunId: life.billRun.id,
       sends: life.sends,
       unsettled: [],
     });
-    expect(runs.acceptedSends(life.job)).toBe(1);
+    expect(jobs.acceptedSends(life.job)).toBe(1);
   });
 
-  test('a run that fails unsettled says what is open, and what to do', () => {
+  test('a job that fails as Unsettled says what is open, and what to do', () => {
     const life = begin({ answers: [refuses()] }).pass(8 * DAY);
     expect(life.end).toEqual({
       kind: 'fail',
       type: 'Unsettled',
-      message:
-        'nobody answered in time: send 1 (resend=false): Zuora refused it, and nothing was sent. ' +
-        'To go on: start again',
+      state: 'Unsettled',
+      reason: 'refused',
+      text:
+        'nobody answered in time: send 1 (first send): Zuora refused it, and nothing was sent. ' +
+        'To continue: start again',
     });
     const resent = begin({ answers: [accepts(), refuses()] })
       .resend({ requestId: 'A' })
       .pass(8 * DAY);
     expect(resent.end).toMatchObject({
-      message:
-        'nobody answered in time: send 2 (resend=true): Zuora refused it, and nothing was sent. ' +
-        'To go on: resend again, under the request id `A`',
+      text:
+        'nobody answered in time: send 2 (resend): Zuora refused it, and nothing was sent. ' +
+        'To continue: ask for the resend again, with the request id `A`',
     });
   });
 });

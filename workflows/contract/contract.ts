@@ -152,6 +152,8 @@ export interface Attempt {
 export interface Decision {
   readonly decision: 'retry' | 'sendAnyway' | 'finish';
   readonly at: string;
+  /** The id of the `retry`, if it had one. */
+  readonly requestId?: string;
   readonly requestedBy?: string;
   readonly reason?: string;
 }

@@ -1,5 +1,5 @@
 /** Phase 3: the emails are with Zuora, or Zuora sends them by itself. The job stays open for retries and resends. */
-import { openSendOf, type EmailJob } from './job.js';
+import { openSendOf, pendingRequests, type EmailJob } from './job.js';
 import { openSendStep } from './sending.js';
 import type { DeliveringStep, Shown } from './step.js';
 import { isPosted } from './waiting.js';
@@ -13,17 +13,14 @@ export function deliveringStep(job: EmailJob, now: number): DeliveringStep | nul
 /** When the job closes (epoch, ms); null if something is still to be sent. */
 export function openUntil(job: EmailJob, now: number): number | null {
   const { settings, sends } = job;
-  if (!isPosted(job) || sends.length === 0) return null;
+  if (!isPosted(job) || sends.length === 0 || pendingRequests(job).length > 0) return null;
   const send = openSendOf(job);
-  if (send === undefined) return Math.max(...sends.map(lastChange)) + settings.openForMs;
+  if (send === undefined) {
+    return Math.max(...sends.map(({ settledAt }) => Date.parse(settledAt ?? ''))) + settings.openForMs;
+  }
   const step = openSendStep(job, now);
   const isFollowed = step?.kind === 'notNeeded' && step.reason === 'autoEmail';
   return isFollowed ? (send.stoppedAt ?? now) + settings.openForMs : null;
-}
-
-/** The last acceptance or answer of a settled send (epoch, ms). */
-function lastChange({ settledAt, decisions }: EmailJob['sends'][number]): number {
-  return Math.max(Date.parse(settledAt ?? ''), ...decisions.map(({ at }) => Date.parse(at)));
 }
 
 /** What people read about a job whose emails are with Zuora. */

@@ -35,11 +35,10 @@ export function detailsOf(job: EmailJob, now: number): string {
   ].join('\n\n');
 }
 
-function about(job: EmailJob, { state, reason, billRunNumber, billRunStatus }: JobStatus): string {
-  const { stateSince } = job;
-  const since = stateSince?.state === state && stateSince.reason === reason ? `Since ${time(stateSince.at)}. ` : '';
+function about(job: EmailJob, { since, billRunNumber, billRunStatus }: JobStatus): string {
+  const from = since === null ? '' : `Since ${time(Date.parse(since))}. `;
   const inZuora = billRunStatus === null ? '' : `, in Zuora ${quoted(billRunStatus)}`;
-  return `${since}Bill run ${quoted(billRunNumber ?? job.settings.billRunKey)}${inZuora}. ${accepted(job)}.`;
+  return `${from}Bill run ${quoted(billRunNumber ?? job.settings.billRunKey)}${inZuora}. ${accepted(job)}.`;
 }
 
 function accepted(job: EmailJob): string {
@@ -159,7 +158,8 @@ function afterTheEnd(job: EmailJob, step: Ending): string {
     const input = { ...billRun, resend: true, requestId: open.requestId, ...NOTE };
     return startLikeThis(input, 'continues the resend that is open', 'resend', ', with the same request id');
   }
-  if (acceptedSends(job) > 0) {
+  // The documents were emailed, by a send of ours or by Zuora itself.
+  if (step.state === 'Delivering' || acceptedSends(job) > 0) {
     return startLikeThis({ ...billRun, resend: true, ...RESEND }, 'emails all documents again', 'resend');
   }
   // A new job uses the same keys, so it is safe even if the outcome is unknown.
@@ -180,8 +180,8 @@ function signal(name: string, argument: object): string {
 
 function sendLine({ ordinal, resend, outcome, attempts, requests, note }: Send): string {
   const people = peopleIn(requests);
-  const shown = people.slice(0, PEOPLE_SHOWN).map(quoted).join(', ');
-  const by = shown === '' ? '' : `, asked by ${shown}${people.length > PEOPLE_SHOWN ? ' and others' : ''}`;
+  const names = people.slice(0, PEOPLE_SHOWN).map(quoted).join(', ');
+  const by = names === '' ? '' : `, asked by ${names}${people.length > PEOPLE_SHOWN ? ' and others' : ''}`;
   const kind = kindOf(resend);
   return `send ${ordinal}, ${kind}: **${outcome}**, ${counted(attempts.length, 'attempt')}${by}${note === null ? '' : ` (${note})`}`;
 }

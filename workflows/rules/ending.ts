@@ -1,6 +1,6 @@
 /** Phase 4: the job closes. */
-import type { EmailBillRunResult, EmailReason } from '../contract/contract.js';
-import { openUntil } from './delivering.js';
+import type { EmailBillRunResult, EmailReason, FailureType, Question } from '../contract/contract.js';
+import { delivering, openUntil } from './delivering.js';
 import {
   acceptedSends,
   isAlias,
@@ -11,8 +11,7 @@ import {
   unsettledOf,
   type EmailJob,
 } from './job.js';
-import { delivering } from './delivering.js';
-import { openSendStep, questionEnd, questionIn } from './sending.js';
+import { openSendStep, questionEnd } from './sending.js';
 import type { Ending, Shown } from './step.js';
 import { quoted, time } from './text.js';
 import { isPosted, postDeadline, willNotPost } from './waiting.js';
@@ -69,31 +68,26 @@ function afterSending(job: EmailJob, now: number): Ending | null {
   if (job.lookWanted || job.incoming.length > 0) return null;
   const step = openSendStep(job, now);
   const send = openSendOf(job);
-  if (step?.kind === 'notNeeded' && step.reason === 'noDocuments' && !job.held)
+  if (step?.kind === 'notNeeded' && step.reason === 'noDocuments' && !job.held) {
     return { kind: 'complete', ...skipped() };
-  if (step?.kind === 'ask' && send !== undefined && now >= questionEnd(job, send, now)) return unanswered(job, step);
+  }
+  if (step?.kind === 'ask' && send !== undefined && now >= questionEnd(job, send, now)) {
+    return unanswered(job, step.question.kind);
+  }
   const until = openUntil(job, now);
-  return until !== null && now >= until ? { kind: 'complete', ...stateAtClosing(job, 'finish') } : null;
+  return until !== null && now >= until ? { kind: 'complete', ...delivering(job) } : null;
 }
 
-function unanswered(job: EmailJob, step: NonNullable<ReturnType<typeof openSendStep>>): Ending {
+function unanswered(job: EmailJob, reason: Question['kind']): Ending {
   const open = openResend(job)?.requestId;
   const next =
     open === undefined
       ? 'To continue: start again'
       : `To continue: ask for the resend again, with the request id ${quoted(open)}`;
-  return fail(
-    'Unsettled',
-    `nobody answered in time: ${unsettledOf(job).join('; ')}. ${next}`,
-    questionIn(step)?.kind ?? null,
-  );
+  return fail('Unsettled', `nobody answered in time: ${unsettledOf(job).join('; ')}. ${next}`, reason);
 }
 
-function fail(
-  type: 'InvalidInput' | 'NotPosted' | 'Unsettled',
-  text: string,
-  reason: EmailReason | null = null,
-): Ending {
+function fail(type: FailureType, text: string, reason: EmailReason | null = null): Ending {
   return { kind: 'fail', type, state: type === 'Unsettled' ? 'Unsettled' : 'NotPosted', reason, text };
 }
 

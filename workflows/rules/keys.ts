@@ -5,21 +5,21 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 export interface Intent {
   readonly billRunId: string;
   readonly resend: boolean;
-  /** The id of the first request that the send serves; it counts for a `resend=true` send only. */
+  /** The id of the first request that the send serves. It counts for a resend only. */
   readonly requestId: string;
 }
 
 /**
- * What all idempotency keys of an intent begin with. The same intent always gives the same, and different intents never
- * share one. Built from business ids alone, so that crashes, resets, and further runs of the workflow come to the same
- * keys; and legal for Zuora, which wants at most 255 printable ASCII characters, whatever callers put into ids.
+ * The prefix of all idempotency keys of an intent. One intent has one prefix, and two intents never share one. It is built from
+ * business ids alone, so that crashes, resets and further jobs use the same keys. Zuora takes at most 255 printable ASCII characters,
+ * so other texts are replaced by their digest.
  */
 export function intentKey({ billRunId, resend, requestId }: Intent): string {
   const what = resend ? ['resend', plain(requestId)] : ['first'];
   return ['bill-run-email', plain(billRunId), ...what].join('/');
 }
 
-/** The number grows only when it is certain, or a person takes the risk, that nothing was done under the number before. */
+/** The number grows only as rule 3 says: if nothing was executed under the last one, or if a person takes the risk. */
 export function idempotencyKey(intent: string, number: number): string {
   return `${intent}/${number}`;
 }
@@ -35,14 +35,14 @@ export function trackIdPrefix(key: string): string {
 }
 
 /**
- * `Zuora-Track-Id` of one attempt: at most 64 characters, none of `: ; " '`. The unique part tells a reply to this
- * attempt from a stored one; the rest tells which key and which attempt a reply was made for.
+ * `Zuora-Track-Id` of one attempt: at most 64 characters, none of `: ; " '`. The unique part distinguishes a reply to this attempt from
+ * a stored one. The rest shows the key and the attempt that a reply was made for.
  */
 export function trackId(key: string, attempt: number, unique: string): string {
   return `${trackIdPrefix(key)}${attempt}-${unique.slice(0, 8)}`;
 }
 
-/** The text itself where it is harmless, else its digest, in a form that no harmless text has. */
+/** The text itself if it is harmless; otherwise its digest, in a form that no harmless text has. */
 function plain(text: string): string {
   return /^(?!sha256-)[A-Za-z0-9._-]{1,100}$/.test(text) ? text : `sha256-${digest(text)}`;
 }

@@ -81,12 +81,14 @@ export function retryFault(job: EmailJob, argument: unknown, now: number): Fault
 export function retry(job: EmailJob, argument: unknown, now: number): MessageAnswer {
   const message = checkRetry(argument).value ?? {};
   const { requestId } = message;
-  const ordinal = openSendOf(job)?.ordinal;
+  const open = openSendOf(job);
   if (!isRepeated(job, message)) {
     followRetry(job, message, now);
     job.revision += 1;
+    return answer(job, now, { requestId, ordinal: open?.ordinal });
   }
-  return answer(job, now, { requestId, ordinal });
+  const retried = job.sends.find(({ decisions }) => decisions.some((decision) => decision.requestId === requestId));
+  return answer(job, now, { requestId, ordinal: retried?.ordinal });
 }
 
 function isRepeated(job: EmailJob, { requestId }: RetryMessage): boolean {
@@ -100,7 +102,7 @@ function faultOfRetry(job: EmailJob, { ordinal, sendAnyway = false }: RetryMessa
   const isKeptBack = step?.kind === 'coolDown' || step?.kind === 'notNeeded';
   if (send === undefined || (question === null && !isKeptBack)) return 'no question is open';
   if (ordinal !== undefined && ordinal !== send.ordinal) return `send ${send.ordinal} is open, not send ${ordinal}`;
-  if (step?.kind === 'notNeeded' && !sendAnyway) {
+  if (step?.kind === 'notNeeded' && step.reason === 'autoEmail' && !sendAnyway) {
     return 'retry must say sendAnyway: true here, because Zuora emails the documents by itself';
   }
   if (question !== null && needsSendAnyway(send, now) && !sendAnyway) {

@@ -10,7 +10,7 @@ import { endingOf } from './ending.js';
 import { ignore, isAlias, joinableSendOf, openSendOf, type EmailJob, type RepeatedRequests } from './job.js';
 import { closeSend, decide, hasUnknown, intentOf, openSend, takeUp, type Send } from './send.js';
 import { openSendStep, questionIn, sendingStep } from './sending.js';
-import type { Step } from './step.js';
+import { held, type Step } from './step.js';
 import { isPosted, waitingStep } from './waiting.js';
 
 export function nextStep(job: EmailJob, now: number): Step {
@@ -20,14 +20,15 @@ export function nextStep(job: EmailJob, now: number): Step {
     aliasStep(job) ??
     sendingStep(job, now) ??
     deliveringStep(job, now) ??
-    aboutToSend()
+    aboutToSend(job)
   );
 }
 
 /** A query or a message can come between a look and the `settle` that follows it. */
-function aboutToSend(): Step {
+function aboutToSend({ held: isHeld }: EmailJob): Step {
   const text = 'The bill run is posted, and a send is about to begin';
-  return { kind: 'wait', until: Infinity, wake: Infinity, state: 'Sending', reason: null, text };
+  const step = { kind: 'wait', until: Infinity, wake: Infinity } as const;
+  return isHeld ? { ...step, ...held() } : { ...step, state: 'Sending', reason: null, text };
 }
 
 /** Begins sends for waiting requests, supersedes, closes, and notes since when a person is asked. */
@@ -117,13 +118,14 @@ const NOT_NEEDED: Readonly<Record<NonNullable<Send['notNeeded']>, string>> = Obj
 function stopSend(job: EmailJob, send: Send, now: number): void {
   if (job.finish !== null) decide(send, 'finish', job.finish, now);
   const by = job.finish === null ? 'cancellation' : 'finish';
-  closeSend(send, 'stopped', now, `closed by ${by} before it was settled; nothing more is sent`);
+  const note = `closed by ${by} before it was settled; nothing more is sent`;
+  closeSend(send, 'stopped', now, send.notNeeded === null ? note : NOT_NEEDED[send.notNeeded]);
 }
 
 /** The open question, as it reads now. */
 export function questionOf(job: EmailJob, now: number): Question | null {
   const send = openSendOf(job);
-  if (send?.retry !== null || !isPosted(job)) return null;
+  if (send === undefined || !isPosted(job)) return null;
   const question = questionIn(openSendStep(job, now));
   return question === undefined ? null : { ordinal: send.ordinal, ...question };
 }

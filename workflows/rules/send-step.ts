@@ -100,11 +100,11 @@ function unknownToSettle(send: Send, text: string, now: number): SendQuestion {
 
 /** Rule 5: what Zuora shows stands beside the question and decides nothing. */
 function unknown(send: Send, text: string, now: number): SendQuestion {
-  const { shown } = send;
+  const { invoiceCount } = send;
   const until = safeUntil(send, now);
   return {
     kind: 'unknown',
-    text: shown === null ? text : `${text} ${questions.shownInvoices(shown.count, shown.at)}`,
+    text: invoiceCount === null ? text : `${text} ${questions.shownInvoices(invoiceCount.count, invoiceCount.at)}`,
     needsSendAnyway: until === null,
     safeUntil: until === null ? null : iso(until),
   };
@@ -204,9 +204,9 @@ export function emailsSince({ attempts, requests }: Send): number {
 }
 
 /** When to count the emailed invoices again (epoch, ms), because emails can leave hours late. */
-export function nextInvoiceCountAt({ shown, askedAt }: Send): number {
-  if (shown === null || askedAt === null || shown.at < askedAt) return 0;
-  return shown.at + Math.max(shown.at - askedAt, FIRST_RECOUNT_MS);
+export function nextInvoiceCountAt({ invoiceCount, askedAt }: Send): number {
+  if (invoiceCount === null || askedAt === null || invoiceCount.at < askedAt) return 0;
+  return invoiceCount.at + Math.max(invoiceCount.at - askedAt, FIRST_RECOUNT_MS);
 }
 
 /** When the text of an open question changes by time alone (epoch, ms). */

@@ -18,6 +18,7 @@ import type {
   EmailRequest,
   NoteMessage,
   Reason,
+  RetryMessage,
   SendOutcome,
   SendRecord,
   Verdict,
@@ -70,7 +71,7 @@ export interface Send {
   /** Why nothing is attempted: Zuora emails by itself, or there are no documents. */
   notNeeded: 'autoEmail' | 'noDocuments' | null;
   /** The invoices that Zuora showed as emailed, and when (epoch, ms). A person sees them; they decide nothing. */
-  shown: { readonly at: number; readonly count: InvoiceCount | null } | null;
+  invoiceCount: { readonly at: number; readonly count: InvoiceCount | null } | null;
 }
 
 export function openSend(ordinal: number, requests: readonly EmailRequest[], intent: string): Send {
@@ -95,7 +96,7 @@ export function openSend(ordinal: number, requests: readonly EmailRequest[], int
     askedAt: null,
     stoppedAt: null,
     notNeeded: null,
-    shown: null,
+    invoiceCount: null,
   };
 }
 
@@ -254,7 +255,7 @@ export function endAttempt(
   }
   send.note = null;
   send.budgetFrom ??= startedAt;
-  // From the attempt's beginning in the workflow, which is no later than the call.
+  // The attempt begins in the workflow, before the call.
   send.firstUse[send.keyNumber] ??= startedAt;
   const attempt =
     'called' in result
@@ -317,7 +318,7 @@ function noCall(send: Send, { why, runId }: NoCallReceipt, now: number): void {
 function attemptOf(send: Send, plan: AttemptName, receipt: AttemptReceipt): Attempt {
   const { zuoraRequestId, echoedTrackId } = receipt;
   const echoesAnother = echoedTrackId !== null && echoedTrackId !== plan.trackId;
-  const seen = attemptsUnder(send, plan.idempotencyKey).some(
+  const isRepeatedReply = attemptsUnder(send, plan.idempotencyKey).some(
     (attempt) => zuoraRequestId !== null && attempt.zuoraRequestId === zuoraRequestId,
   );
   const foreign = echoesAnother && !echoedTrackId.startsWith(trackIdPrefix(plan.idempotencyKey));
@@ -329,7 +330,7 @@ function attemptOf(send: Send, plan: AttemptName, receipt: AttemptReceipt): Atte
     httpStatus: receipt.httpStatus,
     zuoraRequestId,
     verdict: foreign ? 'unknown' : receipt.verdict,
-    stored: echoesAnother || seen,
+    stored: echoesAnother || isRepeatedReply,
     reasons: foreign ? [foreignReply(echoedTrackId), ...receipt.reasons] : receipt.reasons,
   };
 }
@@ -354,12 +355,13 @@ function pause(send: Send, retryAfterMs: number | null, jitter: number): number 
 export function decide(
   send: Send,
   decision: Decision['decision'],
-  { requestedBy, reason }: NoteMessage,
+  { requestId, requestedBy, reason }: Pick<RetryMessage, 'requestId' | keyof NoteMessage>,
   now: number,
 ): void {
   send.decisions.push({
     decision,
     at: iso(now),
+    ...(requestId === undefined ? {} : { requestId }),
     ...(requestedBy === undefined ? {} : { requestedBy }),
     ...(reason === undefined ? {} : { reason }),
   });

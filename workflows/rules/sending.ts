@@ -27,8 +27,12 @@ export function questionEnd({ settings: { openForMs } }: EmailJob, send: Send, n
 export function sendingStep(job: EmailJob, now: number): SendingStep | null {
   if (isAlias(job) || !isPosted(job)) return null;
   const send = openSendOf(job);
-  const step = openSendStep(job, now);
-  if (send?.inFlight === true) return { ...waitUntil(Infinity), ...duringAttempt(send, step) };
+  if (send?.inFlight === true) return { ...waitUntil(Infinity), ...duringAttempt(job, send, now) };
+  const step = dueStep(job, send, now);
+  return step === null || !job.held ? step : { ...step, ...held() };
+}
+
+function dueStep(job: EmailJob, send: Send | undefined, now: number): SendingStep | null {
   if (job.lookWanted) return { kind: 'look', ...coolingDown('Looking at the bill run again') };
   if (job.incoming.length > 0) {
     return {
@@ -37,18 +41,19 @@ export function sendingStep(job: EmailJob, now: number): SendingStep | null {
       ...sending('Looking up whether an earlier job served the same request'),
     };
   }
+  const step = openSendStep(job, now);
   if (send === undefined || step === null) return null;
   if (step.kind === 'notNeeded') {
+    // Only a hold keeps a job without documents open.
     return step.reason === 'noDocuments' && job.held ? { ...waitUntil(Infinity), ...held() } : null;
   }
-
   const question = questionIn(step);
   if (question?.kind === 'unknown' && now >= nextInvoiceCountAt(send) && (step.kind !== 'attempt' || job.held)) {
     return {
       kind: 'count',
       send,
       until: step.kind === 'wait' ? step.until : Infinity,
-      ...(job.held ? held() : asking(step, question)),
+      ...asking(step, question),
     };
   }
   if (job.held) return { ...waitUntil(heldUntil(job, send, step, now), changeOf(send, question)), ...held() };
@@ -96,8 +101,9 @@ function waitUntil(until: number, change = Infinity): Pick<Wait, 'kind' | 'until
 }
 
 /** An open question stays visible while its attempts continue. */
-function duringAttempt(send: Send, step: SendStep | null): Shown {
-  const question = send.askedAt === null ? undefined : questionIn(step);
+function duringAttempt(job: EmailJob, send: Send, now: number): Shown {
+  const step = openSendStep(job, now);
+  const question = questionIn(step);
   return step === null || question === undefined ? sending(underWay(send)) : asking(step, question);
 }
 

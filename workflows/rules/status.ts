@@ -8,8 +8,11 @@ import { iso } from './text.js';
 
 /** Notes since when the job has its state and reason. */
 export function noteState(job: EmailJob, { state, reason }: Step, now: number): void {
-  const { stateSince } = job;
-  if (stateSince?.state !== state || stateSince.reason !== reason) job.stateSince = { state, reason, at: now };
+  if (!isNoted(job, { state, reason })) job.stateSince = { state, reason, at: now };
+}
+
+function isNoted({ stateSince }: EmailJob, { state, reason }: Pick<Step, 'state' | 'reason'>): boolean {
+  return stateSince?.state === state && stateSince.reason === reason;
 }
 
 export function statusOf(job: EmailJob, now: number): JobStatus {
@@ -19,7 +22,8 @@ export function statusOf(job: EmailJob, now: number): JobStatus {
   return {
     state,
     reason,
-    since: job.stateSince === null ? null : iso(job.stateSince.at),
+    // Time alone can change the state before the workflow notes it.
+    since: job.stateSince !== null && isNoted(job, step) ? iso(job.stateSince.at) : null,
     text: sentence(text),
     until: until === Infinity ? null : iso(until),
     question: questionOf(job, now),

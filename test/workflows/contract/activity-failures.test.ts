@@ -1,58 +1,142 @@
-/** What is known of an attempt whose activity ended without a receipt. */
-import { ActivityFailure, ApplicationFailure, RetryState, TimeoutFailure, TimeoutType } from '@temporalio/common';
+/** What is known about an activity that gave no result. */
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancelledFailure,
+  RetryState,
+  TimeoutFailure,
+  TimeoutType,
+} from '@temporalio/common';
 import { describe, expect, test } from 'vitest';
-import { lostAttempt } from '../../workflows/lost-attempt.js';
+import type { FinalFailures } from '../../../workflows/contract/activities.js';
+import { activityEnd, lostAttempt } from '../../../workflows/contract/activity-failures.js';
 
 /** As a workflow catches it, and as history holds it. */
-function bothWays(cause: Error): readonly unknown[] {
-  const caught = new ActivityFailure(
-    'failed',
-    'emailBillRunDocuments',
-    '1',
-    RetryState.NON_RETRYABLE_FAILURE,
-    'w',
-    cause,
-  );
-  return [caught, cause].map(lostAttempt);
+function bothWays<T>(read: (error: unknown) => T, cause: Error): readonly T[] {
+  const caught = new ActivityFailure('failed', 'anActivity', '1', RetryState.NON_RETRYABLE_FAILURE, 'w', cause);
+  return [caught, cause].map(read);
 }
 
 function timeout(type: TimeoutType): Error {
   return new TimeoutFailure('activity timeout', undefined, type);
 }
 
+/** A new type does not compile until this test has it. */
+const declared: { readonly [A in keyof FinalFailures]: Readonly<Record<FinalFailures[A], string>> } = {
+  watchBillRun: { BillRunNotFound: 'there is no such bill run', InvalidInput: 'the key is invalid' },
+  emailBillRunDocuments: {
+    NeverLeft: 'nothing was sent',
+    AttemptFailed: 'a defect',
+    PayloadUndecodable: 'the input cannot be decoded',
+  },
+  handOver: { InvalidInput: 'the canonical job rejected the requests' },
+};
+const activities = Object.keys(declared) as (keyof FinalFailures)[];
+
+describe('The end of an activity', () => {
+  test.each(activities.flatMap((activity) => Object.entries(declared[activity]).map((each) => [activity, ...each])))(
+    '%s with its declared failure %s has that type, the message and the details',
+    (activity, type, message) => {
+      const end = (error: unknown) => activityEnd(activity as keyof FinalFailures, error);
+      const details = { code: 'X', message: 'x' };
+      const expected = { kind: 'failed', type, message, details };
+      expect(bothWays(end, ApplicationFailure.nonRetryable(message, type, details, 'more'))).toEqual([
+        expected,
+        expected,
+      ]);
+      expect(end(ApplicationFailure.nonRetryable(message, type))).toEqual({ ...expected, details: undefined });
+      expect(end(new ApplicationFailure(message, type, true, null))).toEqual({ ...expected, details: undefined });
+    },
+  );
+
+  test.each(activities)(
+    '%s does not take a failure of another activity, or an inherited name, for its own',
+    (activity) => {
+      const own = Object.keys(declared[activity]);
+      const others = activities.flatMap((each) => Object.keys(declared[each])).filter((type) => !own.includes(type));
+      for (const type of [...others, 'TypeError', 'toString', '__proto__', '', undefined]) {
+        const failure = ApplicationFailure.nonRetryable('as it says', type);
+        const other = { kind: 'other', message: 'as it says' };
+        expect(bothWays((error) => activityEnd(activity, error), failure)).toEqual([other, other]);
+      }
+    },
+  );
+
+  test.each(activities)('%s by a timeout says whether a worker had begun it', (activity) => {
+    const end = (error: unknown) => activityEnd(activity, error);
+    for (const type of [TimeoutType.START_TO_CLOSE, TimeoutType.HEARTBEAT, TimeoutType.SCHEDULE_TO_CLOSE]) {
+      const begun = { kind: 'timedOut', neverStarted: false };
+      expect(bothWays(end, timeout(type))).toEqual([begun, begun]);
+    }
+    const notBegun = { kind: 'timedOut', neverStarted: true };
+    expect(bothWays(end, timeout(TimeoutType.SCHEDULE_TO_START))).toEqual([notBegun, notBegun]);
+  });
+
+  test.each(activities)('%s by cancellation is not a failure', (activity) => {
+    const canceled = { kind: 'canceled' };
+    expect(bothWays((error) => activityEnd(activity, error), new CancelledFailure('canceled'))).toEqual([
+      canceled,
+      canceled,
+    ]);
+  });
+
+  test('by anything else has a message', () => {
+    expect(activityEnd('handOver', new Error('a defect'))).toEqual({ kind: 'other', message: 'a defect' });
+    for (const thrown of [undefined, null, 'a text', { type: 'InvalidInput' }]) {
+      const message = 'the activity failed without a message';
+      expect(activityEnd('handOver', thrown)).toEqual({ kind: 'other', message });
+    }
+    const empty = new ActivityFailure('failed', 'handOver', '1', RetryState.NON_RETRYABLE_FAILURE, 'w');
+    expect(activityEnd('handOver', empty)).toMatchObject({ kind: 'other' });
+  });
+});
+
 describe('An attempt without a receipt', () => {
-  test('that no worker took was none', () => {
-    expect(bothWays(timeout(TimeoutType.SCHEDULE_TO_START))).toEqual(['neverTaken', 'neverTaken']);
+  test('does not count if no worker took it', () => {
+    const results = bothWays(lostAttempt, timeout(TimeoutType.SCHEDULE_TO_START));
+    expect(results).toEqual(['neverTaken', 'neverTaken']);
   });
 
   test.each([TimeoutType.START_TO_CLOSE, TimeoutType.HEARTBEAT, TimeoutType.SCHEDULE_TO_CLOSE])(
-    'that ran into its %s is unknown, for the worker may have sent it',
+    'is unknown after its timeout %s, because the worker may have sent it',
     (type) => {
       const lost = {
         verdict: 'unknown',
         reasons: [{ code: 'WORKER_LOST', message: 'the worker was lost while its request may have been under way' }],
       };
-      expect(bothWays(timeout(type))).toEqual([lost, lost]);
+      expect(bothWays(lostAttempt, timeout(type))).toEqual([lost, lost]);
     },
   );
 
-  test('that provably never left was not executed, for the reason that the activity gives', () => {
+  test('was not executed if it provably never left, with the reason of the activity', () => {
     const reason = { code: 'ECONNREFUSED', message: 'nothing was sent' };
     const lost = { verdict: 'notExecuted', reasons: [reason] };
-    expect(bothWays(ApplicationFailure.retryable('no', 'NeverLeft', reason))).toEqual([lost, lost]);
+    expect(bothWays(lostAttempt, ApplicationFailure.retryable('no', 'NeverLeft', reason))).toEqual([lost, lost]);
     const silent = { verdict: 'notExecuted', reasons: [] };
-    expect(bothWays(ApplicationFailure.retryable('no', 'NeverLeft'))).toEqual([silent, silent]);
+    expect(bothWays(lostAttempt, ApplicationFailure.retryable('no', 'NeverLeft'))).toEqual([silent, silent]);
+    for (const details of [null, 'a text', { code: 'X' }, { message: 'x' }]) {
+      expect(lostAttempt(ApplicationFailure.retryable('no', 'NeverLeft', details))).toEqual(silent);
+    }
     expect(lostAttempt(new ApplicationFailure('no', 'NeverLeft', false, null))).toEqual(silent);
   });
 
+  test('was not executed if its worker could not decode the input', () => {
+    const message = 'a codec failed: no key';
+    const lost = { verdict: 'notExecuted', reasons: [{ code: 'PAYLOAD_UNDECODABLE', message }] };
+    const failure = ApplicationFailure.retryable(message, 'PayloadUndecodable');
+    expect(bothWays(lostAttempt, failure)).toEqual([lost, lost]);
+  });
+
   test.each([
-    ApplicationFailure.nonRetryable('a bug', 'TypeError', { code: 'X', message: 'x' }),
-    Object.assign(new Error('not of ours'), { type: 'NeverLeft' }),
-  ])('that ended otherwise is unknown: %s', (cause) => {
+    ApplicationFailure.nonRetryable('a defect', 'AttemptFailed'),
+    ApplicationFailure.nonRetryable('a defect', 'TypeError', { code: 'X', message: 'x' }),
+    new CancelledFailure('canceled'),
+    Object.assign(new Error('a foreign failure'), { type: 'NeverLeft' }),
+  ])('is unknown after any other end: %s', (cause) => {
     const lost = {
       verdict: 'unknown',
       reasons: [{ code: 'ATTEMPT_FAILED', message: 'the attempt failed without a receipt' }],
     };
-    expect(bothWays(cause)).toEqual([lost, lost]);
+    expect(bothWays(lostAttempt, cause)).toEqual([lost, lost]);
   });
 });

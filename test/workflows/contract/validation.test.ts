@@ -5,7 +5,7 @@ import { undecodableMark } from '../../../workflows/contract/undecodable.js';
 
 const KEY = 'BR-00000001';
 const HOUR = 3_600_000;
-const NO_TEXTS = ['', 'x'.repeat(1001), 1, true, ['a'], { text: 'a' }, 'half a pair: \ud83d', '\udc00'];
+const INVALID_TEXTS = ['', 'x'.repeat(1001), 1, true, ['a'], { text: 'a' }, 'half a pair: \ud83d', '\udc00'];
 
 function faultsOf(input: unknown): readonly string[] {
   return checkInput(input).faults ?? [];
@@ -19,12 +19,11 @@ describe('The input of emailBillRun', () => {
       postDeadlineMs: 30 * 24 * HOUR,
       sendBudgetMs: 12 * HOUR,
       coolDownMs: 24 * HOUR,
-      attentionWindowMs: 7 * 24 * HOUR,
-      escalationWindowMs: 7 * 24 * HOUR,
+      openForMs: 7 * 24 * HOUR,
     });
   });
 
-  test('is taken as it is where it is right', () => {
+  test('is taken unchanged if it is valid', () => {
     const input = {
       billRunKey: '8ad09e208b1a_x.1-2',
       resend: true,
@@ -44,7 +43,7 @@ describe('The input of emailBillRun', () => {
     ['a number', 7],
     ['a list', [{ billRunKey: KEY }]],
     ['what cannot be decoded', undecodableMark('ValueError')],
-  ])('is refused in words when it is %s', (_, input) => {
+  ])('is refused with the reason when it is %s', (_, input) => {
     expect(faultsOf(input)).toEqual([expect.stringMatching(/^the argument (must be an object|cannot be decoded)/)]);
   });
 
@@ -77,10 +76,10 @@ describe('The input of emailBillRun', () => {
 
   test.each([
     ['resend', ['true', 1, 0, 'yes', [], {}]],
-    ['requestId', [...NO_TEXTS, 'x'.repeat(101)]],
-    ['requestedBy', [...NO_TEXTS, 'x'.repeat(201)]],
-    ['reason', NO_TEXTS],
-    ['entityId', [...NO_TEXTS, '../', 'a/b', 'é', 'a\n']],
+    ['requestId', [...INVALID_TEXTS, 'x'.repeat(101)]],
+    ['requestedBy', [...INVALID_TEXTS, 'x'.repeat(201)]],
+    ['reason', INVALID_TEXTS],
+    ['entityId', [...INVALID_TEXTS, '../', 'a/b', 'é', 'a\n']],
     ['orgIds', ['org-1', [], [''], ['a', 1], ['a/b'], [null], {}, Array.from({ length: 101 }, () => 'a')]],
   ])('is refused when %s is of another kind', (field, values) => {
     for (const value of values) {
@@ -88,27 +87,20 @@ describe('The input of emailBillRun', () => {
     }
   });
 
-  test.each(['postDeadline', 'sendBudget', 'coolDown', 'attentionWindow', 'escalationWindow'])(
-    'is refused when %s is no duration',
-    (field) => {
-      for (const value of [
-        ...[5, 0, '', ' ', '5', '0', '1000', 'soon', '1 fortnight', '1 month', '-1h', '-0.1 s', '1h30m', 'h', '1e9 h'],
-        ...['367 days', '9'.repeat(400) + 'd', `${' '.repeat(120)}1h`, 'PT1H', 'NaN h', 'Infinity h', true, [], {}],
-      ]) {
-        expect(faultsOf({ billRunKey: KEY, [field]: value })).toEqual([
-          expect.stringMatching(`^${field} must be a duration`),
-        ]);
-      }
-    },
-  );
+  test.each(['postDeadline', 'sendBudget', 'coolDown', 'openFor'])('is refused when %s is not a duration', (field) => {
+    for (const value of [
+      ...[5, 0, '', ' ', '5', '0', '1000', 'soon', '1 fortnight', '1 month', '-1h', '-0.1 s', '1h30m', 'h', '1e9 h'],
+      ...['367 days', '9'.repeat(400) + 'd', `${' '.repeat(120)}1h`, 'PT1H', 'NaN h', 'Infinity h', true, [], {}],
+    ]) {
+      expect(faultsOf({ billRunKey: KEY, [field]: value })).toEqual([
+        expect.stringMatching(`^${field} must be a duration`),
+      ]);
+    }
+  });
 
-  test('may have windows and a cool-down of no length, but must wait and try for some time', () => {
-    const none = { coolDown: '0s', attentionWindow: '0 days', escalationWindow: '0ms' };
-    expect(checkInput({ billRunKey: KEY, ...none }).value).toMatchObject({
-      coolDownMs: 0,
-      attentionWindowMs: 0,
-      escalationWindowMs: 0,
-    });
+  test('may have an openFor and a cool-down of zero, but not a post deadline or a budget of zero', () => {
+    const zero = { coolDown: '0s', openFor: '0 days' };
+    expect(checkInput({ billRunKey: KEY, ...zero }).value).toMatchObject({ coolDownMs: 0, openForMs: 0 });
     expect(faultsOf({ billRunKey: KEY, postDeadline: '0s', sendBudget: '0h' })).toHaveLength(2);
   });
 
@@ -119,7 +111,22 @@ describe('The input of emailBillRun', () => {
     }
   });
 
-  test('may have null where a field is left out', () => {
+  test('needs a requestId for a resend, so that repeating it emails once', () => {
+    for (const requestId of [undefined, null]) {
+      expect(faultsOf({ billRunKey: KEY, resend: true, requestId })).toEqual([
+        expect.stringMatching(/^requestId is missing; a resend needs one/),
+      ]);
+    }
+    expect(faultsOf({ billRunKey: KEY, resend: true, requestId: 'TICKET-1' })).toEqual([]);
+    expect(faultsOf({ billRunKey: KEY, resend: false })).toEqual([]);
+  });
+
+  test('has no fields of version 0.1.0', () => {
+    const faults = faultsOf({ billRunKey: KEY, attentionWindow: '7 days', escalationWindow: '7 days' });
+    expect(faults).toEqual([expect.stringMatching(/^"attentionWindow", "escalationWindow" are unknown/)]);
+  });
+
+  test('may have null for a field that is absent', () => {
     expect(checkInput({ billRunKey: KEY, resend: null, reason: null, orgIds: null, coolDown: null }).value).toEqual(
       checkInput({ billRunKey: KEY }).value,
     );
@@ -129,7 +136,9 @@ describe('The input of emailBillRun', () => {
     const names = ['billrunkey', 'dryRun', 'constructor', 'toString', '__proto__', '', '"; DROP', '\ud800'];
     for (const name of names) {
       const input: unknown = JSON.parse(`{"billRunKey":"${KEY}",${JSON.stringify(name)}:1}`);
-      expect(faultsOf(input)).toEqual([expect.stringContaining(`${JSON.stringify(name)} is no field of it`)]);
+      expect(faultsOf(input)).toEqual([
+        expect.stringContaining(`${JSON.stringify(name)} is unknown; the fields are billRunKey, resend,`),
+      ]);
     }
   });
 
@@ -138,10 +147,10 @@ describe('The input of emailBillRun', () => {
     expect(faults.map((fault) => fault.split(' ')[0])).toEqual(['billRunKey', 'resend', 'sendBudget', '"dryRun",']);
   });
 
-  test('is refused in a few words even when its faults are without number', () => {
+  test('is refused with a short message even if it has thousands of faults', () => {
     const fields = Object.fromEntries(Array.from({ length: 50_000 }, (_, index) => [`field-${index}`, 'x']));
     expect(faultsOf(fields).join('; ').length).toBeLessThan(2_000);
-    expect(faultsOf(fields).join()).toContain('and 49990 more are no field of it');
+    expect(faultsOf(fields).join()).toContain('and 49990 more are unknown');
     expect(faultsOf({ billRunKey: KEY, ['long'.repeat(100_000)]: 1 }).join().length).toBeLessThan(2_000);
   });
 });
@@ -153,8 +162,7 @@ test('the longest valid argument is short enough to be read', () => {
     ...{ billRunKey: identifier, entityId: identifier, orgIds: Array(100).fill(identifier), resend: false },
     // JSON writes these with six bytes each.
     ...{ requestId: '\u0001'.repeat(100), requestedBy: '\u0001'.repeat(200), reason: '\u0001'.repeat(1_000) },
-    ...{ postDeadline: duration, sendBudget: duration, coolDown: duration },
-    ...{ attentionWindow: duration, escalationWindow: duration },
+    ...{ postDeadline: duration, sendBudget: duration, coolDown: duration, openFor: duration },
   };
   expect(checkInput(longest).faults).toBeUndefined();
   expect(Buffer.byteLength(JSON.stringify(longest))).toBeLessThan(LONGEST_ARGUMENT);
@@ -165,7 +173,7 @@ describe('The messages', () => {
     ['resend', checkResend],
     ['retry', checkRetry],
     ['hold, release and finish', checkNote],
-  ])('%s may come with nothing, null, or an empty object', (_, check) => {
+  ])('%s may have no argument, null, or an empty object', (_, check) => {
     for (const argument of [undefined, null, {}, { reason: null }]) expect(check(argument).faults).toBeUndefined();
   });
 
@@ -173,7 +181,7 @@ describe('The messages', () => {
     ['resend', checkResend],
     ['retry', checkRetry],
     ['hold, release and finish', checkNote],
-  ])('%s may come with nonsense, which is refused in words', (_, check) => {
+  ])('%s with nonsense is refused with the reason', (_, check) => {
     for (const argument of [
       ...[0, 1, '', 'now', true, false, [], [{}], [null]],
       ...[{ unknown: 1 }, { reason: 1 }, { reason: '' }, { requestedBy: ['a'] }, { requestedBy: 'x'.repeat(201) }],
@@ -184,7 +192,7 @@ describe('The messages', () => {
     }
   });
 
-  test('a mark of the undecodable that a caller wrote is no more than a field nobody knows', () => {
+  test('the mark of an undecodable argument, written by a caller, is an unknown field', () => {
     const mark = Object.keys(undecodableMark(''))[0] ?? '';
     for (const undecodable of [{ toString: 1 }, { toString: null, valueOf: null }, null, 7, [[]]]) {
       expect(checkResend({ [mark]: true, undecodable }).faults?.length).toBeGreaterThan(0);
@@ -197,8 +205,10 @@ describe('The messages', () => {
     for (const requestId of ['', 'x'.repeat(101), 1, {}]) expect(checkResend({ requestId }).faults).toHaveLength(1);
   });
 
-  test('retry takes the ordinal of a send, and sendAnyway as a boolean', () => {
-    expect(checkRetry({ ordinal: 2, sendAnyway: true }).value).toEqual({ ordinal: 2, sendAnyway: true });
+  test('retry takes the ordinal of a send, a request id, and sendAnyway as a boolean', () => {
+    const message = { ordinal: 2, requestId: 'R-1', requestedBy: 'alice', reason: 'fixed', sendAnyway: true };
+    expect(checkRetry(message).value).toEqual(message);
+    for (const requestId of ['', 'x'.repeat(101), 1, {}]) expect(checkRetry({ requestId }).faults).toHaveLength(1);
     for (const ordinal of [0, -1, 1.5, '1', 2 ** 60]) expect(checkRetry({ ordinal }).faults).toHaveLength(1);
     for (const sendAnyway of ['true', 1, 'yes']) expect(checkRetry({ sendAnyway }).faults).toHaveLength(1);
   });

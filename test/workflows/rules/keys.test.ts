@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { idempotencyKey, intentKey, trackId, trackIdPrefix, type Intent } from '../../../workflows/rules/keys.js';
 
-// The same every time where tests are tested: a mutant that survives by chance would tell nothing.
+// Mutation tests set a seed: a mutant that survives at random would mean nothing.
 fc.configureGlobal(process.env['SEED'] === undefined ? {} : { seed: Number(process.env['SEED']) });
 
 interface KeyParts extends Intent {
@@ -16,7 +16,7 @@ function keyOf(parts: KeyParts): string {
 const HEX = Array.from('0123456789abcdef');
 const NEARLY_HARMLESS = Array.from('aA._-/ 1');
 
-/** Any string at all: halves of surrogate pairs, control characters, and what looks like a key or a digest. */
+/** Any string: halves of surrogate pairs, control characters, and texts that look like a key or a digest. */
 const anyText = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 200 }),
   fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 20 }).map((units) => String.fromCharCode(...units)),
@@ -44,13 +44,13 @@ const anyParts: fc.Arbitrary<KeyParts> = fc.record({
   number: fc.integer({ min: 1, max: 1_000_000 }),
 });
 
-/** What a key stands for: the request counts for a resend only. */
+/** The meaning of a key: the request counts for a resend only. */
 function intentOf({ billRunId, resend, requestId, number }: KeyParts): string {
   return JSON.stringify([billRunId, resend, resend ? requestId : '', number]);
 }
 
 describe('The idempotency key', () => {
-  test('is legal for Zuora, whatever a caller put into the ids: 1 to 255 printable ASCII characters', () => {
+  test('has 1 to 255 printable ASCII characters, as Zuora demands, for any ids of callers', () => {
     fc.assert(
       fc.property(anyParts, (parts) => {
         expect(keyOf(parts)).toMatch(/^[\x21-\x7e]{1,255}$/);
@@ -58,7 +58,7 @@ describe('The idempotency key', () => {
     );
   });
 
-  test('differs wherever the intent differs', () => {
+  test('differs if the intent differs, and only then', () => {
     fc.assert(
       fc.property(anyParts, anyParts, (one, other) => {
         expect(keyOf(one) === keyOf(other)).toBe(intentOf(one) === intentOf(other));
@@ -67,7 +67,7 @@ describe('The idempotency key', () => {
     );
   });
 
-  test('differs where only one part differs, also by half a character', () => {
+  test('differs if only one part differs, also by half a character', () => {
     fc.assert(
       fc.property(anyParts, anyText, (parts, text) => {
         for (const other of [
@@ -91,7 +91,7 @@ describe('The idempotency key', () => {
     expect(keyOf({ ...resend, requestId: digested })).not.toContain(`/${digested}/`);
   });
 
-  test('is readable where the ids are harmless, and never changes between releases', () => {
+  test('is readable if the ids are harmless, and never changes between releases', () => {
     const billRunId = '8ad09e208b1a';
     expect(keyOf({ billRunId, resend: false, requestId: 'JOB-1', number: 1 })).toBe(
       'bill-run-email/8ad09e208b1a/first/1',
@@ -116,7 +116,7 @@ describe('The track id', () => {
     );
   });
 
-  test('differs for each attempt under a key, and between runs that come to the same attempt', () => {
+  test('differs for each attempt under a key, and between jobs that reach the same attempt', () => {
     fc.assert(
       fc.property(anyText, fc.uniqueArray(fc.integer({ min: 1, max: 99 }), { maxLength: 9 }), (key, attempts) => {
         const ids = attempts.flatMap((attempt) => [
@@ -128,7 +128,7 @@ describe('The track id', () => {
     );
   });
 
-  test('tells by its beginning which key it was made for', () => {
+  test('shows by its beginning the key that it was made for', () => {
     fc.assert(
       fc.property(anyText, anyText, anyUnique, (key, other, unique) => {
         expect(trackId(key, 1, unique).startsWith(trackIdPrefix(other))).toBe(key === other);

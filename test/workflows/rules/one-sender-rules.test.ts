@@ -1,7 +1,7 @@
-/** One bill run, one sender: what a run does for requests that belong elsewhere, and for those an earlier run knew. */
+/** One bill run, one sender: requests for the canonical job, and requests that an earlier job served or began to serve. */
 import { describe, expect, test } from 'vitest';
 import type { EarlierAttempt, EarlierSend } from '../../../workflows/contract/activities.js';
-import * as messages from '../../../workflows/rules/messages.js';
+import { resendFault } from '../../../workflows/rules/messages.js';
 import { recordHandover } from '../../../workflows/rules/job.js';
 import { resultOf, statusOf } from '../../../workflows/rules/status.js';
 import {
@@ -23,8 +23,8 @@ import {
 
 const KEY = `bill-run-email/${POSTED.id}/resend`;
 
-/** An attempt of an earlier run, so long ago. */
-function attempt(age: number, came: Partial<EarlierAttempt['came']>, key = `${KEY}/T-1/1`): EarlierAttempt {
+/** An attempt of an earlier job, `age` ms ago. */
+function attempt(age: number, result: Partial<EarlierAttempt['result']>, key = `${KEY}/T-1/1`): EarlierAttempt {
   const startedAt = NOON - age;
   const receipt = {
     called: true as const,
@@ -37,21 +37,27 @@ function attempt(age: number, came: Partial<EarlierAttempt['came']>, key = `${KE
     echoedTrackId: null,
     retryAfterMs: null,
   };
-  return { runId: 'earlier-run', idempotencyKey: key, trackId: `bre-${age}`, startedAt, came: { ...receipt, ...came } };
+  return {
+    runId: 'earlier-run',
+    idempotencyKey: key,
+    trackId: `bre-${age}`,
+    startedAt,
+    result: { ...receipt, ...result },
+  };
 }
 
 const earlier = (...attempts: EarlierAttempt[]): EarlierSend => ({ requestIds: ['T-1'], attempts });
 
-/** A run that is asked for a resend that earlier runs know something about. */
-function again(known: EarlierSend, circumstances: Circumstances = {}): Life {
+/** A job for a resend of which earlier jobs left a record. */
+function resendAfter(known: EarlierSend, circumstances: Circumstances = {}): Life {
   const life = new Life({ ...circumstances, input: { resend: true, requestId: 'T-1', ...circumstances.input } });
   life.earlier = [known];
   return life.go();
 }
 
-describe('A request that an earlier run served', () => {
-  test('is not sent again, and the record tells which run did it', () => {
-    const life = again(earlier(attempt(40 * DAY, { verdict: 'accepted' })));
+describe('A request that an earlier job served', () => {
+  test('is not sent again, and the record names the run that served it', () => {
+    const life = resendAfter(earlier(attempt(40 * DAY, { verdict: 'accepted' })));
     expect(life.calls).toEqual([]);
     expect(life.sends).toMatchObject([
       {
@@ -60,21 +66,21 @@ describe('A request that an earlier run served', () => {
         note: expect.stringContaining('earlier-run') as string,
       },
     ]);
-    // Its escalation window ended long ago, and nothing else is to be done.
-    expect(life.end).toEqual({ kind: 'complete', state: 'Emailed' });
-    expect(resultOf(life.job, 'Emailed').unsettled).toEqual([]);
+    // The acceptance is longer ago than openFor, and nothing else is due.
+    expect(life.end).toMatchObject({ kind: 'complete', state: 'Delivering', reason: null });
+    expect(resultOf(life.job, { state: 'Delivering', reason: null }).unsettled).toEqual([]);
   });
 
-  test('is not sent again either when it comes while a first send waits, and takes nobody’s place', () => {
+  test('is not sent again either if it arrives while a first send waits, and supersedes nothing', () => {
     const life = new Life({ billRun: { lastEmailSentTime: new Date(NOON - HOUR).toISOString() } });
     life.earlier = [earlier(attempt(DAY, { verdict: 'accepted' }))];
     life.go().resend({ requestId: 'T-1' });
-    expect(life.state).toBe('Delayed');
-    expect(life.ignored).toEqual([expect.stringMatching(/^request T-1: an earlier run \(earlier-run\) emailed/)]);
+    expect(life.stateAndReason).toBe('Waiting coolDown');
+    expect(life.ignored).toEqual([expect.stringMatching(/^request T-1: an earlier job \(run earlier-run\) emailed/)]);
     expect(statusOf(life.job, life.now).pendingRequests).toEqual([]);
   });
 
-  test('does not keep requests that come with it from being sent, under a key of their own', () => {
+  test('does not hinder requests that arrive with it: they are sent, under a key of their own', () => {
     const life = new Life({ input: { resend: true, requestId: 'T-1' } });
     life.earlier = [earlier(attempt(DAY, { verdict: 'accepted' }))];
     life.resend({ requestId: 'T-2' });
@@ -83,18 +89,18 @@ describe('A request that an earlier run served', () => {
   });
 });
 
-describe('A send that an earlier run began', () => {
-  test('goes on under its key while that protects it, and is settled by the stored reply', () => {
+describe('A send that an earlier job began', () => {
+  test('continues under its key while that protects it, and is settled by the stored reply', () => {
     const settled = repeats(1, { verdict: 'accepted', zuoraRequestId: 'earlier-3600000' });
     const first = attempt(HOUR, { verdict: 'unknown', httpStatus: null, zuoraRequestId: 'earlier-3600000' });
-    const life = again(earlier(first), { answers: [settled] });
+    const life = resendAfter(earlier(first), { answers: [settled] });
     expect(life.keys).toEqual(['resend/T-1/1']);
     expect(life.calls[0]?.notAfter).toBe(NOON + 22 * HOUR);
     expect(life.send).toMatchObject({ outcome: 'accepted', attempts: [{ verdict: 'unknown' }, { stored: true }] });
   });
 
   test('asks a person when its key may be forgotten, and only sendAnyway takes the next one', () => {
-    const life = again(earlier(attempt(25 * HOUR, { verdict: 'unknown', httpStatus: 500 })));
+    const life = resendAfter(earlier(attempt(25 * HOUR, { verdict: 'unknown', httpStatus: 500 })));
     expect(life.calls).toEqual([]);
     expect(life.question).toMatchObject({ kind: 'unknown', needsSendAnyway: true });
     life.retry({ requestedBy: 'alice' });
@@ -107,86 +113,86 @@ describe('A send that an earlier run began', () => {
     });
   });
 
-  test('is unknown where its run ended in the middle of an attempt', () => {
-    const cut: EarlierAttempt = { ...attempt(HOUR, {}), came: { verdict: 'unknown', reasons: [] } };
-    const life = again(earlier(cut), { answers: [refuses()] });
+  test('is unknown if its job ended in the middle of an attempt', () => {
+    const cut: EarlierAttempt = { ...attempt(HOUR, {}), result: { verdict: 'unknown', reasons: [] } };
+    const life = resendAfter(earlier(cut), { answers: [refuses()] });
     expect(life.keys).toEqual(['resend/T-1/1']);
-    // The refusal is no reply to the attempt that was cut off.
+    // The refusal does not answer the attempt that was cut off.
     expect(life.question).toMatchObject({ kind: 'unknown', needsSendAnyway: false });
   });
 
-  test('goes on under the last of its keys', () => {
+  test('continues under the last of its keys', () => {
     const refused = attempt(3 * HOUR, { verdict: 'refused', httpStatus: 400 });
     const cut = attempt(2 * HOUR, { verdict: 'unknown', httpStatus: 500 }, `${KEY}/T-1/2`);
-    const life = again(earlier(refused, cut), { answers: [cutOff()] });
+    const life = resendAfter(earlier(refused, cut), { answers: [cutOff()] });
     expect(life.keys).toEqual(['resend/T-1/2']);
     expect(life.calls[0]?.notAfter).toBe(NOON + 21 * HOUR);
   });
 
-  test('keeps the key of the request that it was begun for, whoever asks for it again', () => {
+  test('keeps the key of the request that it was begun for, whichever of its requests is repeated', () => {
     const life = new Life({ input: { resend: true, requestId: 'T-9' } });
     life.earlier = [{ requestIds: ['T-9'], attempts: [attempt(HOUR, { verdict: 'notExecuted', httpStatus: 429 })] }];
     life.go();
     expect(life.keys).toEqual(['resend/T-1/1']);
   });
 
-  test('asks at once where Zuora had refused it, and a retry takes the next key', () => {
-    const life = again(earlier(attempt(30 * HOUR, { verdict: 'refused', httpStatus: 400 })));
+  test('asks at once if Zuora had refused it, and a retry takes the next key', () => {
+    const life = resendAfter(earlier(attempt(30 * HOUR, { verdict: 'refused', httpStatus: 400 })));
     expect(life.calls).toEqual([]);
     expect(life.question).toMatchObject({ kind: 'refused', needsSendAnyway: false });
     expect(life.retry({}).keys).toEqual(['resend/T-1/2']);
   });
 
   test('has no more budget than it had', () => {
-    const life = again(earlier(attempt(13 * HOUR, { verdict: 'notExecuted', httpStatus: 429 })));
+    const life = resendAfter(earlier(attempt(13 * HOUR, { verdict: 'notExecuted', httpStatus: 429 })));
     expect(life.calls).toEqual([]);
     expect(life.question?.text).toContain('The automatic attempts are over');
   });
 
-  test('takes the place of a first send that is between attempts', () => {
+  test('supersedes a first send that is between attempts', () => {
     const life = new Life({ answers: [cutOff(), accepts()] });
     life.earlier = [earlier(attempt(HOUR, { verdict: 'notExecuted', httpStatus: 429 }))];
     life.go().resend({ requestId: 'T-1' }).pass(MINUTE);
     expect(life.sends).toMatchObject([{ outcome: 'unknown' }, { outcome: 'accepted', resend: true }]);
   });
 
-  test('is told to later runs by the first attempt, which names the requests that it serves', () => {
+  test('is known to later jobs by its first attempt, which names the requests that it serves', () => {
     const life = begin({ input: { requestId: 'JOB' }, billRun: { status: 'Completed' }, answers: [losesWorker()] });
     life.resend({ requestId: 'T-1' }).resend({ requestId: 'T-2' }).change({ status: 'Posted' }).pass(MINUTE);
     expect(life.calls.map(({ requestIds }) => requestIds)).toEqual([['T-1', 'T-2'], undefined]);
   });
 });
 
-describe('A run whose id is not the bill run’s own', () => {
-  const guest = { workflowId: 'email-bill-run/8ad09e208b1a' };
+describe('An alias', () => {
+  const alias = { workflowId: 'email-bill-run/8ad09e208b1a' };
 
-  test('hands over before anything else, whatever the bill run’s status, and is done', () => {
+  test('hands over before anything else, whatever the status of the bill run, and completes', () => {
     for (const status of ['Pending', 'Canceled', 'Posted']) {
-      const life = begin({ ...guest, input: { requestId: 'JOB' }, billRun: { status } });
+      const life = begin({ ...alias, input: { requestId: 'JOB' }, billRun: { status } });
       expect(life.handedOver).toEqual(['JOB to email-bill-run/BR-00000001']);
-      expect(life.end).toEqual({ kind: 'complete', state: 'HandedOver' });
+      expect(life.end).toMatchObject({ kind: 'complete', state: 'HandedOver', reason: null });
       expect(life.calls).toEqual([]);
     }
   });
 
   test('hands over what arrives while it hands over', () => {
-    const life = new Life({ ...guest, input: { requestId: 'JOB' } });
-    const asked = [...life.job.queue];
+    const life = new Life({ ...alias, input: { requestId: 'JOB' } });
+    const requests = [...life.job.queue];
     life.hold().resend({ requestId: 'T-1' });
-    expect(life.state).toBe('Held');
-    recordHandover(life.job, asked, [{ requestId: 'JOB', result: 'joined' }]);
+    expect(life.stateAndReason).toBe('Held job');
+    recordHandover(life.job, requests, [{ requestId: 'JOB', result: 'joined' }]);
     expect(life.release().handedOver).toEqual(['T-1 to email-bill-run/BR-00000001']);
-    expect(life.end).toEqual({ kind: 'complete', state: 'HandedOver' });
+    expect(life.end).toMatchObject({ kind: 'complete', state: 'HandedOver' });
   });
 
-  test('names what another run did not take over', () => {
-    const life = new Life({ ...guest, input: { requestId: 'JOB' } }).hold();
-    recordHandover(life.job, life.job.queue, [{ requestId: 'JOB', result: 'canceled' }]);
+  test('names the requests that a stopped canonical job did not take', () => {
+    const life = new Life({ ...alias, input: { requestId: 'JOB' } }).hold();
+    recordHandover(life.job, life.job.queue, [{ requestId: 'JOB', result: 'stopped' }]);
     life.release();
-    expect(life.end).toEqual({ kind: 'complete', state: 'HandedOver' });
-    expect(resultOf(life.job, 'HandedOver')).toMatchObject({
+    expect(life.end).toMatchObject({ kind: 'complete', state: 'HandedOver' });
+    expect(resultOf(life.job, { state: 'HandedOver', reason: null })).toMatchObject({
       handedOverTo: 'email-bill-run/BR-00000001',
-      unsettled: [expect.stringContaining('was canceled before') as string],
+      unsettled: ['request JOB: a person stopped email-bill-run/BR-00000001; start it with "again" to go on'],
     });
   });
 
@@ -196,53 +202,56 @@ describe('A run whose id is not the bill run’s own', () => {
     'email-bill-run/e-1/BR-00000001',
     'email-bill-run/a/b/BR-00000001',
     'email-bill-run/',
-  ])('is refused, or is the bill run’s own: %s', (workflowId) => {
+  ])('is invalid if its id names another bill run: %s', (workflowId) => {
     const life = begin({ workflowId, billRun: { status: 'Completed' } });
-    if (workflowId === 'email-bill-run/BR-00000001') expect(life.state).toBe('WaitingForPost');
+    if (workflowId === 'email-bill-run/BR-00000001') expect(life.stateAndReason).toBe('Waiting notPosted');
     else expect(life.end).toMatchObject({ kind: 'fail', type: 'InvalidInput' });
   });
 
-  test('refuses the update, with the id to ask, as soon as that is known', () => {
-    const life = new Life(guest).hold();
-    expect(messages.faultsOfResend(life.job, {})).toEqual([expect.stringContaining('ask email-bill-run/BR-00000001')]);
-    const unread = new Life({ workflowId: 'job-17' });
-    expect(messages.faultsOfResend(unread.run, {})).toEqual([expect.stringContaining('not known yet')]);
-    expect(messages.faultsOfResend(new Life().run, {})).toEqual([]);
+  test('rejects the update resend, with the id to ask, as soon as that is known', () => {
+    const request = { requestId: 'T-1' };
+    expect(new Life(alias).hold().update('resend', request)).toContain('ask email-bill-run/BR-00000001');
+    for (const workflowId of ['job-17', 'email-bill-run/8ad09e208b1a']) {
+      expect(resendFault(new Life({ workflowId }).job, request)).toContain('not known yet');
+    }
+    const byId = { input: { billRunKey: '8'.repeat(32) }, workflowId: `email-bill-run/${'8'.repeat(32)}` };
+    expect(resendFault(new Life(byId).job, request)).toContain('not known yet');
+    expect(resendFault(new Life().job, request)).toBeUndefined();
   });
 });
 
 describe('What Zuora shows about the documents', () => {
-  test('is told beside the question about an unknown send, again and ever more seldom, and decides nothing', () => {
+  test('stands beside the question about an unknown send, is read again ever more seldom, and decides nothing', () => {
     const life = begin({ answers: Array.from({ length: 400 }, cutOff) });
     life.pass(15 * MINUTE);
     expect(life.counts).toBe(1);
     expect(life.question?.text).toContain('Zuora showed an email since the first attempt for 0 of 2 invoices');
-    life.shows = { invoices: 1980, emailed: 1200, complete: false };
+    life.shownInvoices = { invoices: 1980, emailed: 1200, complete: false };
     life.pass(15 * MINUTE);
     expect(life.counts).toBe(2);
     expect(life.question?.text).toContain('for 1200 of the first 1980 invoices');
     expect(life.pass(6 * DAY).counts).toBeLessThan(12);
-    expect(life.state).toBe('NeedsAttention');
+    expect(life.stateAndReason).toBe('NeedsAttention unknown');
     expect(life.send.outcome).toBe('unknown');
   });
 
-  test('is told as not told where Zuora does not tell, and is looked at anew for a new question', () => {
+  test('is missing if Zuora does not say it, in plain words, and is read again for a new question', () => {
     const life = begin({ answers: Array.from({ length: 400 }, cutOff) });
-    life.shows = null;
+    life.shownInvoices = null;
     life.pass(16 * MINUTE);
-    expect(life.question?.text).toContain('Zuora did not tell');
+    expect(life.question?.text).toContain('Zuora did not say at 2026-03-02 12:15:00 UTC which invoices were emailed');
     expect(life.counts).toBe(1);
     life.retry({}).pass(16 * MINUTE);
     expect(life.counts).toBe(2);
   });
 
-  test('is not asked for where the question is about a refusal', () => {
+  test('is not read for a question about a refusal', () => {
     const life = begin({ answers: [refuses()] }).pass(DAY);
     expect(life.counts).toBe(0);
   });
 
   test('does not change how long the question stays open', () => {
-    const life = begin({ input: { attentionWindow: '7 days' }, answers: Array.from({ length: 400 }, cutOff) });
+    const life = begin({ input: { openFor: '7 days' }, answers: Array.from({ length: 400 }, cutOff) });
     life.pass(13 * HOUR);
     expect(statusOf(life.job, life.now).until).toMatch(/^2026-03-(09|10)T/);
   });

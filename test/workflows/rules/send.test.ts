@@ -4,8 +4,8 @@ import type { EarlierAttempt } from '../../../workflows/contract/activities.js';
 import {
   emailsSince,
   coolDownEnd,
-  holdingBack,
   nextInvoiceCountAt,
+  obstaclesIn,
   questionChangesAt,
 } from '../../../workflows/rules/send-step.js';
 import {
@@ -39,9 +39,9 @@ const iso = (at: number): string => new Date(at).toISOString();
 const requests = [{ requestId: 'T-1', resend: true, requestedAt: iso(NOON - HOUR) }];
 const intent = `bill-run-email/${POSTED.id}/resend/T-1`;
 
-/** An attempt of an earlier run that took a second. */
+/** An attempt of an earlier job that took a second. */
 function earlier(verdict: 'accepted' | 'unknown'): EarlierAttempt {
-  const came = {
+  const result = {
     called: true as const,
     startedAt: iso(NOON),
     durationMs: SECOND,
@@ -52,7 +52,7 @@ function earlier(verdict: 'accepted' | 'unknown'): EarlierAttempt {
     echoedTrackId: null,
     retryAfterMs: null,
   };
-  return { runId: 'earlier-run', idempotencyKey: `${intent}/1`, trackId: 'bre-1', startedAt: NOON, came };
+  return { runId: 'earlier-run', idempotencyKey: `${intent}/1`, trackId: 'bre-1', startedAt: NOON, result };
 }
 
 describe('A send', () => {
@@ -71,21 +71,21 @@ describe('A send', () => {
     expect(outcomes).toEqual(['pending']);
   });
 
-  test('is touched by a person’s retry, though no worker took it', () => {
+  test('is touched by a person’s retry, even if no worker took the attempt', () => {
     const send = openSend(1, requests, intent);
     expect(isUntouched(send)).toBe(true);
     send.retry = { sendAnyway: true, begun: true };
     expect(isUntouched(send)).toBe(false);
   });
 
-  test('that an earlier run made settled when its answer came, and says so only then', () => {
+  test('that an earlier job made was settled when its answer arrived, and the note is there only then', () => {
     expect(takeUp(1, requests, [earlier('accepted')])).toMatchObject({ settledAt: iso(NOON + SECOND) });
     const lost = { verdict: 'unknown', reasons: [] } as const;
-    expect(takeUp(1, requests, [{ ...earlier('unknown'), came: lost }]).nextAttemptAt).toBe(NOON + 5 * SECOND);
+    expect(takeUp(1, requests, [{ ...earlier('unknown'), result: lost }]).nextAttemptAt).toBe(NOON + 5 * SECOND);
     expect(takeUp(1, requests, [earlier('unknown')])).toMatchObject({ settledAt: null, note: null });
   });
 
-  test('names its requests on the first attempt of its own run, whatever earlier runs did', () => {
+  test('names its requests on the first attempt of its own job, whatever earlier jobs did', () => {
     const life = new Life({ input: { resend: true, requestId: 'T-1' }, answers: [busy()] });
     life.earlier = [{ requestIds: ['T-1'], attempts: [earlier('unknown')] }];
     life.go().pass(MINUTE);
@@ -104,7 +104,7 @@ describe('An attempt', () => {
   test.each([
     [0, 4 * SECOND],
     [1, 6 * SECOND],
-  ])('is followed by a pause of a fifth more or less, by chance: %d', (jitter, pause) => {
+  ])('is followed by a pause that is up to a fifth longer or shorter at random: %d', (jitter, pause) => {
     const send: Send = openSend(1, requests, intent);
     const plan = beginAttempt(send, { originalRunId: 'run', unique: '1', now: NOON });
     if (plan === undefined) throw new Error('no attempt was begun');
@@ -117,7 +117,7 @@ describe('An attempt', () => {
     expect(life.calls.map(({ at }) => at - NOON)).toEqual([0, 5 * SECOND]);
   });
 
-  test('that a person asks for waits for a worker whose clock is right', () => {
+  test('that a person asks for waits for a worker with a correct clock', () => {
     const life = begin({ answers: [refuses(), makesNoCall('keyTooOld')] }).retry();
     expect(life.pass(10 * MINUTE - 1).calls).toHaveLength(2);
     expect(life.pass(1).calls).toHaveLength(3);
@@ -130,29 +130,37 @@ describe('An attempt', () => {
     expect(life.pass(2 * HOUR).calls).toHaveLength(length);
   });
 
-  test('after a reset goes on by itself once a person took the risk', () => {
+  test('after a reset continues by itself once a person took the risk', () => {
     const input = { resend: true, requestId: 'T-1' };
     const life = begin({ input, answers: [makesNoCall('afterReset'), busy()] }).retry({ sendAnyway: true });
     expect(life.question).toBeNull();
     expect(life.pass(MINUTE).send.outcome).toBe('accepted');
   });
 
-  test('that ends as the question says leaves a retry that came meanwhile in force', () => {
+  test('that ends as the question says leaves a retry that arrived meanwhile in force', () => {
     const life = begin({ otherwise: cutOff() }).pass(HOUR);
     const { length } = life.calls;
-    life.willAnswer(during((asked) => asked.retry(), cutOff())).pass(10 * MINUTE);
+    life.willAnswer(during((it) => it.retry(), cutOff())).pass(10 * MINUTE);
     const [meanwhile, after] = life.calls.slice(length);
     expect(after?.at).toBe(meanwhile?.at);
   });
 });
 
-describe('What holds a first send back', () => {
-  test('is nothing where nothing does', () => {
-    expect(holdingBack({ billRun: POSTED, at: NOON }, { coolDownMs: DAY }, NOON)).toEqual([]);
+describe('Before the first attempt of a first send', () => {
+  test('a bill run without autoEmail, with documents and without emails has no obstacle', () => {
+    expect(obstaclesIn({ billRun: POSTED, at: NOON }, { coolDownMs: DAY }, NOON)).toEqual([]);
     expect(coolDownEnd('yesterday', DAY, NOON)).toBeUndefined();
   });
 
-  test('is no look that is a minute old', () => {
+  test('all obstacles are named, the decisive one first, and a cool-down that is over is not an obstacle', () => {
+    const billRun = { ...POSTED, autoEmail: true, numberOfInvoices: 0, numberOfCreditMemos: 0 };
+    const look = { billRun: { ...billRun, lastEmailSentTime: iso(NOON) }, at: NOON };
+    const kinds = (now: number) => obstaclesIn(look, { coolDownMs: DAY }, now).map(({ kind }) => kind);
+    expect(kinds(NOON + DAY - 1)).toEqual(['autoEmail', 'noDocuments', 'coolDown']);
+    expect(kinds(NOON + DAY)).toEqual(['autoEmail', 'noDocuments']);
+  });
+
+  test('a look is fresh for a minute', () => {
     expect(new Life().hold().pass(MINUTE).release().looks).toBe(1);
     expect(
       new Life()
@@ -162,19 +170,17 @@ describe('What holds a first send back', () => {
     ).toBe(2);
   });
 
-  test('takes sendAnyway, and is told with the time that Zuora tells', () => {
-    const empty = begin({ billRun: { numberOfInvoices: 0, numberOfCreditMemos: 0 } });
-    expect(empty.question).toMatchObject({ kind: 'skipped', needsSendAnyway: true });
-    const delayed = begin({ billRun: { lastEmailSentTime: iso(NOON - HOUR) } });
-    expect(delayed.question?.text).toContain(iso(NOON - HOUR));
+  test('a cool-down names the time of Zuora’s emails, as code', () => {
+    const { job, now } = begin({ billRun: { lastEmailSentTime: iso(NOON - HOUR) } });
+    expect(statusOf(job, now).text).toContain(`\`${iso(NOON - HOUR)}\``);
   });
 });
 
 describe('A question', () => {
-  test('comes up in the midst of a wait, after 15 minutes of trouble', () => {
+  test('comes up during a wait, after 15 minutes of trouble', () => {
     const life = begin({ otherwise: cutOff() }).pass(14 * MINUTE);
     expect(life.step).toMatchObject({ kind: 'wait', until: NOON + 15 * MINUTE });
-    expect(statusOf(life.job, life.now).waitingFor).toMatch(/^attempt 9, after /);
+    expect(statusOf(life.job, life.now).text).toMatch(/^Attempt 9 follows after no answer, /);
   });
 
   test.each([
@@ -184,39 +190,42 @@ describe('A question', () => {
     ['111', false],
     ['11x', false],
     ['5811', false],
-  ])('comes up where the worker is not let in, and not for what passes by itself: code %s', (code, comes) => {
+  ])('comes up if Zuora rejects the login, and not for what passes by itself: code %s', (code, isAsked) => {
     const reasons = [{ code, message: 'as Zuora says' }];
     const life = begin({ otherwise: replies({ verdict: 'notExecuted', reasons }) }).pass(HOUR);
-    expect(life.question !== null).toBe(comes);
+    expect(life.question !== null).toBe(isAsked);
   });
 
-  test('records a decision without what the person did not say', () => {
+  test('records a decision with the fields that the message has, and no others', () => {
     const { send } = begin({ answers: [refuses()] }).retry();
     expect(send.decisions).toStrictEqual([{ decision: 'retry', at: iso(NOON) }]);
+    const note = { requestId: 'R-1', requestedBy: 'alice', reason: 'fixed' };
+    const noted = begin({ answers: [refuses()] }).retry(note);
+    expect(noted.send.decisions).toStrictEqual([{ decision: 'retry', at: iso(NOON), ...note }]);
   });
 });
 
 describe('What Zuora shows of the emails', () => {
-  const shown = { at: NOON, count: null };
+  const invoiceCount = { at: NOON, count: null };
 
-  test('counts from the first attempt, or where there is none from the request', () => {
+  test('counts from the first attempt, or without one from the request', () => {
     const send = openSend(1, requests, intent);
     expect(emailsSince(send)).toBe(NOON - HOUR);
     expect(emailsSince(takeUp(1, requests, [earlier('unknown')]))).toBe(NOON);
   });
 
-  test('is looked at at once for a question that came up since, or before any did', () => {
+  test('is read at once for a new question, and before there is one', () => {
     const send = openSend(1, requests, intent);
-    expect(nextInvoiceCountAt({ ...send, shown, askedAt: null })).toBe(0);
-    expect(nextInvoiceCountAt({ ...send, shown, askedAt: NOON + HOUR })).toBe(0);
-    expect(nextInvoiceCountAt({ ...send, shown, askedAt: NOON })).toBe(NOON + 15 * MINUTE);
+    expect(nextInvoiceCountAt({ ...send, invoiceCount, askedAt: null })).toBe(0);
+    expect(nextInvoiceCountAt({ ...send, invoiceCount, askedAt: NOON + HOUR })).toBe(0);
+    expect(nextInvoiceCountAt({ ...send, invoiceCount, askedAt: NOON })).toBe(NOON + 15 * MINUTE);
   });
 
   test('or the end of the key, whichever comes first, changes what is asked', () => {
-    const send = { ...openSend(1, requests, intent), shown, askedAt: NOON };
-    const asked = { kind: 'unknown', text: '', needsSendAnyway: false } as const;
+    const send = { ...openSend(1, requests, intent), invoiceCount, askedAt: NOON };
+    const question = { kind: 'unknown', text: '', needsSendAnyway: false, safeUntil: null } as const;
     const used = (firstUse: number): Send => ({ ...send, firstUse: { 1: firstUse } });
-    expect(questionChangesAt(used(NOON), asked)).toBe(NOON + 15 * MINUTE);
-    expect(questionChangesAt(used(NOON - 23 * HOUR), asked)).toBe(NOON + 1);
+    expect(questionChangesAt(used(NOON), question)).toBe(NOON + 15 * MINUTE);
+    expect(questionChangesAt(used(NOON - 23 * HOUR), question)).toBe(NOON + 1);
   });
 });

@@ -1,0 +1,331 @@
+/** What comes next in a job, and what people read about it, at moments that the rules of sending only pass by. */
+import { describe, expect, test } from 'vitest';
+import { aliasStep } from '../../../workflows/rules/alias.js';
+import { deliveringStep } from '../../../workflows/rules/delivering.js';
+import { endingOf } from '../../../workflows/rules/ending.js';
+import { recordEarlier, recordFailedLook, recordHandover, recordLook } from '../../../workflows/rules/job.js';
+import { nextStep, settle } from '../../../workflows/rules/next-step.js';
+import { sendingStep } from '../../../workflows/rules/sending.js';
+import { statusOf } from '../../../workflows/rules/status.js';
+import { waitingStep } from '../../../workflows/rules/waiting.js';
+import {
+  accepts,
+  begin,
+  busy,
+  cutOff,
+  DAY,
+  during,
+  HOUR,
+  Life,
+  MINUTE,
+  neverLeaves,
+  NOON,
+  POSTED,
+  refuses,
+} from '../../support/life.js';
+
+const iso = (at: number): string => new Date(at).toISOString();
+const unposted = { billRun: { status: 'Completed' } };
+const alias = { workflowId: 'email-bill-run/8ad09e208b1a' };
+
+/** The record of the last send. */
+function sendIn(life: Life) {
+  const send = life.job.sends.at(-1);
+  if (send === undefined) throw new Error('no send was begun');
+  return send;
+}
+
+/** The phases that have a step for the job. */
+function phasesOf({ job, now }: Life): readonly string[] {
+  const steps = {
+    ending: endingOf(job, now),
+    waiting: waitingStep(job),
+    alias: aliasStep(job),
+    sending: sendingStep(job, now),
+    delivering: deliveringStep(job, now),
+  };
+  return Object.entries(steps).flatMap(([phase, step]) => (step === null ? [] : [phase]));
+}
+
+describe('A job is in one phase', () => {
+  test.each<readonly [string, () => Life]>([
+    ['waiting', () => new Life()],
+    ['waiting', () => begin(unposted)],
+    ['waiting', () => begin(unposted).resend().hold()],
+    ['alias', () => new Life({ ...alias, input: { requestId: 'JOB' } }).hold()],
+    ['sending', () => begin({ billRun: { lastEmailSentTime: iso(NOON) } })],
+    ['sending', () => begin({ answers: [cutOff(), busy(HOUR)] })],
+    ['sending', () => begin({ answers: [refuses()] })],
+    ['sending', () => begin({ answers: [refuses()] }).hold()],
+    ['sending', () => begin().hold().resend()],
+    ['sending', () => begin(unposted).hold().change({ status: 'Posted', numberOfInvoices: 0, numberOfCreditMemos: 0 })],
+    ['delivering', () => begin()],
+    ['delivering', () => begin().hold()],
+    ['delivering', () => begin({ billRun: { autoEmail: true } })],
+  ])('%s: %#', (phase, at) => {
+    expect(phasesOf(at())).toEqual([phase]);
+  });
+
+  test.each<readonly [string, () => Life]>([
+    ['a post deadline', () => begin(unposted).pass(31 * DAY)],
+    ['a bill run that never posts', () => begin({ billRun: { status: 'Error' } })],
+    ['no documents', () => begin({ billRun: { numberOfInvoices: 0, numberOfCreditMemos: 0 } })],
+    ['an unanswered question', () => begin({ answers: [refuses()] }).pass(8 * DAY)],
+    ['the end of openFor', () => begin().pass(8 * DAY)],
+    ['finish', () => begin().finish()],
+    ['cancellation', () => begin(unposted).cancel()],
+    ['handover', () => begin(alias)],
+  ])('or closes, by %s, which goes before every phase', (_, at) => {
+    const { job, now, end } = at();
+    expect(end).toBeDefined();
+    expect(nextStep(job, now)).toEqual(endingOf(job, now));
+  });
+
+  test('an attempt under way goes before every ending', () => {
+    const phases: unknown[] = [];
+    const reads = during((life) => {
+      life.finish().cancel();
+      phases.push(phasesOf(life));
+    }, accepts());
+    begin({ answers: [reads] });
+    expect(phases).toEqual([['sending']]);
+  });
+});
+
+describe('Between a look or a look-up and the settle that follows it', () => {
+  test('a job whose first send is not begun yet shows as Sending, or as Held', () => {
+    const life = new Life();
+    recordLook(life.job, life.billRun, life.now);
+    expect(phasesOf(life)).toEqual([]);
+    expect(life.stateAndReason).toBe('Sending');
+    expect(life.step).toMatchObject({ kind: 'wait', until: Infinity, wake: Infinity });
+    life.job.held = true;
+    expect(life.stateAndReason).toBe('Held job');
+    expect(statusOf(life.job, life.now)).toMatchObject({ until: null, question: null, since: null });
+  });
+
+  test('a job with a resend to begin shows as Sending, and does not close, although openFor is over', () => {
+    const life = begin({ input: { openFor: '1 hour' } });
+    life.job.incoming.push({ requestId: 'T-1', resend: true, requestedAt: iso(NOON) });
+    recordEarlier(life.job, [...life.job.incoming], []);
+    life.now += 2 * HOUR;
+    expect(phasesOf(life)).toEqual([]);
+    expect(life.stateAndReason).toBe('Sending');
+    expect(life.go().keys).toEqual(['first/1', 'resend/T-1/1']);
+  });
+});
+
+describe('A held job shows as Held', () => {
+  test('while it looks at the bill run again, and while it looks up earlier jobs', () => {
+    const life = begin({ billRun: { lastEmailSentTime: iso(NOON) } });
+    life.job.lookWanted = true;
+    expect([life.step.kind, life.stateAndReason]).toEqual(['look', 'Waiting coolDown']);
+    life.job.held = true;
+    expect([life.step.kind, life.stateAndReason]).toEqual(['look', 'Held job']);
+    life.job.lookWanted = false;
+    life.job.incoming.push({ requestId: 'T-1', resend: true, requestedAt: iso(NOON) });
+    expect([life.step.kind, life.stateAndReason]).toEqual(['lookUp', 'Held job']);
+  });
+
+  test('while it counts the emailed invoices', () => {
+    const life = begin({ otherwise: cutOff() }).pass(HOUR);
+    sendIn(life).invoiceCount = null;
+    expect([life.step.kind, life.stateAndReason]).toEqual(['count', 'Sending unknown']);
+    life.job.held = true;
+    expect([life.step.kind, life.stateAndReason]).toEqual(['count', 'Held job']);
+  });
+});
+
+describe('A bill run that does not post', () => {
+  test('is named with Zuora’s error message, if there is one', () => {
+    const endWith = (errorMessage?: string): unknown =>
+      begin({ billRun: { status: 'Error', ...(errorMessage === undefined ? {} : { errorMessage }) } }).end;
+    const text = (words: string): string =>
+      `bill run BR-00000001 ended as Error${words}; it will not post, and nothing was emailed`;
+    const end = { kind: 'fail', type: 'NotPosted', state: 'NotPosted', reason: null };
+    expect(endWith()).toEqual({ ...end, text: text('') });
+    expect(endWith('no accounts')).toEqual({ ...end, text: text(' (no accounts)') });
+  });
+
+  test('is named by its number and last status at the deadline, or by its key if it was never seen', () => {
+    const at = { input: { billRunKey: '8ad0', postDeadline: '1 day' }, workflowId: 'job-17' };
+    expect(nextStep(new Life(at).job, NOON + DAY).text).toMatch(
+      /^bill run 8ad0 did not post by .* and was never seen; nothing was emailed\. Post it/,
+    );
+    const life = begin({ input: { postDeadline: '1 day' }, billRun: { status: 'Completed' } }).pass(DAY);
+    expect(life.end?.text).toMatch(
+      /^bill run BR-00000001 did not post by .* and is Completed; nothing was emailed\. Post it/,
+    );
+  });
+});
+
+describe('A look that fails for good', () => {
+  test('after the post names what it leaves open', () => {
+    const life = begin({ answers: [busy(HOUR)] });
+    recordFailedLook(life.job, 'NotPosted', 'the bill run is gone');
+    life.resend({ requestId: 'T-1' });
+    expect(life.step).toEqual({
+      kind: 'fail',
+      type: 'Unsettled',
+      state: 'Unsettled',
+      reason: null,
+      text: expect.stringMatching(/^the bill run is gone; send 1 .*; request T-1 /) as string,
+    });
+  });
+});
+
+describe('An attempt', () => {
+  test('under way is named by its number', () => {
+    const texts: string[] = [];
+    const reads = during((life) => texts.push(statusOf(life.job, life.now).text), accepts());
+    begin({ answers: [busy(), reads] }).pass(MINUTE);
+    expect(texts).toEqual(['Attempt 2 is under way.']);
+  });
+
+  test('that is due goes before a count of emailed invoices, except during a hold', () => {
+    const life = begin({ otherwise: cutOff() }).pass(HOUR);
+    const send = sendIn(life);
+    send.invoiceCount = null;
+    const due = send.nextAttemptAt;
+    expect(nextStep(life.job, due)).toMatchObject({ kind: 'attempt' });
+    life.job.held = true;
+    expect(nextStep(life.job, due)).toMatchObject({ kind: 'count', until: Infinity });
+  });
+
+  test('does not wait for a count of emailed invoices, which gives up when the attempt is due', () => {
+    const life = begin({ otherwise: cutOff() }).pass(HOUR);
+    const send = sendIn(life);
+    send.invoiceCount = null;
+    expect(life.step).toMatchObject({ kind: 'count', until: send.nextAttemptAt });
+    expect(life.step).toHaveProperty('send', send);
+    life.pass(12 * HOUR);
+    sendIn(life).invoiceCount = null;
+    expect(life.step).toMatchObject({ kind: 'count', until: Infinity });
+  });
+});
+
+describe('A question', () => {
+  test('is shown during a hold as well, which keeps its state', () => {
+    for (const [at, kind] of [
+      [() => begin({ answers: [refuses()] }), 'refused'],
+      [() => begin({ otherwise: neverLeaves() }).pass(HOUR), 'refused'],
+      [() => begin({ otherwise: cutOff() }).pass(HOUR), 'unknown'],
+      [() => begin({ otherwise: cutOff() }).pass(13 * HOUR), 'unknown'],
+    ] as const) {
+      const life = at().hold();
+      const { state, reason, text, question } = statusOf(life.job, life.now);
+      expect([state, reason, question?.kind]).toEqual(['Held', 'job', kind]);
+      expect(text).toBe('On hold: nothing is sent until a person releases the job.');
+    }
+  });
+
+  test('gives the time since when the job asks, not the time when it is read', () => {
+    const life = begin({ answers: [refuses()] }).pass(HOUR);
+    expect(statusOf(life.job, life.now).since).toBe(iso(NOON));
+  });
+
+  test('has its text and its cause as the text of the status', () => {
+    const life = begin({ answers: [refuses()] });
+    const { text, question } = statusOf(life.job, life.now);
+    expect(text).toBe(question?.text);
+    expect(text).toContain('58730030: notification is inactive');
+  });
+
+  test('that came up by time alone has no time yet in the status until the job notes it', () => {
+    const life = begin({ otherwise: cutOff() }).pass(14 * MINUTE);
+    expect(statusOf(life.job, life.now).since).toBe(iso(NOON));
+    const later = statusOf(life.job, NOON + 16 * MINUTE);
+    expect([later.state, later.reason, later.since]).toEqual(['Sending', 'unknown', null]);
+  });
+});
+
+describe('A cool-down', () => {
+  test('keeps its record while a new look is under way', () => {
+    const life = begin({ billRun: { lastEmailSentTime: iso(NOON) } });
+    const before = structuredClone(life.job);
+    life.job.lookWanted = true;
+    settle(life.job, NOON + 2 * DAY);
+    expect(life.job).toEqual({ ...before, lookWanted: true });
+  });
+});
+
+describe('Requests', () => {
+  const earlier = (verdict: 'accepted' | 'unknown' | 'refused') => ({
+    requestIds: ['T-1'],
+    attempts: [
+      {
+        runId: 'earlier-run',
+        idempotencyKey: `bill-run-email/${POSTED.id}/resend/T-1/1`,
+        trackId: 'bre-1',
+        startedAt: NOON - HOUR,
+        result: {
+          called: true as const,
+          startedAt: iso(NOON - HOUR),
+          durationMs: 20,
+          verdict,
+          reasons: [],
+          httpStatus: 200,
+          zuoraRequestId: 'z-1',
+          echoedTrackId: null,
+          retryAfterMs: null,
+        },
+      },
+    ],
+  });
+
+  test('that an earlier job began to serve wait for the resend that is open, and then continue', () => {
+    const life = new Life({ input: { resend: true, requestId: 'T-2' }, answers: [busy(HOUR)] });
+    life.earlier = [earlier('unknown')];
+    life.go().resend({ requestId: 'T-1' });
+    expect(life.sends).toHaveLength(1);
+    expect(life.job.repeated).toHaveLength(1);
+    expect(life.ignored).toEqual([]);
+    life.pass(2 * HOUR);
+    expect(life.keys).toEqual(['resend/T-2/1', 'resend/T-2/1', 'resend/T-1/1']);
+    expect(life.sends.map(({ ordinal }) => ordinal)).toEqual([1, 2]);
+  });
+
+  test('that Zuora refused to an earlier job are superseded at once by a resend that arrived meanwhile', () => {
+    const life = new Life({ input: { resend: true, requestId: 'T-1' } });
+    life.earlier = [earlier('refused')];
+    life.resend({ requestId: 'T-2' });
+    expect(life.keys).toEqual(['resend/T-2/1']);
+    expect(life.sends.map(({ outcome }) => outcome)).toEqual(['superseded', 'accepted']);
+  });
+
+  test('that an earlier job served are ignored under their own name', () => {
+    const life = new Life({ input: { resend: true, requestId: 'T-2' }, answers: [busy(HOUR)] });
+    life.earlier = [earlier('accepted')];
+    life.go().resend({ requestId: 'T-1' });
+    expect(life.job.ignored.last).toMatchObject([{ message: 'resend' }]);
+  });
+
+  test('go to the canonical job a hundred at a time', () => {
+    const life = new Life(alias).hold();
+    for (let number = 1; number <= 100; number++) life.resend({ requestId: `T-${number}` });
+    life.job.held = false;
+    const step = life.step;
+    expect(step).toMatchObject({ kind: 'handOver', to: 'email-bill-run/BR-00000001' });
+    expect(step.kind === 'handOver' && step.requests).toHaveLength(100);
+    expect(life.go().handedOver).toHaveLength(101);
+  });
+});
+
+describe('A job that is closed', () => {
+  test.each([
+    ['joined', 'HandedOver', null],
+    ['alreadyEmailed', 'HandedOver', null],
+    ['stopped', 'Stopped', 'finish'],
+  ] as const)('by finish after the canonical job answered %s is %s', (result, state, reason) => {
+    const life = new Life({ ...alias, input: { requestId: 'JOB' } }).hold();
+    recordHandover(life.job, [...life.job.queue], [{ requestId: 'JOB', result }]);
+    life.job.held = false;
+    life.job.finish = {};
+    expect(life.step).toMatchObject({ kind: 'complete', state, reason });
+  });
+
+  test('says in the note of the open send whether finish or cancellation closed it', () => {
+    expect(begin({ answers: [refuses()] }).cancel().send.note).toContain('closed by cancellation');
+    expect(begin({ answers: [refuses()] }).finish().send.note).not.toContain('cancellation');
+  });
+});
