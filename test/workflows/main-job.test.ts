@@ -8,12 +8,18 @@ beforeAll(async () => {
 afterEach(() => rig.afterTest());
 afterAll(() => rig.close());
 
-test('a posted bill run is emailed once, and closes when its escalation window ends', async () => {
+test('a posted bill run is emailed once, and its job completes as Delivering when openFor is over', async () => {
   const { number, id } = await rig.billRun.create();
-  const run = await rig.start({ billRunKey: number, escalationWindow: '0s', requestedBy: 'pipeline' });
-  const result = await rig.result(run);
+  const job = await rig.start({ billRunKey: number, openFor: '0s', requestedBy: 'pipeline' });
+  const result = await rig.result(job);
 
-  expect(result).toMatchObject({ state: 'Emailed', billRunNumber: number, billRunId: id, unsettled: [] });
+  expect(result).toMatchObject({
+    state: 'Delivering',
+    reason: null,
+    billRunNumber: number,
+    billRunId: id,
+    unsettled: [],
+  });
   expect(result.sends).toHaveLength(1);
   expect(result.sends[0]).toMatchObject({
     ordinal: 1,
@@ -26,23 +32,23 @@ test('a posted bill run is emailed once, and closes when its escalation window e
 
 test('Rule 1: nothing is emailed before the bill run is posted', async () => {
   const { number } = await rig.billRun.create({ status: 'Completed' });
-  const run = await rig.start({ billRunKey: number });
-  const waiting = await rig.state(run, 'WaitingForPost');
+  const job = await rig.start({ billRunKey: number });
+  const waiting = await rig.state(job, 'Waiting', 'notPosted');
   expect(waiting.until).not.toBeNull();
   expect(await rig.emailCalls(number)).toEqual([]);
 
   await rig.billRun.change(number, { status: 'Posted' });
-  await rig.state(run, 'Emailed');
+  await rig.state(job, 'Delivering');
   expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
 });
 
 test('Rules 3 and 5: a first call that is cut off after its effect is settled by the stored reply under the same key', async () => {
   const { number } = await rig.billRun.create();
   await rig.fault({ when: 'after', fault: 'reset' });
-  const run = await rig.start({ billRunKey: number });
-  await rig.state(run, 'Emailed');
+  const job = await rig.start({ billRunKey: number });
+  await rig.state(job, 'Delivering');
 
-  const [send] = await rig.sends(run);
+  const [send] = await rig.sends(job);
   expect(send?.attempts.map(({ verdict, stored }) => ({ verdict, stored }))).toEqual([
     { verdict: 'unknown', stored: false },
     { verdict: 'accepted', stored: true },
@@ -51,17 +57,17 @@ test('Rules 3 and 5: a first call that is cut off after its effect is settled by
   expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
 });
 
-test('an operator escalates with the signal resend, and every document is emailed once more', async () => {
+test('after the signal resend, every document is emailed once more', async () => {
   const { number, id } = await rig.billRun.create();
-  const run = await rig.start({ billRunKey: number });
-  await rig.state(run, 'Emailed');
-  await run.signal('resend', { requestId: 'TICKET-1', requestedBy: 'alice', reason: 'wrong template' });
+  const job = await rig.start({ billRunKey: number });
+  await rig.state(job, 'Delivering');
+  await job.signal('resend', { requestId: 'TICKET-1', requestedBy: 'alice', reason: 'wrong template' });
   await until(
-    () => rig.sends(run),
+    () => rig.sends(job),
     (sends) => sends[1]?.outcome === 'accepted',
   );
-  await run.signal('finish');
-  const result = await rig.result(run);
+  await job.signal('finish');
+  const result = await rig.result(job);
 
   expect(result.sends.map(({ resend, outcome }) => ({ resend, outcome }))).toEqual([
     { resend: false, outcome: 'accepted' },
@@ -71,14 +77,14 @@ test('an operator escalates with the signal resend, and every document is emaile
   expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 2, max: 2 });
 });
 
-test('Rule 7: history tells who asked, under which key each attempt was made, and what came of it', async () => {
+test('Rule 7: history holds who asked, the key of each attempt, and its result', async () => {
   const { number, id } = await rig.billRun.create();
   await rig.fault({ when: 'after', fault: 'reset' });
-  const run = await rig.start({ billRunKey: number, requestedBy: 'pipeline', reason: 'month end' });
-  await rig.state(run, 'Emailed');
-  await run.signal('resend', { requestId: 'T-1', requestedBy: 'alice' });
+  const job = await rig.start({ billRunKey: number, requestedBy: 'pipeline', reason: 'month end' });
+  await rig.state(job, 'Delivering');
+  await job.signal('resend', { requestId: 'T-1', requestedBy: 'alice' });
   await until(
-    () => rig.sends(run),
+    () => rig.sends(job),
     (sends) => sends[1]?.outcome === 'accepted',
   );
 
@@ -95,13 +101,13 @@ test('Rule 7: history tells who asked, under which key each attempt was made, an
     ['attempt', null],
     ['attemptEnded', null],
   ]);
-  const told = entries.map(({ text }) => text).join('\n');
-  expect(told).toContain('month end');
-  expect(told).toContain('accepted (stored reply), HTTP 200');
-  expect(told).toContain(`key bill-run-email/${id}/first/1`);
-  expect(told).toContain(`key bill-run-email/${id}/resend/T-1/1`);
-  for (const { attempts } of await rig.sends(run)) {
-    for (const { zuoraRequestId } of attempts) if (zuoraRequestId !== null) expect(told).toContain(zuoraRequestId);
+  const texts = entries.map(({ text }) => text).join('\n');
+  expect(texts).toContain('month end');
+  expect(texts).toContain('accepted (stored reply), HTTP 200');
+  expect(texts).toContain(`key bill-run-email/${id}/first/1`);
+  expect(texts).toContain(`key bill-run-email/${id}/resend/T-1/1`);
+  for (const { attempts } of await rig.sends(job)) {
+    for (const { zuoraRequestId } of attempts) if (zuoraRequestId !== null) expect(texts).toContain(zuoraRequestId);
   }
   expect(entries.every(({ event, identity }) => event !== 'signal' || identity?.includes('@'))).toBe(true);
 });

@@ -1,4 +1,4 @@
-/** Several runs of one workflow id, and what the last of them must know: found by an adversary, each one a second email. */
+/** Several jobs of one workflow id, and what the last of them must know. An adversary found these: each one was a second email. */
 import { randomUUID } from 'node:crypto';
 import { WorkflowClient, type WorkflowHandle } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -16,25 +16,26 @@ afterAll(() => rig.close());
 const once = { min: 1, max: 1 };
 const zuoraForgets = () => rig.control('POST', '/clock', { advanceMs: 25 * HOUR });
 
-/** The workflow task after which an attempt was scheduled, of the last attempt in a run. */
-async function taskOfLastAttempt(run: WorkflowHandle): Promise<number> {
-  const { events } = await run.fetchHistory();
+/** The workflow task that scheduled the last attempt of a job. */
+async function taskOfLastAttempt(job: WorkflowHandle): Promise<number> {
+  const { events } = await job.fetchHistory();
   const scheduled = (events ?? [])
     .map(({ activityTaskScheduledEventAttributes: activity }) => activity)
     .findLast((activity) => activity?.activityType?.name === 'emailBillRunDocuments');
   return Number(scheduled?.workflowTaskCompletedEventId);
 }
 
-async function isAnotherRun(run: WorkflowHandle, runId: string): Promise<string> {
+/** Waits until a reset has made another Temporal run. */
+async function nextRunId(job: WorkflowHandle, runId: string): Promise<string> {
   const { runId: newest } = await until(
-    () => rig.client.workflow.getHandle(run.workflowId).describe(),
+    () => rig.client.workflow.getHandle(job.workflowId).describe(),
     (description) => description.runId !== runId,
   );
   return newest;
 }
 
 describe('No second email', () => {
-  test('for attempts that stand in two histories, because a reset copied them', async () => {
+  test('for attempts that are in two histories, because a reset copied them', async () => {
     const { number } = await rig.billRun.create();
     const path = `/v1/bill-runs/${number}/emails`;
     await rig.fault({ path, when: 'after', fault: 'reset' });
@@ -53,11 +54,11 @@ describe('No second email', () => {
     const { events } = await one.fetchHistory();
     const task = events?.findLast((event) => event.workflowTaskCompletedEventAttributes != null);
     await rig.reset(one.workflowId, runId, Number(task?.eventId));
-    await isAnotherRun(one, runId);
+    await nextRunId(one, runId);
     await rig.own(number).terminate('start anew');
 
     const three = await rig.resend(number, 'T-1');
-    await rig.state(three, 'Emailed');
+    await rig.state(three, 'Delivering');
     const [send] = await rig.sends(three);
     expect(send?.attempts.map(({ verdict, stored }) => [verdict, stored])).toEqual([
       ['unknown', false],
@@ -70,30 +71,30 @@ describe('No second email', () => {
   test('after a second reset, though a person answered for the first', async () => {
     const { number } = await rig.billRun.create();
     const one = await rig.resend(number, 'T-1');
-    await rig.state(one, 'Emailed');
+    await rig.state(one, 'Delivering');
     const { runId } = await one.describe();
     await rig.reset(one.workflowId, runId, await taskOfLastAttempt(one));
     const own = rig.own(number);
-    const second = await isAnotherRun(own, runId);
+    const second = await nextRunId(own, runId);
     await rig.state(own, 'NeedsAttention');
     await own.signal('retry', { sendAnyway: true, requestedBy: 'alice' });
-    await rig.state(own, 'Emailed');
+    await rig.state(own, 'Delivering');
     const task = await taskOfLastAttempt(own);
 
     await zuoraForgets();
     await rig.reset(one.workflowId, second, task);
-    await isAnotherRun(own, second);
+    await nextRunId(own, second);
     expect((await rig.state(own, 'NeedsAttention')).question).toMatchObject({ needsSendAnyway: true });
     expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
     await own.signal('finish');
     await rig.result(own);
   });
 
-  test('for a request that was served together with another, which the same run has sent since', async () => {
+  test('for a request that an earlier send served together with another, which the same job has sent since', async () => {
     const { number } = await rig.billRun.create({ status: 'Completed' });
     await rig.control('PATCH', '/settings', { notificationActive: false });
     const one = await rig.resend(number, 'T-1');
-    await rig.state(one, 'WaitingForPost');
+    await rig.state(one, 'Waiting');
     await one.signal('resend', { requestId: 'T-2' });
     await rig.billRun.change(number, { status: 'Posted' });
     await rig.state(one, 'NeedsAttention');
@@ -104,7 +105,7 @@ describe('No second email', () => {
     const two = await rig.resend(number, 'T-2');
     await rig.state(two, 'NeedsAttention');
     await two.signal('retry');
-    await rig.state(two, 'Emailed');
+    await rig.state(two, 'Delivering');
     await zuoraForgets();
     await two.signal('resend', { requestId: 'T-1' });
     const [send] = await until(
@@ -112,11 +113,11 @@ describe('No second email', () => {
       (sends) => sends[0]?.requests.length === 2,
     );
     expect(send?.requests).toMatchObject([{ requestId: 'T-2' }, { requestId: 'T-1' }]);
-    expect((await rig.status(two)).state).toBe('Emailed');
+    expect((await rig.status(two)).state).toBe('Delivering');
     expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
   });
 
-  test('where Temporal has deleted the history of the run that began the send', async () => {
+  test('after Temporal deleted the history of the job that began the send', async () => {
     const { number } = await rig.billRun.create();
     await rig.fault({ path: `/v1/bill-runs/${number}/emails`, fault: 'respond', status: 429 });
     const one = await rig.resend(number, 'T-1');
@@ -127,18 +128,18 @@ describe('No second email', () => {
     const { runId } = await one.describe();
     await one.terminate('start anew');
     const two = await rig.resend(number, 'T-1');
-    await rig.state(two, 'Emailed');
+    await rig.state(two, 'Delivering');
     await two.signal('finish');
     await rig.result(two);
     await rig.forget(one.workflowId, runId);
     await zuoraForgets();
 
     const three = await rig.resend(number, 'T-1');
-    await rig.state(three, 'Emailed');
+    await rig.state(three, 'Delivering');
     expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
   });
 
-  test('while visibility does not list yet the run that sent it', async () => {
+  test('while visibility does not list the job yet that sent it', async () => {
     // The development server lists at once, Elasticsearch a second later.
     const list = WorkflowClient.prototype.list.bind(rig.client.workflow);
     let late = 0;
@@ -155,7 +156,7 @@ describe('No second email', () => {
     });
     try {
       const { number } = await rig.billRun.create();
-      const input = { escalationWindow: '0s' };
+      const input = { openFor: '0s' };
       const one = await rig.client.workflow.signalWithStart('emailBillRun', {
         workflowId: rig.own(number).workflowId,
         taskQueue: rig.taskQueue,
@@ -174,18 +175,18 @@ describe('No second email', () => {
 });
 
 describe('No lost request', () => {
-  test('where a null stands for an entity that there is not', async () => {
+  test('with null for an entity', async () => {
     const { id, number } = await rig.billRun.create();
     const input = { billRunKey: id, resend: true, requestId: 'T-1', entityId: null, orgIds: null };
-    const guest = await rig.startAs(`email-bill-run/${id}`, input);
-    expect(await rig.result(guest)).toMatchObject({ handedOverTo: rig.own(number).workflowId });
-    await rig.state(rig.own(number), 'Emailed');
+    const alias = await rig.startAs(`email-bill-run/${id}`, input);
+    expect(await rig.result(alias)).toMatchObject({ handedOverTo: rig.own(number).workflowId });
+    await rig.state(rig.own(number), 'Delivering');
     expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
   });
 
-  test('where two start a closed run again at the same moment', async () => {
+  test('of several starts after a closed job at the same moment', async () => {
     const { number } = await rig.billRun.create();
-    await rig.result(await rig.start({ billRunKey: number, escalationWindow: '0s' }));
+    await rig.result(await rig.start({ billRunKey: number, openFor: '0s' }));
     const requestIds = ['T-1', 'T-2', 'T-3'];
     const started = await Promise.all(
       requestIds.map((requestId) => rig.emails.start({ billRunKey: number, resend: true, requestId })),
@@ -200,23 +201,25 @@ describe('No lost request', () => {
   });
 });
 
-describe('A run that cannot go on', () => {
+describe('A job that cannot continue', () => {
   test('can be finished while Zuora does not let it look', async () => {
-    const { number } = await rig.billRun.create({ autoEmail: true });
-    const run = await rig.start({ billRunKey: number });
-    await rig.state(run, 'Skipped');
+    const { number } = await rig.billRun.create();
+    await rig.billRun.change(number, { lastEmailSentTime: new Date().toISOString() });
+    const job = await rig.start({ billRunKey: number });
+    await rig.state(job, 'Waiting', 'coolDown');
     const path = `/object-query/billing-runs/${number}`;
     await rig.fault({ method: 'GET', path, fault: 'respond', status: 403, times: 1000 });
-    await run.signal('retry');
+    await job.signal('retry');
     await until(
-      () => run.describe(),
+      () => job.describe(),
       ({ raw }) => (raw.pendingActivities?.[0]?.attempt ?? 0) > 1,
     );
-    await run.signal('finish');
-    expect((await rig.result(run)).state).toBe('Skipped');
+    await job.signal('finish');
+    expect(await rig.result(job)).toMatchObject({ state: 'Stopped', reason: 'finish' });
+    expect(await rig.emailCalls(number)).toEqual([]);
   });
 
-  test('hands over to a workflow id that another application used before', async () => {
+  test('hands over to a workflow id that another application has used', async () => {
     const { id, number } = await rig.billRun.create();
     const { workflowId } = rig.own(number);
     const taskQueue = `test-${randomUUID()}`;
@@ -233,8 +236,8 @@ describe('A run that cannot go on', () => {
       // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the SDK exports no enum of commands
       commands: [completion],
     });
-    const guest = await rig.startAs(`email-bill-run/${id}`, { billRunKey: id });
-    expect(await rig.result(guest)).toMatchObject({ state: 'HandedOver' });
-    await rig.state(rig.own(number), 'Emailed');
+    const alias = await rig.startAs(`email-bill-run/${id}`, { billRunKey: id });
+    expect(await rig.result(alias)).toMatchObject({ state: 'HandedOver' });
+    await rig.state(rig.own(number), 'Delivering');
   });
 });

@@ -1,4 +1,4 @@
-/** However often, by whomever and under whatever name a bill run is started: one run emails it, once for each intent. */
+/** A bill run can be started often, by several clients and under several ids: one job emails it, once for each intent. */
 import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -17,53 +17,54 @@ afterAll(() => rig.close());
 const once = { min: 1, max: 1 };
 const twice = { min: 2, max: 2 };
 
-async function finish(run: WorkflowHandle): Promise<void> {
-  await run.signal('finish');
-  await rig.result(run);
+async function finish(job: WorkflowHandle): Promise<void> {
+  await job.signal('finish');
+  await rig.result(job);
 }
 
-describe('A run whose id is not the bill run’s own', () => {
-  test('hands its requests to the run whose is, when it was started by ID', async () => {
+describe('A job under another id than the canonical one', () => {
+  test('hands its requests to the canonical job, when it was started by ID', async () => {
     const { id, number } = await rig.billRun.create();
-    const guest = await rig.start({ billRunKey: id, requestId: 'JOB-1', requestedBy: 'pipeline' });
-    expect(guest.workflowId).toBe(`email-bill-run/${id}`);
-    expect(await rig.result(guest)).toEqual({
+    const alias = await rig.start({ billRunKey: id, requestId: 'JOB-1', requestedBy: 'pipeline' });
+    expect(alias.workflowId).toBe(`email-bill-run/${id}`);
+    expect(await rig.result(alias)).toEqual({
       state: 'HandedOver',
+      reason: null,
       billRunNumber: number,
       billRunId: id,
       sends: [],
       unsettled: [],
       handedOverTo: `email-bill-run/${number}`,
     });
-    expect(await rig.status(guest)).toMatchObject({ state: 'HandedOver', question: null, waitingFor: null });
-    await rig.state(rig.own(number), 'Emailed');
+    expect(await rig.status(alias)).toMatchObject({ state: 'HandedOver', reason: null, question: null, until: null });
+    await rig.state(rig.own(number), 'Delivering');
     expect(await rig.sends(rig.own(number))).toMatchObject([
       { requests: [{ requestId: 'JOB-1', requestedBy: 'pipeline' }], outcome: 'accepted' },
     ]);
     expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
   });
 
-  test('is one of two that are started at the same moment, by ID and by number, and there is one sender', async () => {
+  test('is one of several that are started at the same moment, by ID and by number, and one job sends', async () => {
     const { id, number } = await rig.billRun.create({ status: 'Completed' });
     const names = [id, number, id, number];
     await Promise.all(names.map((billRunKey, job) => rig.start({ billRunKey, requestId: `JOB-${job}` })));
-    await rig.state(rig.own(number), 'WaitingForPost');
+    await rig.state(rig.own(number), 'Waiting');
     await rig.billRun.change(number, { status: 'Posted' });
-    await rig.state(rig.own(number), 'Emailed');
+    await rig.state(rig.own(number), 'Delivering');
     expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
     expect(await rig.emailCalls(number)).toHaveLength(1);
   });
 
-  test('hands over everything that it was asked for, under any id', async () => {
+  test('hands over all of its requests, under any id', async () => {
     const { id, number } = await rig.billRun.create({ status: 'Completed' });
     const input = { billRunKey: number, requestedBy: 'job' };
     const { client, taskQueue } = rig;
     const workflowId = `raw-${randomUUID()}`;
     const options = { workflowId, taskQueue, args: [input], signal: 'resend', signalArgs: [{ requestId: 'T-1' }] };
-    const guest = await client.workflow.signalWithStart('emailBillRun', options);
-    expect((await rig.result(guest)).state).toBe('HandedOver');
+    const alias = await client.workflow.signalWithStart('emailBillRun', options);
+    expect((await rig.result(alias)).state).toBe('HandedOver');
     await rig.billRun.change(number, { status: 'Posted' });
-    await rig.state(rig.own(number), 'Emailed');
+    await rig.state(rig.own(number), 'Delivering');
     const [send] = await rig.sends(rig.own(number));
     expect(send?.requests).toMatchObject([
       { resend: false, requestedBy: 'job' },
@@ -73,56 +74,61 @@ describe('A run whose id is not the bill run’s own', () => {
     expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
   });
 
-  test('starts nothing where the bill run was emailed, and says what was not taken over', async () => {
+  test('starts nothing for a bill run that was emailed, and names the requests that were not handed over', async () => {
     const { number } = await rig.billRun.create();
-    const first = await rig.start({ billRunKey: number, escalationWindow: '0s' });
+    const first = await rig.start({ billRunKey: number, openFor: '0s' });
     await rig.result(first);
-    const guest = await rig.startAs(`raw-${randomUUID()}`, { billRunKey: number });
-    expect(await rig.result(guest)).toMatchObject({ state: 'HandedOver', unsettled: [] });
+    const alias = await rig.startAs(`raw-${randomUUID()}`, { billRunKey: number });
+    expect(await rig.result(alias)).toMatchObject({ state: 'HandedOver', unsettled: [] });
     expect(await rig.emailCalls(number)).toHaveLength(1);
 
     const { number: stopped } = await rig.billRun.create({ status: 'Completed' });
     await (await rig.start({ billRunKey: stopped })).terminate('not this month');
     const late = await rig.startAs(`raw-${randomUUID()}`, { billRunKey: stopped, requestId: 'JOB-2' });
     const { unsettled } = await rig.result(late);
-    expect(unsettled).toEqual([expect.stringMatching(/^request JOB-2: email-bill-run\/\S+ was terminated/)]);
+    expect(unsettled).toEqual([expect.stringMatching(/^request JOB-2: a person stopped email-bill-run\/\S+;/)]);
     expect(await rig.emailCalls(stopped)).toHaveLength(0);
   });
 
-  test('is held like any other, and refuses the update, with the id to ask', async () => {
+  test('is held like any other, and rejects the update resend with the id to ask', async () => {
     const { id, number } = await rig.billRun.create();
     const { client, taskQueue } = rig;
-    const guest = await client.workflow.signalWithStart('emailBillRun', {
+    const alias = await client.workflow.signalWithStart('emailBillRun', {
       workflowId: `email-bill-run/${id}`,
       taskQueue,
       args: [{ billRunKey: id }],
       signal: 'hold',
     });
-    const { waitingFor } = await rig.state(guest, 'Held');
-    expect(waitingFor).toMatch(/^release/);
-    const rejection: unknown = await guest
-      .executeUpdate('requestResend', { args: [{}] })
+    const { text } = await rig.state(alias, 'Held', 'job');
+    expect(text).toContain('until a person releases the job');
+    await until(
+      () => rig.status(alias),
+      ({ billRunNumber }) => billRunNumber === number,
+    );
+    const rejection: unknown = await alias
+      .executeUpdate('resend', { args: [{ requestId: 'T-1' }] })
       .catch((error: unknown) => error);
     expect(rejection).toMatchObject({
       cause: { message: expect.stringContaining(`ask email-bill-run/${number}`) as string },
     });
     expect(await rig.emailCalls(number)).toHaveLength(0);
-    await guest.signal('release');
-    expect((await rig.result(guest)).state).toBe('HandedOver');
-    await rig.state(rig.own(number), 'Emailed');
+    await alias.signal('release');
+    expect((await rig.result(alias)).state).toBe('HandedOver');
+    await rig.state(rig.own(number), 'Delivering');
   });
 
-  test('is refused where its id is that of another bill run', async () => {
+  test('fails as InvalidInput if its id names another bill run, and is listed without a state', async () => {
     const { number } = await rig.billRun.create();
     const other = canonicalWorkflowId(`BR-${randomUUID()}`);
     const wrong = await rig.startAs(other, { billRunKey: number });
     const { type, message } = await failureOf(wrong);
     expect(type).toBe('InvalidInput');
-    expect(message).toContain(`${other} is that of another bill run than ${number}`);
+    expect(message).toContain(`the workflow id ${other} names another bill run than ${number}`);
+    expect(await rig.listed(wrong)).toMatchObject({ state: undefined, reason: undefined, since: undefined });
     expect(await rig.emailCalls(number)).toHaveLength(0);
   });
 
-  test('belongs to an entity where the tenant has several', async () => {
+  test('belongs to an entity in a tenant with Multi-entity', async () => {
     const entities = await openRig({
       server: 'real',
       multiEntity: true,
@@ -130,9 +136,9 @@ describe('A run whose id is not the bill run’s own', () => {
     });
     try {
       const { id, number } = await entities.billRun.create({ entityId: 'e-2' });
-      const guest = await entities.start({ billRunKey: id, entityId: 'e-2' });
-      expect(await entities.result(guest)).toMatchObject({ handedOverTo: `email-bill-run/e-2/${number}` });
-      await entities.state(entities.own(number, 'e-2'), 'Emailed');
+      const alias = await entities.start({ billRunKey: id, entityId: 'e-2' });
+      expect(await entities.result(alias)).toMatchObject({ handedOverTo: `email-bill-run/e-2/${number}` });
+      await entities.state(entities.own(number, 'e-2'), 'Delivering');
       const unnamed = await entities.startAs(canonicalWorkflowId(number), { billRunKey: number, entityId: 'e-2' });
       expect(await entities.result(unnamed)).toMatchObject({ handedOverTo: `email-bill-run/e-2/${number}` });
       const wrong = await entities.startAs(canonicalWorkflowId(number, 'e-1'), { billRunKey: number, entityId: 'e-2' });
@@ -145,31 +151,31 @@ describe('A run whose id is not the bill run’s own', () => {
   });
 });
 
-describe('A bill run that is known by its ID', () => {
+describe('A bill run by its ID', () => {
   test('is found by its number, by every command of the library', async () => {
     const { id, number } = await rig.billRun.create();
-    const run = await rig.start({ billRunKey: number });
-    await rig.state(run, 'Emailed');
+    const job = await rig.start({ billRunKey: number });
+    await rig.state(job, 'Delivering');
     const name = { billRunKey: id };
-    expect(await rig.emails.status(name)).toMatchObject({ state: 'Emailed', billRunNumber: number });
-    expect(await rig.emails.start(name)).toMatchObject({ workflowId: run.workflowId, result: 'joined' });
-    expect(await rig.emails.resend(name, { requestId: 'T-1' })).toMatchObject({ workflowId: run.workflowId });
+    expect(await rig.emails.status(name)).toMatchObject({ state: 'Delivering', billRunNumber: number });
+    expect(await rig.emails.start(name)).toMatchObject({ workflowId: job.workflowId, result: 'joined' });
+    expect(await rig.emails.resend(name, { requestId: 'T-1' })).toMatchObject({ workflowId: job.workflowId });
     await until(
       () => rig.mailbox(number),
       (emails) => emails.length === 6,
     );
     await rig.emails.finish(name);
-    await rig.result(run);
-    expect(await rig.emails.start(name)).toMatchObject({ workflowId: run.workflowId, result: 'alreadyEmailed' });
+    await rig.result(job);
+    expect(await rig.emails.start(name)).toMatchObject({ workflowId: job.workflowId, result: 'alreadyEmailed' });
   });
 });
 
-describe('A run remembers what earlier runs of its id did', () => {
-  test('the same request is not emailed again, also when Zuora has forgotten its key', async () => {
+describe('A job takes up what earlier jobs of its id did', () => {
+  test('the same request is not emailed again, even after Zuora has forgotten its key', async () => {
     const { number } = await rig.billRun.create();
     const first = await rig.resend(number, 'T-1');
     await first.signal('resend', { requestId: 'T-2' });
-    await rig.state(first, 'Emailed');
+    await rig.state(first, 'Delivering');
     const { runId } = await first.describe();
     await until(
       () => rig.sends(first),
@@ -181,7 +187,7 @@ describe('A run remembers what earlier runs of its id did', () => {
 
     for (const requestId of ['T-1', 'T-2']) {
       const again = await rig.resend(number, requestId);
-      await rig.state(again, 'Emailed');
+      await rig.state(again, 'Delivering');
       expect(await rig.sends(again)).toMatchObject([
         {
           outcome: 'accepted',
@@ -194,11 +200,11 @@ describe('A run remembers what earlier runs of its id did', () => {
     }
 
     const fresh = await rig.resend(number, 'T-3');
-    await rig.state(fresh, 'Emailed');
+    await rig.state(fresh, 'Delivering');
     expect(await rig.mailbox(number)).toHaveLength(before + 3);
   });
 
-  test('a send that was cut off goes on under its key in the next run, and requests that come with it get their own', async () => {
+  test('a send that was cut off continues under its key in the next job, and requests that arrive with it get their own key', async () => {
     const { id, number } = await rig.billRun.create();
     await rig.fault({ path: `/v1/bill-runs/${number}/emails`, when: 'after', fault: 'reset' });
     const first = await rig.resend(number, 'T-1');
@@ -231,7 +237,7 @@ describe('A run remembers what earlier runs of its id did', () => {
     expect(emailsPerDocument(await rig.mailbox(number))).toEqual(twice);
   });
 
-  test('a send that was under way when its run was terminated is not made twice', async () => {
+  test('a send that was under way when its job was terminated is not made twice', async () => {
     const { number } = await rig.billRun.create();
     await rig.fault({ path: `/v1/bill-runs/${number}/emails`, when: 'after', fault: 'stall', afterMs: 60_000 });
     const first = await rig.resend(number, 'T-1');
@@ -253,7 +259,7 @@ describe('A run remembers what earlier runs of its id did', () => {
     expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
   });
 
-  test('a refused send asks the person again, in words, and a retry takes the next key', async () => {
+  test('a refused send asks a person again, and a retry uses the next key', async () => {
     const { id, number } = await rig.billRun.create();
     await rig.control('PATCH', '/settings', { notificationActive: false });
     const first = await rig.resend(number, 'T-1');
@@ -264,7 +270,7 @@ describe('A run remembers what earlier runs of its id did', () => {
     const { question } = await rig.state(second, 'NeedsAttention');
     expect(question).toMatchObject({ kind: 'refused', needsSendAnyway: false });
     await second.signal('retry', { requestedBy: 'alice' });
-    await rig.state(second, 'Emailed');
+    await rig.state(second, 'Delivering');
     const [send] = await rig.sends(second);
     expect(send?.attempts.map(({ idempotencyKey }) => idempotencyKey)).toEqual([
       `bill-run-email/${id}/resend/T-1/1`,
@@ -273,7 +279,7 @@ describe('A run remembers what earlier runs of its id did', () => {
     expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
   });
 
-  test('a first send that is started anew after a terminate is settled by the stored reply to its key', async () => {
+  test('a first send that starts again after a termination is settled by the stored reply to its key', async () => {
     const { number } = await rig.billRun.create({ lastEmailSentTime: undefined });
     await rig.fault({ path: `/v1/bill-runs/${number}/emails`, when: 'after', fault: 'reset' });
     await rig.control('PATCH', '/settings', { emailDelayMs: HOUR });
@@ -283,9 +289,9 @@ describe('A run remembers what earlier runs of its id did', () => {
       (sends) => sends[0]?.attempts[0]?.verdict === 'unknown',
     );
     await first.terminate('a mistake');
-    expect(await rig.emails.start({ billRunKey: number })).toMatchObject({ result: 'terminated' });
+    expect(await rig.emails.start({ billRunKey: number })).toMatchObject({ result: 'stopped' });
     expect(await rig.emails.start({ billRunKey: number }, { again: true })).toMatchObject({ result: 'started' });
-    await rig.state(rig.own(number), 'Emailed');
+    await rig.state(rig.own(number), 'Delivering');
     await rig.control('POST', '/clock', { advanceMs: HOUR });
     await rig.control('PATCH', '/settings', { emailDelayMs: 0 });
     expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);

@@ -1,4 +1,4 @@
-/** A reset takes a run back to an earlier moment; what it has done since is done, and none of it may be emailed again. */
+/** A reset takes a job back to an earlier moment. What it has sent since then must not be emailed again. */
 import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { emailsPerDocument, openRig, until, type Rig } from '../support/rig.js';
@@ -22,79 +22,79 @@ const emailedTwice =
   async (number) => {
     const path = `/v1/bill-runs/${number}/emails`;
     if (answersLost) await rig.fault({ path, when: 'after', fault: 'reset' });
-    const run = await rig.start({ billRunKey: number });
-    await rig.state(run, 'Emailed');
+    const job = await rig.start({ billRunKey: number });
+    await rig.state(job, 'Delivering');
     if (answersLost) await rig.fault({ path, when: 'after', fault: 'reset' });
-    await run.signal('resend', { requestId: 'T-1', requestedBy: 'alice' });
+    await job.signal('resend', { requestId: 'T-1', requestedBy: 'alice' });
     await until(
-      () => rig.sends(run),
+      () => rig.sends(job),
       (sends) => sends[1]?.outcome === 'accepted',
     );
-    return run;
+    return job;
   };
 
 const finished =
   (life: Life): Life =>
   async (number) => {
-    const run = await life(number);
-    await run.signal('finish');
-    await rig.result(run);
-    return run;
+    const job = await life(number);
+    await job.signal('finish');
+    await rig.result(job);
+    return job;
   };
 
 /** Finished lives with two sends; the resend is T-1. */
 const lives: Record<string, Life> = {
   'whose sends were accepted at once': finished(emailedTwice()),
 
-  'whose answers were lost, so that stored replies settled it': finished(emailedTwice({ answersLost: true })),
+  'whose answers were lost, so that stored replies settled its sends': finished(emailedTwice({ answersLost: true })),
 
-  'that was over by itself, so that no signal stops it again': async (number) => {
-    // The resend comes while the first send is under way: there is no window to send it in.
+  'that closed by itself, so that no signal closes it again': async (number) => {
+    // The resend arrives during the first send, because the job closes after it.
     await rig.fault({ path: `/v1/bill-runs/${number}/emails`, when: 'after', fault: 'stall', afterMs: HOUR });
-    const run = await rig.start({ billRunKey: number, escalationWindow: '0s' });
+    const job = await rig.start({ billRunKey: number, openFor: '0s' });
     await until(
       () => rig.mailbox(number),
       (emails) => emails.length === 3,
     );
-    await run.signal('resend', { requestId: 'T-1', requestedBy: 'alice' });
+    await job.signal('resend', { requestId: 'T-1', requestedBy: 'alice' });
     await rig.control('POST', '/clock', { advanceMs: HOUR });
-    await rig.result(run);
-    return run;
+    await rig.result(job);
+    return job;
   },
 
   'of the day before, whose keys Zuora has forgotten': async (number) => {
-    const run = await finished(emailedTwice())(number);
+    const job = await finished(emailedTwice())(number);
     await rig.control('POST', '/clock', { advanceMs: 25 * HOUR });
-    return run;
+    return job;
   },
 };
 
-/** Waits until a run is over, or waits for people; then tells it something, if it can still hear it. */
-async function thenTell(run: WorkflowHandle, signal: string, argument?: object): Promise<void> {
+/** Waits until a job is closed or waits for a person. Then signals it, if it is still open. */
+async function signalAtRest(job: WorkflowHandle, signal: string, argument?: object): Promise<void> {
   await until(
-    async () => ({ status: (await run.describe()).status.name, ...(await rig.status(run)) }),
-    ({ status, state, pendingRequests }) => {
-      const waits = pendingRequests.length === 0 && ['Delayed', 'Emailed', 'NeedsAttention'].includes(state);
-      return status !== 'RUNNING' || waits;
+    async () => ({ status: (await job.describe()).status.name, ...(await rig.status(job)) }),
+    ({ status, state, reason, pendingRequests }) => {
+      const waits = reason === 'coolDown' || ['Delivering', 'NeedsAttention'].includes(state);
+      return status !== 'RUNNING' || (waits && pendingRequests.length === 0);
     },
   );
-  await run.signal(signal, argument).catch((error: unknown) => {
+  await job.signal(signal, argument).catch((error: unknown) => {
     if (!(error instanceof WorkflowNotFoundError)) throw error;
   });
 }
 
-describe.for(Object.entries(lives))('After a reset of a run %s', ([, live]) => {
+describe.for(Object.entries(lives))('After a reset of a job %s', ([, live]) => {
   test.for([{ signalsAgain: true }, { signalsAgain: false }])(
-    'to whatever event, nothing is emailed again (signals applied again: $signalsAgain)',
+    'to any event, nothing is emailed again (signals applied again: $signalsAgain)',
     async ({ signalsAgain }) => {
       const { number } = await rig.billRun.create();
       const { workflowId } = await live(number);
-      const run = rig.own(number);
-      const { runId } = await run.describe();
-      const { events } = await run.fetchHistory();
+      const job = rig.own(number);
+      const { runId } = await job.describe();
+      const { events } = await job.fetchHistory();
       expect(emailsPerDocument(await rig.mailbox(number))).toEqual(twice);
 
-      // Temporal resets to the start and to the end of a workflow task, and to nothing else.
+      // Temporal resets only to the start and to the end of a workflow task.
       const starts = (events ?? []).filter((event) => event.workflowTaskStartedEventAttributes != null);
       const ends = (events ?? []).filter((event) => event.workflowTaskCompletedEventAttributes != null);
       expect(ends.length).toBeGreaterThan(4);
@@ -102,51 +102,51 @@ describe.for(Object.entries(lives))('After a reset of a run %s', ([, live]) => {
         try {
           await rig.reset(workflowId, runId, Number(eventId), signalsAgain);
         } catch (error) {
-          // Nor to a start that the server wrote down together with what was before it.
+          // It refuses a start that the server wrote together with the event before it.
           expect(String(error)).toContain('this event must be at the boundary');
           expect(ends.map((end) => end.eventId)).not.toContain(eventId);
           continue;
         }
-        // Each is kept from emailing by what it was reset to: a first send by its cool-down, or its key; a resend by
-        // the memory of what earlier runs did, or, where it had been asked before the reset, by a person.
-        await thenTell(run, 'resend', { requestId: 'T-1' });
-        await thenTell(run, 'finish');
-        await rig.result(run);
+        // A first send is kept back by its cool-down or its key. A resend is kept back by what the histories of earlier Temporal runs
+        // show or, if it was requested before the reset, by a question.
+        await signalAtRest(job, 'resend', { requestId: 'T-1' });
+        await signalAtRest(job, 'finish');
+        await rig.result(job);
         expect(emailsPerDocument(await rig.mailbox(number)), `reset to event ${String(eventId)}`).toEqual(twice);
       }
     },
   );
 });
 
-test('After a reset, a resend of which no history tells waits for a person', async () => {
+test('After a reset, a resend that no history shows waits for a person', async () => {
   const { number, id } = await rig.billRun.create();
-  const run = await emailedTwice()(number);
-  const { runId } = await run.describe();
-  // The first look after the reset is kept waiting, until the history of the time before is gone.
+  const job = await emailedTwice()(number);
+  const { runId } = await job.describe();
+  // The first look after the reset takes until the earlier history is deleted.
   const path = `/object-query/billing-runs/${number}`;
   await rig.fault({ method: 'GET', path, fault: 'stall', afterMs: HOUR });
-  await rig.reset(run.workflowId, runId, 4);
-  await rig.forget(run.workflowId, runId);
+  await rig.reset(job.workflowId, runId, 4);
+  await rig.forget(job.workflowId, runId);
   await rig.control('POST', '/clock', { advanceMs: HOUR });
 
-  const { question } = await rig.state(run, 'NeedsAttention');
+  const { question } = await rig.state(job, 'NeedsAttention');
   expect(question).toMatchObject({ kind: 'unknown', needsSendAnyway: true });
   expect(question?.text).toContain('reset');
-  await run.signal('retry', { requestedBy: 'alice', sendAnyway: true });
-  await rig.state(run, 'Emailed');
-  expect(await rig.sends(run)).toMatchObject([
+  await job.signal('retry', { requestedBy: 'alice', sendAnyway: true });
+  await rig.state(job, 'Delivering');
+  expect(await rig.sends(job)).toMatchObject([
     { attempts: [{ idempotencyKey: `bill-run-email/${id}/resend/T-1/1`, verdict: 'accepted', stored: true }] },
   ]);
   expect(emailsPerDocument(await rig.mailbox(number))).toEqual(twice);
 });
 
-test('Rule 6: after a reset, a first send looks at the bill run anew, and is delayed by the emails it finds', async () => {
+test('Rule 6: after a reset, a first send looks at the bill run again, and waits for the cool-down after the emails that it finds', async () => {
   const { number } = await rig.billRun.create();
-  const run = await rig.start({ billRunKey: number });
-  await rig.state(run, 'Emailed');
-  const { runId } = await run.describe();
-  await rig.reset(run.workflowId, runId, 4);
-  await rig.state(run, 'Delayed');
+  const job = await rig.start({ billRunKey: number });
+  await rig.state(job, 'Delivering');
+  const { runId } = await job.describe();
+  await rig.reset(job.workflowId, runId, 4);
+  await rig.state(job, 'Waiting', 'coolDown');
   expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
   expect(await rig.emailCalls(number)).toHaveLength(1);
 });
