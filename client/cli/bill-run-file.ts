@@ -3,25 +3,25 @@ import { parse } from 'csv-parse/sync';
 import { inputFields } from '../../workflows/contract/validation.js';
 import { BillRunEmailsError } from '../failures/errors.js';
 
-/** One line of a file. `input` is not checked yet; a line that says nothing sensible has a `fault` instead. */
+/** One line of a file. `input` is not checked yet; a line that cannot be read has a `fault` instead. */
 export interface FileLine {
-  /** From 1 on; of a CSV record over several lines, the last one. */
+  /** Counted from 1; the last line of a CSV record over several lines. */
   readonly line: number;
   readonly input?: object;
   readonly fault?: string;
 }
 
-/** Of CSV, which has nothing but texts. */
+/** The types of CSV cells that are not texts. */
 const fieldOf: Readonly<Record<string, (cell: string) => unknown>> = {
   resend: (cell) => ({ true: true, false: false })[cell.toLowerCase()] ?? cell,
   orgIds: (cell) => cell.split(/[\s;,]+/),
 };
 
 /**
- * The bill runs that a file names, each with the fields of a start's input that the file gives. What the file is shows in its
- * first line: an object of JSON, the names of CSV columns with `billRunKey` among them, or a key.
+ * The bill runs of a file, each with the input fields that the file gives. The first line decides the format: a JSON object, the
+ * names of CSV columns with `billRunKey` among them, or a key.
  *
- * @throws BillRunEmailsError `InvalidInput` where the file as a whole cannot be read
+ * @throws BillRunEmailsError `InvalidInput` if the whole file cannot be read
  */
 export function linesOf(contents: string): readonly FileLine[] {
   const text = contents.replace(/^\uFEFF/, '');
@@ -33,7 +33,7 @@ export function linesOf(contents: string): readonly FileLine[] {
   return delimiter === undefined && !/^"?billRunKey"?\s*$/.test(first) ? keyLines(text) : csvLines(text, delimiter);
 }
 
-/** The bill runs of a file with one key on each line; `#` begins a comment. */
+/** The bill runs of a file with one key per line; `#` begins a comment. */
 export function keyLines(text: string): readonly (FileLine & { readonly input: { readonly billRunKey: string } })[] {
   return text
     .split('\n')
@@ -51,22 +51,22 @@ function jsonLines(text: string): readonly FileLine[] {
         const input: unknown = JSON.parse(json);
         if (typeof input === 'object' && input !== null && !Array.isArray(input)) return { line, input };
       } catch {
-        // It is no JSON at all.
+        // It is not JSON at all.
       }
-      return { line, fault: 'it is no JSON object, such as {"billRunKey":"BR-00000001"}' };
+      return { line, fault: 'it is not a JSON object, such as {"billRunKey":"BR-00000001"}' };
     });
 }
 
-/** Where a column is wrong, it is in every line. */
+/** A wrong column is wrong in every line, so the file is refused. */
 function faultOfColumns(columns: readonly string[]): string | undefined {
   const known = inputFields();
   const named = (names: readonly string[]): string =>
     JSON.stringify(names.slice(0, 20)).slice(1, 400).replace(/]$/, '');
   if (!columns.includes('billRunKey')) {
-    return `the first line of a CSV file names its columns, and one is billRunKey; there are: ${named(columns)}`;
+    return `the first line of a CSV file names its columns, and one is billRunKey; the columns are: ${named(columns)}`;
   }
   const unknown = columns.filter((name) => !known.includes(name));
-  if (unknown.length > 0) return `the file has unknown columns: ${named(unknown)}; known are ${known.join(', ')}`;
+  if (unknown.length > 0) return `the file has unknown columns: ${named(unknown)}; the fields are ${known.join(', ')}`;
   const twice = columns.filter((name, index) => columns.indexOf(name) < index);
   return twice.length > 0 ? `the file has columns twice: ${named(twice)}` : undefined;
 }
@@ -88,7 +88,7 @@ function csvLines(text: string, delimiter = ','): readonly FileLine[] {
   return records.map(({ record, info: { lines: line } }) => {
     if (record.length > columns.length)
       return { line, fault: `it has ${record.length} cells for ${columns.length} columns` };
-    // An empty cell is how CSV says that a field is not there.
+    // CSV writes an absent field as an empty cell.
     const fields = columns.map((name, index) => [name, record[index] ?? ''] as const).filter(([, cell]) => cell !== '');
     return { line, input: Object.fromEntries(fields.map(([name, cell]) => [name, fieldOf[name]?.(cell) ?? cell])) };
   });
@@ -108,7 +108,7 @@ function csvRecords(text: string, delimiter: string): readonly CsvRecord[] {
     };
     return parse(text, { ...options, comment_no_infix: true }) as unknown as readonly CsvRecord[];
   } catch (error) {
-    const said = error instanceof Error ? error.message : String(error);
-    throw refused(`the file is no CSV: ${said}`, { cause: error });
+    const reason = error instanceof Error ? error.message : String(error);
+    throw refused(`the file is not valid CSV: ${reason}`, { cause: error });
   }
 }

@@ -144,7 +144,7 @@ function runHere(file: string, ...args: string[]): Promise<{ stdout: string }> {
 async function emailed(number: string): Promise<void> {
   await until(
     () => parts.emails.status({ billRunKey: number }),
-    ({ state }) => state === 'Emailed',
+    ({ state }) => state === 'Delivering',
   );
   expect(new Set((await emailsByDocument(parts.control, number)).values())).toEqual(new Set([1]));
 }

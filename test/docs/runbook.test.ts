@@ -32,8 +32,8 @@ describe('the runbook has a section, or a row, for', () => {
   });
 
   test('the errors, each with its exit code, and no other', () => {
-    const told = rows.filter(([first = '', code = '']) => /^`\w+`$/.test(first) && /^\d$/.test(code));
-    expect(Object.fromEntries(told.map(([type, code]) => [type, code]))).toEqual(
+    const errors = rows.filter(([first = '', code = '']) => /^`\w+`$/.test(first) && /^\d$/.test(code));
+    expect(Object.fromEntries(errors.map(([type, code]) => [type, code]))).toEqual(
       Object.fromEntries(Object.entries(exitCodeOf).map(([type, code]) => [`\`${type}\``, String(code)])),
     );
   });

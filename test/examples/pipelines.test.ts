@@ -50,7 +50,7 @@ const pipelines: Readonly<Record<string, (number: string) => Promise<Ended>>> = 
   'pipeline.py': (number) => python(number),
 };
 
-/** Without the number that each line begins with, and what a person is told behind the state. */
+/** Without the number at the beginning of each line, and the text behind the state. */
 const wordsOf = ({ code, stdout, stderr }: Ended) => ({
   code,
   words: stdout.split('\n').flatMap((line) => /^(?:BR-\w+: )?(\w+)/.exec(line)?.[1] ?? []),
@@ -69,7 +69,7 @@ describe.each(Object.entries(pipelines))('examples/%s', (_, email) => {
     expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
   });
 
-  test('tells that a person is asked, and starts anew where that ended without emails', async () => {
+  test('reports that a person is asked, and starts anew after that job closed without emails', async () => {
     const { number } = await rig.billRun.create();
     const own = rig.own(number);
     await rig.fault({

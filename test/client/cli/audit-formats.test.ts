@@ -1,6 +1,7 @@
 /** An audit as people get it: whole, and harmless whatever stands in it. */
 import { describe, expect, test } from 'vitest';
-import type { Audit, AuditedSend, AuditEntry } from '../../../client/history/audit.js';
+import type { Audit, AuditedSend } from '../../../client/history/audit.js';
+import type { AuditEntry } from '../../../client/history/entries.js';
 import { formatted } from '../../../client/cli/audit-formats.js';
 
 const at = '2026-03-02T12:00:00.000Z';
@@ -25,13 +26,13 @@ const silent = { ...attempt, httpStatus: null, zuoraRequestId: null, verdict: 'u
 const send: AuditedSend = { resend: false, requestIds: [], outcome: 'accepted', attempts: [attempt] };
 
 function audit(parts: Partial<Audit> = {}): Audit {
-  const nothing = { guests: [], incomplete: [], sends: [], entries: [] };
+  const nothing = { aliases: [], incomplete: [], sends: [], entries: [] };
   return { workflowId: 'email-bill-run/BR-1', runIds: ['run-1'], ...nothing, ...parts };
 }
 
 const FULL = audit({
   runIds: ['run-1', 'run-2'],
-  guests: ['by-id', 'by-id-again'],
+  aliases: ['by-id', 'by-id-again'],
   incomplete: ['run run-1 continues run run-0', 'another gap'],
   entries: [
     entry({ event: 'started', identity: 'p@ci', requestedBy: 'ann', text: 'started' }),
@@ -59,7 +60,7 @@ const FULL = audit({
 });
 
 describe('A table', () => {
-  test('tells who did what, and then each send with its attempts', () => {
+  test('shows who did what, and then each send with its attempts', () => {
     expect(formatted(FULL, 'table').split('\n')).toEqual([
       'email-bill-run/BR-1: 2 runs',
       'Incomplete: run run-1 continues run run-0.',
@@ -89,7 +90,7 @@ describe('A table', () => {
   });
 
   test.each(['started', 'signal', 'update', 'cancelRequested'] as const)(
-    'tells a gap where nobody asked: %s',
+    'names a missing identity where a person acts: %s',
     (event) => {
       expect(formatted(audit({ entries: [entry({ event })] }), 'table')).toContain(
         'signal hold  [no identity recorded]',
@@ -98,7 +99,7 @@ describe('A table', () => {
   );
 
   test.each(['continued', 'reset', 'closed', 'status', 'state', 'attempt', 'attemptEnded', 'handover'] as const)(
-    'asks for nobody where the run itself acts, and names who is recorded: %s',
+    'names no missing identity where the job itself acts, but a recorded one: %s',
     (event) => {
       expect(formatted(audit({ entries: [entry({ event })] }), 'table')).not.toContain('[');
       const entries = [entry({ event, identity: 'w@host' })];
@@ -125,7 +126,7 @@ describe('A spreadsheet', () => {
     ]);
   });
 
-  test.each(['=1+1', '+1', '-1', '@now', '\tx'])('takes no text for a formula: %j', (text) => {
+  test.each(['=1+1', '+1', '-1', '@now', '\tx'])('does not let a spreadsheet run text as a formula: %j', (text) => {
     expect(cells(text)).toBe(`'${text}${rest}`);
   });
 
@@ -139,7 +140,7 @@ describe('A spreadsheet', () => {
     ['a\nb', '"a\nb"'],
     ['a\rb', '"a\rb"'],
     ['\rb', '"\'\rb"'],
-  ])('keeps in one cell what would end it: %j', (text, cell) => {
+  ])('keeps in one cell a text that would end it: %j', (text, cell) => {
     expect(cells(text)).toBe(`${cell}${rest}`);
   });
 });
@@ -147,7 +148,7 @@ describe('A spreadsheet', () => {
 describe('A page', () => {
   const bodyOf = (page: string): string[] => page.slice(page.indexOf('<body>')).split('\n');
 
-  test('tells the same', () => {
+  test('shows the same', () => {
     const time = `<time datetime="${at}">${at}</time>`;
     const header = ['attempt', 'verdict', 'answer', 'Zuora request', 'idempotency key', 'reasons'];
     const row = (...texts: readonly string[]): string => `<tr>${texts.map((text) => `<td>${text}</td>`).join('')}</tr>`;
@@ -194,14 +195,14 @@ describe('A page', () => {
     ]);
   });
 
-  test('holds whatever was typed as text, wherever it stands', () => {
+  test('shows markup in any field as text', () => {
     const typed = `<b a="1" b='2'>&`;
     const quoted = '&lt;b a=&quot;1&quot; b=&#39;2&#39;&gt;&amp;';
     const page = formatted(
       audit({
         workflowId: typed,
         runIds: [typed],
-        guests: [typed],
+        aliases: [typed],
         incomplete: [typed],
         entries: [entry({ text: typed, identity: typed, requestedBy: typed })],
         sends: [{ ...send, requestIds: [typed], attempts: [{ ...attempt, zuoraRequestId: typed }] }],
@@ -220,8 +221,4 @@ describe('A page', () => {
       ...['closed', 'reset', 'started', 'continued'],
     ]);
   });
-});
-
-test('As JSON, an audit is itself', () => {
-  expect(JSON.parse(formatted(FULL, 'json'))).toEqual(FULL);
 });

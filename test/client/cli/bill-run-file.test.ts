@@ -31,7 +31,7 @@ test.each([
   expect(inputs(csv)).toEqual([{ billRunKey: 'BR-1' }]);
 });
 
-test('a row with more cells than columns is told, and the others go on', () => {
+test('a row with more cells than columns has a fault, and the others go on', () => {
   expect(linesOf('billRunKey,reason\nBR-1,a,b\nBR-2,c\n')).toEqual([
     { line: 2, fault: 'it has 3 cells for 2 columns' },
     { line: 3, input: { billRunKey: 'BR-2', reason: 'c' } },
@@ -40,16 +40,16 @@ test('a row with more cells than columns is told, and the others go on', () => {
 
 test('CSV without a column of keys, or with a quote that never ends, is refused as a whole', () => {
   expect(() => linesOf('bill run,reason\nBR-1,a\n')).toThrow(
-    /one is billRunKey; there are: "bill run","reason"; nothing was started$/,
+    /one is billRunKey; the columns are: "bill run","reason"; nothing was started$/,
   );
-  expect(() => linesOf('billRunKey,reason\nBR-1,"a\nBR-2,b\n')).toThrow(/^the file is no CSV: Quote Not Closed/);
+  expect(() => linesOf('billRunKey,reason\nBR-1,"a\nBR-2,b\n')).toThrow(/^the file is not valid CSV: Quote Not Closed/);
 });
 
 test.each([
   [
     'of no start',
     'billRunKey,note,requestId,x\nBR-1,a,b,c\n',
-    /unknown columns: "note","x"; known are billRunKey, resend, .*escalationWindow; /,
+    /unknown columns: "note","x"; the fields are billRunKey, resend, .*openFor; /,
   ],
   [
     'that is there twice',
@@ -71,8 +71,8 @@ test('a JSON list is refused in words', () => {
   expect(() => linesOf('[{"billRunKey":"BR-1"}]')).toThrow(/^the file is one JSON list; write JSON lines instead/);
 });
 
-test('JSON lines are objects, and what is none is told', () => {
-  const fault = 'it is no JSON object, such as {"billRunKey":"BR-00000001"}';
+test('JSON lines are objects, and any other line has a fault', () => {
+  const fault = 'it is not a JSON object, such as {"billRunKey":"BR-00000001"}';
   const lines = '{"billRunKey":"BR-1","orgIds":["o-1"]}\n\n[]\nBR-2\n{"billRunKey":7}\n';
   expect(linesOf(lines)).toEqual([
     { line: 1, input: { billRunKey: 'BR-1', orgIds: ['o-1'] } },

@@ -22,23 +22,29 @@ afterAll(async () => {
   await rig.close();
 });
 
+const sendsOf = async (number: string): Promise<readonly SendRecord[]> =>
+  (await json<{ sendRecords: readonly SendRecord[] }>(cli('status', number, '--json'))).sendRecords;
+
 const temporal = (...args: string[]): Promise<Ended> => run(temporalBinaries().temporal, args);
 
 describe('bill-run-emails', () => {
-  test('starts, joins, tells and audits a bill run, each with one JSON document on stdout', async () => {
+  test('starts, joins, shows and audits a bill run, each with one JSON line on stdout', async () => {
     const { number } = await rig.billRun.create();
     const started = await json<{ workflowId: string; result: string }>(
       cli('start', number, '--requested-by', 'pipeline', '--reason', 'month end', '--json'),
     );
-    expect(started).toMatchObject({ workflowId: `email-bill-run/${number}`, result: 'started' });
+    expect(started).toMatchObject({
+      ...{ billRunKey: number, workflowId: `email-bill-run/${number}`, ok: true },
+      ...{ result: 'started', state: 'Waiting' },
+    });
     expect(await json(cli('start', number, '--json'))).toMatchObject({ result: 'joined' });
     await until(
       () => json<JobStatus>(cli('status', number, '--json')),
-      ({ state }) => state === 'Emailed',
+      ({ state }) => state === 'Delivering',
     );
     const resend = await json<{ requestId: string }>(cli('resend', number, '--requested-by', 'alice', '--json'));
     const sends = await until(
-      () => json<SendRecord[]>(cli('sends', number, '--json')),
+      () => sendsOf(number),
       (all) => all.length === 2 && all[1]?.outcome === 'accepted',
     );
     expect(sends[1]?.requests).toMatchObject([{ requestId: resend.requestId, requestedBy: 'alice', resend: true }]);
@@ -55,16 +61,20 @@ describe('bill-run-emails', () => {
     expect((await cli('audit', number)).stdout).toContain('requestedBy says alice');
   });
 
-  test('a bill run that was emailed is not started again, and a resend of it starts a run that sends only the resend', async () => {
+  test('a bill run that was emailed is not started again, and a resend of it starts a job that sends only the resend', async () => {
     const { number } = await rig.billRun.create();
-    const args = ['start', number, '--escalation-window', '0s', '--json'];
+    const args = ['start', number, '--open-for', '0s', '--json'];
     const { workflowId } = await json<{ workflowId: string }>(cli(...args));
     await rig.client.workflow.getHandle(workflowId).result();
-    expect(await json(cli(...args))).toMatchObject({ result: 'alreadyEmailed', emailed: { state: 'Emailed' } });
+    expect(await json(cli(...args))).toMatchObject({
+      result: 'alreadyEmailed',
+      state: 'Delivering',
+      emailed: { state: 'Delivering' },
+    });
 
     await json(cli('resend', number, '--request-id', 'T-1', '--json'));
     const sends = await until(
-      () => json<SendRecord[]>(cli('sends', number, '--json')),
+      () => sendsOf(number),
       (all) => all[0]?.outcome === 'accepted',
     );
     expect(sends.map(({ resend, requests }) => [resend, requests.map(({ requestId }) => requestId)])).toEqual([
@@ -74,7 +84,7 @@ describe('bill-run-emails', () => {
     await cli('finish', number);
   });
 
-  test('a canceled run is started anew only with --again', async () => {
+  test('a canceled job is started anew only with --again', async () => {
     const { number } = await rig.billRun.create({ status: 'Completed' });
     const { workflowId } = await json<{ workflowId: string }>(cli('start', number, '--json'));
     const handle = rig.client.workflow.getHandle(workflowId);
@@ -82,12 +92,12 @@ describe('bill-run-emails', () => {
     await expect(handle.result()).rejects.toThrow();
     const refused = await cli('start', number, '--json');
     expect(refused.code).toBe(5);
-    expect(JSON.parse(refused.stdout)).toMatchObject({ result: 'canceled' });
+    expect(JSON.parse(refused.stdout)).toMatchObject({ ok: true, result: 'stopped', state: 'Stopped' });
     expect(await json(cli('start', number, '--again', '--json'))).toMatchObject({ result: 'started' });
     await cli('finish', number);
   });
 
-  test('exit codes tell usage, unknown bill runs, questions to a person, and a Temporal that is not there apart', async () => {
+  test('exit codes differ for usage, unknown bill runs, questions to a person, and a Temporal that is away', async () => {
     expect((await cli('status', '../x')).code).toBe(2);
     expect((await cli('stat')).code).toBe(2);
     expect((await cli('start')).code).toBe(2);
@@ -109,14 +119,14 @@ describe('bill-run-emails', () => {
     await rig.fault({ fault: 'respond', status: 400, body: { success: false, reasons: [{ code: 58730020 }] } });
     await cli('start', number);
     await rig.state(rig.client.workflow.getHandle(`email-bill-run/${number}`), 'NeedsAttention');
-    // That is no failure of the start, but whoever starts it should know.
+    // The start did not fail, but its caller should know.
     const joined = await cli('start', number);
     expect(joined).toMatchObject({ code: 0, stdout: expect.stringContaining('it is NeedsAttention') as string });
     const asking = await cli('status', number);
     expect(asking.code).toBe(4);
     expect(asking.stdout).toContain('bill-run-emails retry');
     await cli('retry', number, '--ordinal', '1', '--requested-by', 'alice');
-    await rig.state(rig.client.workflow.getHandle(`email-bill-run/${number}`), 'Emailed');
+    await rig.state(rig.client.workflow.getHandle(`email-bill-run/${number}`), 'Delivering');
   });
 
   test('every command explains itself with examples', async () => {
@@ -124,7 +134,6 @@ describe('bill-run-emails', () => {
     for (const command of [
       'start',
       'status',
-      'sends',
       'resend',
       'retry',
       'hold',
@@ -132,7 +141,7 @@ describe('bill-run-emails', () => {
       'finish',
       'list',
       'audit',
-      'preview',
+      'documents',
       'doctor',
       'setup',
     ]) {
@@ -166,7 +175,10 @@ describe('bill-run-emails', () => {
     expect(await setup('--create-namespace', '--retention', '5 hours')).toMatchObject({ code: 2 });
     expect(await setup('--retention', '40d')).toMatchObject({ code: 2 });
 
-    const names = ['BillRunNumber', 'BillRunId', 'BillRunStatus', 'EmailState', 'EmailSends'];
+    const names = [
+      ...['BillRunNumber', 'BillRunId', 'BillRunStatus'],
+      ...['EmailState', 'EmailReason', 'EmailStateSince', 'EmailSends'],
+    ];
     expect(await json(setup('--create-namespace', '--retention', '40d', '--json'))).toEqual({
       namespace,
       namespaceCreated: true,
@@ -190,7 +202,7 @@ describe("Temporal's own command line", () => {
     );
     expect(started.code).toBe(0);
     const handle = rig.client.workflow.getHandle(id);
-    await rig.state(handle, 'Emailed');
+    await rig.state(handle, 'Delivering');
 
     const signal = (...input: string[]): Promise<Ended> =>
       temporal('workflow', 'signal', '--workflow-id', id, '--name', 'resend', ...input);
@@ -209,19 +221,19 @@ describe("Temporal's own command line", () => {
       () => rig.status(handle),
       ({ ignored }) => ignored.count === 1,
     );
-    expect(status.state).toBe('Emailed');
+    expect(status.state).toBe('Delivering');
 
-    const asked = await json<{ queryResult: JobStatus[] }>(
+    const answer = await json<{ queryResult: JobStatus[] }>(
       temporal('workflow', 'query', '--workflow-id', id, '--type', 'status', '-o', 'json'),
     );
-    expect(JSON.stringify(asked)).toContain('"Emailed"');
+    expect(JSON.stringify(answer)).toContain('"Delivering"');
     const listed = await until(
       () =>
         temporal(
           'workflow',
           'list',
           '--query',
-          `BillRunNumber = '${number}' AND EmailState = 'Emailed' AND EmailSends = 3`,
+          `BillRunNumber = '${number}' AND EmailState = 'Delivering' AND EmailSends = 3`,
         ),
       ({ stdout }) => stdout.includes(id),
     );

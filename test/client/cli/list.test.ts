@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { billRunKeyOf } from '../../../client/cli/list.js';
-import type { ListedRun } from '../../../client/index.js';
+import type { ListedJob } from '../../../client/index.js';
 import { cli, cliGiven, jsonLines } from '../../support/command-line.js';
 import { openRig, until, type Rig } from '../../support/rig.js';
 
@@ -19,30 +19,34 @@ function numbers(count: number): { prefix: string; all: readonly string[] } {
   return { prefix, all: Array.from({ length: count }, (_, index) => `${prefix}${index + 1}`) };
 }
 
-const list = async (...args: string[]): Promise<readonly ListedRun[]> =>
-  jsonLines(await cli('list', '--json', ...args)) as readonly ListedRun[];
+const list = async (...args: string[]): Promise<readonly ListedJob[]> =>
+  jsonLines(await cli('list', '--json', ...args)) as readonly ListedJob[];
 
-const numbersIn = (runs: readonly ListedRun[]) => runs.map(({ billRunNumber }) => billRunNumber);
+const numbersIn = (runs: readonly ListedJob[]) => runs.map(({ billRunNumber }) => billRunNumber);
 
-test('lists bill runs by number, state, age and whether they are open, with what Temporal knows of each', async () => {
+test('lists jobs by number, state, age and whether they are open, with what Temporal lists of each', async () => {
   const { prefix, all } = numbers(3);
   for (const number of all) {
     const { id } = await rig.billRun.create({ number, status: number === all[0] ? 'Posted' : 'Completed' });
-    const handle = await rig.start({ billRunKey: number, escalationWindow: '0s' });
+    const handle = await rig.start({ billRunKey: number, openFor: '0s' });
     if (number === all[0]) await rig.result(handle);
-    else await rig.state(handle, 'WaitingForPost');
+    else await rig.state(handle, 'Waiting');
     if (number !== all[0]) continue;
     const [emailed] = await until(
       () => list('--number', number),
       ([run]) => run?.status === 'COMPLETED',
     );
     expect(emailed).toEqual({
+      billRunKey: number,
+      ok: true,
       workflowId: `email-bill-run/${number}`,
       runId: expect.any(String) as string,
       billRunNumber: number,
       billRunId: id,
       billRunStatus: 'Posted',
-      state: 'Emailed',
+      state: 'Delivering',
+      reason: null,
+      since: expect.stringMatching(/^\d{4}-.*Z$/) as string,
       sends: 1,
       status: 'COMPLETED',
       startedAt: expect.stringMatching(/^\d{4}-.*Z$/) as string,
@@ -51,31 +55,32 @@ test('lists bill runs by number, state, age and whether they are open, with what
   }
   const [first, second, third] = all;
   await until(
-    () => list('--number', prefix, '--state', 'WaitingForPost'),
+    () => list('--number', prefix, '--state', 'Waiting'),
     (runs) => runs.length === 2,
   );
   // Open ones first, and the newest first.
   expect(numbersIn(await list('--number', prefix))).toEqual([third, second, first]);
   expect(numbersIn(await list('--number', prefix, '--open'))).toEqual([third, second]);
   expect(numbersIn(await list('--number', prefix, '--limit', '1'))).toEqual([third]);
-  expect(numbersIn(await list('--number', prefix, '--state', 'Emailed', '--state', 'Held'))).toEqual([first]);
+  expect(numbersIn(await list('--number', prefix, '--state', 'Delivering', '--state', 'Held'))).toEqual([first]);
   expect(await list('--number', prefix, '--older-than', '1 hour')).toEqual([]);
   expect(numbersIn(await list('--number', prefix, '--older-than', '0s'))).toHaveLength(3);
 
   const table = await cliGiven({ env: { FORCE_COLOR: '1' } }, 'list', '--number', prefix);
   expect(table).toMatchObject({ code: 0, stderr: '' });
-  expect(table.stdout.split('\n').map((line) => line.split(/ {2,}/).slice(0, 4))).toEqual([
-    ['BILL RUN', 'STATE', 'IN ZUORA', 'SENDS'],
-    [third, 'WaitingForPost', 'Completed', '0'],
-    [second, 'WaitingForPost', 'Completed', '0'],
-    [first, 'Emailed', 'Posted', '1'],
+  const time = expect.stringMatching(/^\d{4}-.*Z$/) as string;
+  expect(table.stdout.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
+    ['BILL RUN', 'STATE', 'REASON', 'SINCE', 'IN ZUORA', 'SENDS', 'STARTED', 'CLOSED'],
+    [third, 'Waiting', 'notPosted', time, 'Completed', '0', time, '-'],
+    [second, 'Waiting', 'notPosted', time, 'Completed', '0', time, '-'],
+    [first, 'Delivering', '-', time, 'Posted', '1', time, expect.stringMatching(/Z completed$/) as string],
     [''],
   ]);
   expect((await cli('list', '--number', prefix, '--limit', '2')).stderr).toContain('--limit 0');
   for (const number of [second, third]) await rig.own(number ?? '').signal('finish');
 });
 
-test('the library lists as many as are asked for, also runs that have not seen their bill run yet', async () => {
+test('the library lists at most its limit, also jobs that have not seen their bill run yet', async () => {
   const { prefix, all } = numbers(5);
   for (const billRunKey of all) await rig.start({ billRunKey, postDeadline: '1 day' });
   const pages = async (limit: number): Promise<number> => {
@@ -94,7 +99,7 @@ test('the library lists as many as are asked for, also runs that have not seen t
   for (const number of all) await rig.own(number).signal('finish');
 });
 
-test('says what it cannot follow, and lists nothing then', async () => {
+test('names an invalid filter, and lists nothing then', async () => {
   const wrong = [
     ['--state', 'Emailing'],
     ['--older-than', 'yesterday'],
@@ -110,9 +115,9 @@ test('says what it cannot follow, and lists nothing then', async () => {
   expect(away.stderr).toContain('not-there');
 });
 
-test('a run that has not seen its bill run is told by the key that it was started with', () => {
+test('a job that has not seen its bill run is named by the key that it was started with', () => {
   const keyOf = (workflowId: string, billRunNumber: string | null = null) =>
-    billRunKeyOf({ workflowId, billRunNumber } as ListedRun);
+    billRunKeyOf({ workflowId, billRunNumber });
   expect(keyOf('email-bill-run/BR-1')).toBe('BR-1');
   expect(keyOf('email-bill-run/8ad0/BR-1')).toBe('BR-1');
   expect(keyOf('of-my-own/1')).toBe('of-my-own/1');

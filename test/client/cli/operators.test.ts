@@ -1,4 +1,4 @@
-/** What operators ask and decide on the command line, of one bill run or of many. */
+/** What operators ask and order on the command line, for one bill run or for many. */
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -27,7 +27,7 @@ afterAll(() => rig.close());
 async function waiting(count: number): Promise<readonly string[]> {
   const one = async (): Promise<string> => {
     const { number } = await rig.billRun.create({ status: 'Completed' });
-    await rig.state(await rig.start({ billRunKey: number }), 'WaitingForPost');
+    await rig.state(await rig.start({ billRunKey: number }), 'Waiting');
     return number;
   };
   return Promise.all(Array.from({ length: count }, one));
@@ -44,74 +44,103 @@ async function listed(count: number, state?: string): Promise<void> {
   expect(jsonLines(await cli('list', '--open', '--limit', '0', '--json', ...filter))).toHaveLength(count);
 }
 
-const isHeld = async (number: string): Promise<boolean> => (await rig.status(rig.own(number))).held;
+const isHeld = async (number: string): Promise<boolean> => (await rig.status(rig.own(number))).state === 'Held';
 
 const finished = async (...numbers: string[]): Promise<void> => {
   expect((await cli('finish', ...numbers)).code).toBe(0);
   for (const number of numbers) await rig.result(rig.own(number));
 };
 
-test('several bill runs are told one by one, and what fails for one does not keep the others from it', async () => {
+test('several bill runs get a message one by one, and a failure of one does not stop the others', async () => {
   const [one = '', other = ''] = await waiting(2);
+  const id = (number: string) => `email-bill-run/${number}`;
   const held = await cli('hold', one, 'BR-00999999', other, one, '--reason', 'maintenance', '--json');
   expect(held.code).toBe(3);
   expect(jsonLines(held)).toEqual([
-    { billRunKey: one, workflowId: `email-bill-run/${one}`, signal: 'hold', ok: true },
+    { billRunKey: one, workflowId: id(one), ok: true, via: 'signal' },
     {
-      ...{ billRunKey: 'BR-00999999', workflowId: null, signal: 'hold', ok: false },
+      ...{ billRunKey: 'BR-00999999', workflowId: null, ok: false },
       error: { type: 'NotFound', message: expect.stringContaining('BR-00999999') as string },
     },
-    { billRunKey: other, workflowId: `email-bill-run/${other}`, signal: 'hold', ok: true },
+    { billRunKey: other, workflowId: id(other), ok: true, via: 'signal' },
   ]);
-  const asked = await cli('status', one, other, '--json');
-  expect(asked.code).toBe(0);
-  expect(jsonLines(asked)).toMatchObject([
-    { billRunKey: one, ok: true, status: { held: true, ignored: { count: 0 } } },
-    { billRunKey: other, ok: true, status: { held: true } },
+  await until(
+    async () => [await isHeld(one), await isHeld(other)],
+    (both) => !both.includes(false),
+  );
+  const statuses = await cli('status', one, other, '--json');
+  expect(statuses.code).toBe(4);
+  expect(jsonLines(statuses)).toMatchObject([
+    { billRunKey: one, workflowId: id(one), ok: true, state: 'Held', reason: 'job', sendRecords: [] },
+    { billRunKey: other, workflowId: id(other), ok: true, state: 'Held', ignored: { count: 0 } },
   ]);
 
   const stdin = `# after the maintenance\n${one}\n\n  ${other} # the last\n`;
   const released = await cliGiven({ env, stdin }, 'release', '--file', '-');
-  expect(released).toEqual({ code: 0, stderr: '', stdout: `${one}: told\n${other}: told\nrelease: told 2 of 2.\n` });
-  expect(await isHeld(one)).toBe(false);
+  expect(released).toEqual({
+    ...{ code: 0, stderr: '' },
+    stdout: `${one}: release sent\n${other}: release sent\nrelease: 2 of 2 done.\n`,
+  });
+  await rig.state(rig.own(one), 'Waiting');
 
   const wrong = await cliGiven({ env, stdin: `${one}\n../x\n` }, 'finish', '--file', '-');
   expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('"../x"') as string });
-  expect((await rig.status(rig.own(one))).state).toBe('WaitingForPost');
+  expect((await rig.status(rig.own(one))).state).toBe('Waiting');
   await finished(one, other);
 });
 
-test('hold --all and release --all tell those that are not so yet, and never without a yes', async () => {
+test('hold --all and release --all reach all open jobs, and never without a yes', async () => {
   const [one = '', other = ''] = await waiting(2);
-  const unasked = await cli('hold', '--all', '--json');
-  expect(unasked).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') as string });
-  expect(JSON.parse(unasked.stdout)).toMatchObject({ error: { type: 'InvalidInput' } });
+  const refused = await cli('hold', '--all', '--json');
+  expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') as string });
+  expect(JSON.parse(refused.stdout)).toMatchObject({ ok: false, error: { type: 'InvalidInput' } });
   expect(await isHeld(one)).toBe(false);
 
   await cli('hold', one);
+  await listed(1, 'Held');
   const keysIn = (ended: Ended) => jsonLines(ended).map((line) => (line as { billRunKey: string }).billRunKey);
   expect(keysIn(await cli('hold', '--all', '--yes', '--json'))).toEqual([other]);
-  expect([await isHeld(one), await isHeld(other)]).toEqual([true, true]);
+  await listed(2, 'Held');
   expect(keysIn(await cli('release', '--all', '--yes', '--json')).sort()).toEqual([one, other].sort());
-  expect((await cli('release', '--all', '--yes')).stdout).toBe('release: told 0 of 0.\n');
+  await listed(2, 'Waiting');
   for (const number of [one, other]) {
-    expect(await rig.status(rig.own(number))).toMatchObject({ held: false, ignored: { count: 0 } });
+    expect(await rig.status(rig.own(number))).toMatchObject({ state: 'Waiting', ignored: { count: 0 } });
   }
   expect((await cli('hold', '--all', '--yes', one)).code).toBe(2);
   await finished(one, other);
 });
 
-test('a retry that a run ignores is a failure, with the reason; holding twice is none', async () => {
+test('a retry that a job rejects is a failure, with the reason; holding twice is not', async () => {
   const [number = ''] = await waiting(1);
   const retried = await cli('retry', number, '--json');
   expect(retried).toMatchObject({ code: 2, stderr: expect.stringContaining('no question is open') as string });
-  expect(JSON.parse(retried.stdout)).toMatchObject({ error: { type: 'Ignored' } });
-  expect(await json(cli('hold', number, '--json'))).toEqual({ workflowId: `email-bill-run/${number}`, signal: 'hold' });
+  expect(JSON.parse(retried.stdout)).toMatchObject({ billRunKey: number, ok: false, error: { type: 'Ignored' } });
+  // A rejected update leaves nothing behind.
+  expect((await rig.status(rig.own(number))).ignored.count).toBe(0);
+  const held = { billRunKey: number, workflowId: `email-bill-run/${number}`, ok: true, via: 'signal' };
+  expect(await json(cli('hold', number, '--json'))).toEqual(held);
   expect(await cli('hold', number)).toMatchObject({ code: 0, stderr: '' });
-  await finished(number);
+  const finishing = await json(cli('finish', number, '--json'));
+  expect(finishing).toEqual({ ...held, via: 'update', state: 'Stopped' });
 });
 
-test('a send that Zuora refused is found, mended in Zuora, retried, and emailed once', async () => {
+test('a message without a worker is kept as a signal, and the answer says so', async () => {
+  const { number } = await rig.billRun.create();
+  const unserved = { taskQueue: `nobody-${randomUUID()}`, workflowId: `email-bill-run/${number}` };
+  const job = await rig.client.workflow.start('emailBillRun', { ...unserved, args: [{ billRunKey: number }] });
+  const retried = await json<object>(cli('retry', number, '--json'));
+  expect(retried).toEqual({
+    ...{ billRunKey: number, workflowId: unserved.workflowId, ok: true, via: 'signal' },
+    requestId: expect.stringMatching(/^[-0-9a-f]{36}$/) as string,
+  });
+  expect((await cli('finish', number)).stdout).toContain('no worker answered, so the job takes it when one runs');
+  const { events } = await job.fetchHistory();
+  const signals = events?.flatMap(({ workflowExecutionSignaledEventAttributes: signal }) => signal?.signalName ?? []);
+  expect(signals).toEqual(['retry', 'finish']);
+  await job.terminate();
+});
+
+test('a send that Zuora refused is found, fixed in Zuora, retried, and emailed once', async () => {
   const [number = ''] = await waiting(1);
   await rig.control('PATCH', '/settings', { notificationActive: false });
   await rig.billRun.change(number, { status: 'Posted' });
@@ -123,24 +152,29 @@ test('a send that Zuora refused is found, mended in Zuora, retried, and emailed 
 
   await rig.control('PATCH', '/settings', { notificationActive: true });
   const note = ['--requested-by', 'you', '--reason', 'notification is active'];
-  expect((await cli('retry', number, '--ordinal', '1', ...note)).code).toBe(0);
-  await rig.state(rig.own(number), 'Emailed');
-  expect((await cli('sends', number)).stdout).toContain('retry by you: notification is active');
+  const retry = ['retry', number, '--ordinal', '1', '--request-id', 'R-1', ...note, '--json'];
+  const taken = { ok: true, via: 'update', requestId: 'R-1', ordinal: 1 };
+  expect(await json(cli(...retry))).toMatchObject(taken);
+  await rig.state(rig.own(number), 'Delivering');
+  // Repeating it changes nothing.
+  expect(await json(cli(...retry))).toMatchObject({ ...taken, state: 'Delivering' });
+  expect((await cli('status', number)).stdout).toContain('retry by you: notification is active');
   expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
   await finished(number);
 });
 
-test('a send of which nobody knows whether it was carried out is settled by a retry, and emailed once', async () => {
+test('a send with an unknown outcome is settled by a retry, and emailed once', async () => {
   const { number } = await rig.billRun.create();
   await rig.fault({ path: `/v1/bill-runs/${number}/emails`, when: 'after', fault: 'reset' });
   const own = await rig.start({ billRunKey: number, sendBudget: '1s' });
   await rig.state(own, 'NeedsAttention');
-  expect((await cli('status', number)).stdout).toContain('unknown: Nobody knows');
-  expect((await cli('sends', number)).stdout).toContain('unknown  no answer');
+  const { stdout } = await cli('status', number);
+  expect(stdout).toContain('It is not known whether Zuora emailed the documents');
+  expect(stdout).toContain('unknown  no answer');
 
   expect((await cli('retry', number, '--ordinal', '1', '--requested-by', 'you', '--reason', 'why')).code).toBe(0);
-  await rig.state(own, 'Emailed');
-  expect((await cli('sends', number)).stdout).toContain('accepted (stored reply)');
+  await rig.state(own, 'Delivering');
+  expect((await cli('status', number)).stdout).toContain('accepted (stored reply)');
   expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
   await finished(number);
 });
@@ -151,15 +185,15 @@ test('a freeze of all sends is put on and taken off while a hundred bill runs ar
   expect(await cli('hold', '--all')).toMatchObject({ code: 2, stdout: '' });
   const held = await cli('hold', '--all', '--yes', '--requested-by', 'you', '--reason', 'wrong template');
   expect(held).toMatchObject({ code: 0, stderr: '' });
-  expect(held.stdout).toMatch(/\nhold: told 100 of 100\.\n$/);
+  expect(held.stdout).toMatch(/\nhold: 100 of 100 done\.\n$/);
 
   await Promise.all(numbers.map((number) => rig.billRun.change(number, { status: 'Posted' })));
   await listed(100, 'Held');
   const paths = numbers.map((number) => `/v1/bill-runs/${number}/emails`);
   expect((await rig.requests()).filter(({ path }) => paths.includes(path))).toEqual([]);
 
-  expect((await cli('release', '--all', '--yes')).stdout).toMatch(/\nrelease: told 100 of 100\.\n$/);
-  await listed(100, 'Emailed');
+  expect((await cli('release', '--all', '--yes')).stdout).toMatch(/\nrelease: 100 of 100 done\.\n$/);
+  await listed(100, 'Delivering');
   for (const number of numbers) {
     expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
   }
@@ -167,7 +201,7 @@ test('a freeze of all sends is put on and taken off while a hundred bill runs ar
   // A hundred lives, and a replay of each: on a busy machine more than others take.
 }, 300_000);
 
-test('what was asked for is done also where nobody reads what is told', async () => {
+test('a command does its work also if nobody reads its output', async () => {
   const numbers = await waiting(3);
   const child = spawn(process.execPath, [join(projectRoot, 'dist', 'client', 'cli', 'main.js'), 'hold', ...numbers], {
     env: { ...process.env, TEMPORAL_ADDRESS: inject('temporalAddress'), ...env },
@@ -176,22 +210,22 @@ test('what was asked for is done also where nobody reads what is told', async ()
   child.stdout.destroy();
   const [stderr] = await Promise.all([text(child.stderr), once(child, 'exit')]);
   expect({ code: child.exitCode, stderr }).toEqual({ code: 0, stderr: '' });
-  for (const number of numbers) expect(await isHeld(number)).toBe(true);
+  for (const number of numbers) await rig.state(rig.own(number), 'Held');
   await finished(...numbers);
 });
 
-test('a run that was stopped, or failed, says that its last word is the last', async () => {
+test('a job that was terminated, or failed, shows how it ended and its last known state', async () => {
   const [number = ''] = await waiting(1);
   await rig.own(number).terminate('the wrong one');
   const over = await cli('status', number, '--json');
   expect(over.code).toBe(5);
   expect(JSON.parse(over.stdout)).toMatchObject({
-    state: 'WaitingForPost',
+    ...{ billRunKey: number, ok: true, state: 'Waiting' },
     ended: { status: 'TERMINATED', at: expect.stringMatching(/^\d{4}-.*Z$/) as string },
   });
   const table = await cli('status', number);
-  expect(table.stdout).toMatch(/^over +terminated \d{4}-.*Z; the rest is its last word/m);
-  expect(table.stdout).not.toMatch(/^(waiting for|until|answer with)/m);
+  expect(table.stdout).toMatch(/^closed +terminated \d{4}-.*Z; the fields below are its last known state/m);
+  expect(table.stdout).not.toMatch(/^(until|answer with)/m);
   expect((await cli('status', number, '--file', '/dev/null')).code).toBe(2);
 
   const { number: failing } = await rig.billRun.create({ status: 'Canceled' });
@@ -204,7 +238,7 @@ test('a run that was stopped, or failed, says that its last word is the last', a
   );
 });
 
-test('mistakes are one line on stderr and, with --json, one object on stdout', async () => {
+test('mistakes are one line on stderr and, with --json, one line on stdout', async () => {
   const mistakes = [
     ['nonsense'],
     ['status'],
@@ -216,6 +250,7 @@ test('mistakes are one line on stderr and, with --json, one object on stdout', a
     const { code, stdout, stderr } = await cli(...args, '--json');
     expect({ args, code, lines: stderr.trim().split('\n').length }).toMatchObject({ args, code: 2, lines: 1 });
     expect(JSON.parse(stdout)).toMatchObject({
+      ...{ billRunKey: null, workflowId: null, ok: false },
       error: { type: 'InvalidInput', message: expect.any(String) as string },
     });
   }

@@ -75,13 +75,13 @@ test('a run that closes without emailing ends the wait with 5', async () => {
   const waiting = cli('resend', number, '--wait', '--json');
   await until(
     () => rig.status(own).catch(() => undefined),
-    (status) => status?.state === 'WaitingForPost',
+    (status) => status?.state === 'Waiting',
   );
   await own.signal('finish');
   expect(outcomeOf(await waiting)).toMatchObject({ code: 5, result: 'notEmailed', send: null });
 });
 
-test('a bill run that stands where the duration would is not taken for one, and nothing is asked for', async () => {
+test('a bill run in the place of the duration is refused, and nothing is requested', async () => {
   const { number } = await rig.billRun.create();
   for (const args of [
     ['--wait', number],

@@ -39,11 +39,11 @@ function fileOf(name: string, ...lines: readonly string[]): string {
   return file;
 }
 
-test('each line of a CSV file is started as it says, one that is wrong is told, and all of it may be repeated', async () => {
+test('each line of a CSV file is started with its fields, a wrong one is reported, and the file may be repeated', async () => {
   const [plain = '', quick = '', stopped = ''] = await numbersOf(3, 'Posted');
   const file = fileOf(
     'runs.csv',
-    'billRunKey,requestedBy,reason,escalationWindow',
+    'billRunKey,requestedBy,reason,openFor',
     `${plain},alice,"October, late",`,
     `../x,,,`,
     `${quick},,,0s`,
@@ -54,19 +54,19 @@ test('each line of a CSV file is started as it says, one that is wrong is told, 
   const id = (number: string) => `email-bill-run/${number}`;
   const runId = expect.any(String) as string;
   const invalid = (text: string) => ({
-    ...{ ok: false, workflowId: null, runId: null, result: 'invalid' },
+    ...{ ok: false, workflowId: null },
     error: { type: 'InvalidInput', message: expect.stringContaining(text) as string },
   });
   expect(first.code).toBe(2);
   expect(first.stderr).toBe('5 bill runs: 2 started, 2 invalid, 1 joined.\n');
   expect(jsonLines(first)).toEqual([
-    { line: 2, billRunKey: plain, ok: true, workflowId: id(plain), runId, result: 'started' },
+    { line: 2, billRunKey: plain, ok: true, workflowId: id(plain), runId, result: 'started', state: 'Waiting' },
     { line: 3, billRunKey: '../x', ...invalid('billRunKey must be') },
-    { line: 4, billRunKey: quick, ok: true, workflowId: id(quick), runId, result: 'started' },
-    { line: 5, billRunKey: stopped, ...invalid('escalationWindow must be a duration') },
+    { line: 4, billRunKey: quick, ok: true, workflowId: id(quick), runId, result: 'started', state: 'Waiting' },
+    { line: 5, billRunKey: stopped, ...invalid('openFor must be a duration') },
     expect.objectContaining({ line: 6, billRunKey: plain, ok: true, result: 'joined' }),
   ]);
-  await rig.state(rig.own(plain), 'Emailed');
+  await rig.state(rig.own(plain), 'Delivering');
   await rig.result(rig.own(quick));
   const by = async (number: string) => (await rig.sends(rig.own(number)))[0]?.requests[0];
   expect(await by(plain)).toMatchObject({ requestedBy: 'alice', reason: 'October, late' });
@@ -80,12 +80,12 @@ test('each line of a CSV file is started as it says, one that is wrong is told, 
   const again = await cli('start', '--file', file);
   expect(again.code).toBe(5);
   const lines = again.stdout.split('\n');
-  expect(lines[0]).toBe(`line 2, ${plain}: canceled`);
+  expect(lines[0]).toBe(`line 2, ${plain}: stopped`);
   expect(lines[1]).toMatch(/^line 3, \.\.\/x: invalid, invalid input: billRunKey must be/);
   expect(lines[2]).toBe(`line 4, ${quick}: alreadyEmailed`);
   expect(lines.slice(4)).toEqual([
-    `line 6, ${plain}: canceled`,
-    '5 bill runs: 2 canceled, 2 invalid, 1 alreadyEmailed.',
+    `line 6, ${plain}: stopped`,
+    '5 bill runs: 2 stopped, 2 invalid, 1 alreadyEmailed.',
     '',
   ]);
   expect(emailsPerDocument([...(await rig.mailbox(plain)), ...(await rig.mailbox(quick))])).toEqual({ min: 1, max: 1 });
@@ -129,7 +129,7 @@ test('a bill run that is there more than once is started by its first line and j
   ]);
 });
 
-test('what was interrupted has told whole lines only, and the whole file may be started again', async () => {
+test('an interrupted start has printed whole lines only, and the whole file may be started again', async () => {
   const namespace = `interrupted-${randomUUID()}`;
   const workflowExecutionRetentionPeriod = msToTs('1 day');
   await rig.connection.workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod });
@@ -143,15 +143,15 @@ test('what was interrupted has told whole lines only, and the whole file may be 
   // A shell makes 130 of it.
   expect(ended).toEqual([null, 'SIGINT']);
   expect(stdout).toMatch(/\n$/);
-  const told = jsonLines({ code: 130, stdout, stderr: '' }) as { billRunKey: string }[];
-  expect(told.map(({ billRunKey }) => billRunKey)).toEqual(numbers.slice(0, told.length));
-  expect(told.length).toBeLessThan(numbers.length);
+  const printed = jsonLines({ code: 130, stdout, stderr: '' }) as { billRunKey: string }[];
+  expect(printed.map(({ billRunKey }) => billRunKey)).toEqual(numbers.slice(0, printed.length));
+  expect(printed.length).toBeLessThan(numbers.length);
 
   const again = await cliGiven({ env }, ...command.slice(1));
   expect(again.code).toBe(0);
   const results = (jsonLines(again) as { result: string }[]).map(({ result }) => result);
   expect(results).toHaveLength(300);
-  expect(new Set(results.slice(0, told.length))).toEqual(new Set(['joined']));
+  expect(new Set(results.slice(0, printed.length))).toEqual(new Set(['joined']));
   expect(results.at(-1)).toBe('started');
   // On no terminal, there is no progress.
   expect(again.stderr).toMatch(/^300 bill runs: \d+ joined, \d+ started\.\n$/);

@@ -5,16 +5,18 @@ import { stripVTControlCharacters } from 'node:util';
 import { afterEach, expect, test, vi } from 'vitest';
 import { confirmed, forEach } from '../../../client/cli/bill-runs.js';
 
-const { isTTY } = process.stderr;
+const stderr = process.stderr.isTTY;
+const stdout = process.stdout.isTTY;
 afterEach(() => {
   vi.restoreAllMocks();
-  Object.defineProperty(process.stderr, 'isTTY', { value: isTTY, configurable: true });
+  Object.defineProperty(process.stderr, 'isTTY', { value: stderr, configurable: true });
+  Object.defineProperty(process.stdout, 'isTTY', { value: stdout, configurable: true });
 });
 
 const CTRL_C = '\x03';
 const CTRL_D = '\x04';
 
-const shownOn = (output: PassThrough): string => stripVTControlCharacters(String(output.read()));
+const textOn = (output: PassThrough): string => stripVTControlCharacters(String(output.read()));
 
 test.each([
   ['y\r', true],
@@ -31,9 +33,9 @@ test.each([
   await once(output, 'readable');
   input.write(typed);
   expect(await answer).toBe(yes);
-  const shown = shownOn(output);
-  expect(shown).toContain('Hold 3 bill runs? (y/N)');
-  expect(shown).toMatch(/\n$/);
+  const text = textOn(output);
+  expect(text).toContain('Hold 3 bill runs? (y/N)');
+  expect(text).toMatch(/\n$/);
 });
 
 test('the end of the input is a no', async () => {
@@ -46,8 +48,9 @@ test('the end of the input is a no', async () => {
 test.each([
   [24, false],
   [25, true],
-])('of %i bill runs, a terminal shows how far it is: %s; and nothing of it stays there', async (count, shown) => {
+])('for %i bill runs, a terminal shows a progress bar: %s; nothing of it stays there', async (count, hasBar) => {
   Object.defineProperty(process.stderr, 'isTTY', { value: true, configurable: true });
+  Object.defineProperty(process.stdout, 'isTTY', { value: false, configurable: true });
   const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
   const items = Array.from({ length: count }, (_, index) => index);
   await forEach(
@@ -55,11 +58,10 @@ test.each([
     () => Promise.resolve(),
     () => undefined,
     'asked',
-    { silent: true },
   );
   const written = write.mock.calls.map(([text]) => String(text));
   write.mockRestore();
-  if (!shown) {
+  if (!hasBar) {
     expect(written).toEqual([]);
     return;
   }

@@ -52,7 +52,7 @@ describe('A bill run on the task queue of another tenant', () => {
 
   test('does not count as emailed, and its end leaves nothing to start anew', async () => {
     const billRunKey = await sameNumber('Posted');
-    const run = await theirs.start({ billRunKey, escalationWindow: '1s' });
+    const run = await theirs.start({ billRunKey, openFor: '1s' });
     await run.result();
     await expect(ours.emails.start({ billRunKey })).rejects.toMatchObject(refused());
     await expect(ours.emails.start({ billRunKey }, { again: true })).rejects.toMatchObject(refused());
