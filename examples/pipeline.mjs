@@ -1,27 +1,27 @@
 /**
- * Has bill runs emailed, and waits until each of them was:
+ * Starts the email jobs of bill runs, and waits until Zuora has accepted each one:
  *
  *     node examples/pipeline.mjs BR-00000001 BR-00000002
  *
- * Safe to repeat. Exit codes are those of the command line: 0 all were emailed, 4 one waits for a person, 5 one ended without.
+ * Safe to repeat. Exit codes are those of the command line: 0 all accepted, 4 one waits for a person, 5 one closed without emailing.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { BillRunEmails } from 'bill-run-emails/client';
 
 const PAUSE_MS = 1_000;
 
-/** What the result of a start, and a state, mean to a pipeline: an exit code, or none yet. */
+/** The exit code for the result of a start, and for a state. Other states mean: wait. */
 const exitCodes = {
   alreadyEmailed: 0,
+  Delivering: 0,
   Emailed: 0,
   Held: 4,
   NeedsAttention: 4,
   Skipped: 5,
   NotPosted: 5,
-  Finished: 5,
-  Canceled: 5,
-  canceled: 5,
-  terminated: 5,
+  Stopped: 5,
+  Unsettled: 5,
+  stopped: 5,
 };
 
 const emails = await BillRunEmails.connect(); // TEMPORAL_*, BILL_RUN_TASK_QUEUE
@@ -42,7 +42,7 @@ try {
   await emails.close();
 }
 
-/** For as long as a bill run takes to post: up to its `postDeadline`. */
+/** This can take as long as the bill run takes to post: up to its `postDeadline`. */
 async function settled(billRun) {
   for (;;) {
     const status = await emails.status(billRun);

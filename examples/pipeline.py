@@ -1,9 +1,9 @@
-"""Has a bill run emailed with Temporal's SDK for Python (pip install temporalio):
+"""Emails a bill run with Temporal's SDK for Python (pip install temporalio):
 
-    python3 examples/pipeline.py BR-00000001                     starts or joins its run, and waits until it was emailed
+    python3 examples/pipeline.py BR-00000001                     starts or joins its job, and waits until Zuora has accepted it
     python3 examples/pipeline.py BR-00000001 --resend TICKET-1   emails all documents again, once for each request id
 
-Temporal is found by the TEMPORAL_* variables. Exit codes: 0 emailed, 4 waits for a person, 5 ended without emailing.
+Temporal is found by the TEMPORAL_* variables. Exit codes: 0 accepted, 4 waits for a person, 5 closed without emailing.
 """
 
 import argparse
@@ -19,32 +19,34 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 TASK_QUEUE = os.environ.get("BILL_RUN_TASK_QUEUE") or "bill-run-emails"
 REQUESTED_BY = "nightly-billing"
 PAUSE_SECONDS = 1
-EXIT_CODES = {"Emailed": 0, "Held": 4, "NeedsAttention": 4, "Skipped": 5, "NotPosted": 5, "Finished": 5, "Canceled": 5}
+EXIT_CODES = {
+    **dict.fromkeys(("Delivering", "Emailed"), 0),
+    **dict.fromkeys(("Held", "NeedsAttention"), 4),
+    **dict.fromkeys(("Skipped", "NotPosted", "Stopped", "Unsettled"), 5),
+}
 
 
 def workflow_id(number):
-    """The one workflow id by which everybody finds the run of a bill run."""
+    """The one workflow id of the job of a bill run."""
     return f"email-bill-run/{number}"
 
 
 async def start(client, number):
-    """Answers started, joined, alreadyEmailed, canceled or terminated. Safe to repeat."""
-    # Starts nothing where there is a run with this id, at work or closed.
+    """Returns started, joined, alreadyEmailed or stopped. Safe to repeat."""
+    # Starts nothing if a job has this id, open or closed.
     if await start_run(client, number, WorkflowIDReusePolicy.REJECT_DUPLICATE):
         return "started"
     last = await client.get_workflow_handle(workflow_id(number)).describe()
-    if last.status == WorkflowExecutionStatus.CANCELED:
-        return "canceled"
-    if last.status == WorkflowExecutionStatus.TERMINATED:
-        return "terminated"
+    if last.status in (WorkflowExecutionStatus.CANCELED, WorkflowExecutionStatus.TERMINATED):
+        return "stopped"
     if last.status == WorkflowExecutionStatus.COMPLETED:
         result = await client.get_workflow_handle(workflow_id(number), run_id=last.run_id).result()
-        if result["state"] == "Emailed":
+        if result["state"] in ("Delivering", "Emailed"):
             return "alreadyEmailed"
     elif last.close_time is None:
         return "joined"
     started = await start_run(client, number, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
-    # Where somebody else was faster, that run is joined.
+    # If another client was faster, its job is joined.
     return "started" if started else await start(client, number)
 
 
@@ -65,13 +67,13 @@ async def start_run(client, number, reuse_policy):
 
 
 async def emailed(client, number):
-    """Waits until it was emailed, or that needs a person; the exit code says which."""
+    """Waits until Zuora has accepted it, or a person is needed; the exit code says which."""
     handle = client.get_workflow_handle(workflow_id(number))
     while True:
         try:
             status = await handle.query("status", reject_condition=QueryRejectCondition.NOT_COMPLETED_CLEANLY)
         except WorkflowQueryRejectedError as rejected:
-            # What it said last is not how it ended.
+            # The last state is not how the job ended.
             print(f"{number}: {rejected.status.name}")
             return 5
         if status["state"] in EXIT_CODES:
@@ -81,7 +83,7 @@ async def emailed(client, number):
 
 
 async def resend(client, number, request_id):
-    """The run at work gets the signal; where there is none, a new one finds the request in its input as well, and takes it once."""
+    """An open job gets the signal. A new job finds the request in its input as well, and takes it once."""
     request = {"requestId": request_id, "requestedBy": REQUESTED_BY}
     await client.start_workflow(
         "emailBillRun",
@@ -110,11 +112,11 @@ async def main():
     print(f"{args.number}: {result}")
     if result == "alreadyEmailed":
         return 0
-    return 5 if result in ("canceled", "terminated") else await emailed(client, args.number)
+    return 5 if result == "stopped" else await emailed(client, args.number)
 
 
 if __name__ == "__main__":
     exit_code = asyncio.run(main())
     sys.stdout.flush()
-    # An ordinary end now and then aborts: the SDK's threads outlive the interpreter (temporalio/sdk-python issue 300).
+    # An ordinary exit sometimes aborts: the SDK's threads outlive the interpreter (temporalio/sdk-python issue 300).
     os._exit(exit_code)

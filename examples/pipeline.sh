@@ -1,22 +1,22 @@
 #!/bin/sh
-# Has a bill run emailed with nothing but the `temporal` command:
+# Emails a bill run with nothing but the `temporal` command:
 #
-#   examples/pipeline.sh start BR-00000001             started, joined, alreadyEmailed, canceled or terminated
-#   examples/pipeline.sh posted BR-00000001            it has posted: its run looks at it now
-#   examples/pipeline.sh wait BR-00000001              until it was emailed, or that needs a person
+#   examples/pipeline.sh start BR-00000001             started, joined, alreadyEmailed or stopped
+#   examples/pipeline.sh posted BR-00000001            it has posted: its job looks at it now
+#   examples/pipeline.sh wait BR-00000001              until Zuora has accepted it, or a person is needed
 #   examples/pipeline.sh resend BR-00000001 TICKET-1   emails all documents again, once for each request id
 #
-# Exit codes: 0 done as asked, 1 unexpected, 2 usage, 4 waits for a person, 5 ended without emailing.
+# Exit codes: 0 done, 1 unexpected, 2 usage, 4 waits for a person, 5 closed without emailing.
 set -eu
 
 queue=${BILL_RUN_TASK_QUEUE:-bill-run-emails}
 number=${2:-}
 request=${3:-}
-# The one workflow id by which everybody finds the run of a bill run.
+# The one workflow id of the job of a bill run.
 id=email-bill-run/$number
 
 main() {
-  # Nothing that would need quotes in JSON.
+  # Only characters that need no quotes in JSON.
   case $number,$request in ,* | *[!A-Za-z0-9,._-]*) usage ;; esac
   case ${1:-},$request in
   start,) start ;;
@@ -33,24 +33,21 @@ usage() {
 }
 
 start() {
-  # Starts nothing where there is a run with this id, at work or closed.
-  if said=$(start_run RejectDuplicate 2>&1); then
+  # Starts nothing if a job has this id, open or closed.
+  if failure=$(start_run RejectDuplicate 2>&1); then
     echo started
     return
   fi
   case $(temporals_status) in
   RUNNING | PAUSED) echo joined ;;
-  CANCELED) echo canceled && exit 5 ;;
-  TERMINATED) echo terminated && exit 5 ;;
+  CANCELED | TERMINATED) echo stopped && exit 5 ;;
   COMPLETED | FAILED | TIMED_OUT)
-    if [ "$(state)" = Emailed ]; then
-      echo alreadyEmailed
-    else
-      start_run AllowDuplicate
-      echo started
-    fi
+    case $(state) in
+    Delivering | Emailed) echo alreadyEmailed ;;
+    *) start_run AllowDuplicate && echo started ;;
+    esac
     ;;
-  *) echo "$said" >&2 && exit 1 ;;
+  *) echo "$failure" >&2 && exit 1 ;;
   esac
 }
 
@@ -61,29 +58,29 @@ start_run() {
     --input "{\"billRunKey\":\"$number\",\"requestedBy\":\"nightly-billing\"}" >&2
 }
 
-# The run at work gets the signal; where there is none, a new one finds the request in its input as well, and takes it once.
+# An open job gets the signal. A new job finds the request in its input as well, and takes it once.
 resend() {
-  asked="\"requestId\":\"$request\",\"requestedBy\":\"nightly-billing\""
+  request_json="\"requestId\":\"$request\",\"requestedBy\":\"nightly-billing\""
   temporal workflow signal-with-start --type emailBillRun --task-queue "$queue" --workflow-id "$id" \
     --id-reuse-policy AllowDuplicate --static-summary "email bill run $number (resend)" \
-    --input "{\"billRunKey\":\"$number\",\"resend\":true,$asked}" --signal-name resend --signal-input "{$asked}"
+    --input "{\"billRunKey\":\"$number\",\"resend\":true,$request_json}" --signal-name resend --signal-input "{$request_json}"
 }
 
 wait_until_emailed() {
   while :; do
     state=$(state)
     case $state in
-    Emailed) echo "$state" && exit 0 ;;
+    Delivering | Emailed) echo "$state" && exit 0 ;;
     Held | NeedsAttention) echo "$state" && exit 4 ;;
-    Skipped | NotPosted | Finished | Canceled) echo "$state" && exit 5 ;;
-    WaitingForPost | Delayed | Sending) sleep 1 ;;
-    # No worker answers for now, or the run has failed or was stopped.
-    *) case $(temporals_status) in RUNNING | PAUSED) sleep 1 ;; *) echo "ended without emailing" && exit 5 ;; esac ;;
+    Skipped | NotPosted | Stopped | Unsettled) echo "$state" && exit 5 ;;
+    Waiting | Sending) sleep 1 ;;
+    # No worker answers for now, or the job failed, was canceled or terminated.
+    *) case $(temporals_status) in RUNNING | PAUSED) sleep 1 ;; *) echo "closed without emailing" && exit 5 ;; esac ;;
     esac
   done
 }
 
-# What the run says. A run that failed or was stopped is not asked: its last word is not how it ended.
+# The state. A job that failed, was canceled or terminated is not queried: its last state is not how it ended.
 state() {
   temporal workflow query --workflow-id "$id" --type status --reject-condition not_completed_cleanly --output json |
     value_of state
@@ -93,7 +90,7 @@ temporals_status() {
   temporal workflow describe --workflow-id "$id" --output json | value_of status | sed 's/^WORKFLOW_EXECUTION_STATUS_//'
 }
 
-# The first text of that name in JSON. What people wrote has its quotes escaped, and is never taken for it.
+# The first text of that name in JSON. Quotes inside texts are escaped, so they do not match.
 value_of() {
   grep -o "\"$1\": *\"[^\"]*\"" | head -n 1 | cut -d '"' -f 4
 }

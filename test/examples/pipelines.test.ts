@@ -61,8 +61,8 @@ describe.each(Object.entries(pipelines))('examples/%s', (_, email) => {
   test('starts a bill run and waits until it is emailed, joins it, and leaves it alone when it was', async () => {
     const { number } = await rig.billRun.create();
     const own = rig.own(number);
-    expect(wordsOf(await email(number))).toEqual({ code: 0, words: ['started', 'Emailed'] });
-    expect(wordsOf(await email(number))).toEqual({ code: 0, words: ['joined', 'Emailed'] });
+    expect(wordsOf(await email(number))).toEqual({ code: 0, words: ['started', 'Delivering'] });
+    expect(wordsOf(await email(number))).toEqual({ code: 0, words: ['joined', 'Delivering'] });
     await own.signal('finish');
     await rig.result(own);
     expect(wordsOf(await email(number))).toEqual({ code: 0, words: ['alreadyEmailed'] });
@@ -78,8 +78,8 @@ describe.each(Object.entries(pipelines))('examples/%s', (_, email) => {
     });
     expect(wordsOf(await email(number))).toEqual({ code: 4, words: ['started', 'NeedsAttention'] });
     await own.signal('finish');
-    expect(await rig.result(own)).toMatchObject({ state: 'Finished' });
-    expect(wordsOf(await email(number))).toEqual({ code: 0, words: ['started', 'Emailed'] });
+    expect(await rig.result(own)).toMatchObject({ state: 'Stopped' });
+    expect(wordsOf(await email(number))).toEqual({ code: 0, words: ['started', 'Delivering'] });
   });
 
   test('ends its wait when the run is terminated, and does not start it again', async () => {
@@ -90,10 +90,10 @@ describe.each(Object.entries(pipelines))('examples/%s', (_, email) => {
       () => own.describe().catch(() => null),
       (described) => described !== null,
     );
-    await rig.state(own, 'WaitingForPost');
+    await rig.state(own, 'Waiting');
     await own.terminate();
     expect(await waiting).toMatchObject({ code: 5 });
-    expect(wordsOf(await email(number))).toEqual({ code: 5, words: ['terminated'] });
+    expect(wordsOf(await email(number))).toEqual({ code: 5, words: ['stopped'] });
   });
 });
 
@@ -125,7 +125,7 @@ test('examples/pipeline.sh tells a run that its bill run has posted', async () =
   expect(wordsOf(await sh('start', number))).toEqual({ code: 0, words: ['started'] });
   expect(await sh('posted', number)).toMatchObject({ code: 0 });
   await rig.billRun.change(number, { status: 'Posted' });
-  expect(wordsOf(await sh('wait', number))).toEqual({ code: 0, words: ['Emailed'] });
+  expect(wordsOf(await sh('wait', number))).toEqual({ code: 0, words: ['Delivering'] });
   const { events } = await own.fetchHistory();
   const signals = events?.flatMap(({ workflowExecutionSignaledEventAttributes: signal }) => signal?.signalName ?? []);
   expect(signals).toEqual(['billRunPosted']);

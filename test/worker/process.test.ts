@@ -108,7 +108,7 @@ describe('A worker process', () => {
   test('a query that is the first to reach a new worker does not make a run wait again for a timer that has fired', async () => {
     const lost = await worker();
     const numbers = await Promise.all(Array.from({ length: 12 }, () => postedBillRun()));
-    for (const billRunKey of numbers) await emails.start({ billRunKey, escalationWindow: '15s' });
+    for (const billRunKey of numbers) await emails.start({ billRunKey, openFor: '15s' });
     for (const billRunKey of numbers) {
       await until(
         () => emails.status({ billRunKey }),

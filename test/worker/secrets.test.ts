@@ -156,7 +156,7 @@ test('no secret and no address gets anywhere', { timeout }, async () => {
   for (const [name, leak] of Object.entries(leaks)) {
     const { number } = await control<{ number: string }>('POST', '/bill-runs', { status: 'Posted', invoices: 1 });
     zuora.leakOf.set(number, leak);
-    const { workflowId } = await emails.start({ billRunKey: number, sendBudget: '1s', attentionWindow: '1 day' });
+    const { workflowId } = await emails.start({ billRunKey: number, sendBudget: '1s', openFor: '1 day' });
     const run = emails.client.workflow.getHandle(workflowId);
     const { state, question } = await until(
       () => emails.status({ billRunKey: number }),
