@@ -41,15 +41,7 @@ export function zuoraMetrics(): OnCall {
 }
 
 /** The states of open jobs. */
-const OPEN_STATES: readonly EmailState[] = [
-  'WaitingForPost',
-  'Delayed',
-  'Sending',
-  'Held',
-  'NeedsAttention',
-  'Skipped',
-  'Emailed',
-];
+const OPEN_STATES: readonly EmailState[] = ['Waiting', 'Sending', 'Held', 'NeedsAttention', 'Delivering'];
 const COUNT_EVERY_MS = 60_000;
 const COUNT_DEADLINE_MS = 10_000;
 
