@@ -41,7 +41,7 @@ export function zuoraMetrics(): OnCall {
 }
 
 /** The states of open jobs. */
-const OPEN_STATES: readonly EmailState[] = ['Waiting', 'Sending', 'Held', 'NeedsAttention', 'Delivering', 'Emailed'];
+const OPEN_STATES: readonly EmailState[] = ['Waiting', 'Sending', 'Held', 'NeedsAttention', 'Delivering'];
 const COUNT_EVERY_MS = 60_000;
 const COUNT_DEADLINE_MS = 10_000;
 
