@@ -1,12 +1,13 @@
 /** Phase 3: the emails are with Zuora, or Zuora sends them by itself. The job stays open for retries and resends. */
 import { openSendOf, type EmailJob } from './job.js';
-import { openSendStep } from './sending.js';
+import { openSendStep, sendingStep } from './sending.js';
 import type { DeliveringStep, Shown } from './step.js';
 import { isPosted } from './waiting.js';
 
 export function deliveringStep(job: EmailJob, now: number): DeliveringStep | null {
   const until = openUntil(job, now);
-  if (until === null) return null;
+  // A resend that arrives meanwhile is due before the job closes, also if the wait is over.
+  if (until === null || sendingStep(job, now) !== null) return null;
   return { kind: 'wait', until, wake: until, ...delivering(job) };
 }
 
