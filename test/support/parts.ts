@@ -1,4 +1,4 @@
-/** Temporal and the simulator for tests of worker processes: `rig.ts` jobs its worker in the process of the test. */
+/** Temporal and the simulator for tests of worker processes: `rig.ts` runs its worker in the process of the test. */
 import { Client, Connection } from '@temporalio/client';
 import { BillRunEmails } from '../../client/index.js';
 import { controlOf } from '../../scripts/simulator-control.js';

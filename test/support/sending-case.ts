@@ -1,6 +1,6 @@
 /**
- * One row of the table in docs/sending.md: what somebody or something does to a bill run's emails, on real parts, and
- * what came of it, written as the row says it.
+ * One row of the tables in docs/sending.md, on real parts: what happens to the emails of a bill run, and the result in the words of
+ * the row.
  */
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 import type { WorkflowHandle } from '@temporalio/client';
@@ -22,7 +22,7 @@ export const HOUR = 60 * MINUTE;
 
 export type Row = Readonly<Record<string, string>>;
 
-/** The rows of all tables below a heading, down to the next heading of its level; each cell by the name of its column. */
+/** The rows of all tables between a heading and the next heading of its level. The cells are keyed by column. */
 export function rowsUnder(heading: string, markdown: string): readonly Row[] {
   const [, rest] = markdown.split(`\n${heading}\n`);
   if (rest === undefined) throw new Error(`there is no heading "${heading}"`);
@@ -50,7 +50,7 @@ function cellsOf(line: string): readonly string[] {
     .map((cell) => cell.trim());
 }
 
-// What Zuora or the network does.
+// Faults of Zuora and of the network.
 
 export interface Fault {
   readonly when?: 'before' | 'after';
@@ -65,7 +65,7 @@ export interface Fault {
 
 function faultInWords({ when = 'before', fault = 'respond', times = 1, stored, afterMs, ...reply }: Fault): string {
   const what = fault === 'respond' ? `${reply.status ?? 500} ${bodyInWords(reply.body)}` : fault;
-  const said = [
+  const words = [
     what,
     ...Object.entries(reply.headers ?? {}).map(([name, value]) => `${name} ${value.replace(/^.* GMT$/, 'a date')}`),
     ...(afterMs === undefined ? [] : [`takes ${afterMs / SECOND} s`]),
@@ -73,7 +73,7 @@ function faultInWords({ when = 'before', fault = 'respond', times = 1, stored, a
     when,
     ...(times === 1 ? [] : [times >= MANY ? 'always' : `×${times}`]),
   ];
-  return said.join(', ');
+  return words.join(', ');
 }
 
 interface ReplyBody {
@@ -88,14 +88,14 @@ function bodyInWords(body: unknown): string {
   if (typeof body === 'string') return /^\s*</.test(body) ? 'HTML' : body.length > 1_000 ? 'huge' : body;
   const { success, reasons = [], code, message } = body as ReplyBody;
   const codes = [...reasons.map((each) => each.code), ...(code === undefined ? [] : [code])].map(String);
-  const said = [...(success === undefined ? [] : [`success:${success}`]), ...codes];
-  return said.join(' ') || (message ?? JSON.stringify(body));
+  const words = [...(success === undefined ? [] : [`success:${success}`]), ...codes];
+  return words.join(' ') || (message ?? JSON.stringify(body));
 }
 
-/** More calls than this are not counted out in a row. */
+/** A row gives the number of calls up to this one. */
 const MANY = 15;
 
-/** A way to Zuora that can be closed: connections are refused then, and nothing leaves. */
+/** A proxy in front of Zuora. While it is closed, connections are refused and nothing leaves. */
 export class Gate {
   private readonly sockets = new Set<Socket>();
   private readonly server = createServer((socket) => {
@@ -113,7 +113,7 @@ export class Gate {
       });
     }
   });
-  /** Where it leads: set once the simulator is there. */
+  /** The simulator's address; set before the first connection. */
   zuoraUrl = '';
   private port = 0;
 
@@ -133,9 +133,9 @@ export class Gate {
   }
 }
 
-// What a case does, and what came of it.
+// A case and its result.
 
-/** What a row says, column by column. */
+/** The cells of a row. */
 export interface Outcome extends Row {
   readonly 'What happens': string;
   readonly Calls: string;
@@ -143,10 +143,10 @@ export interface Outcome extends Row {
   readonly Emails: string;
   readonly State: string;
   readonly Sends: string;
-  readonly 'A person is asked or told': string;
+  readonly 'What a person reads': string;
 }
 
-interface SeenCall {
+interface LoggedCall {
   readonly method: string;
   readonly path: string;
   readonly status: number | null;
@@ -155,17 +155,18 @@ interface SeenCall {
   readonly idempotencyKey: string | null;
 }
 
-/** Words of a question by which a person knows what is and what is not known. */
-const TELLING_WORDS = [
+/** Words of questions and texts that tell a person what is known and what is not. */
+const KEY_WORDS = [
   'Nothing was sent',
-  'Nobody knows whether Zuora emailed',
+  'It is not known whether Zuora emailed',
   'It is not known yet',
   'Zuora repeats a stored answer',
-  'may have been carried out',
-  'Attempts go on',
+  'may have emailed them',
+  'Attempts continue',
   'autoEmail is on',
   'no invoices and no credit memos',
-  'sent emails for this bill run',
+  'Zuora sent emails for this bill run',
+  'On hold',
 ] as const;
 
 export class Case {
@@ -173,10 +174,11 @@ export class Case {
   readonly gate: Gate | undefined;
   number = '';
   id = '';
-  private readonly happened: string[] = [];
-  private readonly asked: string[] = [];
+  private readonly events: string[] = [];
+  /** Questions and texts, in the order in which a person can read them. */
+  private readonly texts: string[] = [];
   private handle: WorkflowHandle | undefined;
-  /** With the pauses between calls: where the server skips them, nobody else makes them longer. */
+  /** Whether the row has the pauses between calls. Where time is skipped, a busy machine does not lengthen them. */
   private showsPauses = false;
 
   constructor(rig: Rig, gate?: Gate) {
@@ -184,8 +186,8 @@ export class Case {
     this.gate = gate;
   }
 
-  get run(): WorkflowHandle {
-    if (this.handle === undefined) throw new Error('no run was started');
+  get job(): WorkflowHandle {
+    if (this.handle === undefined) throw new Error('the case has started no job');
     return this.handle;
   }
 
@@ -194,7 +196,7 @@ export class Case {
   }
 
   happens(words: string): void {
-    this.happened.push(words);
+    this.events.push(words);
   }
 
   async billRun(wanted: object = {}): Promise<void> {
@@ -225,15 +227,15 @@ export class Case {
     this.handle = await this.rig.start({ billRunKey: this.number, ...input });
   }
 
-  /** Lets time pass by itself until the run is over: to be used where nobody has to answer, as the server skips all time. */
+  /** Waits until the job closes. Nobody answers, so the time-skipping server skips all waits. */
   async runsToItsEnd(input: Partial<EmailBillRunInput> = {}): Promise<void> {
     this.showsPauses = true;
-    await this.start({ escalationWindow: '0s', attentionWindow: '1 hour', ...input });
+    await this.start({ openFor: '0s', ...input });
     await this.over();
   }
 
   async over(): Promise<void> {
-    await this.run.result().catch(() => undefined);
+    await this.job.result().catch(() => undefined);
   }
 
   async passes(minutes: number): Promise<void> {
@@ -244,12 +246,12 @@ export class Case {
   async signal(name: string, argument: RetryMessage & { requestId?: string } = {}): Promise<void> {
     const words = [name, argument.requestId, argument.sendAnyway === true ? 'sendAnyway' : undefined];
     this.happens(words.filter((word) => word !== undefined).join(' '));
-    await this.run.signal(name, { requestedBy: 'alice', ...argument });
+    await this.job.signal(name, { requestedBy: 'alice', ...argument });
   }
 
-  /** A retry that does not do: it must say `sendAnyway`. */
+  /** Without `sendAnyway`, the retry is ignored. */
   async plainRetryIsIgnored(): Promise<void> {
-    await this.run.signal('retry', { requestedBy: 'alice' });
+    await this.job.signal('retry', { requestedBy: 'alice' });
     const { ignored } = await this.status(({ ignored: { count } }) => count > 0);
     expect(ignored.last.at(-1)?.reason).toContain('sendAnyway: true');
     this.happens('retry is ignored');
@@ -257,66 +259,75 @@ export class Case {
 
   async cancel(): Promise<void> {
     this.happens('cancel');
-    await this.run.cancel();
+    await this.job.cancel();
     await this.over();
   }
 
   status(right: (status: JobStatus) => boolean): Promise<JobStatus> {
-    return until(() => this.rig.status(this.run), right);
+    return until(() => this.rig.status(this.job), right);
   }
 
   sends(right: (sends: readonly SendRecord[]) => boolean): Promise<readonly SendRecord[]> {
-    return until(() => this.rig.sends(this.run), right);
+    return until(() => this.rig.sends(this.job), right);
   }
 
-  /** So many attempts of the last send are on record. */
+  /** Waits until the last send has so many attempts on record. */
   attempted(attempts: number): Promise<unknown> {
     return this.sends((sends) => (sends.at(-1)?.attempts.length ?? 0) >= attempts);
   }
 
-  /** So many sends were accepted, and nothing is left to do. */
+  /** Waits until so many sends were accepted and nothing is left to send. */
   async emailed(sends = 1): Promise<void> {
-    await this.sends((all) => all.filter(({ outcome }) => outcome === 'accepted').length === sends);
-    await this.status(({ state, pendingRequests }) => state === 'Emailed' && pendingRequests.length === 0);
+    await this.rig.accepted(this.job, sends);
+    await this.status(({ state, pendingRequests }) => state === 'Delivering' && pendingRequests.length === 0);
   }
 
-  /** A person is asked. */
+  /** Waits until the job keeps the send back for a reason, without a question. */
+  async isKeptBack(reason: 'coolDown' | 'autoEmail'): Promise<void> {
+    const { question, text } = await this.status((status) => status.reason === reason);
+    expect(question).toBeNull();
+    this.reads(saying(text));
+  }
+
+  /** Waits until a person is asked. */
   async asks(): Promise<Question> {
     const { question } = await this.status((status) => status.question !== null);
     if (question === null) throw new Error('no question');
-    const words = questionInWords(question);
-    if (this.asked.at(-1) !== words) this.asked.push(words);
+    this.reads(questionInWords(question));
     return question;
   }
 
-  /** Nothing is under way in Zuora any more, and the row can be written. */
+  private reads(words: string): void {
+    if (this.texts.at(-1) !== words) this.texts.push(words);
+  }
+
+  /** The row, once nothing is under way. */
   async outcome(): Promise<Outcome> {
-    const status = await this.rig.status(this.run);
-    const sends = await this.rig.sends(this.run);
+    const status = await this.rig.status(this.job);
+    const sends = await this.rig.sends(this.job);
     const mailbox = await this.rig.mailbox(this.number);
     const calls = await this.calls();
     if (status.question !== null) await this.asks();
-    const questions =
-      status.question === null ? this.asked : [...this.asked.slice(0, -1), `${this.asked.at(-1) ?? ''}, open`];
+    await this.checkEnd(status, sends);
     atMostOneEmailForAnIntent(mailbox, sends);
-    const told = await this.told(status, sends);
+    const open = status.question === null ? '' : ', open';
     return {
-      'What happens': this.happened.join('; ') || 'nothing out of the ordinary',
+      'What happens': this.events.join('; ') || 'nothing unusual',
       Calls: callsInWords(calls, this.showsPauses ? await this.pauses() : []),
       Keys: grouped(calls.map(({ idempotencyKey }) => this.tail(idempotencyKey))).join(', ') || 'none',
       Emails: await this.emailsInWords(mailbox),
-      State: status.state,
+      State: [status.state, ...(status.reason === null ? [] : [status.reason])].join(' '),
       Sends: sends.map(sendInWords).join('; ') || 'none',
-      'A person is asked or told': [...questions, ...told].join('; ') || 'nothing',
+      'What a person reads': `${this.texts.join('; ') || 'nothing'}${open}`,
     };
   }
 
-  private async calls(): Promise<readonly SeenCall[]> {
-    const requests = () => this.rig.control<SeenCall[]>('GET', `/requests?billRun=${this.number}`);
+  private async calls(): Promise<readonly LoggedCall[]> {
+    const requests = () => this.rig.control<LoggedCall[]>('GET', `/requests?billRun=${this.number}`);
     return (await requests()).filter(({ method, path }) => method === 'POST' && path === this.emailPath);
   }
 
-  /** A key without what all keys of the bill run share. */
+  /** A key without the part that all keys of the bill run share. */
   private tail(key: string | null): string {
     const shared = `bill-run-email/${this.id}/`;
     expect(key).toContain(shared);
@@ -334,9 +345,9 @@ export class Case {
     return least === most ? String(most) : `${least} to ${most}`;
   }
 
-  /** How long the run waited before each attempt but the first (ms), by the clock of the server. */
+  /** The pauses before all attempts but the first (ms), by the clock of the server. */
   private async pauses(): Promise<readonly number[]> {
-    const { events = [] } = await this.run.fetchHistory();
+    const { events = [] } = await this.job.fetchHistory();
     const pauses: number[] = [];
     const attempts: string[] = [];
     let endedAt: number | undefined;
@@ -352,49 +363,58 @@ export class Case {
     return pauses;
   }
 
-  /** Rule 5, for every row: what is not certain ends at a person, in words; @returns those that are no question. */
-  private async told(status: JobStatus, sends: readonly SendRecord[]): Promise<readonly string[]> {
+  /** Rule 5, for every row: where the result is not certain, a person is asked or reads it, with what to do. */
+  private async checkEnd(status: JobStatus, sends: readonly SendRecord[]): Promise<void> {
     const last = sends.at(-1);
-    const asksWhatToDo = (): void => {
-      expect(status.question?.text).toMatch(/\b(finish|retry)\b/i);
-    };
-    const { name } = (await this.run.describe()).status;
+    const { name } = (await this.job.describe()).status;
     switch (name) {
       case 'RUNNING':
-        if (status.held) expect(status.waitingFor).toContain('release');
-        else if (last?.outcome !== 'accepted') asksWhatToDo();
-        return status.held ? ['told “on hold”'] : [];
+        if (status.state === 'Held') this.reads(saying(status.text));
+        else if (status.reason === 'autoEmail') expect(status.text).toContain('retry with sendAnyway');
+        else if (last?.outcome !== 'accepted') checkAdvice(status);
+        return;
       case 'COMPLETED': {
-        const { unsettled } = await this.rig.result(this.run);
-        expect(unsettled.length > 0).toBe(last?.outcome !== 'accepted');
-        return unsettled.map((each) => `told “${each.replace(/^.*\): /, '')}”`);
+        const { state, reason, unsettled } = await this.rig.result(this.job);
+        expect({ state, reason }).toEqual({ state: status.state, reason: status.reason });
+        expect(unsettled.length > 0, 'only a job that a person stopped leaves something open').toBe(
+          state === 'Stopped',
+        );
+        if (state === 'Skipped') this.reads(saying(status.text));
+        for (const each of unsettled) this.reads(`says “${each.replace(/^.*\): /, '')}”`);
+        return;
       }
       case 'FAILED': {
-        const { type, message } = await failureOf(this.run);
+        const { type, message } = await failureOf(this.job);
+        expect(type).toBe(status.state);
         if (type === 'NotPosted') {
           expect(message).toContain('nothing was emailed');
-          return ['told “nothing was emailed”'];
+          this.reads('says “nothing was emailed”');
+        } else {
+          expect(message).toContain('To continue:');
+          checkAdvice(status);
         }
-        expect(type).toBe('Unsettled');
-        expect(message).toContain('To go on:');
-        asksWhatToDo();
-        return [];
+        return;
       }
       default:
         expect(name).toBe('CANCELLED');
-        if (last === undefined || last.outcome === 'accepted') return [];
+        if (last === undefined || last.outcome === 'accepted') return;
         expect(last.note).toContain('nothing more is sent');
-        return ['told “nothing more is sent”'];
+        this.reads('says “nothing more is sent”');
     }
   }
 }
 
-/** Whatever else holds: one intent, one email per document, and one more for each time that a person took the risk. */
+/** The question says what a person can do. */
+function checkAdvice({ question }: JobStatus): void {
+  expect(question?.text).toMatch(/\b(finish|retry)\b/i);
+}
+
+/** For one intent, a document is emailed once, and once more for each time that a person took the risk. */
 export function atMostOneEmailForAnIntent(mailbox: readonly Email[], sends: readonly SendRecord[]): void {
   const intentOf = (key: string): string => key.replace(/\/\d+$/, '');
   const emailed = new Map<string, number>();
   for (const { idempotencyKey: key, documentNumber } of mailbox) {
-    // Zuora sent it by itself, after an automatic post.
+    // Zuora emailed it by itself, after an automatic post.
     if (key === null) continue;
     const copy = `${intentOf(key)} ${documentNumber}`;
     emailed.set(copy, (emailed.get(copy) ?? 0) + 1);
@@ -408,9 +428,17 @@ export function atMostOneEmailForAnIntent(mailbox: readonly Email[], sends: read
 }
 
 function questionInWords({ kind, needsSendAnyway, text }: Question): string {
-  const words = TELLING_WORDS.filter((each) => text.includes(each)).map((each) => `“${each}”`);
+  return `${kind}: ${keyWordsIn(text)}, ${needsSendAnyway ? 'sendAnyway' : 'retry'}`;
+}
+
+function saying(text: string): string {
+  return `says ${keyWordsIn(text)}`;
+}
+
+function keyWordsIn(text: string): string {
+  const words = KEY_WORDS.filter((each) => text.includes(each)).map((each) => `“${each}”`);
   expect(words, text).not.toEqual([]);
-  return `${kind}: ${words.join(', ')}, ${needsSendAnyway ? 'sendAnyway' : 'retry'}`;
+  return words.join(', ');
 }
 
 function sendInWords({ resend, outcome }: SendRecord): string {
@@ -428,16 +456,16 @@ function grouped(words: readonly string[]): readonly string[] {
   return groups.map(({ word, count }) => (count === 1 ? word : `${word} ×${count > MANY ? 'many' : count}`));
 }
 
-function callsInWords(calls: readonly SeenCall[], pauses: readonly number[]): string {
+function callsInWords(calls: readonly LoggedCall[], pauses: readonly number[]): string {
   if (calls.length === 0) return '0';
   const answers = calls.map(({ status, cut, repeated }) => {
     const answer = status === null ? (cut ?? 'open') : cut === null ? String(status) : `${status} ${cut}`;
     return repeated ? `${answer} stored` : answer;
   });
   if (calls.length > MANY) {
-    const said = `many: ${[...new Set(answers)].join(', ')}`;
+    const summary = `many: ${[...new Set(answers)].join(', ')}`;
     const hours = Math.round(pauses.reduce((sum, each) => sum + each, 0) / HOUR);
-    return pauses.length === 0 ? said : `${said} for ${hours} h`;
+    return pauses.length === 0 ? summary : `${summary} for ${hours} h`;
   }
   if (pauses.length !== calls.length - 1) return `${calls.length}: ${grouped(answers).join(', ')}`;
   const later = answers.map((answer, index) => {
@@ -447,7 +475,7 @@ function callsInWords(calls: readonly SeenCall[], pauses: readonly number[]): st
   return `${calls.length}: ${later.join(', ')}`;
 }
 
-/** The backoff as it is written down, which it keeps to within a fifth and what a busy machine adds; else as it was. */
+/** The planned backoff, if the pause is within a fifth of it plus 2 s for a busy machine; otherwise the pause itself. */
 function pauseInWords(ms: number, index: number): string {
   const backoff = 5 * SECOND * 2 ** (index - 1);
   const meant = ms >= backoff * 0.8 && ms <= backoff * 1.2 + 2 * SECOND ? backoff : ms;

@@ -1,6 +1,6 @@
 /**
- * The tables of docs/sending.md, shown on real parts: each row of "What happens, case by case" is a scenario here that
- * plays it, and its cells are what came of it; each switch for what is not known of Zuora is tried both ways.
+ * The tables of docs/sending.md on real parts. Each row of "What happens, case by case" has a scenario here, and its cells are
+ * compared with the result. Each switch of "What is assumed of Zuora" is tried both ways.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ const document = readFileSync(join(projectRoot, 'docs', 'sending.md'), 'utf8');
 const rows = rowsUnder('## What happens, case by case', document);
 const assumptions = rowsUnder('## What is assumed of Zuora', document);
 
-// Answers of Zuora, and of what stands before it.
+// Answers of Zuora and of the gateways before it.
 
 const failed = (status: number, ...codes: readonly (number | string)[]): Fault => ({
   status,
@@ -46,12 +46,12 @@ const LOCK = failed(409, 58730050);
 const CRASH: Fault = { status: 500, body: { reasons: [{ code: 'SystemError', message: 'internal server error' }] } };
 const UNAUTHORIZED: Fault = { status: 401, body: { message: 'Authentication error' } };
 const RESET: Fault = { fault: 'reset' };
-/** The next attempt is so far away that a test can do what it wants before. */
+/** Seconds: so long that a test is over before the next attempt. */
 const FAR = '3600';
 
 type Play = (play: Case) => Promise<void>;
 
-/** Nobody does anything, and the run goes to its end. */
+/** Nobody does anything until the job closes. */
 const alone =
   (...faults: readonly Fault[]): Play =>
   async (it) => {
@@ -59,7 +59,7 @@ const alone =
     await it.runsToItsEnd();
   };
 
-/** The same in vain, until the automatic attempts are over. */
+/** The same fault until the automatic attempts are over. */
 const inVain =
   (fault: Fault): Play =>
   async (it) => {
@@ -67,7 +67,7 @@ const inVain =
     await it.runsToItsEnd({ sendBudget: '3 hours' });
   };
 
-/** Nobody does anything, and a person is asked. */
+/** Nobody does anything until a person is asked. */
 const asking =
   (...faults: readonly Fault[]): Play =>
   async (it) => {
@@ -76,7 +76,7 @@ const asking =
     await it.asks();
   };
 
-/** A first send is on record with its first attempt, and the next one is far away. */
+/** A first send has made its first attempt, and the next one is far away. */
 const waiting =
   (fault: Fault, next: Play): Play =>
   async (it) => {
@@ -86,8 +86,8 @@ const waiting =
     await next(it);
   };
 
-/** A first send was accepted; then the faults stand in the way of what follows. */
-const escalated =
+/** A first send was accepted. Then a resend meets the faults. */
+const resent =
   (faults: readonly Fault[], next: Play): Play =>
   async (it) => {
     await it.start();
@@ -95,17 +95,27 @@ const escalated =
     it.happens('emailed');
     await it.faults(...faults);
     await it.signal('resend', { requestId: 'T-1' });
-    // It begins when it is known that no earlier run served the request.
+    // It begins after the look-up of earlier jobs.
     await it.sends((sends) => sends.length > 1);
     await next(it);
   };
 
-const skipped =
-  (billRun: object, next: Play): Play =>
+const autoEmailed =
+  (next: Play): Play =>
   async (it) => {
-    await it.billRun(billRun);
+    await it.billRun({ autoEmail: true });
     await it.start();
-    await it.asks();
+    await it.isKeptBack('autoEmail');
+    await next(it);
+  };
+
+const coolingDown =
+  (next: Play): Play =>
+  async (it) => {
+    await it.billRun();
+    await it.change({ lastEmailSentTime: new Date().toISOString() }, 'Zuora sent emails just now');
+    await it.start();
+    await it.isKeptBack('coolDown');
     await next(it);
   };
 
@@ -119,7 +129,7 @@ const retry: Play = async (it) => {
 };
 const leftOpen: Play = () => Promise.resolve();
 
-/** On the time-skipping server: nobody answers, so that all time may be skipped. */
+/** On the time-skipping server: nobody answers, so all waits are skipped. */
 const byThemselves: Readonly<Record<string, Play>> = {
   'accepted at once': alone(),
   'lock, as HTTP 200': alone(failed(200, 58730050)),
@@ -133,7 +143,7 @@ const byThemselves: Readonly<Record<string, Play>> = {
     await alone(retryAfter(failed(429, 50000070), date))(it);
   },
   'rate limit, ratelimit-reset': alone({ ...failed(429, 70), headers: { 'ratelimit-reset': '600' } }),
-  'rate limit without a word on when': alone({ status: 429 }),
+  'rate limit without a time': alone({ status: 429 }),
   'rate limit, Retry-After of a day': alone(retryAfter({ status: 429 }, '86400')),
   'rate limit until the budget ends': inVain(failed(429, 70)),
   'key in progress': alone({ status: 409, body: { message: 'still in progress' } }),
@@ -141,8 +151,8 @@ const byThemselves: Readonly<Record<string, Play>> = {
     after(RESET),
     after({ status: 409, body: { message: 'still in progress' } }),
   ),
-  'token not taken once': alone(UNAUTHORIZED),
-  'token not taken until the budget ends': inVain(UNAUTHORIZED),
+  'token not accepted once': alone(UNAUTHORIZED),
+  'token not accepted until the budget ends': inVain(UNAUTHORIZED),
   'gateway before the effect': alone(html(502), html(503), html(504)),
   'gateway after the effect': alone(after(html(504))),
   'overload before the effect, Retry-After': alone(retryAfter(html(503), '120')),
@@ -186,12 +196,12 @@ const byThemselves: Readonly<Record<string, Play>> = {
   },
 };
 
-/** On the real server: people answer, and nothing is skipped. */
+/** On the real server: people answer, and no time is skipped. */
 const withPeople: Readonly<Record<string, Play>> = {
   'refusal, as HTTP 200': asking(failed(200, 58730030)),
   'refusal beside a lock, as HTTP 200': asking(failed(200, 58730050, 58730030)),
   refusal: asking(REFUSAL),
-  'refusal, mended and retried': async (it) => {
+  'refusal, fixed and retried': async (it) => {
     await asking(REFUSAL)(it);
     await retry(it);
   },
@@ -206,11 +216,11 @@ const withPeople: Readonly<Record<string, Play>> = {
   'media type not supported': asking(failed(415, 58730045)),
   'key used for something else': asking({ status: 422, body: { message: 'another URL' } }),
   'refusal after an unknown attempt': asking(retryAfter(html(503), '1'), REFUSAL),
-  'refusal after an unknown attempt, mended and retried': async (it) => {
+  'refusal after an unknown attempt, fixed and retried': async (it) => {
     await asking(retryAfter(html(503), '1'), REFUSAL)(it);
     await retry(it);
   },
-  'stored refusal after an unknown attempt, mended and retried twice': async (it) => {
+  'stored refusal after an unknown attempt, fixed and retried twice': async (it) => {
     await asking(retryAfter(html(503), '1'), stored(REFUSAL))(it);
     await it.signal('retry');
     await it.status(({ question }) => question?.kind === 'refused');
@@ -229,50 +239,50 @@ const withPeople: Readonly<Record<string, Play>> = {
     await it.over();
   },
 
-  escalation: escalated([], (it) => it.emailed(2)),
-  'escalation refused': escalated([REFUSAL], async (it) => {
+  resend: resent([], (it) => it.emailed(2)),
+  'resend refused': resent([REFUSAL], async (it) => {
     await it.asks();
   }),
-  'escalation refused, mended and retried': escalated([REFUSAL], async (it) => {
+  'resend refused, fixed and retried': resent([REFUSAL], async (it) => {
     await it.asks();
     await it.signal('retry');
     await it.emailed(2);
   }),
-  'escalation unknown': escalated([retryAfter(html(503), '1')], (it) => it.emailed(2)),
-  'escalation cut off after the effect': escalated([after(RESET)], (it) => it.emailed(2)),
-  'escalation in a stored crash after the effect, sent anyway': escalated([after(stored(CRASH))], async (it) => {
+  'resend unknown': resent([retryAfter(html(503), '1')], (it) => it.emailed(2)),
+  'resend cut off after the effect': resent([after(RESET)], (it) => it.emailed(2)),
+  'resend in a stored crash after the effect, sent anyway': resent([after(stored(CRASH))], async (it) => {
     await it.asks();
     await it.signal('retry', { sendAnyway: true });
     await it.emailed(2);
   }),
-  'escalation during an unknown escalation': escalated([retryAfter(html(503), '2')], async (it) => {
+  'resend during an unknown resend': resent([retryAfter(html(503), '2')], async (it) => {
     await it.attempted(1);
     await it.signal('resend', { requestId: 'T-2' });
     await it.emailed(3);
   }),
-  'escalation during a refused escalation': escalated([REFUSAL], async (it) => {
+  'resend during a refused resend': resent([REFUSAL], async (it) => {
     await it.asks();
     await it.signal('resend', { requestId: 'T-2' });
     await it.emailed(2);
   }),
-  'escalation of a refused send': async (it) => {
+  'resend in place of a refused first send': async (it) => {
     await asking(REFUSAL)(it);
     await it.signal('resend', { requestId: 'T-1' });
     await it.emailed();
   },
-  'escalation between attempts': waiting({ status: 429 }, async (it) => {
+  'resend between the attempts of a first send': waiting({ status: 429 }, async (it) => {
     await it.signal('resend', { requestId: 'T-1' });
     await it.emailed();
   }),
-  'escalation of an unknown send': waiting(html(503), async (it) => {
+  'resend in place of an unknown first send': waiting(html(503), async (it) => {
     await it.signal('resend', { requestId: 'T-1' });
     await it.emailed();
   }),
-  'escalation of an unknown send that was carried out': waiting(after(html(504)), async (it) => {
+  'resend in place of an unknown first send that was carried out': waiting(after(html(504)), async (it) => {
     await it.signal('resend', { requestId: 'T-1' });
     await it.emailed();
   }),
-  'escalation of a skipped send': skipped({ autoEmail: true }, async (it) => {
+  'resend in place of automatic emails': autoEmailed(async (it) => {
     await it.signal('resend', { requestId: 'T-1' });
     await it.emailed();
   }),
@@ -293,6 +303,22 @@ const withPeople: Readonly<Record<string, Play>> = {
     await it.change({ status: 'Posted' });
     await it.status(({ state }) => state === 'Held');
   },
+  'hold during a question, retried, then release': async (it) => {
+    await asking(REFUSAL)(it);
+    await it.signal('hold');
+    await it.status(({ state, question }) => state === 'Held' && question !== null);
+    await it.signal('retry');
+    await it.status(({ state, question }) => state === 'Held' && question === null);
+    await it.signal('release');
+    await it.emailed();
+  },
+  'finish after the acceptance': async (it) => {
+    await it.start();
+    await it.emailed();
+    it.happens('emailed');
+    await it.signal('finish');
+    await it.over();
+  },
   'finish while unknown': waiting(html(503), async (it) => {
     await it.signal('finish');
     await it.over();
@@ -300,7 +326,7 @@ const withPeople: Readonly<Record<string, Play>> = {
   'finish before the post': async (it) => {
     await it.billRun({ status: 'Completed' });
     await it.start();
-    await it.status(({ state }) => state === 'WaitingForPost');
+    await it.status(({ state }) => state === 'Waiting');
     await it.signal('finish');
     await it.over();
   },
@@ -316,31 +342,32 @@ const withPeople: Readonly<Record<string, Play>> = {
     await it.cancel();
   },
 
-  'automatic emails': skipped({ autoEmail: true }, leftOpen),
+  'automatic emails': autoEmailed(leftOpen),
   'automatic emails that left': async (it) => {
     await it.billRun({ status: 'Completed', autoPost: true, autoEmail: true });
     await it.start();
     await it.change({ status: 'Posted' });
-    await it.asks();
+    await it.isKeptBack('autoEmail');
   },
-  'automatic emails, sent anyway': skipped({ autoEmail: true }, sendAnyway),
-  'no documents': skipped({ invoices: 0, creditMemos: 0 }, leftOpen),
-  'no documents, sent anyway': skipped({ invoices: 0, creditMemos: 0 }, sendAnyway),
-  'cool-down, sent anyway': async (it) => {
-    await it.billRun();
-    await it.change({ lastEmailSentTime: new Date().toISOString() }, 'Zuora sent emails just now');
-    await it.start();
-    await it.asks();
+  'automatic emails, sent anyway': autoEmailed(async (it) => {
+    await it.plainRetryIsIgnored();
     await sendAnyway(it);
-  },
-  'automatic emails, switched off and looked again': async (it) => {
-    await it.billRun({ autoEmail: true });
+  }),
+  'automatic emails, finished': autoEmailed(async (it) => {
+    await it.signal('finish');
+    await it.over();
+  }),
+  'no documents': async (it) => {
+    await it.billRun({ invoices: 0, creditMemos: 0 });
     await it.start();
-    await it.asks();
-    await it.rig.billRun.change(it.number, { autoEmail: false });
-    it.happens('autoEmail false');
-    await retry(it);
+    await it.over();
   },
+  'cool-down, looked again': coolingDown(async (it) => {
+    await it.rig.billRun.change(it.number, { lastEmailSentTime: null });
+    it.happens('Zuora shows no emails');
+    await retry(it);
+  }),
+  'cool-down, sent anyway': coolingDown(sendAnyway),
   'canceled bill run': async (it) => {
     await it.billRun({ status: 'Completed' });
     await it.start();
@@ -358,27 +385,27 @@ const withPeople: Readonly<Record<string, Play>> = {
     await it.start();
     await it.status(({ billRunStatus }) => billRunStatus === 'PostInProgress');
     await it.change({ status: 'Completed' });
-    const { waitingFor } = await it.status(({ billRunStatus }) => billRunStatus === 'Completed');
-    expect(waitingFor).toContain('post the bill run again');
+    const { text } = await it.status(({ billRunStatus }) => billRunStatus === 'Completed');
+    expect(text).toContain('post the bill run again');
     await it.change({ status: 'Posted' });
     await it.emailed();
   },
 };
 
-/** On the time-skipping server, too: they pass some time, or change the whole tenant. */
+/** On the time-skipping server as well: time passes, or settings of the whole tenant change. */
 const passingTime: Readonly<Record<string, Play>> = {
   'notification not active': async (it) => {
-    await tenantSays(it, { notificationActive: false });
+    await changeTenant(it, { notificationActive: false });
     await asking()(it);
-    await tenantSays(it, { notificationActive: true });
+    await changeTenant(it, { notificationActive: true });
     await retry(it);
   },
   'one notification not active': async (it) => {
-    await tenantSays(it, { notificationActive: 'invoices' });
+    await changeTenant(it, { notificationActive: 'invoices' });
     await it.start();
     await it.emailed();
   },
-  'token withdrawn before an escalation': async (it) => {
+  'token withdrawn before a resend': async (it) => {
     await it.start();
     await it.emailed();
     it.happens('emailed; token withdrawn');
@@ -388,25 +415,25 @@ const passingTime: Readonly<Record<string, Play>> = {
     await it.rig.environment.sleep(10 * SECOND);
     await it.emailed(2);
   },
-  'token not taken for 16 minutes': async (it) => {
+  'token not accepted for 16 minutes': async (it) => {
     await it.faults(always(UNAUTHORIZED));
     await it.start();
     await it.attempted(1);
     await it.passes(16);
     await it.asks();
-    await mended(it);
+    await fixed(it);
     await retry(it);
   },
-  'connection refused for a moment': escalatedBehindGate(async (it) => {
+  'connection refused for a moment': resentBehindGate(async (it) => {
     await until(
-      async () => (await it.run.describe()).raw.pendingActivities?.[0]?.attempt ?? 0,
+      async () => (await it.job.describe()).raw.pendingActivities?.[0]?.attempt ?? 0,
       (attempt) => attempt >= 2,
     );
     await reopened(it);
     await it.rig.environment.sleep(MINUTE);
     await it.emailed(2);
   }),
-  'connection refused for 16 minutes': escalatedBehindGate(async (it) => {
+  'connection refused for 16 minutes': resentBehindGate(async (it) => {
     await it.passes(16);
     await it.asks();
     await reopened(it);
@@ -453,7 +480,7 @@ const passingTime: Readonly<Record<string, Play>> = {
     await it.attempted(1);
     await it.passes(16);
     await it.asks();
-    await mended(it);
+    await fixed(it);
     await retry(it);
   },
   'unknown for 13 hours, then retried': async (it) => {
@@ -462,7 +489,7 @@ const passingTime: Readonly<Record<string, Play>> = {
     await it.attempted(1);
     await it.passes(13 * 60);
     await it.asks();
-    await mended(it);
+    await fixed(it);
     await retry(it);
   },
   'unknown for 24 hours, then sent anyway': async (it) => {
@@ -470,12 +497,12 @@ const passingTime: Readonly<Record<string, Play>> = {
     await it.start();
     await it.attempted(1);
     await it.passes(24 * 60);
-    await mended(it);
+    await fixed(it);
     await it.plainRetryIsIgnored();
     await it.asks();
     await sendAnyway(it);
   },
-  'escalation unknown for 24 hours, though it was sent, then sent anyway': async (it) => {
+  'resend unknown for 24 hours, though it was sent, then sent anyway': async (it) => {
     await it.start();
     await it.emailed();
     it.happens('emailed');
@@ -483,7 +510,7 @@ const passingTime: Readonly<Record<string, Play>> = {
     await it.signal('resend', { requestId: 'T-1' });
     await it.attempted(1);
     await it.passes(24 * 60);
-    await mended(it);
+    await fixed(it);
     await it.plainRetryIsIgnored();
     await it.asks();
     await it.signal('retry', { sendAnyway: true });
@@ -491,14 +518,14 @@ const passingTime: Readonly<Record<string, Play>> = {
   },
 };
 
-async function tenantSays(it: Case, settings: Partial<Settings>): Promise<void> {
+async function changeTenant(it: Case, settings: Partial<Settings>): Promise<void> {
   it.happens(Object.entries(settings).flat().map(String).join(' '));
   await it.rig.control('PATCH', '/settings', settings);
 }
 
-/** What stood in the way is gone. */
-async function mended(it: Case): Promise<void> {
-  it.happens('mended');
+/** Removes all faults. */
+async function fixed(it: Case): Promise<void> {
+  it.happens('fixed');
   await it.rig.control('DELETE', '/faults');
 }
 
@@ -507,7 +534,7 @@ async function reopened(it: Case): Promise<void> {
   await it.gate?.open();
 }
 
-function escalatedBehindGate(next: Play): Play {
+function resentBehindGate(next: Play): Play {
   return async (it) => {
     await it.start();
     await it.emailed();
@@ -519,14 +546,14 @@ function escalatedBehindGate(next: Play): Play {
 }
 
 /**
- * Never when the hour for posting is over: on the time-skipping server, a run that closes while a read is under way locks time for
- * good, for all that come after it.
+ * No read may fall on the end of the hour for posting: on the time-skipping server, a job that closes during a read locks time
+ * forever, for all later jobs.
  */
 const POLLING = { first: 45 * MINUTE, longest: 45 * MINUTE, afterAnHour: 45 * MINUTE };
 
-async function replayAll(runs: readonly WorkflowHandle[]): Promise<void> {
+async function replayAll(jobs: readonly WorkflowHandle[]): Promise<void> {
   const replayer = openReplayer();
-  await Promise.all(runs.map((run) => replayer.replay(run)));
+  await Promise.all(jobs.map((job) => replayer.replay(job)));
   await replayer.close();
 }
 
@@ -537,7 +564,7 @@ test('every row of the table has a scenario, and every scenario a row, once', ()
   expect([...names].sort()).toEqual(Object.keys(scenarios).sort());
 });
 
-/** Compares the whole row; on a difference, the failure shows the line as it should read. */
+/** Compares the whole row. If it differs, the failure shows the line as it should be. */
 function expectRow(name: string, outcome: Outcome): void {
   const row = rows.find((each) => each['Case'] === name);
   const line = ['', name, ...Object.values(outcome), ''].join(' | ').trim();
@@ -557,7 +584,7 @@ describe('Row by row', () => {
     gate.zuoraUrl = skipping.simulatorUrl;
   });
   afterAll(async () => {
-    await replayAll(cases.map(({ run }) => run));
+    await replayAll(cases.map(({ job }) => job));
     await real.close();
     await skipping.close();
     await gate.close();
@@ -570,7 +597,7 @@ describe('Row by row', () => {
     expectRow(name, await it.outcome());
   });
 
-  // One after the other: they share the clock of their server.
+  // One after another: they share the clock of their server.
   test.for(Object.entries({ ...byThemselves, ...passingTime }))('%s', async ([name, play]) => {
     const it = new Case(skipping, gate);
     cases.push(it);
@@ -584,17 +611,17 @@ describe('Row by row', () => {
   });
 });
 
-// What is not known of Zuora.
+// Assumptions about Zuora.
 
 interface Switch {
-  /** Its settings, one after the other; where the default is not among them, `all defaults` shows it. */
+  /** Settings to try. `all defaults` tries the default if it is not among them. */
   readonly settings: readonly Partial<Settings>[];
-  /** What bill runs it is about. */
+  /** The bill runs that it affects. */
   readonly billRun?: object;
   readonly entityId?: string;
 }
 
-/** Every switch of the simulator that the table of assumptions names. Both settings where bill runs of a kind are needed. */
+/** Every switch of the simulator that the table of assumptions names; both settings if it needs its own kind of bill run. */
 const switches: Partial<Record<keyof Settings, Switch>> = {
   storeUnauthorized: { settings: [{ storeUnauthorized: true }] },
   storeTooManyRequests: { settings: [{ storeTooManyRequests: true }] },
@@ -625,10 +652,10 @@ const switches: Partial<Record<keyof Settings, Switch>> = {
   emailDelayMs: { settings: [{ emailDelayMs: HOUR }] },
 };
 
-/** What goes wrong in a life, each once; every life is escalated in the end. */
+/** The faults of a life. Every life ends with a resend. */
 const mishaps: readonly (readonly Fault[])[] = [[], [after(RESET)], [UNAUTHORIZED, { status: 429 }, CRASH]];
 
-test('every switch for what is not known is in the table of assumptions, and every one that is named there is tried', () => {
+test('the table of assumptions names every switch of the simulator, and each one is tried', () => {
   const names = Object.keys(settingsSchema.shape);
   const unknowns = names.slice(names.indexOf('storeUnauthorized'));
   const named = assumptions.flatMap(({ Switch: cell = '' }) =>
@@ -639,39 +666,39 @@ test('every switch for what is not known is in the table of assumptions, and eve
   expect(named).toEqual(expect.arrayContaining(unknowns));
 });
 
-describe('Whatever Zuora does: one email for a document and an intent, and nothing ends without an answer', () => {
+describe('Under every assumption, a document is emailed once for an intent, and every job ends with a success or a question', () => {
   let plain: Rig;
   let multiEntity: Rig;
-  const runs: WorkflowHandle[] = [];
+  const jobs: WorkflowHandle[] = [];
 
   beforeAll(async () => {
     plain = await openRig({ server: 'timeSkipping', polling: POLLING });
     multiEntity = await openRig({ server: 'timeSkipping', polling: POLLING, multiEntity: true });
   });
   afterAll(async () => {
-    await replayAll(runs);
+    await replayAll(jobs);
     await plain.close();
     await multiEntity.close();
   });
 
-  /** One run. A question ends it, for nobody answers here, and its failure then says what to do. */
+  /** One job until it closes. Nobody answers a question, so the job fails and says what to do. */
   const toItsEnd = async (rig: Rig, input: EmailBillRunInput) => {
-    const windows = { escalationWindow: '0s', attentionWindow: '0s', postDeadline: '1 hour' };
+    const windows = { openFor: '0s', postDeadline: '1 hour' };
     const { workflowId } = await rig.start({ ...windows, ...input });
-    const run = rig.client.workflow.getHandle(
+    const job = rig.client.workflow.getHandle(
       workflowId,
       (await rig.client.workflow.getHandle(workflowId).describe()).runId,
     );
-    runs.push(run);
-    const end = await rig.result(run).then(
+    jobs.push(job);
+    const end = await rig.result(job).then(
       ({ state }) => state,
       async () => {
-        const { type, message } = await failureOf(run);
-        expect(message).toMatch(/start again/i);
+        const { type, message } = await failureOf(job);
+        expect(message).toMatch(/start again|To continue:/);
         return String(type);
       },
     );
-    return { end, sends: await rig.sends(run) };
+    return { end, sends: await rig.sends(job) };
   };
 
   const tried: readonly (readonly [string, Switch])[] = [
@@ -687,7 +714,7 @@ describe('Whatever Zuora does: one email for a document and an intent, and nothi
   test.for(each)('%s', async ([, { setting, billRun = {}, entityId }]) => {
     const rig = entityId === undefined ? plain : multiEntity;
     await rig.control('PATCH', '/settings', { ...defaultSettings, ...setting });
-    const ends = setting.emptyBillRunsPost === false ? ['NotPosted'] : ['Emailed', 'Skipped', 'Unsettled'];
+    const ends = setting.emptyBillRunsPost === false ? ['NotPosted'] : ['Delivering', 'Skipped', 'Unsettled'];
     for (const faults of mishaps) {
       const { number } = await rig.billRun.create(billRun);
       for (const fault of faults) {
@@ -695,13 +722,13 @@ describe('Whatever Zuora does: one email for a document and an intent, and nothi
       }
       const input = { billRunKey: number, ...(entityId === undefined ? {} : { entityId }) };
       const first = await toItsEnd(rig, input);
-      // Tokens that die early die here.
+      // Tokens that expire early have expired.
       await rig.control('POST', '/clock', { advanceMs: 10 * MINUTE });
-      // As long as a request's id may be, for the key holds it.
+      // The key holds the request id, so use the longest one.
       const second = await toItsEnd(rig, { ...input, resend: true, requestId: 'R'.repeat(100) });
       expect(ends).toContain(first.end);
       expect(ends).toContain(second.end);
-      // Emails that leave late leave here.
+      // Late emails have left.
       await rig.control('POST', '/clock', { advanceMs: HOUR });
       atMostOneEmailForAnIntent(await rig.mailbox(number), [...first.sends, ...second.sends]);
       await rig.control('DELETE', '/faults');
