@@ -1,4 +1,4 @@
-/** Zuora's limits: what many bill runs at once ask of Zuora, and of the other clients of its tenant. */
+/** Zuora's limits: the calls that many bill runs make at once, because other clients share the tenant. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import fc from 'fast-check';
 import { pollBudget } from '../../../activities/watch-bill-run.js';
@@ -49,7 +49,7 @@ function atOnce(calls: readonly Logged[]): number {
 const timeout = 400_000;
 
 test(
-  'Two hundred bill runs that post at once are emailed once each, within the rate and the calls at once of two workers',
+  'Two hundred bill runs that post at once are emailed once each, within the rate and the concurrent calls of two workers',
   { timeout },
   async () => {
     const perSecond = 40;
@@ -59,19 +59,19 @@ test(
     for (let from = 0; from < numbers.length; from += 50) {
       await Promise.all(numbers.slice(from, from + 50).map((billRunKey) => parts.emails.start({ billRunKey })));
     }
-    const waiting = `BillRunStatus = 'Completed' AND EmailState = 'WaitingForPost'`;
+    const waiting = `BillRunStatus = 'Completed' AND EmailState = 'Waiting'`;
     const { workflow } = parts.emails.client;
     await until(
       () => workflow.count(waiting),
       ({ count }) => count === 200,
     );
-    // Calls take their time, as Zuora's do.
+    // Zuora's calls take time, too.
     const slow = { when: 'before', fault: 'stall', afterMs: 100, times: 100_000 };
     await parts.control('POST', '/faults', { method: 'POST', path: '/v1/bill-runs/*/emails', ...slow });
     const postedAt = Date.now();
     await Promise.all(numbers.map((number) => parts.control('PATCH', `/bill-runs/${number}`, { status: 'Posted' })));
     await until(
-      () => workflow.count(`EmailState = 'Emailed'`),
+      () => workflow.count(`EmailState = 'Delivering'`),
       ({ count }) => count === 200,
     );
     const calls = await callsSince(postedAt);
@@ -86,7 +86,7 @@ test(
   },
 );
 
-test('A worker reads the bill runs that wait no more often than its budget says', async () => {
+test('A worker reads waiting bill runs within its budget', async () => {
   const perMinute = 300;
   const began = Date.now();
   const numbers = new Set(await billRuns(60, 'Completed'));
@@ -103,7 +103,7 @@ test('A worker reads the bill runs that wait no more often than its budget says'
   expect(reads.length - 2 * numbers.size).toBeLessThanOrEqual(Math.ceil(perMinute * minutes));
 });
 
-test('However many bill runs wait, and however often each would like to be read, the budget is never exceeded', () => {
+test('With any number of waiting bill runs and any interval, the budget is never exceeded', () => {
   const lives = fc.array(fc.record({ intervalMs: fc.integer({ min: 1, max: 100_000 }) }), {
     minLength: 1,
     maxLength: 60,
