@@ -1,4 +1,4 @@
-/** Lives of bill runs on real parts, as the model-based test lives them: what happens to them, and what they come to. */
+/** Lives of email jobs on real parts, for the model-based test. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client';
@@ -12,27 +12,28 @@ import {
   canonicalWorkflowId,
   type EmailBillRunInput,
   type JobStatus,
+  type MessageAnswer,
   type SendRecord,
 } from '../../workflows/contract/contract.js';
 import { checkEnd, checkRules, type Evidence } from './evidence.js';
 import { MINUTE } from './life.js';
 import type { Email, Replayer } from './rig.js';
 
-/** Where lives take place. */
+/** The parts that lives share. */
 export interface Place {
   readonly client: Client;
   readonly control: Control;
   readonly taskQueue: string;
-  /** Whether waiting takes no time. */
+  /** Whether the server skips waits. */
   readonly skips: boolean;
-  /** Lets time pass, where it can be skipped. */
+  /** Lets time pass, if the server can skip it. */
   readonly pass: (ms: number) => Promise<void>;
   /** Zuora's clock (epoch, ms). */
   readonly now: () => Promise<number>;
   readonly replayer: Replayer;
   /** Kills the worker process and starts another. */
   readonly crash: () => Promise<void>;
-  /** Asks a run; no worker is killed over it. The worker there is gets to know the run first, unless it is gone by then. */
+  /** Queries a job while no worker is killed. Before that, the present worker takes a task of the job, unless it is gone by then. */
   readonly ask: <T>(
     knows: (pid: number, isGone: () => boolean) => Promise<void>,
     question: () => Promise<T>,
@@ -42,28 +43,28 @@ export interface Place {
 export interface Circumstances {
   readonly input: Omit<EmailBillRunInput, 'billRunKey'>;
   readonly status: string;
-  /** Beside what a bill run is created with. */
+  /** Fields of the bill run beside those that it is created with. */
   readonly shown: Shown | null;
-  /** What the first calls meet with. */
+  /** The faults of the first calls. */
   readonly faults: readonly string[];
 }
 
 const DOCUMENTS = 3;
 export const START_REQUEST = 'start';
 
-/** One bill run, and the workflow that emails it. */
+/** One bill run, and the job that emails it. */
 export class Life {
   readonly number: string;
   readonly place: Place;
   private readonly handle: WorkflowHandle;
   private readonly settings: Settings;
   posted: boolean;
-  /** The run has ended: nothing that is sent to it arrives. */
+  /** The job is closed, so no message arrives. */
   over = false;
-  /** Which send was promised to serve a request. */
-  readonly promised = new Map<string, number>();
+  /** The send that serves a request, by the answers of the update. */
+  readonly answered = new Map<string, number>();
   last: Evidence | undefined;
-  /** The worker process that last took a task of the run, as far as that matters. */
+  /** The worker process that last took a task of the job, if that matters. */
   private knownBy: number | undefined;
 
   private constructor(place: Place, number: string, { input, status }: Circumstances, handle: WorkflowHandle) {
@@ -94,14 +95,14 @@ export class Life {
       args: [{ billRunKey: number, requestId: START_REQUEST, ...input }],
     });
     const life = new Life(place, number, circumstances, handle);
-    // Before anything else happens: where the end of a read meets its cancellation, the time-skipping server loses the task.
+    // If the end of a read meets its cancellation, the time-skipping server loses the task. So wait for the first read.
     if (place.skips) await life.rest();
     await life.check({ atRest: place.skips });
     return life;
   }
 
   /** @returns whether it arrived */
-  async tell(signal: string, ...args: readonly unknown[]): Promise<boolean> {
+  async signal(signal: string, ...args: readonly unknown[]): Promise<boolean> {
     return this.reach(() => this.handle.signal(signal, ...args));
   }
 
@@ -109,16 +110,17 @@ export class Life {
     return this.reach(() => this.handle.cancel());
   }
 
-  /** The update; nothing where it was refused. */
-  async requestResend(argument: unknown): Promise<{ requestId: string; ordinal: number } | undefined> {
-    let answer: { requestId: string; ordinal: number } | undefined;
+  /** The update `resend`. @returns undefined if it was rejected */
+  async resend(argument: unknown): Promise<MessageAnswer | undefined> {
+    let answer: MessageAnswer | undefined;
     await this.reach(async () => {
-      answer = await this.handle.executeUpdate('requestResend', { args: [argument] });
+      answer = await this.handle.executeUpdate('resend', { args: [argument] });
     }).catch(async (error: unknown) => {
       const { type } = (error as { cause?: { type?: unknown } }).cause ?? {};
       if (type !== 'InvalidInput' && !(await this.isOver())) throw error;
     });
-    if (answer !== undefined) this.promised.set(answer.requestId, answer.ordinal);
+    const { requestId, ordinal } = answer ?? {};
+    if (requestId !== undefined && ordinal !== undefined) this.answered.set(requestId, ordinal);
     return answer;
   }
 
@@ -169,9 +171,9 @@ export class Life {
   }
 
   /**
-   * Lets the present worker take a task of the run before it is asked anything. A query that reaches a worker as the
-   * first thing it hears of a run goes through events that no workflow task has taken yet, and the SDK then takes up
-   * the next task from there: its commands are in an order that no replay repeats (seen with SDK 1.24, server 1.32).
+   * Lets the present worker take a task of the job before a query. If a worker gets a query as its first task of a job, the query
+   * handles events that no workflow task has taken yet, and the SDK continues from there. The commands of the next task then have an
+   * order that no replay repeats (SDK 1.24, server 1.32).
    */
   private async meet(pid: number, isGone: () => boolean): Promise<void> {
     if (this.knownBy === pid || (await this.isOver())) return;
@@ -179,7 +181,7 @@ export class Life {
     const { workflowId } = this.handle;
     await client.workflowService.resetStickyTaskQueue({ namespace: 'default', execution: { workflowId } });
     const length = (await this.handle.fetchHistory()).events?.length ?? 0;
-    await this.tell('billRunPosted');
+    await this.signal('billRunPosted');
     await soon(
       'a task is taken by the new worker',
       async () => [await this.isOver(), await this.handle.fetchHistory()] as const,
@@ -193,14 +195,14 @@ export class Life {
     if (!isGone()) this.knownBy = pid;
   }
 
-  /** Waits until nothing is under way; between two attempts, or before the next look, is at rest, too. */
+  /** Waits until nothing is under way. The wait for the next attempt or the next read counts as rest. */
   async rest(): Promise<void> {
     await soon(
       'nothing is under way',
       async () => [await this.handle.describe(), await this.handle.fetchHistory()] as const,
       ([{ status, raw, historyLength }, { events }]) => {
         if (status.name !== 'RUNNING') return true;
-        // Both are of the same moment.
+        // The description and the history are of the same moment.
         if (events?.length !== historyLength) return false;
         const busy = (raw.pendingActivities ?? []).some(
           ({ activityType, attempt }) => activityType?.name !== 'watchBillRun' || (attempt ?? 1) < 2,
@@ -216,7 +218,7 @@ export class Life {
     );
   }
 
-  /** Holds the witnesses against each other. The order in which they are heard matters where things go on meanwhile. */
+  /** Reads all sources and compares them. Their order matters, because the job may continue meanwhile. */
   async check({ atRest = false } = {}): Promise<Evidence> {
     const { place, number, handle, settings } = this;
     const mailbox = (): Promise<Email[]> => place.control('GET', `/mailbox?billRun=${number}`);
@@ -234,15 +236,16 @@ export class Life {
     };
     checkRules(evidence);
     if (!this.posted) expect(calls, 'rule 1: no call before the post').toEqual([]);
-    for (const [requestId, ordinal] of this.promised) {
+    for (const [requestId, ordinal] of this.answered) {
       const serving = sends.find(({ requests }) => requests.some((request) => request.requestId === requestId));
-      if (serving !== undefined) expect(serving.ordinal, `${requestId} is served by the promised send`).toBe(ordinal);
+      if (serving !== undefined)
+        expect(serving.ordinal, `${requestId} is served by the send that the update named`).toBe(ordinal);
     }
     this.last = evidence;
     return evidence;
   }
 
-  /** After the last word: the rules once more, what is unsettled is named, and history replays. */
+  /** After the end: the rules hold, the job names everything that is not settled, and its history replays. */
   async close(): Promise<void> {
     const evidence = await this.check({ atRest: true });
     const history = await this.handle.fetchHistory();
@@ -255,22 +258,21 @@ function emailsOf(number: string): string {
   return `/v1/bill-runs/${number}/emails`;
 }
 
-/** Longer than a lost worker, the pauses after it, and a busy machine take together. */
+/** More than the loss of a worker, the pauses after it, and a busy machine take together. */
 const WAIT_LIMIT_MS = 2 * MINUTE;
 
-/** Waits for a condition. One that does not come is a finding, and is shrunk like any other. */
+/** Waits for a condition. If it does not come, that is a failure like any other, and it is shrunk. */
 export async function soon<T>(what: string, ask: () => Promise<T>, right: (answer: T) => boolean): Promise<void> {
   const limit = Date.now() + WAIT_LIMIT_MS;
   for (;;) {
     const answer = await ask();
     if (right(answer)) return;
-    if (Date.now() > limit)
-      throw new Error(`${what}: it does not come to that; the last answer was ${inspect(answer)}`);
+    if (Date.now() > limit) throw new Error(`${what}: not reached; the last answer was ${inspect(answer)}`);
     await delay(50);
   }
 }
 
-/** What Zuora may tell of a bill run beside its status. */
+/** Fields that Zuora can show about a bill run beside its status. */
 export interface Shown {
   readonly autoEmail: boolean | null;
   readonly numberOfInvoices: number | null;

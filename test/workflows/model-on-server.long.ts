@@ -1,10 +1,10 @@
 /**
- * The seven rules for made-up lives of bill runs on real parts: a Temporal server, the shipped workflow and activities,
- * HTTP to the simulated Zuora. What `model.test.ts` shows of the pure core is shown here of everything around it. After
- * each step the run's answers, its history, Zuora's log and Zuora's mailbox are held against each other.
+ * The rules of sending for random lives on real parts: a Temporal server, the shipped workflow and activities, and HTTP to the
+ * simulated Zuora. `model.test.ts` does the same for the pure rules. After each step, the answers of the job, its history, Zuora's log
+ * and Zuora's mailbox are compared.
  *
- * Clocks jump on the time-skipping server; holds, cancellation and killed workers happen on the real one, because the
- * time-skipping server differs there. A failure prints its seed and the shrunk lives. To see it again:
+ * Clocks jump on the time-skipping server. Holds, cancellation and killed workers happen on the real server, because the time-skipping
+ * server differs there. A failure prints its seed and the shrunk lives. To repeat it:
  * MODEL_SEED=<seed> npm run test:long -- model-on-server. SERVER_MODEL_RUNS=500 searches longer.
  */
 import { Client, Connection } from '@temporalio/client';
@@ -37,20 +37,20 @@ const numRuns = Number(process.env['SERVER_MODEL_RUNS'] ?? 40);
 const numGroups = Math.max(1, Math.round(numRuns / 20));
 /** Lives that share a worker, which is killed under all of them. */
 const LIVES_IN_GROUP = 8;
-/** How often it is killed: each time may cost the 30 s of the heartbeat time-out. */
+/** How often the worker is killed. Each time may cost the 30 s of the heartbeat time-out. */
 const KILLS_IN_GROUP = 3;
-/** A failure is shrunk for so long. */
+/** The longest that a failure is shrunk. */
 const SHRINK_MS = 5 * MINUTE;
 
 const replayer = openReplayer();
 afterAll(() => replayer.close());
 
-/** What is not in evidence. */
+/** The part of a life that the evidence does not show. */
 interface Model {
   readonly kills: { left: number };
 }
 
-/** One thing that happens to a run, or around it. */
+/** One thing that happens to a job, or around it. */
 class Act implements fc.AsyncCommand<Model, Life> {
   private readonly name: string;
   private readonly apply: (life: Life, model: Model) => Promise<unknown>;
@@ -79,7 +79,7 @@ class Act implements fc.AsyncCommand<Model, Life> {
   }
 }
 
-/** A message, and how often it is to be named among the ignored ones: by what was in evidence before, and after. */
+/** A message. `ignored` says from the evidence before and after it how many messages must be listed as ignored. */
 function message(
   name: string,
   send: (life: Life) => Promise<boolean>,
@@ -91,11 +91,11 @@ function message(
     const after = await settled(life);
     if (!arrived || before === undefined || ignored === undefined) return;
     const more = after.status.ignored.count - before.status.ignored.count;
-    expect(more, `rule 7: ${name} is followed, or named as ignored`).toBe(ignored(before, after));
+    expect(more, `rule 7: ${name} is followed, or listed as ignored`).toBe(ignored(before, after));
   });
 }
 
-/** Where time can be skipped, each step is taken to its end, so that a failure can be seen again. */
+/** With skipped time, each step is taken to its end, so that a failure can be repeated. */
 async function settled(life: Life): Promise<Evidence> {
   if (!life.place.skips) return life.check();
   await life.rest();
@@ -110,20 +110,20 @@ const resends = fc.constantFrom('A', 'B', 'C', START_REQUEST, undefined).chain((
     const known = (before: Evidence): boolean => requestId !== undefined && before.resends.ids.has(requestId);
     return message(
       `resend(${JSON.stringify(argument)})`,
-      (life) => life.tell('resend', argument),
+      (life) => life.signal('resend', argument),
       (before) => {
-        // The start's own id, once more: right where the start asked for a resend, and said before where it did not.
-        if (requestId === START_REQUEST) return before.settings.resend ? 0 : 1;
+        // A client that starts a job for a resend and signals it in one call sends the same request twice.
+        if (requestId === START_REQUEST && before.settings.resend) return 0;
         return known(before) ? 1 : 0;
       },
     );
   }),
 );
 
-const updates = fc.constantFrom('A', 'B', 'D', 'E', undefined).map((requestId) =>
+const updates = fc.constantFrom('A', 'B', 'D', 'E', START_REQUEST, undefined).map((requestId) =>
   message(
-    `requestResend(${JSON.stringify(requestId)})`,
-    async (life) => (await life.requestResend(defined({ requestId }))) !== undefined,
+    `resend(${JSON.stringify(requestId)})`,
+    async (life) => (await life.resend(defined({ requestId }))) !== undefined,
     () => 0,
   ),
 );
@@ -138,8 +138,8 @@ const retries = fc
     const argument = defined(record);
     return message(
       `retry(${JSON.stringify(argument)})`,
-      (life) => life.tell('retry', argument),
-      // A decision on record, or ignored.
+      (life) => life.signal('retry', argument),
+      // It becomes a decision on record, or it is ignored.
       (before, after) => 1 - (decisionsIn(after) - decisionsIn(before)),
     );
   });
@@ -151,7 +151,7 @@ function decisionsIn({ sends }: Evidence): number {
 const hints = fc.constant(
   message(
     'billRunPosted',
-    (life) => life.tell('billRunPosted', { anything: 'goes' }),
+    (life) => life.signal('billRunPosted', { anything: 'goes' }),
     () => 0,
   ),
 );
@@ -164,15 +164,15 @@ const nonsense = fc
   .map(([name, argument]) =>
     message(
       `nonsense ${name}(${JSON.stringify(argument)})`,
-      (life) => life.tell(name, argument),
+      (life) => life.signal(name, argument),
       () => 1,
     ),
   );
 
 const nonsenseUpdates = fc.constantFrom<unknown>('please', { requestId: 7 }, { colour: 'red' }).map(
   (argument) =>
-    new Act(`nonsense requestResend(${JSON.stringify(argument)})`, async (life) => {
-      expect(await life.requestResend(argument), 'nonsense is refused').toBeUndefined();
+    new Act(`nonsense resend(${JSON.stringify(argument)})`, async (life) => {
+      expect(await life.resend(argument), 'nonsense is rejected').toBeUndefined();
       await settled(life);
     }),
 );
@@ -218,7 +218,7 @@ function faultsOf(arbitrary: fc.Arbitrary<readonly string[]>): fc.Arbitrary<Act>
   );
 }
 
-/** The same fault for a long time, so that budgets end and keys are forgotten. */
+/** The same fault for a long time, so that budgets end and keys expire. */
 const climates = fc
   .constantFrom('reset before', 'reset after', '500 before', '500 after, stored', '502 after', '429', '401')
   .map((name) => new Act(`climate ${name}`, (life) => life.fault({ ...emailFaults[name], times: 150 })));
@@ -245,16 +245,16 @@ const jumps = fc.constantFrom(SECOND, 10 * SECOND, MINUTE, 16 * MINUTE, HOUR, 5 
     }),
 );
 
-/** What operators may say where a run can be held and ended. */
+/** The orders of operators on the real server. */
 const orders = fc
   .constantFrom('hold', 'hold', 'release', 'release', 'finish', 'cancel')
   .map((name) =>
-    message(name, (life) => (name === 'cancel' ? life.cancel() : life.tell(name, { requestedBy: 'alice' }))),
+    message(name, (life) => (name === 'cancel' ? life.cancel() : life.signal(name, { requestedBy: 'alice' }))),
   );
 
 /**
- * Zuora at work when the worker is killed: nothing will come of it, all is done, or it is done when nobody listens any
- * more. Each ends by itself, for the call that it is meant for may not come.
+ * Zuora's work when the worker is killed: it does nothing, it has done everything, or it does everything later. Each stall ends by
+ * itself, because the call that it is meant for may not come.
  */
 const stalls = {
   'before the effect': { when: 'before', fault: 'reset', afterMs: 10 * SECOND },
@@ -290,16 +290,16 @@ const crashes = fc.oneof(fc.constant(crash('the worker is killed', () => Promise
     ),
 });
 
-/** Asks for a resend that stalls, and waits for the call, unless something holds it back. */
+/** Asks for a resend that stalls, and waits for the call, unless the job keeps it back. */
 async function callInFlight(life: Life, stall: object): Promise<void> {
   const { length } = await life.calls();
   await life.fault(stall);
-  await life.tell('resend', {});
+  await life.signal('resend', {});
   await soon(
     'a call, or a reason for none',
     async () => [await life.calls(), await life.status(), await life.isOver()] as const,
     ([calls, { state, until: next }, over]) => {
-      // A call is under way or will be soon while the run says that it sends, and not when the next attempt is due.
+      // While the job is Sending without a time for the next attempt, a call is under way or follows soon.
       return calls.length > length || over || state !== 'Sending' || next !== null;
     },
   );
@@ -315,8 +315,7 @@ const circumstances = (mostFaults: number) =>
       resend: fc.constantFrom(false, false, true),
       sendBudget: fc.constantFrom('1h', '12 hours', '20 hours'),
       coolDown: fc.constantFrom('0s', '24 hours'),
-      attentionWindow: fc.constantFrom('0s', '7 days', '7 days', '7 days'),
-      escalationWindow: fc.constantFrom('0s', '7 days', '7 days', '7 days'),
+      openFor: fc.constantFrom('0s', '7 days', '7 days', '7 days'),
     }),
     status: fc.constantFrom('Completed', 'Posted'),
     shown: fc.option(shown, { freq: 2 }),
@@ -324,7 +323,7 @@ const circumstances = (mostFaults: number) =>
   });
 
 test.concurrent(
-  `the seven rules hold where clocks jump, on the time-skipping server (seed ${seed})`,
+  `the rules hold while clocks jump, on the time-skipping server (seed ${seed})`,
   { timeout: 2 * SHRINK_MS },
   async () => {
     let follow = (): Promise<void> => Promise.resolve();
@@ -332,7 +331,7 @@ test.concurrent(
       server: 'timeSkipping',
       polling: { first: 10_000, longest: 60_000, afterAnHour: 900_000 },
       simulator: { tokenLifetimeSeconds: 10 ** 9 },
-      // Zuora lives in the time of the server, which may be years ahead of this machine's.
+      // Zuora's clock follows the clock of the server, which may be years ahead of this machine's.
       around: (activities) => withBefore(activities, () => follow()),
     });
     let zuorasTime = Date.now();
@@ -375,12 +374,12 @@ test.concurrent(
           const life = await Life.begin(place, given);
           await fc.asyncModelRun(() => ({ model: { kills: { left: 0 } }, real: life }), acts);
 
-          // Whatever happened, no run stays open for ever.
+          // No job stays open forever.
           await rig.control('DELETE', '/faults');
           if (!life.posted) await life.change({ status: 'Posted' });
           life.posted = true;
           for (let days = 0; !(await life.isOver()); days += 2) {
-            expect(days, 'every run comes to an end').toBeLessThan(60);
+            expect(days, 'every job closes').toBeLessThan(60);
             await life.place.pass(2 * DAY);
           }
           await life.close();
@@ -393,7 +392,7 @@ test.concurrent(
   },
 );
 
-/** The same activities, each with something before it. */
+/** The same activities; `something` runs before each call. */
 function withBefore(activities: Activities, something: () => Promise<void>): Activities {
   return Object.fromEntries(
     Object.entries(activities).map(([name, activity]: [string, (input: never) => Promise<unknown>]) => [
@@ -407,7 +406,7 @@ function withBefore(activities: Activities, something: () => Promise<void>): Act
 }
 
 test.concurrent(
-  `the seven rules hold where workers are killed, on the real server (seed ${seed})`,
+  `the rules hold while workers are killed, on the real server (seed ${seed})`,
   { timeout: 2 * SHRINK_MS },
   async () => {
     // A server of its own: worker processes know one task queue only.
@@ -440,11 +439,11 @@ test.concurrent(
           await restart;
           const { pid } = worker;
           await knows(pid, () => restart !== undefined || worker.pid !== pid);
-          // Nothing lies between this look and the question.
+          // Nothing happens between this check and the query.
           if (restart !== undefined || worker.pid !== pid) continue;
-          const asked = question();
-          questions.add(asked);
-          return asked.finally(() => questions.delete(asked));
+          const answer = question();
+          questions.add(answer);
+          return answer.finally(() => questions.delete(answer));
         }
       },
     };
@@ -453,7 +452,7 @@ test.concurrent(
       [
         ...[resends, updates, retries, hints, nonsense, nonsenseUpdates, posts, posts, records, readFaults, orders],
         ...[crashes, crashes],
-        // Few, for nothing shortens the wait between two attempts here.
+        // Few, because nothing shortens the waits between attempts here.
         faultsOf(fc.array(anyFault, { minLength: 1, maxLength: 1 })),
       ],
       { maxCommands: 12, size: '+1' },
@@ -493,7 +492,7 @@ test.concurrent(
   },
 );
 
-/** Waits for all of them, also where one fails: nothing of a failed group may disturb the next one. */
+/** Waits for all of them, even if one fails, because a failed group must not disturb the next one. */
 async function allOf<T>(promises: readonly Promise<T>[]): Promise<readonly T[]> {
   const ends = await Promise.allSettled(promises);
   return ends.map((end) => {
@@ -502,21 +501,22 @@ async function allOf<T>(promises: readonly Promise<T>[]): Promise<readonly T[]> 
   });
 }
 
-/** Lets a run come to what it comes to without faults, and closes it. */
+/** Lets a job continue without faults as far as it can, and closes it. */
 async function drain(life: Life): Promise<void> {
   if (!life.posted) await life.change({ status: 'Posted' });
   life.posted = true;
-  await life.tell('release');
-  await life.tell('billRunPosted');
-  const ended: readonly JobStatus['state'][] = ['Emailed', 'Skipped', 'Delayed', 'NeedsAttention'];
+  await life.signal('release');
+  await life.signal('billRunPosted');
+  const isAtRest = ({ state, reason, until: next }: JobStatus): boolean =>
+    (state === 'Delivering' || state === 'NeedsAttention' || reason === 'coolDown') && next !== null;
   await soon(
     'an end or a question',
     async () => [await life.isOver(), await life.status()] as const,
-    ([over, { state, until: next }]) => over || (ended.includes(state) && next !== null),
+    ([over, status]) => over || isAtRest(status),
   );
   await life.rest();
   if (!life.over) checkEnd(await life.check({ atRest: true }), 'open');
-  await life.tell('finish');
+  await life.signal('finish');
   await soon(
     'the end',
     () => life.isOver(),
