@@ -238,7 +238,8 @@ export class Life {
     if (!this.posted) expect(calls, 'rule 1: no call before the post').toEqual([]);
     for (const [requestId, ordinal] of this.answered) {
       const serving = sends.find(({ requests }) => requests.some((request) => request.requestId === requestId));
-      if (serving !== undefined) expect(serving.ordinal, `${requestId} is served by the send that the update named`).toBe(ordinal);
+      if (serving !== undefined)
+        expect(serving.ordinal, `${requestId} is served by the send that the update named`).toBe(ordinal);
     }
     this.last = evidence;
     return evidence;

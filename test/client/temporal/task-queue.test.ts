@@ -39,8 +39,8 @@ describe('A bill run on the task queue of another tenant', () => {
     const name = { billRunKey };
     for (const call of [
       () => ours.emails.start(name),
-      () => ours.emails.start({ ...name, resend: true }, { again: true }),
-      () => ours.emails.requestResend(name),
+      () => ours.emails.start(name, { again: true }),
+      () => ours.emails.resend(name),
     ]) {
       await expect(call()).rejects.toMatchObject(refused());
     }
