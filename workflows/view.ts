@@ -17,9 +17,14 @@ export function publish(job: EmailJob): void {
   const shown = step.kind === 'fail' && step.type === 'InvalidInput' ? null : step;
   const { billRun, stateSince } = job;
   const pairs: SearchAttributeUpdatePair[] = [
-    { key: searchAttributes.billRunNumber, value: billRun?.number ?? null },
-    { key: searchAttributes.billRunId, value: billRun?.id ?? null },
-    { key: searchAttributes.billRunStatus, value: billRun?.status ?? null },
+    // Until the first look, the job keeps the number that its start may have set.
+    ...(billRun === null
+      ? []
+      : [
+          { key: searchAttributes.billRunNumber, value: billRun.number },
+          { key: searchAttributes.billRunId, value: billRun.id },
+          { key: searchAttributes.billRunStatus, value: billRun.status },
+        ]),
     { key: searchAttributes.emailState, value: shown?.state ?? null },
     { key: searchAttributes.emailReason, value: shown?.reason ?? null },
     {
