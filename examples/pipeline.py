@@ -34,7 +34,7 @@ def workflow_id(number):
 async def start(client, number):
     """Returns started, joined, alreadyEmailed or stopped. Safe to repeat."""
     # Starts nothing if a job has this id, open or closed.
-    if await start_run(client, number, WorkflowIDReusePolicy.REJECT_DUPLICATE):
+    if await start_job(client, number, WorkflowIDReusePolicy.REJECT_DUPLICATE):
         return "started"
     last = await client.get_workflow_handle(workflow_id(number)).describe()
     if last.status in (WorkflowExecutionStatus.CANCELED, WorkflowExecutionStatus.TERMINATED):
@@ -45,12 +45,12 @@ async def start(client, number):
             return "alreadyEmailed"
     elif last.close_time is None:
         return "joined"
-    started = await start_run(client, number, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+    started = await start_job(client, number, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
     # If another client was faster, its job is joined.
     return "started" if started else await start(client, number)
 
 
-async def start_run(client, number, reuse_policy):
+async def start_job(client, number, reuse_policy):
     try:
         await client.start_workflow(
             "emailBillRun",

@@ -34,7 +34,7 @@ usage() {
 
 start() {
   # Starts nothing if a job has this id, open or closed.
-  if failure=$(start_run RejectDuplicate 2>&1); then
+  if failure=$(start_job RejectDuplicate 2>&1); then
     echo started
     return
   fi
@@ -44,14 +44,14 @@ start() {
   COMPLETED | FAILED | TIMED_OUT)
     case $(state) in
     Delivering | Emailed) echo alreadyEmailed ;;
-    *) start_run AllowDuplicate && echo started ;;
+    *) start_job AllowDuplicate && echo started ;;
     esac
     ;;
   *) echo "$failure" >&2 && exit 1 ;;
   esac
 }
 
-start_run() {
+start_job() {
   temporal workflow start --type emailBillRun --task-queue "$queue" --workflow-id "$id" \
     --fail-existing --id-reuse-policy "$1" --id-conflict-policy Fail \
     --static-summary "email bill run $number" \
