@@ -1,6 +1,6 @@
 /**
- * Whoever has the password may send anything at all, and others what no HTTP client sends: the service answers each, lives on, and
- * tells runs of valid keys only.
+ * Anyone with the password may send anything, and others may send invalid HTTP: the service answers each, keeps running, and
+ * reports valid bill runs only.
  *
  * A failure prints its seed. To see it again: HOSTILE_SEED=<seed> npx vitest run test/callouts/hostile.test.ts.
  */
@@ -18,13 +18,13 @@ const numRuns = Number(process.env['HOSTILE_RUNS'] ?? 500);
 const timeout = 60_000 + 200 * numRuns;
 
 let server: CalloutServer;
-let told: unknown[];
+let reported: unknown[];
 const log: string[] = [];
 beforeAll(async () => {
   const settings = { address: { host: '127.0.0.1', port: 0 }, user: USER, password: PASSWORD, starts: true };
   const emails = {
     billRunPosted: (billRun: object) => {
-      told.push(billRun);
+      reported.push(billRun);
       return Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const });
     },
   };
@@ -32,7 +32,7 @@ beforeAll(async () => {
   server = await startCalloutServer({ ...settings, perMinute: 100_000 }, emails, logger);
 });
 beforeEach(() => {
-  told = [];
+  reported = [];
 });
 afterAll(() => server.close());
 
@@ -70,10 +70,10 @@ const sent = fc.record({
   signedIn: fc.constantFrom(true, true, true, false),
 });
 
-test('a callout of anything is answered, and only valid bill runs are told', { timeout }, async () => {
+test('a callout of anything is answered, and only valid bill runs are reported', { timeout }, async () => {
   for (const { body, type, query, notification, signedIn } of fc.sample(sent, { seed, numRuns })) {
-    const said = `seed ${seed}: ${type} ${JSON.stringify([body.slice(0, 300), query])}`;
-    const before = told.length;
+    const details = `seed ${seed}: ${type} ${JSON.stringify([body.slice(0, 300), query])}`;
+    const before = reported.length;
     const answer = await fetch(`${server.url}/bill-run-posted?${query}`, {
       method: 'POST',
       headers: {
@@ -83,19 +83,19 @@ test('a callout of anything is answered, and only valid bill runs are told', { t
       },
       body,
     });
-    expect(signedIn ? [200, 400, 413, 415] : [401], said).toContain(answer.status);
+    expect(signedIn ? [200, 400, 413, 415] : [401], details).toContain(answer.status);
     await answer.json();
-    if (answer.status !== 200) expect(told.length, said).toBe(before);
-    if (answer.status === 413) expect(body.length, said).toBeGreaterThan(10_000);
+    if (answer.status !== 200) expect(reported.length, details).toBe(before);
+    if (answer.status === 413) expect(body.length, details).toBeGreaterThan(10_000);
   }
-  for (const billRun of told) {
+  for (const billRun of reported) {
     expect(checkInput(billRun).faults, `seed ${seed}`).toBeUndefined();
     expect(['billRunKey', 'entityId']).toEqual(expect.arrayContaining(Object.keys(billRun as object)));
   }
-  expect(told.length, `seed ${seed}`).toBeGreaterThan(0);
+  expect(reported.length, `seed ${seed}`).toBeGreaterThan(0);
 });
 
-test('bytes that are no HTTP end their own connection and nothing else', { timeout }, async () => {
+test('invalid HTTP ends its own connection and nothing else', { timeout }, async () => {
   const head = `POST /bill-run-posted HTTP/1.1\r\nhost: x\r\nauthorization: ${AUTHORIZATION}\r\n`;
   const heads = fc.constantFrom(
     ...['', 'GET ', 'POST /bill-run-posted HTTP/9.9\r\n\r\n', `${head}content-length: -1\r\n\r\n`],
@@ -110,7 +110,7 @@ test('bytes that are no HTTP end their own connection and nothing else', { timeo
     await once(socket, 'close');
   }
   expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
-  expect(told, `seed ${seed}`).toEqual([]);
+  expect(reported, `seed ${seed}`).toEqual([]);
 });
 
 test('of all that, the log holds neither the login nor what was in a body', () => {

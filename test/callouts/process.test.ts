@@ -23,7 +23,7 @@ test('a callout to the process has its bill run emailed; its log is JSON, withou
   expect((await fetch(`${url}/healthz`)).status).toBe(200);
   const answer = await callout(url, { billRunNumber: number }, { 'zuora-notification-id': 'n-1' });
   expect([answer.status, await answer.json()]).toEqual([200, { result: 'started' }]);
-  await rig.state(rig.own(number), 'Emailed');
+  await rig.state(rig.own(number), 'Delivering');
   expect((await callout(url, {}, { authorization: `Basic ${btoa('zuora:wrong')}` })).status).toBe(401);
   expect(await child.stop()).toEqual({ code: 0, signal: null });
   expect(log.map((line) => JSON.parse(line) as object)).toMatchObject([
@@ -87,10 +87,10 @@ test.for<[string, () => Promise<Record<string, string | undefined>>, number, Reg
 ])('a service %s, and does not start', async ([, env, code, words]) => {
   const child = await spawnCallouts(await env());
   expect(await child.ended).toEqual({ code, signal: null });
-  const said = child.lastLines.join('\n');
-  expect(said).toMatch(words);
-  expect(said).not.toContain('    at ');
-  expect(said).not.toContain('too short');
+  const output = child.lastLines.join('\n');
+  expect(output).toMatch(words);
+  expect(output).not.toContain('    at ');
+  expect(output).not.toContain('too short');
 });
 
 test('while Temporal is away it lives, and answers 503; what is sent again then is taken', async () => {

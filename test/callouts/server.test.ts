@@ -1,4 +1,4 @@
-/** Zuora's callouts, as Zuora sends them: what is taken, what is refused, and what comes of them. */
+/** Callouts as Zuora sends them: accepted ones, refused ones, and their effects. */
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
 import { Client, Connection } from '@temporalio/client';
@@ -51,18 +51,18 @@ function callout(server: CalloutServer, { body, type = 'application/json', query
   });
 }
 
-test('a callout has a run that waits look at once', async () => {
+test('a callout makes a waiting job read Zuora at once', async () => {
   const { server } = await open();
   const { number } = await rig.billRun.create({ status: 'Completed' });
   const run = await rig.start({ billRunKey: number });
-  await rig.state(run, 'WaitingForPost');
+  await rig.state(run, 'Waiting');
   await rig.billRun.change(number, { status: 'Posted' });
   const answer = await callout(server, { body: { billRunNumber: number } });
   expect([answer.status, await answer.json()]).toEqual([200, { result: 'joined' }]);
-  await rig.state(run, 'Emailed');
+  await rig.state(run, 'Delivering');
 });
 
-test('a callout starts a bill run that has no run yet, by its ID as Zuora tells it, and does nothing where it was emailed', async () => {
+test('a callout starts a job for a bill run without one, by its ID, and does nothing after it was emailed', async () => {
   const { server } = await open();
   const { id, number } = await rig.billRun.create({ status: 'Posted' });
   expect(await (await callout(server, { body: { billRunId: id } })).json()).toEqual({ result: 'started' });
@@ -70,7 +70,7 @@ test('a callout starts a bill run that has no run yet, by its ID as Zuora tells 
     () => rig.mailbox(number),
     ({ length }) => length === 3,
   );
-  await rig.state(rig.own(number), 'Emailed');
+  await rig.state(rig.own(number), 'Delivering');
   await rig.own(number).signal('finish');
   await rig.own(number).result();
   await until(
@@ -80,7 +80,7 @@ test('a callout starts a bill run that has no run yet, by its ID as Zuora tells 
   expect(await rig.mailbox(number)).toHaveLength(3);
 });
 
-test('without a login it answers 401 with a challenge, and reads nothing', async () => {
+test('a callout without a login is answered by 401 with a challenge, before its body is read', async () => {
   const posted = vi.fn<BillRunEmails['billRunPosted']>();
   const { server } = await open({}, { billRunPosted: posted });
   for (const authorization of [
@@ -131,18 +131,18 @@ test.each<[string, Callout, number]>([
   ['a key of null', { body: { billRunId: null } }, 400],
   ['a key with a line break', { body: { billRunId: 'BR-1\n' } }, 400],
   ['a key that is too long', { body: { billRunId: 'B'.repeat(101) } }, 400],
-  ['an entity that is none', { body: { billRunId: 'BR-1', entityId: 'a/b' } }, 400],
+  ['an invalid entity', { body: { billRunId: 'BR-1', entityId: 'a/b' } }, 400],
   ['two bill runs in a form', { body: 'billRunId=BR-1&billRunId=BR-2', type: FORM }, 400],
   ['a bill run by two names that differ', { body: { billRunId: 'BR-1', billRunNumber: 'BR-2' } }, 400],
   ['a form without a bill run', { body: '%zz=%zz&&==', type: FORM }, 400],
   ['a text', { body: 'BR-1', type: 'text/plain' }, 415],
   ['nothing, called JSON', { body: '' }, 400],
   ['a prototype', { body: '{"__proto__":{"billRunId":"BR-1"}}' }, 400],
-  ['a type that is none', { body: 'BR-1', type: 'nothing' }, 415],
+  ['an invalid type', { body: 'BR-1', type: 'nothing' }, 415],
   ['a megabyte of a form', { body: `billRunId=BR-1&x=${LONG}`, type: FORM }, 413],
   ['a list', { body: [] }, 400],
-  ['a key that is none', { body: { billRunKey: '../x' } }, 400],
-  ['a key that is no text', { body: { billRunKey: { $ne: '' } } }, 400],
+  ['an invalid key', { body: { billRunKey: '../x' } }, 400],
+  ['a key that is not text', { body: { billRunKey: { $ne: '' } } }, 400],
   ['two bill runs', { body: { billRunKey: 'BR-1' }, query: '?billRunKey=BR-2' }, 400],
   ['broken JSON', { body: '{' }, 400],
   ['a type that nobody reads', { body: '<a/>', type: 'text/xml' }, 415],
@@ -173,7 +173,7 @@ test('a callout that Zuora repeats is taken once, and one that failed is taken a
   expect(log.map((line) => JSON.parse(line) as object).filter((line) => 'billRun' in line)).toHaveLength(5);
 });
 
-test("the header's name may be written in any way, and what is no id is none", async () => {
+test("the header's name may be written in any way, and an invalid id counts as none", async () => {
   const posted = vi.fn(() => Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const }));
   const { server, log } = await open({}, { billRunPosted: posted });
   const send = async (name: string, id: string) => {
@@ -192,7 +192,7 @@ test("the header's name may be written in any way, and what is no id is none", a
   expect(log.join('\n')).not.toContain('customer.example');
 });
 
-test('whoever guesses passwords does not keep Zuora out, and fills no log', async () => {
+test('guessing passwords neither keeps Zuora out nor fills the log', async () => {
   const posted = vi.fn(() => Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const }));
   const { server, log } = await open({ perMinute: 3 }, { billRunPosted: posted });
   const guess = () => callout(server, { headers: { authorization: `Basic ${btoa('zuora:a guess')}` } });
@@ -200,14 +200,14 @@ test('whoever guesses passwords does not keep Zuora out, and fills no log', asyn
   for (const status of [200, 200, 200, 429]) {
     expect((await callout(server, { body: { billRunKey: 'BR-1' } })).status).toBe(status);
   }
-  // Not even then does a guess get another answer, by which others could be told apart.
+  // A guess gets the same answer even then, so it reveals nothing.
   expect((await guess()).status).toBe(401);
   const lines = log.map((line) => JSON.parse(line) as { msg: string; status?: number });
   expect(lines.filter(({ msg }) => msg === 'callout refused').map(({ status }) => status)).toEqual([401, 429]);
   expect(log.join('\n')).not.toContain(btoa('zuora:a guess'));
 });
 
-test('it says that it lives, without a login; anything else there is not', async () => {
+test('the health check needs no login; there is nothing else', async () => {
   const { server } = await open({}, { billRunPosted: vi.fn() });
   const ask = async (path: string, method = 'GET', body?: string) => {
     const answer = await fetch(`${server.url}${path}`, { method, ...(body === undefined ? {} : { body }) });
@@ -224,7 +224,7 @@ test('it says that it lives, without a login; anything else there is not', async
   expect(await ask('/', 'POST', '<a/>')).toEqual([404, null, { message }]);
 });
 
-test('where Temporal does not answer, it answers 503, and tells nothing of the reason', async () => {
+test('while Temporal does not answer, callouts are answered by 503 without the reason', async () => {
   const connection = Connection.lazy({ address: '127.0.0.1:1' });
   const away = new BillRunEmails(new Client({ connection }), { deadlineMs: 300 });
   const { server, log } = await open({}, away);
@@ -241,7 +241,7 @@ test('where Temporal does not answer, it answers 503, and tells nothing of the r
   await connection.close();
 });
 
-test('of more callouts than it may take in a minute, the rest is told to come again', async () => {
+test('callouts beyond the limit per minute are answered with a time to repeat them', async () => {
   const posted = vi.fn(() => Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const }));
   const { server } = await open({ perMinute: 3 }, { billRunPosted: posted });
   const answers = [];

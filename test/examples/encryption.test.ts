@@ -95,9 +95,9 @@ describe('A bill run with encryption', () => {
       .result()
       .catch(() => undefined);
     const { stdout } = await temporal('show', '--output', 'json');
-    const shown = [...stdout.matchAll(/"data": "([^"]*)"/g)].map(([, data]) => Buffer.from(data ?? '', 'base64'));
+    const payloads = [...stdout.matchAll(/"data": "([^"]*)"/g)].map(([, data]) => Buffer.from(data ?? '', 'base64'));
     for (const word of [...words, 'typed in a shell']) {
-      expect(shown.join()).toContain(word);
+      expect(payloads.join()).toContain(word);
       expect(parts.inDatabase(word), word).toBe(false);
     }
   });

@@ -47,8 +47,8 @@ test('Temporal UI shows and sends plain text through the codec server, and witho
   const words = ['nightly-billing', 'month end', 'wrong template'];
   const expectNoWords = async (): Promise<void> => {
     // User Metadata has frames of its own.
-    const shown = await Promise.all(ui.page.frames().map((frame) => frame.locator('body').innerText()));
-    for (const word of words) expect(shown.join()).not.toContain(word);
+    const texts = await Promise.all(ui.page.frames().map((frame) => frame.locator('body').innerText()));
+    for (const word of words) expect(texts.join()).not.toContain(word);
   };
   const ciphertext = ui.page.getByText(/^"[\w+/]{80}/).first();
   await ui.run(workflowId);

@@ -1,4 +1,4 @@
-/** A worker process that is killed, at each moment of a send that can be told apart: the documents are emailed once. */
+/** A worker process that is killed, at each distinct moment of a send: the documents are emailed once. */
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openLink, type Link } from '../../proof/chaos/proxy.js';

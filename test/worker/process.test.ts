@@ -54,7 +54,7 @@ describe('A worker process', () => {
     await accepted(2);
     const run = emails.client.workflow.getHandle(`email-bill-run/${number}`);
     await sendTooMany(run, 'billRunPosted');
-    await run.executeUpdate('requestResend', { args: [{ requestId: 'T-2', requestedBy: 'bob' }] });
+    await run.executeUpdate('resend', { args: [{ requestId: 'T-2', requestedBy: 'bob' }] });
     const sends = await accepted(3);
 
     const audit = await emails.audit(name);
@@ -76,10 +76,10 @@ describe('A worker process', () => {
     expect(audit.sends.flatMap(({ attempts }) => attempts.map(({ trackId }) => trackId))).toEqual(
       sends.flatMap(({ attempts }) => attempts.map(({ trackId }) => trackId)),
     );
-    const told = audit.entries.filter(
+    const events = audit.entries.filter(
       ({ event, text }) => event !== 'state' && !text.startsWith('signal billRunPosted'),
     );
-    expect(told.map(({ event, requestedBy }) => (requestedBy === null ? event : `${event} ${requestedBy}`))).toEqual([
+    expect(events.map(({ event, requestedBy }) => (requestedBy === null ? event : `${event} ${requestedBy}`))).toEqual([
       ...['started pipeline', 'status', 'attempt', 'attemptEnded', 'attempt', 'attemptEnded'],
       ...['signal alice', 'attempt', 'attemptEnded', 'continued', 'update bob', 'attempt', 'attemptEnded'],
     ]);
@@ -108,18 +108,18 @@ describe('A worker process', () => {
   test('a query that is the first to reach a new worker does not make a run wait again for a timer that has fired', async () => {
     const lost = await worker();
     const numbers = await Promise.all(Array.from({ length: 12 }, () => postedBillRun()));
-    for (const billRunKey of numbers) await emails.start({ billRunKey, escalationWindow: '15s' });
+    for (const billRunKey of numbers) await emails.start({ billRunKey, openFor: '15s' });
     for (const billRunKey of numbers) {
       await until(
         () => emails.status({ billRunKey }),
-        ({ state }) => state === 'Emailed',
+        ({ state }) => state === 'Delivering',
       );
     }
     await lost.stop(0);
 
     // Nobody answers yet; the server keeps the question, and the timer fires meanwhile.
     const runs = numbers.map((number) => emails.client.workflow.getHandle(`email-bill-run/${number}`));
-    const asked = runs.map((run) => emails.client.withDeadline(Date.now() + 100_000, () => run.query('status')));
+    const queries = runs.map((run) => emails.client.withDeadline(Date.now() + 100_000, () => run.query('status')));
     for (const run of runs) {
       await until(
         () => run.fetchHistory(),
@@ -127,13 +127,13 @@ describe('A worker process', () => {
       );
     }
     const successor = await worker();
-    await Promise.all(asked);
+    await Promise.all(queries);
     const replayer = openReplayer();
     for (const run of runs) {
       await run.result();
       const history = await run.fetchHistory();
-      // For an attempt that takes long, and the escalation window.
-      expect(history.events?.filter(({ timerStartedEventAttributes: started }) => started != null)).toHaveLength(2);
+      // For the time that the job stays open.
+      expect(history.events?.filter(({ timerStartedEventAttributes: started }) => started != null)).toHaveLength(1);
       await replayer.replayHistory(history, run.workflowId);
     }
     await replayer.close();

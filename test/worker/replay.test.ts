@@ -27,7 +27,7 @@ afterAll(async () => {
 test('open runs replay on the code as it is; on code that breaks them the gate closes, and names them', async () => {
   const { number } = await rig.billRun.create();
   const handle = await rig.start({ billRunKey: number });
-  await rig.state(handle, 'Emailed');
+  await rig.state(handle, 'Delivering');
   const query = `BillRunNumber = '${number}' AND ExecutionStatus = 'Running'`;
   await until(
     () => rig.client.workflow.count(query),
@@ -55,7 +55,7 @@ test('open runs replay on the code as it is; on code that breaks them the gate c
   );
 });
 
-test('mistakes are told in a line', async () => {
+test('mistakes are reported in one line', async () => {
   expect(await replay('--query', "BillRunNumber = 'BR-NOT-THERE'")).toEqual({
     code: 0,
     stderr: '',

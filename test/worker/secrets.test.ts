@@ -1,6 +1,6 @@
 /**
- * Secrets and customers' addresses, in a Zuora that says them wherever it can: in the worker's log and metrics, every history, the audit in
- * each format, what people are told, and every error, there is none of them.
+ * A Zuora that leaks secrets and customers' addresses wherever it can: none of them gets into the worker's log and metrics, a history, the
+ * audit in any format, an output, or an error.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -141,7 +141,7 @@ afterAll(async () => {
 const timeout = 300_000;
 
 test('no secret and no address gets anywhere', { timeout }, async () => {
-  const told: Record<string, string> = {};
+  const outputs: Record<string, string> = {};
   const env = {
     TEMPORAL_ADDRESS: parts.temporal.address,
     ZUORA_BASE_URL: zuora.url,
@@ -150,13 +150,13 @@ test('no secret and no address gets anywhere', { timeout }, async () => {
   };
   const cli = async (...args: string[]): Promise<void> => {
     const { stdout, stderr } = await cliGiven({ env }, ...args);
-    told[`bill-run-emails ${args.join(' ')}`] = stdout + stderr;
+    outputs[`bill-run-emails ${args.join(' ')}`] = stdout + stderr;
   };
 
   for (const [name, leak] of Object.entries(leaks)) {
     const { number } = await control<{ number: string }>('POST', '/bill-runs', { status: 'Posted', invoices: 1 });
     zuora.leakOf.set(number, leak);
-    const { workflowId } = await emails.start({ billRunKey: number, sendBudget: '1s', attentionWindow: '1 day' });
+    const { workflowId } = await emails.start({ billRunKey: number, sendBudget: '1s', openFor: '1 day' });
     const run = emails.client.workflow.getHandle(workflowId);
     const { state, question } = await until(
       () => emails.status({ billRunKey: number }),
@@ -166,61 +166,61 @@ test('no secret and no address gets anywhere', { timeout }, async () => {
     for (const command of ['status', 'sends', 'audit', 'preview']) await cli(command, number, '--json');
     for (const command of ['status', 'sends']) await cli(command, number);
     const audit = await emails.audit({ billRunKey: number });
-    for (const format of ['table', 'csv', 'html'] as const) told[`${name}: ${format}`] = formatted(audit, format);
+    for (const format of ['table', 'csv', 'html'] as const) outputs[`${name}: ${format}`] = formatted(audit, format);
     zuora.leakOf.delete(number);
     // Where nobody knows, and the key is young, a retry is safe.
     await emails.retry({ billRunKey: number }, { sendAnyway: question?.needsSendAnyway === true });
     await until(
       () => emails.status({ billRunKey: number }),
-      (status) => status.state === 'Emailed',
+      (status) => status.state === 'Delivering',
     );
     await emails.finish({ billRunKey: number });
     await run.result();
     const history = historyToJSON(await run.fetchHistory());
-    told[`${name}: history`] = history + decoded(JSON.parse(history));
+    outputs[`${name}: history`] = history + decoded(JSON.parse(history));
   }
-  await tellCallouts(told);
+  await sendCallouts(outputs);
   await cli('doctor', '--json');
   await cli('preview', 'BR-NOT-THERE');
   for (const url of [`http://${metricsAddress}/metrics`, `http://${healthAddress}/readyz`]) {
-    told[url] = await (await request(url)).body.text();
+    outputs[url] = await (await request(url)).body.text();
   }
   await worker.stop(60_000);
-  told['worker log'] = await readFile(join(folder, 'worker.log'), 'utf8');
+  outputs['worker log'] = await readFile(join(folder, 'worker.log'), 'utf8');
 
   expect(zuora.tokens.size).toBeGreaterThan(0);
   const login = AUTHORIZATION.slice('Basic '.length);
   const secrets = [clientSecret, ...zuora.tokens, ...CUSTOMERS, PASSWORD, login, Buffer.from(login).join()];
-  for (const [where, words] of Object.entries(told)) {
+  for (const [where, words] of Object.entries(outputs)) {
     expect(words, where).not.toBe('');
     for (const secret of secrets) expect(words.includes(secret), `${secret} in: ${where}`).toBe(false);
     expect(words, where).not.toMatch(/bearer (?!Bearer |\[secret\])/i);
   }
 });
 
-/** Callouts that say more than they should, good ones and bad ones, and what is no callout at all. */
-async function tellCallouts(told: Record<string, string>): Promise<void> {
+/** Valid and invalid callouts that hold personal data, and a request that is not a callout. */
+async function sendCallouts(outputs: Record<string, string>): Promise<void> {
   const { number } = await control<{ number: string }>('POST', '/bill-runs', { status: 'Posted', invoices: 1 });
   const [customer = ''] = CUSTOMERS;
-  const said = { email: customer, name: customer, resend: true, requestedBy: customer };
+  const extra = { email: customer, name: customer, resend: true, requestedBy: customer };
   const { url, child } = callouts;
   const answers = [
-    await callout(url, { billRunId: number, ...said }),
-    await callout(url, { billRunId: customer, ...said }),
+    await callout(url, { billRunId: number, ...extra }),
+    await callout(url, { billRunId: customer, ...extra }),
     await callout(url, `{"email":"${customer}"`),
-    await callout(url, said, { authorization: `Basic ${btoa(`${customer}:${PASSWORD}`)}` }),
-    await callout(url, { billRunId: number, ...said }, { 'zuora-notification-id': customer }),
+    await callout(url, extra, { authorization: `Basic ${btoa(`${customer}:${PASSWORD}`)}` }),
+    await callout(url, { billRunId: number, ...extra }, { 'zuora-notification-id': customer }),
   ];
   expect(answers.map(({ status }) => status)).toEqual([200, 400, 400, 401, 200]);
-  for (const [index, answer] of answers.entries()) told[`callout ${index}`] = await answer.text();
+  for (const [index, answer] of answers.entries()) outputs[`callout ${index}`] = await answer.text();
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
   socket.end(`POST / HTTP/1.1\r\nauthorization: ${AUTHORIZATION}\r\n${customer}\r\n\r\n`);
-  told['no callout'] = await text(socket);
+  outputs['no callout'] = await text(socket);
   const run = emails.client.workflow.getHandle(`email-bill-run/${number}`);
   const history = historyToJSON(await run.fetchHistory());
-  told['callout: history'] = history + decoded(JSON.parse(history));
+  outputs['callout: history'] = history + decoded(JSON.parse(history));
   await child.stop();
-  told['callout log'] = await readFile(join(folder, 'callouts.log'), 'utf8');
+  outputs['callout log'] = await readFile(join(folder, 'callouts.log'), 'utf8');
 }
 
 /** What is written in base64 into a history. */

@@ -171,7 +171,7 @@ test('A worker is ready while it polls, reaches Temporal and has a token; on SIG
   expect(await health('/readyz')).toEqual({ code: 200, ok: true, checks: ready });
   expect(await health('/healthz')).toEqual({ code: 200, ok: true, checks: { worker: 'ok' } });
 
-  // An attempt that is under way when the worker is told to stop.
+  // An attempt under way when the worker is stopped.
   const { number } = await postedBillRun();
   const path = `/v1/bill-runs/${number}/emails`;
   await parts.control('POST', '/faults', { method: 'POST', path, when: 'before', fault: 'stall', afterMs: 3_000 });

@@ -62,7 +62,7 @@ async function drained(old: Child): Promise<void> {
 test('Versions take over while 100 bill runs wait and 20 are being sent', { timeout }, async () => {
   const unversioned = await worker();
   const waiting = await started(100, 'Completed');
-  await inState(`BillRunStatus = 'Completed' AND EmailState = 'WaitingForPost'`, 100);
+  await inState(`BillRunStatus = 'Completed' AND EmailState = 'Waiting'`, 100);
 
   // From a worker without a version to the first one.
   const first = await workerOf('build-1');
@@ -90,7 +90,7 @@ test('Versions take over while 100 bill runs wait and 20 are being sent', { time
   const cut = (await calls()).filter(({ answeredAt }) => answeredAt === null);
   expect(cut, 'no call of the first version is open when it has ended').toEqual([]);
   for (const number of waiting) await parts.control('PATCH', `/bill-runs/${number}`, { status: 'Posted' });
-  await inState(`EmailState = 'Emailed'`, 120);
+  await inState(`EmailState = 'Delivering'`, 120);
 
   const emails = await parts.control<Email[]>('GET', '/mailbox');
   expect(emailsPerDocument(emails)).toEqual({ min: 1, max: 1 });
@@ -108,7 +108,7 @@ test('A version that is not current gets no work', async () => {
   await makeCurrent('build-3');
   const idle = await workerOf('build-4');
   const [number = ''] = await started(1, 'Posted');
-  await inState(`BillRunNumber = '${number}' AND EmailState = 'Emailed'`, 1);
+  await inState(`BillRunNumber = '${number}' AND EmailState = 'Delivering'`, 1);
   expect(await buildOf(number)).toBe('build-3');
   await drained(idle);
   await drained(current);

@@ -48,7 +48,7 @@ describe('a call to email documents', () => {
     });
   });
 
-  test('names no entity and no org where there is none', async () => {
+  test('names no entity and no org unless they are given', async () => {
     const { baseUrl, calls } = await openLoopbackZuora();
     const zuora = openZuora(baseUrl);
     await email(zuora);
@@ -251,7 +251,7 @@ describe('a bill run', () => {
     });
   });
 
-  test('is told with all that matters for emailing, and nothing else', async () => {
+  test('is returned with all fields that matter for emailing, and no others', async () => {
     const { baseUrl } = await openLoopbackZuora({
       call: json(200, {
         ...RECORD,
@@ -343,7 +343,7 @@ describe('a bill run', () => {
     ['a record without a status', json(200, { ...RECORD, status: null }), { kind: 'unavailable' }],
     ['a record without a number', json(200, { id: '8ad0', status: 'Posted' }), { kind: 'unavailable' }],
     ['a record with an empty ID', json(200, { ...RECORD, id: '' }), { kind: 'unavailable' }],
-    ['a record with a count that is none', json(200, { ...RECORD, numberOfInvoices: -1 }), { kind: 'unavailable' }],
+    ['a record with an invalid count', json(200, { ...RECORD, numberOfInvoices: -1 }), { kind: 'unavailable' }],
     ['a record that is too large', json(200, { ...RECORD, x: 'x'.repeat(1024 * 1024) }), { kind: 'unavailable' }],
     ['a record that is not gzip', json(200, RECORD, { 'content-encoding': 'gzip' }), { kind: 'unavailable' }],
     ['a reset', reset, { kind: 'unavailable', httpStatus: undefined }],

@@ -30,8 +30,8 @@ test('credentials in files are read for each token, so that new ones need no res
   await write('secret', 'secret-2');
   expect(await email(zuora)).toMatchObject({ verdict: 'notExecuted', tokenRejected: true });
   expect(await email(zuora)).toMatchObject({ verdict: 'accepted' });
-  const asked = tokenRequests.map(({ body }) => Object.fromEntries(new URLSearchParams(body.toString())));
-  expect(asked).toMatchObject([
+  const sent = tokenRequests.map(({ body }) => Object.fromEntries(new URLSearchParams(body.toString())));
+  expect(sent).toMatchObject([
     { client_id: 'id-1', client_secret: 'secret-1' },
     { client_id: 'id-1', client_secret: 'secret-2' },
   ]);

@@ -24,7 +24,7 @@ interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
-  /** How the body is told: as it is, longer than it is, shorter, or cut off. */
+  /** The announced length of the body: right, too long, too short, or cut off. */
   readonly length: 'right' | 'chunked' | 'tooLong' | 'tooShort' | 'cut';
 }
 
@@ -140,21 +140,21 @@ function answers(wanted: Shape, elsewhere: string): fc.Arbitrary<Answer> {
 
 function respondWith({ status, headers, body, length }: Answer): Respond {
   return (response) => {
-    // Node's server checks what it is told; a hostile one does not.
+    // Node's server checks the length; a hostile one does not.
     response.strictContentLength = false;
-    const told = { right: body.length, tooLong: body.length + 10, tooShort: Math.max(0, body.length - 3) };
-    const lengthHeader = length === 'chunked' || length === 'cut' ? {} : { 'content-length': told[length] };
+    const announced = { right: body.length, tooLong: body.length + 10, tooShort: Math.max(0, body.length - 3) };
+    const lengthHeader = length === 'chunked' || length === 'cut' ? {} : { 'content-length': announced[length] };
     response.writeHead(status, { ...headers, ...lengthHeader });
     if (length === 'cut') response.write(body.subarray(0, 10), () => response.destroy());
     else response.end(body);
   };
 }
 
-/** A Zuora that answers what it is told to, and a second one that nobody may ask. */
+/** A Zuora that gives the next answer, and a second one that must get no request. */
 async function openHostile(): Promise<{
   readonly loopback: LoopbackZuora;
   readonly elsewhere: LoopbackZuora;
-  /** A client of its own for each call: a 429 slows down whoever got it. */
+  /** A new client for each call, because a 429 slows a client down. */
   readonly zuora: () => Zuora;
   readonly next: { call: Respond; token: Respond | null };
 }> {
@@ -172,8 +172,8 @@ async function openHostile(): Promise<{
   return { loopback, elsewhere, next, zuora: () => openZuora(loopback.baseUrl, { readDeadlineMs: DEADLINE_MS }) };
 }
 
-/** What a call gave or threw; only what is foreseen may be thrown. */
-async function cameOf(call: Promise<unknown>): Promise<unknown> {
+/** The result of a call, or its error, which must be an expected one. */
+async function outcomeOf(call: Promise<unknown>): Promise<unknown> {
   try {
     return await call;
   } catch (error) {
@@ -197,7 +197,7 @@ function expectHarmless(value: unknown): void {
 
 function saysSuccess({ status, headers, body, length }: Answer): boolean {
   if (status < 200 || status > 299) return false;
-  // What is compressed or of another length may say it, too; those that are told in full are judged here.
+  // Compressed bodies, and those with another length, may say it too; this judges complete ones.
   if (headers['content-encoding'] !== undefined || length !== 'right') return true;
   try {
     const json: unknown = JSON.parse(body.toString());
@@ -218,15 +218,15 @@ test('a call to email is made once, and has a verdict', { timeout }, async () =>
     fc.asyncProperty(answers('verdict', elsewhere.baseUrl.href), async (answer) => {
       next.call = respondWith(answer);
       const before = loopback.calls.length;
-      const came = await cameOf(email(zuora(), { deadlineMs: DEADLINE_MS }));
+      const outcome = await outcomeOf(email(zuora(), { deadlineMs: DEADLINE_MS }));
       calls += 1;
       expect(loopback.calls.length - before).toBeLessThanOrEqual(1);
-      if (Object.hasOwn(came as object, 'verdict')) {
-        const { verdict } = came as { verdict: string };
+      if (Object.hasOwn(outcome as object, 'verdict')) {
+        const { verdict } = outcome as { verdict: string };
         expect(['accepted', 'notExecuted', 'refused', 'unknown']).toContain(verdict);
         if (verdict === 'accepted') expect(saysSuccess(answer)).toBe(true);
       }
-      expectHarmless(came);
+      expectHarmless(outcome);
     }),
     options,
   );
@@ -234,7 +234,7 @@ test('a call to email is made once, and has a verdict', { timeout }, async () =>
   expect([...elsewhere.calls, ...elsewhere.tokenRequests]).toEqual([]);
 });
 
-test('a read gives what was asked for, or says that it did not', { timeout }, async () => {
+test('a read returns valid data, or an error', { timeout }, async () => {
   const { loopback, elsewhere, next, zuora } = await openHostile();
   type Read = readonly [name: string, wanted: Shape, read: () => Promise<unknown>];
   const reads: readonly Read[] = [
@@ -252,8 +252,8 @@ test('a read gives what was asked for, or says that it did not', { timeout }, as
         next.call = (...args) => {
           for (const answer of given.slice(turn++ % given.length).slice(0, 1)) respondWith(answer)(...args);
         };
-        const came = await cameOf(read());
-        expectHarmless(came);
+        const outcome = await outcomeOf(read());
+        expectHarmless(outcome);
         // A hundred pages at most, each of them read again where the token was not taken.
         expect(turn, name).toBeLessThanOrEqual(200);
       }),
@@ -272,8 +272,8 @@ test('without a token that can be used, nothing is sent', { timeout }, async () 
     fc.asyncProperty(answers('token', elsewhere.baseUrl.href), async (answer) => {
       next.token = respondWith(answer);
       const zuora = openZuora(loopback.baseUrl, { readDeadlineMs: DEADLINE_MS });
-      const came = await cameOf(email(zuora, { deadlineMs: 2 * DEADLINE_MS }));
-      expectHarmless(came);
+      const outcome = await outcomeOf(email(zuora, { deadlineMs: 2 * DEADLINE_MS }));
+      expectHarmless(outcome);
     }),
     { ...options, numRuns: Math.ceil(numRuns / 2) },
   );

@@ -72,7 +72,7 @@ describe('the invoices of a bill run that show an email', () => {
     expect(calls[1]?.headers['zuora-entity-ids']).toBe('e-1');
   });
 
-  test('are not told where Zuora does not tell', async () => {
+  test('are undefined if Zuora does not return them', async () => {
     const { baseUrl } = await openLoopbackZuora({ call: inTurn(json(200, { data: 'none' }), json(403, {})) });
     const zuora = openZuora(baseUrl);
     for (const kind of ['unavailable', 'refused']) {

@@ -285,11 +285,11 @@ describe('how long Zuora asks us to wait', () => {
     ...['', ' ', 'soon', '-5', '-1.5', '1e3', '0x10', 'NaN', 'Infinity', '99999999999', '5 minutes', '12:30'],
     'not before Mon, 05 Jan 2026 12:02:00 GMT',
     'Mon, 05 Jan 2026 12:02:00 GMT (or later)',
-  ])('a Retry-After of "%s" is no wait to obey', (value) => {
+  ])('a Retry-After of "%s" is not a wait', (value) => {
     expect(wait(429, { 'retry-after': value })).toBeUndefined();
   });
 
-  test('a number of a million digits is no number of seconds', () => {
+  test('a number of a million digits is not a number of seconds', () => {
     expect(wait(429, { 'retry-after': '9'.repeat(1_000_000) })).toBeUndefined();
   });
 });
@@ -378,14 +378,14 @@ describe('the reasons that are kept', () => {
 });
 
 describe('an answer that may be quoted', () => {
-  const said = 'I do not know t0ken or s3cret, no: t0ken';
+  const words = 'I do not know t0ken or s3cret, no: t0ken';
   const quotable = 'I do not know [secret] or [secret], no: [secret]';
-  const headers = { via: said, 'set-cookie': [said, 'a=b'], age: undefined };
+  const headers = { via: words, 'set-cookie': [words, 'a=b'], age: undefined };
   const quotableHeaders = { via: quotable, 'set-cookie': [quotable, 'a=b'], age: undefined };
   const without = (answer: Answer): Answer => withoutSecrets(answer, ['t0ken', 's3cret']);
 
   test('holds no secret, in its body or in any header', () => {
-    expect(without(reply(400, said, headers))).toEqual(reply(400, quotable, quotableHeaders));
+    expect(without(reply(400, words, headers))).toEqual(reply(400, quotable, quotableHeaders));
   });
 
   test('holds none in the headers of a body that cannot be read', () => {

@@ -14,8 +14,8 @@ test('After a 429, a hundred calls at once are one call a second, and all go wit
   await arrived(3);
   // One at a time: the next one waits for its pause.
   expect(calls).toHaveLength(3);
-  const came = await Promise.all(reads);
-  expect(came.filter((each) => typeof each === 'string')).toHaveLength(2);
+  const results = await Promise.all(reads);
+  expect(results.filter((each) => typeof each === 'string')).toHaveLength(2);
   expect(calls).toHaveLength(101);
 });
 
@@ -39,7 +39,7 @@ test('A call that hangs after a 429 does not keep the others from trying', async
   await expect(zuora.getBillRun('BR-00000001')).resolves.toMatchObject({ status: 'Posted' });
 });
 
-test('Whoever watches is told of each call by operation and status, and of what is left of the limits', async () => {
+test('Each call is reported by operation and status, with the rest of the limits', async () => {
   const headers = {
     'ratelimit-remaining': '49999',
     'concurrency-limit-type': 'Object-Query',
@@ -48,11 +48,11 @@ test('Whoever watches is told of each call by operation and status, and of what 
   const { baseUrl } = await openLoopbackZuora({
     call: inTurn(json(200, { id: '8ad0', billingRunNumber: 'BR-1', status: 'Posted' }, headers), json(500, {})),
   });
-  const seen: object[] = [];
-  const zuora = openZuora(baseUrl, { onCall: ({ durationMs, ...call }) => seen.push(call) });
+  const reported: object[] = [];
+  const zuora = openZuora(baseUrl, { onCall: ({ durationMs, ...call }) => reported.push(call) });
   await zuora.getBillRun('BR-1');
   await zuora.emailBillRunDocuments('BR-1', { resend: false }, IDS, { deadlineMs: 60_000 });
-  expect(seen).toEqual([
+  expect(reported).toEqual([
     { endpoint: '/oauth/token', status: '200' },
     {
       endpoint: '/object-query/billing-runs/{key}',

@@ -75,7 +75,7 @@ describe('a token', () => {
     expect(new Set(bearers(calls))).toEqual(new Set(['Bearer token-1']));
   });
 
-  test('that is not to be had is asked for once by all who wait, and again by the next one', async () => {
+  test('that fails is requested once for all who wait, and again for the next one', async () => {
     const { baseUrl, tokenRequests } = await openLoopbackZuora({
       call: BILL_RUN,
       token: inTurn(json(503, {}), tokens(3599)),
@@ -170,10 +170,10 @@ describe('without a token nothing is sent', () => {
     ['no token', unreadable, json(200, { expires_in: 3599 })],
     ['an empty token', unreadable, json(200, { access_token: '', expires_in: 3599 })],
     ['a token that fits in no header', unreadable, json(200, { access_token: 'a\r\nb', expires_in: 3599 })],
-    ['a token that is none', unreadable, json(200, { access_token: { a: 1 }, expires_in: 3599 })],
+    ['an invalid token', unreadable, json(200, { access_token: { a: 1 }, expires_in: 3599 })],
     ['no lifetime', unreadable, json(200, { access_token: 'token-1' })],
     ['a lifetime that is over', unreadable, json(200, { access_token: 'token-1', expires_in: 0 })],
-    ['a lifetime that is none', unreadable, json(200, { access_token: 'token-1', expires_in: 'soon' })],
+    ['an invalid lifetime', unreadable, json(200, { access_token: 'token-1', expires_in: 'soon' })],
   ])('%s', async (_what, code, token) => {
     const { baseUrl, calls } = await openLoopbackZuora({ token });
     const zuora = openZuora(baseUrl, { readDeadlineMs: 500 });
@@ -192,7 +192,7 @@ describe('without a token nothing is sent', () => {
     });
   });
 
-  test('nor is it when the token took all the time there was', async () => {
+  test('nor if the token took all the time', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     const { baseUrl, calls } = await openLoopbackZuora({
       token: (response, request) => {
@@ -238,7 +238,7 @@ describe('secrets stay out of words', () => {
 
   test.each<[string, Respond]>([
     ['a reset', reset],
-    ['an answer that is no HTTP', ({ socket }) => socket?.write('s3same is no HTTP\r\n')],
+    ['an answer in another protocol', ({ socket }) => socket?.write('s3same is not HTTP\r\n')],
     ['no answer in time', stall],
   ])('when the call ends with %s', async (_what, call) => {
     const { baseUrl } = await openLoopbackZuora({ call });

@@ -39,7 +39,7 @@ function client(baseUrl: URL, { connections = 16 } = {}) {
     });
 }
 
-/** Takes connections, and does with them as told: for what is no HTTP at all. */
+/** Gives connections to a handler, for answers that are not HTTP. */
 async function openSocketServer(connected: (socket: Socket) => void): Promise<{ server: Server; port: number }> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -237,8 +237,8 @@ describe('a call that failed after it was written may have arrived: silence, mad
   });
 
   test.each<[string, string, Respond]>([
-    ['an answer that is no HTTP', 'HTTPParserError', bytes('SSH-2.0-OpenSSH_9.6\r\n')],
-    ['a status that is no number', 'HTTPParserError', bytes('HTTP/1.1 OK 200\r\n\r\n')],
+    ['an answer in another protocol', 'HTTPParserError', bytes('SSH-2.0-OpenSSH_9.6\r\n')],
+    ['a status that is not a number', 'HTTPParserError', bytes('HTTP/1.1 OK 200\r\n\r\n')],
     ['headers that do not end', 'UND_ERR_HEADERS_OVERFLOW', bytes(`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(MIB)}\r\n\r\n`)],
   ])('%s', async (_what, code, respond) => {
     const { baseUrl, calls } = await openLoopbackZuora({ call: respond });
@@ -266,7 +266,7 @@ describe('an answer whose body is not to be had keeps its status', () => {
       /^(ECONNRESET|UND_ERR_SOCKET)$/,
       ({ socket }) => socket?.write(`${head}content-length: 99\r\n\r\n${ACCEPTED}`, () => socket.resetAndDestroy()),
     ],
-    ['gzip that is none', 'Z_DATA_ERROR', json(200, { success: true }, { 'content-encoding': 'gzip' })],
+    ['invalid gzip', 'Z_DATA_ERROR', json(200, { success: true }, { 'content-encoding': 'gzip' })],
     ['gzip that was cut off', 'Z_BUF_ERROR', zipped((whole) => whole.subarray(0, -10))],
     ['gzip with a checksum that is wrong', 'Z_DATA_ERROR', zipped((whole) => whole.fill(0, whole.length - 8))],
     ['gzip that grows beyond a mebibyte', 'ERR_BUFFER_TOO_LARGE', zipped((whole) => whole, ' '.repeat(10 * MIB))],

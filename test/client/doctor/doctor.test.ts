@@ -74,7 +74,7 @@ describe('The doctor', () => {
     expect(new Set(calls)).toEqual(new Set(['POST /oauth/token', 'GET /object-query/billing-runs']));
   });
 
-  test('tells all checks in the same order, those that were skipped as well', async () => {
+  test('reports all checks in the same order, skipped ones too', async () => {
     const names = (await examine()).checks.map(({ name }) => name);
     environment({ TEMPORAL_ADDRESS: '127.0.0.1:1', ZUORA_CLIENT_SECRET: '' });
     const diagnosis = await examine();
@@ -88,7 +88,7 @@ describe('The doctor', () => {
     });
     expect(of(diagnosis, 'zuoraClock')?.text).toContain('zuoraConfiguration');
     expect(of(diagnosis, 'zuoraConfiguration')?.text).toContain('ZUORA_CLIENT_SECRET is missing');
-    // What must be mended first is told by the exit code.
+    // The exit code names the first thing to fix.
     expect(exitCodeOfDiagnosis(diagnosis)).toBe(2);
     for (const { result, todo } of diagnosis.checks) if (result === 'error') expect(todo).toBeTruthy();
   });
@@ -248,7 +248,7 @@ describe('The clock of this machine', () => {
     expect(aheadOfWorker(DATE, DATE + passed)).toBe(aheadMs);
   });
 
-  test('is told from a minute on', () => {
+  test('is reported from a minute on', () => {
     expect(clockFinding(60_000, 'theirs', 'agreed')).toMatchObject({ result: 'ok', text: 'agreed' });
     expect(clockFinding(60_001, 'theirs', '')).toMatchObject({
       text: expect.stringContaining('60 s ahead of theirs') as string,
@@ -260,7 +260,7 @@ describe('The clock of this machine', () => {
 });
 
 describe('bill-run-emails doctor', () => {
-  test('prints a line for each check with what to do, or one JSON object, and ends with what must be mended first', async () => {
+  test('prints a line for each check with what to do, or one JSON object, and ends with the code of the first thing to fix', async () => {
     const cli = (...args: string[]) =>
       new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
         const env = { ...process.env, TEMPORAL_ADDRESS: '127.0.0.1:1' };

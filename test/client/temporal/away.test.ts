@@ -6,22 +6,22 @@ import type { Tried } from '../../../client/many.js';
 import { BillRunEmails, BillRunEmailsError } from '../../../client/index.js';
 import { seen } from '../../../client/resend-outcome.js';
 
-test('many bill runs are given up when one after the other gets no answer, and each of them is told so', async () => {
+test('many bill runs are given up when one after the other gets no answer, and each of them is reported', async () => {
   const items = Array.from({ length: 500 }, (_, index) => index);
-  const asked: number[] = [];
-  const told: (readonly [number, Tried<unknown>])[] = [];
+  const tried: number[] = [];
+  const results: (readonly [number, Tried<unknown>])[] = [];
   await forEach(
     items,
     (item) => {
-      asked.push(item);
+      tried.push(item);
       return Promise.reject(new BillRunEmailsError('TemporalUnavailable', 'away'));
     },
-    (item, tried) => told.push([item, tried]),
+    (item, tried) => results.push([item, tried]),
     'asked',
   );
-  expect(asked.length).toBeLessThan(25);
-  expect(told.map(([item]) => item)).toEqual(items);
-  expect(told.at(-1)?.[1]).toMatchObject({ ok: false, error: { type: 'TemporalUnavailable' } });
+  expect(tried.length).toBeLessThan(25);
+  expect(results.map(([item]) => item)).toEqual(items);
+  expect(results.at(-1)?.[1]).toMatchObject({ ok: false, error: { type: 'TemporalUnavailable' } });
 });
 
 test('some that get no answer do not keep the others from it', async () => {

@@ -37,34 +37,34 @@ describe('A bill run on the task queue of another tenant', () => {
     const billRunKey = await sameNumber('Completed');
     await theirs.start({ billRunKey });
     const name = { billRunKey };
-    for (const asked of [
+    for (const call of [
       () => ours.emails.start(name),
       () => ours.emails.start({ ...name, resend: true }, { again: true }),
       () => ours.emails.resend(name),
     ]) {
-      await expect(asked()).rejects.toMatchObject(refused());
+      await expect(call()).rejects.toMatchObject(refused());
     }
     expect(await theirs.emails.status(name)).toMatchObject({
-      ...{ state: 'WaitingForPost', held: false, ignored: { count: 0 } },
+      ...{ state: 'Waiting', ignored: { count: 0 } },
       pendingRequests: [{ resend: false }],
     });
   });
 
   test('does not count as emailed, and its end leaves nothing to start anew', async () => {
     const billRunKey = await sameNumber('Posted');
-    const run = await theirs.start({ billRunKey, escalationWindow: '1s' });
+    const run = await theirs.start({ billRunKey, openFor: '0s' });
     await run.result();
     await expect(ours.emails.start({ billRunKey })).rejects.toMatchObject(refused());
     await expect(ours.emails.start({ billRunKey }, { again: true })).rejects.toMatchObject(refused());
     expect(await ours.emails.resendServed({ billRunKey }, 'first')).toBeNull();
   });
 
-  test('is handed nothing over: the guest fails, and says why', async () => {
+  test('gets no handover: the alias fails with the reason', async () => {
     const { number } = await theirs.billRun.create({ status: 'Completed' });
     await theirs.start({ billRunKey: number });
     const { id } = await ours.billRun.create({ number });
-    const guest = await ours.start({ billRunKey: id });
-    await expect(guest.result()).rejects.toMatchObject({ cause: refused() });
+    const alias = await ours.start({ billRunKey: id });
+    await expect(alias.result()).rejects.toMatchObject({ cause: refused() });
   });
 });
 
@@ -89,7 +89,7 @@ describe('BILL_RUN_TASK_QUEUE', () => {
     await run.result();
   });
 
-  test.for(['with space', 'x'.repeat(201), 'ü'])('is refused where it is no name: %s', async (name) => {
+  test.for(['with space', 'x'.repeat(201), 'ü'])('is refused with an invalid name: %s', async (name) => {
     const env = { BILL_RUN_TASK_QUEUE: name };
     const rule = 'must be 1 to 200 printable ASCII characters';
     const words = expect.stringContaining(rule) as string;
