@@ -25,7 +25,7 @@ beforeAll(async () => {
   const emails = {
     billRunPosted: (billRun: object) => {
       reported.push(billRun);
-      return Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const });
+      return Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const, state: null });
     },
   };
   const logger = pino({ level: 'trace' }, { write: (line: string) => void log.push(line) });

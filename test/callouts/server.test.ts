@@ -103,14 +103,14 @@ test.each<[string, Callout]>([
   ['the query of its URL', { query: '?billRunNumber=BR-1' }],
   ['body and query', { body: { billRunKey: 'BR-1' }, query: '?billRunNumber=BR-1' }],
 ])('the bill run may be named by %s, and nothing else is taken', async (_, sent) => {
-  const posted = vi.fn(() => Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const }));
+  const posted = vi.fn(() => Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const, state: null }));
   const { server } = await open({}, { billRunPosted: posted });
   expect((await callout(server, sent)).status).toBe(200);
   expect(posted.mock.calls).toEqual([[{ billRunKey: 'BR-1' }, { start: true }]]);
 });
 
 test('with Multi-entity, a callout names the entity as well', async () => {
-  const posted = vi.fn(() => Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const }));
+  const posted = vi.fn(() => Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const, state: null }));
   const { server } = await open({}, { billRunPosted: posted });
   const headers = { 'zuora-notification-id': 'n-1' };
   for (const entityId of ['e-1', 'e-2', 'e-1']) {
@@ -160,7 +160,7 @@ test('a callout that Zuora repeats is taken once, and one that failed is taken a
   const posted = vi
     .fn<BillRunEmails['billRunPosted']>()
     .mockRejectedValueOnce(new BillRunEmailsError('TemporalUnavailable', 'away'))
-    .mockResolvedValue({ workflowId: 'w', runId: 'r', result: 'started' });
+    .mockResolvedValue({ workflowId: 'w', runId: 'r', result: 'started', state: 'Waiting' });
   const { server, log } = await open({}, { billRunPosted: posted });
   const headers = { 'zuora-notification-id': 'n-1' };
   const send = async (billRunKey: string) => (await callout(server, { body: { billRunKey }, headers })).status;
@@ -174,7 +174,7 @@ test('a callout that Zuora repeats is taken once, and one that failed is taken a
 });
 
 test("the header's name may be written in any way, and an invalid id counts as none", async () => {
-  const posted = vi.fn(() => Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const }));
+  const posted = vi.fn(() => Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const, state: null }));
   const { server, log } = await open({}, { billRunPosted: posted });
   const send = async (name: string, id: string) => {
     const headers = { AUTHORIZATION, 'Content-Type': 'application/json', [name]: id };
@@ -193,7 +193,7 @@ test("the header's name may be written in any way, and an invalid id counts as n
 });
 
 test('guessing passwords neither keeps Zuora out nor fills the log', async () => {
-  const posted = vi.fn(() => Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const }));
+  const posted = vi.fn(() => Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const, state: null }));
   const { server, log } = await open({ perMinute: 3 }, { billRunPosted: posted });
   const guess = () => callout(server, { headers: { authorization: `Basic ${btoa('zuora:a guess')}` } });
   for (let index = 0; index < 20; index++) expect((await guess()).status).toBe(401);
@@ -242,7 +242,7 @@ test('while Temporal does not answer, callouts are answered by 503 without the r
 });
 
 test('callouts beyond the limit per minute are answered with a time to repeat them', async () => {
-  const posted = vi.fn(() => Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const }));
+  const posted = vi.fn(() => Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const, state: null }));
   const { server } = await open({ perMinute: 3 }, { billRunPosted: posted });
   const answers = [];
   for (let index = 0; index < 5; index++) answers.push(await callout(server, { body: { billRunKey: `BR-${index}` } }));

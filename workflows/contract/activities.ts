@@ -80,7 +80,7 @@ export interface EarlierAttempt extends Pick<AttemptInput, 'idempotencyKey' | 't
 }
 
 /** Requests for the canonical job of the bill run. */
-interface HandOverInput {
+export interface HandOverInput {
   /** The input of that job, with the number of the bill run as key. */
   readonly input: EmailBillRunInput;
   readonly requests: readonly EmailRequest[];
@@ -92,7 +92,7 @@ export interface HandedOver {
   readonly result: 'started' | 'joined' | 'alreadyEmailed' | 'stopped';
 }
 
-interface CountInput extends BillRunAddress {
+export interface CountInput extends BillRunAddress {
   /** Emails since then count (epoch, ms). */
   readonly since: number;
 }

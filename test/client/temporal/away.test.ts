@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { forEach } from '../../../client/cli/bill-runs.js';
 import type { Tried } from '../../../client/many.js';
 import { BillRunEmails, BillRunEmailsError } from '../../../client/index.js';
-import { seen } from '../../../client/resend-outcome.js';
+import { snapshotOf } from '../../../client/resend-outcome.js';
 
 test('many bill runs are given up when one after the other gets no answer, and each of them is reported', async () => {
   const items = Array.from({ length: 500 }, (_, index) => index);
@@ -59,6 +59,6 @@ test('nothing is still being asked for when a question failed: the connection ma
   };
   const describe = () => Promise.resolve({ status: { name: 'RUNNING' }, runId: 'r', type: 'emailBillRun' });
   const client = { workflow: { getHandle: () => ({ describe, query }) } } as unknown as Client;
-  await expect(seen(client, 'email-bill-run/BR-1')).rejects.toThrow('no answer');
+  await expect(snapshotOf(client, 'email-bill-run/BR-1')).rejects.toThrow('no answer');
   expect([most, underWay]).toEqual([1, 0]);
 });
