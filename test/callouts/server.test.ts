@@ -160,7 +160,7 @@ test('a callout that Zuora repeats is taken once, and one that failed is taken a
   const posted = vi
     .fn<BillRunEmails['billRunPosted']>()
     .mockRejectedValueOnce(new BillRunEmailsError('TemporalUnavailable', 'away'))
-    .mockResolvedValue({ workflowId: 'w', runId: 'r', result: 'started', state: null });
+    .mockResolvedValue({ workflowId: 'w', runId: 'r', result: 'started', state: 'Waiting' });
   const { server, log } = await open({}, { billRunPosted: posted });
   const headers = { 'zuora-notification-id': 'n-1' };
   const send = async (billRunKey: string) => (await callout(server, { body: { billRunKey }, headers })).status;

@@ -163,13 +163,19 @@ test('no secret and no address gets anywhere', { timeout }, async () => {
       (status) => status.state === 'NeedsAttention',
     );
     expect(state).toBe('NeedsAttention');
-    for (const command of ['status', 'sends', 'audit', 'preview']) await cli(command, number, '--json');
-    for (const command of ['status', 'sends']) await cli(command, number);
+    for (const command of ['status', 'audit', 'documents']) await cli(command, number, '--json');
+    await cli('status', number);
     const audit = await emails.audit({ billRunKey: number });
     for (const format of ['table', 'csv', 'html'] as const) outputs[`${name}: ${format}`] = formatted(audit, format);
     zuora.leakOf.delete(number);
     // Where nobody knows, and the key is young, a retry is safe.
-    await emails.retry({ billRunKey: number }, { sendAnyway: question?.needsSendAnyway === true });
+    await emails.retry(
+      { billRunKey: number },
+      {
+        ...{ requestedBy: 'alice', reason: 'nobody got one' },
+        sendAnyway: question?.needsSendAnyway === true,
+      },
+    );
     await until(
       () => emails.status({ billRunKey: number }),
       (status) => status.state === 'Delivering',
@@ -181,7 +187,7 @@ test('no secret and no address gets anywhere', { timeout }, async () => {
   }
   await sendCallouts(outputs);
   await cli('doctor', '--json');
-  await cli('preview', 'BR-NOT-THERE');
+  await cli('documents', 'BR-NOT-THERE');
   for (const url of [`http://${metricsAddress}/metrics`, `http://${healthAddress}/readyz`]) {
     outputs[url] = await (await request(url)).body.text();
   }

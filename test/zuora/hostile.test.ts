@@ -218,9 +218,14 @@ test('a call to email is made once, and has a verdict', { timeout }, async () =>
     fc.asyncProperty(answers('verdict', elsewhere.baseUrl.href), async (answer) => {
       next.call = respondWith(answer);
       const before = loopback.calls.length;
-      const outcome = await outcomeOf(email(zuora(), { deadlineMs: DEADLINE_MS }));
+      const idempotencyKey = `call-${calls}`;
+      const outcome = await outcomeOf(email(zuora(), { deadlineMs: DEADLINE_MS, idempotencyKey }));
       calls += 1;
-      expect(loopback.calls.length - before).toBeLessThanOrEqual(1);
+      // By key, because an earlier call that was given up may still arrive.
+      const arrived = loopback.calls
+        .slice(before)
+        .filter(({ headers }) => headers['idempotency-key'] === idempotencyKey);
+      expect(arrived.length).toBeLessThanOrEqual(1);
       if (Object.hasOwn(outcome as object, 'verdict')) {
         const { verdict } = outcome as { verdict: string };
         expect(['accepted', 'notExecuted', 'refused', 'unknown']).toContain(verdict);

@@ -39,7 +39,7 @@ describe('A bill run on the task queue of another tenant', () => {
     const name = { billRunKey };
     for (const call of [
       () => ours.emails.start(name),
-      () => ours.emails.start(name, { again: true }),
+      () => ours.emails.start({ ...name, resend: true, requestId: 'T-1' }, { again: true }),
       () => ours.emails.resend(name),
     ]) {
       await expect(call()).rejects.toMatchObject(refused());
