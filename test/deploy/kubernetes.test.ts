@@ -1,4 +1,4 @@
-/** deploy/kubernetes.yaml against the image and the worker that it runs. No cluster is asked. */
+/** deploy/kubernetes.yaml against the image and the worker that it runs. It needs no cluster. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -88,13 +88,13 @@ test('names and selectors lead to what there is', () => {
   expect(pod.serviceAccountName).toBe(of('ServiceAccount').metadata.name);
 });
 
-test("probes and metrics are asked for where the worker's configuration offers them", () => {
+test("probes and metrics use the addresses that the worker's configuration sets", () => {
   const ports = new Map(container.ports.map(({ name, containerPort }) => [name, containerPort]));
   expect(data['HEALTH_ADDRESS']).toBe(`0.0.0.0:${String(ports.get('health'))}`);
   expect(data['METRICS_ADDRESS']).toBe(`0.0.0.0:${String(ports.get('metrics'))}`);
   expect(spec.template.metadata.annotations['prometheus.io/port']).toBe(String(ports.get('metrics')));
-  const asked = [container.startupProbe, container.livenessProbe, container.readinessProbe];
-  expect(asked.map(({ httpGet }) => httpGet)).toEqual([
+  const probes = [container.startupProbe, container.livenessProbe, container.readinessProbe];
+  expect(probes.map(({ httpGet }) => httpGet)).toEqual([
     { path: '/healthz', port: 'health' },
     { path: '/healthz', port: 'health' },
     { path: '/readyz', port: 'health' },

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** What installs all packages twice, and therefore is no part of `npm test`. */
+/** Not part of `npm test`, because it installs all packages twice. */
 export default defineConfig({
   test: {
     include: ['test/deploy/*.deploy.ts'],

@@ -20,7 +20,7 @@ interface SetupRun {
   readonly code: number | null;
   readonly stdout: string;
   /** What it says, line by line. */
-  readonly said: readonly string[];
+  readonly messages: readonly string[];
 }
 
 interface RunningSetup {
@@ -127,7 +127,7 @@ async function ended(child: ReturnType<typeof spawn>): Promise<SetupRun> {
   child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   const [code] = (await once(child, 'close')) as [number | null];
-  return { code, stdout, said: stderr === '' ? [] : stderr.trimEnd().split('\n') };
+  return { code, stdout, messages: stderr === '' ? [] : stderr.trimEnd().split('\n') };
 }
 
 function recordCall(name: string, calls: string): string {

@@ -74,7 +74,7 @@ test('dev names all ports that are in use in one line, and how to choose others'
   );
 });
 
-test('dev refuses what is no port', async () => {
+test('dev refuses a port that is not a number from 1 to 65535', async () => {
   const dev = await startDev({ ui: 70_000 });
 
   expect(await dev.ended).toBe(1);

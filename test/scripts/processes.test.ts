@@ -9,7 +9,7 @@ import { startChild } from '../../scripts/processes.js';
 import { projectRoot } from '../../scripts/project-root.js';
 import { isRunning } from './running.js';
 
-test('the lines of a child are heard, kept in a log, and its end is told', async () => {
+test('the lines of a child reach listeners and a log, and its end is reported', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'bill-run-emails-child-'));
   onTestFinished(() => {
     rmSync(folder, { recursive: true });
@@ -41,7 +41,7 @@ test('a child is asked to end before it is made to', async () => {
   expect(await deaf.stop(100)).toEqual({ code: null, signal: 'SIGKILL' });
 });
 
-test('stopping a child that has ended is no error', async () => {
+test('a child that has ended can be stopped without an error', async () => {
   const child = await startChild({ name: 'a child', command: process.execPath, args: ['-e', ''] });
   await child.ended;
 

@@ -10,7 +10,7 @@ describe('set-up', () => {
     const run = await fresh.setUp();
 
     expect(run).toMatchObject({ code: 0, stdout: '' });
-    expect(run.said).toEqual([
+    expect(run.messages).toEqual([
       expect.stringMatching(/^setup: installing the packages/),
       expect.stringMatching(/^setup: downloading .* with the SDK/),
       expect.stringMatching(
@@ -27,7 +27,7 @@ describe('set-up', () => {
   test('says nothing and runs no tool when there is nothing to do', async () => {
     const done = await ready();
 
-    expect(await done.setUp()).toEqual({ code: 0, stdout: '', said: [] });
+    expect(await done.setUp()).toEqual({ code: 0, stdout: '', messages: [] });
     expect(done.toolsRun()).toEqual([]);
   });
 
@@ -43,7 +43,7 @@ describe('set-up', () => {
     const run = await checkout().setUp({ args: ['--only=everything'] });
 
     expect(run.code).toBe(1);
-    expect(run.said).toEqual([expect.stringContaining('unknown argument --only=everything')]);
+    expect(run.messages).toEqual([expect.stringContaining('unknown argument --only=everything')]);
   });
 
   test('names the Node that is needed when this one is too old', async () => {
@@ -53,7 +53,7 @@ describe('set-up', () => {
     const run = await fresh.setUp();
 
     expect(run.code).toBe(1);
-    expect(run.said).toEqual([expect.stringMatching(/^setup: this is Node .*, but Node >=99\.1 is needed$/)]);
+    expect(run.messages).toEqual([expect.stringMatching(/^setup: this is Node .*, but Node >=99\.1 is needed$/)]);
   });
 });
 
@@ -64,7 +64,7 @@ describe('the build', () => {
 
     const run = await done.setUp();
 
-    expect(run.said).toEqual([expect.stringMatching(/^setup: compiling/)]);
+    expect(run.messages).toEqual([expect.stringMatching(/^setup: compiling/)]);
     expect(done.toolsRun()).toEqual(['tsc', 'bundler']);
     expect(done.read('dist/workflows/keys.js')).toContain('changed');
   });
@@ -73,7 +73,7 @@ describe('the build', () => {
     const done = await ready();
     done.write('workflows/keys.ts', done.read('workflows/keys.ts'));
 
-    expect((await done.setUp()).said).toEqual([]);
+    expect((await done.setUp()).messages).toEqual([]);
   });
 
   test('is made again when a source is new', async () => {
@@ -103,7 +103,7 @@ describe('the build', () => {
     expect(done.toolsRun()).toEqual(['tsc', 'bundler']);
   });
 
-  test('that fails shows what the compiler said, and is tried again the next time', async () => {
+  test('that fails shows what the compiler messages, and is tried again the next time', async () => {
     const done = await ready();
     const compiler = done.read('node_modules/typescript/bin/tsc');
     done.write('node_modules/typescript/bin/tsc', `console.log("keys.ts(1,1): error TS1"); process.exit(2);`);
@@ -114,7 +114,7 @@ describe('the build', () => {
     const repeated = await done.setUp();
 
     expect(failed.code).toBe(1);
-    expect(failed.said.join('\n')).toMatch(/The compiler failed \(exit code 2\):\n.*keys\.ts\(1,1\): error TS1/);
+    expect(failed.messages.join('\n')).toMatch(/The compiler failed \(exit code 2\):\n.*keys\.ts\(1,1\): error TS1/);
     expect(repeated.code).toBe(0);
     expect(done.leftovers()).toEqual([]);
   });
@@ -143,7 +143,7 @@ describe('npm packages', () => {
     const done = await ready();
     done.remove('node_modules/.setup-stamp');
 
-    expect((await done.setUp()).said).toEqual([]);
+    expect((await done.setUp()).messages).toEqual([]);
     expect(done.toolsRun()).toEqual([]);
   });
 
@@ -155,7 +155,7 @@ describe('npm packages', () => {
     const run = await done.setUp();
 
     expect(run.code).toBe(1);
-    expect(run.said.join('\n')).toMatch(
+    expect(run.messages.join('\n')).toMatch(
       /npm ci failed \(exit code 1\):\n +no route to the registry\n +By hand: run `npm ci`/,
     );
     expect(done.exists('node_modules/typescript/bin/tsc')).toBe(true);
@@ -170,7 +170,7 @@ describe('Temporal binaries', () => {
 
     const run = await done.setUp({ env: { TEMPORAL_CLI_PATH: cli, TEMPORAL_TEST_SERVER_PATH: testServer } });
 
-    expect(run).toMatchObject({ code: 0, said: [] });
+    expect(run).toMatchObject({ code: 0, messages: [] });
     expect(chosenBinaries(done)).toEqual({ temporal: cli, testServer });
   });
 
@@ -180,7 +180,7 @@ describe('Temporal binaries', () => {
     const run = await fresh.setUp({ args: ['--only=temporal'], env: { TEMPORAL_CLI_PATH: '/not/there' } });
 
     expect(run.code).toBe(1);
-    expect(run.said).toEqual(['setup: TEMPORAL_CLI_PATH: /not/there is not an executable file']);
+    expect(run.messages).toEqual(['setup: TEMPORAL_CLI_PATH: /not/there is not an executable file']);
     expect(fresh.toolsRun()).toEqual([]);
   });
 
@@ -195,13 +195,13 @@ describe('Temporal binaries', () => {
     expect(fresh.toolsRun()).toEqual(['temporal']);
   });
 
-  test('on PATH that are too old are passed over, and that is said', async () => {
+  test('on PATH that are too old are passed over, and that is messages', async () => {
     const fresh = checkout();
     const old = fresh.install('temporal', temporalOfVersion('1.3.9'));
 
     const run = await fresh.setUp({ args: ['--only=temporal'] });
 
-    expect(run.said[0]).toMatch(/temporal is Temporal 1\.3\.9, but 1\.4\.0 or newer is needed/);
+    expect(run.messages[0]).toMatch(/temporal is Temporal 1\.3\.9, but 1\.4\.0 or newer is needed/);
     expect(chosenBinaries(fresh).temporal).not.toBe(old);
   });
 
@@ -228,7 +228,7 @@ describe('Temporal binaries', () => {
     const done = await ready();
     done.remove('.temporal/binaries.json');
 
-    expect((await done.setUp()).said).toEqual([]);
+    expect((await done.setUp()).messages).toEqual([]);
     expect(done.toolsRun()).toEqual([]);
   });
 
@@ -238,7 +238,7 @@ describe('Temporal binaries', () => {
 
     const run = await fresh.setUp({ args: ['--only=temporal'] });
 
-    const text = run.said.join('\n');
+    const text = run.messages.join('\n');
     expect(run.code).toBe(1);
     expect(text).toContain('the Temporal binaries could not be downloaded');
     expect(text).toMatch(/With the SDK \(exit code 1\):/);
@@ -250,13 +250,13 @@ describe('Temporal binaries', () => {
   test('put where the explanation says are found the next time', async () => {
     const fresh = checkout();
     fresh.install('python3', TOOL_FAILS);
-    const explained = (await fresh.setUp({ args: ['--only=temporal'] })).said.at(-1) ?? '';
+    const explained = (await fresh.setUp({ args: ['--only=temporal'] })).messages.at(-1) ?? '';
     const target = /--target (\S+)/.exec(explained)?.[1] ?? '';
     for (const name of ['temporal', 'temporal-test-server']) {
       fresh.install(`../${target}/bin/${name}`, temporalOfVersion('1.9.1'));
     }
 
-    expect(await fresh.setUp({ args: ['--only=temporal'] })).toEqual({ code: 0, stdout: '', said: [] });
+    expect(await fresh.setUp({ args: ['--only=temporal'] })).toEqual({ code: 0, stdout: '', messages: [] });
   });
 });
 
@@ -273,7 +273,7 @@ describe('a set-up that is interrupted', () => {
 
     expect(repeated.code).toBe(0);
     expect(broken.toolsRun()).toEqual(['tsc', 'bundler']);
-    expect(await broken.setUp()).toMatchObject({ code: 0, said: [] });
+    expect(await broken.setUp()).toMatchObject({ code: 0, messages: [] });
     expect(broken.leftovers()).toEqual([]);
   });
 });
@@ -285,16 +285,16 @@ test('two set-ups at once share the work', async () => {
 
   expect(runs.map(({ code }) => code)).toEqual([0, 0, 0]);
   expect(fresh.toolsRun()).toEqual(['npm', 'python3', 'tsc', 'bundler']);
-  expect(runs.flatMap(({ said }) => said).filter((line) => line.includes('waiting for another set-up'))).toHaveLength(
-    2,
-  );
+  expect(
+    runs.flatMap(({ messages }) => messages).filter((line) => line.includes('waiting for another set-up')),
+  ).toHaveLength(2);
 });
 
 /** A checkout in which there is nothing to do. */
 async function ready(): Promise<Checkout> {
   const done = checkout();
-  const { code, said } = await done.setUp();
-  if (code !== 0) throw new Error(said.join('\n'));
+  const { code, messages } = await done.setUp();
+  if (code !== 0) throw new Error(messages.join('\n'));
   done.toolsRun();
   return done;
 }

@@ -72,7 +72,7 @@ function checkOneCallEach({ history, calls, sends, atRest }: Evidence): void {
     if (call !== undefined) expect(call).toMatchObject({ idempotencyKey, body: { resend } });
     if (httpStatus !== null) expect(call).toMatchObject({ status: httpStatus, requestId: zuoraRequestId });
     if (verdict === 'notExecuted' && httpStatus === null) {
-      expect(call, 'rule 2: an attempt that never left is no call in Zuora').toBeUndefined();
+      expect(call, 'rule 2: an attempt that never left is not a call in Zuora').toBeUndefined();
     }
   }
   if (!atRest) return;

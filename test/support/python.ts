@@ -42,9 +42,9 @@ function reasonOf(error: unknown): string {
   if ('code' in error && error.code === 'ENOENT') {
     return 'This test needs python3 3.10 or later with pip: install it (Debian: apt install python3 python3-pip).';
   }
-  const said = 'stderr' in error ? String(error.stderr).trim() : '';
-  if (said.includes('No module named pip')) {
+  const output = 'stderr' in error ? String(error.stderr).trim() : '';
+  if (output.includes('No module named pip')) {
     return 'This test needs pip for python3: install it (Debian: apt install python3-pip; elsewhere: python3 -m ensurepip).';
   }
-  return said === '' ? error.message : said;
+  return output === '' ? error.message : output;
 }

@@ -132,8 +132,8 @@ export async function openDoor(target: string, { identity, clientAuthority, apiK
 
 function callerOf(session: Http2Session): string | undefined {
   // Empty where none was asked for.
-  const shown: Partial<PeerCertificate> = (session.socket as TLSSocket).getPeerCertificate();
-  const name = shown.subject?.CN;
+  const certificate: Partial<PeerCertificate> = (session.socket as TLSSocket).getPeerCertificate();
+  const name = certificate.subject?.CN;
   return Array.isArray(name) ? name[0] : name;
 }
 

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** What needs a browser, and therefore is no part of `npm test`. */
+/** Not part of `npm test`, because it needs a browser. */
 export default defineConfig({
   test: {
     include: ['test/ui/*.ui.ts'],
