@@ -1,43 +1,54 @@
 /** Shows the job: search attributes that changed, the text in Temporal UI, metrics and log lines. */
 import { condition, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
-import type { SearchAttributeUpdatePair } from '@temporalio/common';
+import type { SearchAttributeUpdatePair, TypedSearchAttributes } from '@temporalio/common';
 import { searchAttributes } from './contract/search-attributes.js';
 import { detailsOf } from './rules/details.js';
 import { acceptedSends, type EmailJob } from './rules/job.js';
 import { nextStep } from './rules/next-step.js';
 import { noteState } from './rules/status.js';
+import type { Step } from './rules/step.js';
 import { report } from './telemetry.js';
 import { clock } from './waits.js';
 
 export function publish(job: EmailJob): void {
   const now = clock(job);
   const step = nextStep(job, now);
-  noteState(job, step, now);
+  const { typedSearchAttributes: indexed } = workflowInfo();
+  noteState(job, step, job.stateSince === null ? listedSince(indexed, step, now) : now);
   // An input that is invalid says nothing about a bill run.
-  const shown = step.kind === 'fail' && step.type === 'InvalidInput' ? null : step;
+  const visible = step.kind === 'fail' && step.type === 'InvalidInput' ? null : step;
   const { billRun, stateSince } = job;
   const pairs: SearchAttributeUpdatePair[] = [
-    // Until the first look, the job keeps the number that its start may have set.
-    ...(billRun === null
-      ? []
-      : [
-          { key: searchAttributes.billRunNumber, value: billRun.number },
-          { key: searchAttributes.billRunId, value: billRun.id },
-          { key: searchAttributes.billRunStatus, value: billRun.status },
-        ]),
-    { key: searchAttributes.emailState, value: shown?.state ?? null },
-    { key: searchAttributes.emailReason, value: shown?.reason ?? null },
+    // Before the first look, the number that the starter listed stays.
+    ...(billRun === null && visible !== null ? [] : billRunAttributes(billRun)),
+    { key: searchAttributes.emailState, value: visible?.state ?? null },
+    { key: searchAttributes.emailReason, value: visible?.reason ?? null },
     {
       key: searchAttributes.emailStateSince,
-      value: shown === null || stateSince === null ? null : new Date(stateSince.at),
+      value: visible === null || stateSince === null ? null : new Date(stateSince.at),
     },
     { key: searchAttributes.emailSends, value: acceptedSends(job) },
   ];
-  const { typedSearchAttributes: indexed } = workflowInfo();
   const changed = pairs.filter(({ key, value }) => !isSame(indexed.get(key), value));
   if (changed.length > 0) upsertSearchAttributes(changed);
   setCurrentDetails(detailsOf(job, now));
   report(job, step.state);
+}
+
+function billRunAttributes(billRun: EmailJob['billRun']): readonly SearchAttributeUpdatePair[] {
+  return [
+    { key: searchAttributes.billRunNumber, value: billRun?.number ?? null },
+    { key: searchAttributes.billRunId, value: billRun?.id ?? null },
+    { key: searchAttributes.billRunStatus, value: billRun?.status ?? null },
+  ];
+}
+
+/** Since when the starter listed the job in this state, so that the job need not list it again; otherwise now. */
+function listedSince(indexed: TypedSearchAttributes, { state, reason }: Step, now: number): number {
+  const isListed =
+    indexed.get(searchAttributes.emailState) === state &&
+    (indexed.get(searchAttributes.emailReason) ?? null) === reason;
+  return isListed ? (indexed.get(searchAttributes.emailStateSince)?.getTime() ?? now) : now;
 }
 
 /** Shows what messages changed, however long the present step takes: once for each workflow task, which may bring thousands. */
