@@ -3,7 +3,7 @@ import type { LimitFunction } from 'p-limit';
 import { failureIn, type Failure } from './failures/errors.js';
 
 /** How many calls run at once by default. */
-export const AT_ONCE = 10;
+const AT_ONCE = 10;
 export const STARTS_AT_ONCE = 25;
 
 export type Tried<R> = { readonly ok: true; readonly value: R } | { readonly ok: false; readonly error: Failure };

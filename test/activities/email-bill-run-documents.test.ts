@@ -212,7 +212,7 @@ describe('what never left', () => {
   test.each([
     ['an error of ours', new TypeError('x is not a function'), /x is not a function$/],
     ['an error with a code of the network', Object.assign(new Error('reset'), { code: 'ECONNREFUSED' }), /reset$/],
-    ['what is no error', 'a string', /unknown$/],
+    ['a text instead of an error', 'a string', /unknown$/],
     ['half a character', new Error('\ud83d'), /\ufffd$/],
   ])('is not claimed for anything else, which is never tried again: %s', async (_what, error, words) => {
     const failure = await failureOf(open(fails(error)).run(INPUT));
@@ -231,13 +231,13 @@ describe('while the call is open', () => {
     vi.advanceTimersByTime(29 * SECOND);
     expect(heartbeats()).toBeGreaterThanOrEqual(2);
     vi.advanceTimersByTime(100 * SECOND);
-    const seen = heartbeats();
-    expect(seen).toBeGreaterThanOrEqual(12);
+    const count = heartbeats();
+    expect(count).toBeGreaterThanOrEqual(12);
 
     answer(ACCEPTED);
     expect(await receipt).toMatchObject({ durationMs: 129 * SECOND });
     vi.advanceTimersByTime(60 * SECOND);
-    expect(heartbeats()).toBe(seen);
+    expect(heartbeats()).toBe(count);
   });
 
   test('a failure ends the heartbeats, too', async () => {

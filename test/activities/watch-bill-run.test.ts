@@ -28,7 +28,7 @@ interface Setting {
   readonly onHeartbeat?: (details: unknown) => void;
 }
 
-/** One attempt at watching a bill run that reads as told. */
+/** One attempt at watching a bill run whose reads are scripted. */
 function watch(
   getBillRun: Zuora['getBillRun'],
   { input = INPUT, elapsedMs = 0, multiEntity = false, polling, heartbeatDetails, onHeartbeat }: Setting = {},
@@ -95,7 +95,7 @@ describe('a status that has not changed', () => {
   const unchanged = (setting: Setting = {}): Promise<ApplicationFailure> =>
     failureOf(watch(reads(POSTED), { input: { ...INPUT, lastSeenStatus: 'Posted' }, ...setting }));
 
-  test('is a failure that is none: the server waits and tries again', async () => {
+  test('is a benign failure: the server waits and retries', async () => {
     vi.spyOn(Math, 'random').mockReturnValue(0.5);
     expect(await unchanged()).toMatchObject({
       type: 'StatusUnchanged',
@@ -136,7 +136,7 @@ describe('a status that has not changed', () => {
     expect((await unchanged({ polling, elapsedMs: HOUR })).nextRetryDelay).toBe(300);
   });
 
-  test('is told in whole characters only, for Temporal takes no others', async () => {
+  test('is reported in whole characters, because Temporal accepts no others', async () => {
     const odd = { ...POSTED, status: 'half \ud83d' };
     const failure = await failureOf(watch(reads(odd), { input: { ...INPUT, lastSeenStatus: odd.status } }));
     expect(failure.message).toBe('bill run BR-00000001 is still half \ufffd');
@@ -204,7 +204,7 @@ describe('a bill run that is not found', () => {
   });
 });
 
-describe('a read that may work later is tried again, with words about what to mend', () => {
+describe('a read that may work later is retried, and the message says what to fix', () => {
   test.each<[string, Error, object]>([
     [
       'refused',
@@ -212,13 +212,13 @@ describe('a read that may work later is tried again, with words about what to me
       {
         type: 'ReadRefused',
         nextRetryDelay: MINUTE,
-        message: expect.stringMatching(/HTTP 403.*Mend the permissions/) as string,
+        message: expect.stringMatching(/HTTP 403.*Fix the permissions/) as string,
       },
     ],
     [
       'unauthorized',
       new ZuoraFailure('unauthorized', 'Zuora does not take our token', 401),
-      { type: 'Unauthorized', nextRetryDelay: MINUTE, message: expect.stringMatching(/token.*Mend/) as string },
+      { type: 'Unauthorized', nextRetryDelay: MINUTE, message: expect.stringMatching(/token.*Fix/) as string },
     ],
     [
       'unavailable',

@@ -44,7 +44,7 @@ export interface Circumstances {
   readonly input: Omit<EmailBillRunInput, 'billRunKey'>;
   readonly status: string;
   /** Fields of the bill run beside those that it is created with. */
-  readonly shown: Shown | null;
+  readonly visible: Shown | null;
   /** The faults of the first calls. */
   readonly faults: readonly string[];
 }
@@ -79,7 +79,7 @@ export class Life {
 
   static async begin(place: Place, circumstances: Circumstances): Promise<Life> {
     const { control, client, taskQueue } = place;
-    const { status, input, shown: record, faults } = circumstances;
+    const { status, input, visible: record, faults } = circumstances;
     const { number } = await control<{ number: string }>('POST', '/bill-runs', {
       invoices: DOCUMENTS - 1,
       creditMemos: 1,

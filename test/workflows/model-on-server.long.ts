@@ -192,14 +192,14 @@ function plain<T>(fields: { [Field in keyof T]: fc.Arbitrary<T[Field]> }): fc.Ar
   return fc.record(fields, { noNullPrototype: true });
 }
 
-const shown = plain<Shown>({
+const visible = plain<Shown>({
   autoEmail: fc.constantFrom(null, false, false, true),
   numberOfInvoices: fc.constantFrom(null, 0, 2),
   numberOfCreditMemos: fc.constantFrom(null, 0, 1),
   sentAgo: fc.constantFrom(null, 0, HOUR, 23 * HOUR, 30 * HOUR),
 });
 
-const records = shown.map(
+const records = visible.map(
   (record) =>
     new Act(`Zuora shows ${JSON.stringify(record)}`, async (life) => {
       await show(life.place, life.number, record);
@@ -318,7 +318,7 @@ const circumstances = (mostFaults: number) =>
       openFor: fc.constantFrom('0s', '7 days', '7 days', '7 days'),
     }),
     status: fc.constantFrom('Completed', 'Posted'),
-    shown: fc.option(shown, { freq: 2 }),
+    visible: fc.option(visible, { freq: 2 }),
     faults: fc.array(anyFault, { maxLength: mostFaults }),
   });
 

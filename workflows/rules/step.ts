@@ -18,7 +18,7 @@ export interface Watch extends Shown {
 }
 
 /** Look at the bill run once. */
-export interface Look extends Shown {
+interface Look extends Shown {
   readonly kind: 'look';
 }
 
@@ -35,7 +35,7 @@ export interface HandOver extends Shown {
   readonly requests: readonly EmailRequest[];
 }
 
-export interface MakeAttempt extends Shown {
+interface MakeAttempt extends Shown {
   readonly kind: 'attempt';
   readonly send: Send;
 }
