@@ -41,6 +41,7 @@ function misnamed({ workflowId, billRun }: EmailJob): Ending {
 }
 
 function afterFailedLook(job: EmailJob, { type, message }: NonNullable<EmailJob['failedLook']>): Ending {
+  if (isAlias(job)) return fail(type, message);
   if (!isPosted(job)) return fail(type, `${message}; nothing was emailed`);
   return fail('Unsettled', [message, ...unsettledOf(job)].join('; '), null);
 }
