@@ -237,7 +237,7 @@ test('a job that was terminated, or failed, shows how it ended and its last know
   const both = await cli('status', failing, number);
   expect(both).toMatchObject({ code: 5, stderr: '' });
   expect(both.stdout).toMatch(
-    new RegExp(`^${failing}: NotPosted, failed \\d.*\\n${number}: Waiting, terminated \\d.*\\n$`),
+    new RegExp(`^${failing}: NotPosted, failed \\d.*\\n${number}: Waiting \\(notPosted\\), terminated \\d.*\\n$`),
   );
 });
 
