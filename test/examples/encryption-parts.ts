@@ -10,7 +10,7 @@ import { controlOf } from '../../scripts/simulator-control.js';
 import { billRunSearchAttributes, startTemporalServer } from '../../scripts/temporal-server.js';
 import { startWorker } from '../../scripts/worker-process.js';
 import { startSimulator } from '../../simulator/index.js';
-import { cliGiven, type Ended } from '../support/command-line.js';
+import { cliProcess, type Ended } from '../support/command-line.js';
 
 export const CODEC = join('examples', 'encryption', 'codec.mjs');
 export const TOKEN = 'a-token-of-this-test-only';
@@ -50,7 +50,7 @@ export async function openEncryptionParts({ ui = false } = {}) {
     },
 
     cli: (keys: readonly string[], ...args: string[]): Promise<Ended> =>
-      cliGiven({ env: { TEMPORAL_ADDRESS: temporal.address, ...withKeys(...keys) } }, ...args),
+      cliProcess({ env: { TEMPORAL_ADDRESS: temporal.address, ...withKeys(...keys) } }, ...args),
 
     async billRun(status: string): Promise<string> {
       const wanted = { status, invoices: 1, creditMemos: 1 };

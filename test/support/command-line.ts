@@ -45,7 +45,8 @@ export function cliGiven({ env = {}, stdin }: Given, ...args: string[]): Promise
   return ended;
 }
 
-function cliProcess({ env, stdin }: Given, ...args: string[]): Promise<Ended> {
+/** In a process of its own, which loads everything anew, such as the module of `BILL_RUN_DATA_CONVERTER`. */
+export function cliProcess({ env, stdin }: Given, ...args: string[]): Promise<Ended> {
   return run(process.execPath, [MAIN, ...args], env, stdin);
 }
 
