@@ -1,4 +1,3 @@
-import { createCountEmailedInvoices } from './count-emailed-invoices.js';
 import { earlierSends } from './earlier-sends.js';
 import { createEmailBillRunDocuments } from './email-bill-run-documents.js';
 import { handOver } from './hand-over.js';
@@ -20,7 +19,6 @@ export function createActivities({ zuora, multiEntity, polling }: ActivitySettin
   return {
     watchBillRun: createWatchBillRun({ zuora, multiEntity, ...(polling === undefined ? {} : { polling }) }),
     emailBillRunDocuments: createEmailBillRunDocuments({ zuora }),
-    countEmailedInvoices: createCountEmailedInvoices({ zuora }),
     earlierSends,
     handOver,
   };

@@ -34,13 +34,6 @@ export const { earlierSends, handOver } = proxyActivities<Activities>({
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
 
-export const { countEmailedInvoices } = proxyActivities<Activities>({
-  startToCloseTimeout: '90 seconds',
-  retry: { maximumAttempts: 3 },
-  cancellationType: ActivityCancellationType.TRY_CANCEL,
-  priority: { priorityKey: 5 },
-});
-
 export function addressOf({ settings }: EmailJob): BillRunAddress {
   const { billRunKey, entityId, orgIds } = settings;
   return {

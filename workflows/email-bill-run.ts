@@ -22,14 +22,7 @@ import {
   uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
-import {
-  addressOf,
-  earlierSends,
-  emailBillRunDocuments,
-  handOver,
-  countEmailedInvoices,
-  watchBillRun,
-} from './activities.js';
+import { addressOf, earlierSends, emailBillRunDocuments, handOver, watchBillRun } from './activities.js';
 import type { FinalFailures } from './contract/activities.js';
 import { activityEnd, lostAttempt } from './contract/activity-failures.js';
 import type { EmailBillRunInput, EmailBillRunResult, FailureType } from './contract/contract.js';
@@ -42,11 +35,10 @@ import { endingOf } from './rules/ending.js';
 import * as jobs from './rules/job.js';
 import type { EmailJob } from './rules/job.js';
 import { settle } from './rules/next-step.js';
-import { emailsSince } from './rules/send-step.js';
 import { abandonAttempt, beginAttempt, endAttempt, type Send } from './rules/send.js';
 import { sendingStep } from './rules/sending.js';
 import { resultOf } from './rules/status.js';
-import type { Count, Ending, HandOver, LookUp, Step, Wait, Watch } from './rules/step.js';
+import type { Ending, HandOver, LookUp, Step, Wait, Watch } from './rules/step.js';
 import { summary, wellFormed } from './rules/text.js';
 import { waitingStep } from './rules/waiting.js';
 import { publish, publishMessages } from './view.js';
@@ -135,9 +127,6 @@ async function sendDocuments(job: EmailJob, input: EmailBillRunInput): Promise<v
         break;
       case 'attempt':
         await attempt(job, step.send);
-        break;
-      case 'count':
-        await count(job, step);
         break;
       case 'wait':
         await change(job, step);
@@ -247,20 +236,6 @@ async function handTo(job: EmailJob, { to, requests }: HandOver, input: EmailBil
       }
     }
   });
-}
-
-/** Counts the invoices that Zuora shows as emailed, until a message or a later step has precedence. */
-async function count(job: EmailJob, { send, until }: Count): Promise<void> {
-  const options = { summary: summary(`see what Zuora shows about send ${send.ordinal}`) };
-  const input = { ...addressOf(job), billRunKey: job.billRun?.number ?? '', since: emailsSince(send) };
-  const read = async (): Promise<void> => {
-    try {
-      send.invoiceCount = { at: clock(job), count: await countEmailedInvoices.executeWithOptions(options, [input]) };
-    } catch {
-      send.invoiceCount = { at: clock(job), count: null };
-    }
-  };
-  await interruptible(job, read, () => change(job, { wake: until, text: 'next attempt' }));
 }
 
 /** One attempt, one activity. Whatever its result, it is recorded. */

@@ -1,7 +1,6 @@
 import { billRunIn, type BillRun } from './bill-run.js';
 import type { CredentialSource } from './credentials.js';
 import { listings, namesOf, type BillingDocument, type DocumentKind, type DocumentList } from './documents.js';
-import { invoicePageIn, maybeSince, type InvoiceCount } from './invoices.js';
 import { jsonIn } from './json.js';
 import { outcomeOf, withoutSecrets, type Answer, type Headers, type Outcome } from './outcome.js';
 import { tokenSource } from './token.js';
@@ -70,13 +69,6 @@ export interface Zuora {
    */
   getBillRun(key: string, scope?: Scope): Promise<BillRun>;
   /**
-   * Counts the invoices of a bill run with an email since a time (epoch ms), among the first 1,980.
-   *
-   * @param number the bill run's number, because invoices do not have its ID
-   * @throws {@link ZuoraFailure}, {@link NeverLeft}
-   */
-  countEmailedInvoices(number: string, since: number, scope?: Scope): Promise<InvoiceCount>;
-  /**
    * Lists the billing documents of one kind: at most 9,900 invoices or 4,000 credit memos.
    *
    * @param number the bill run's number, because documents do not have its ID
@@ -122,10 +114,6 @@ export class ZuoraFailure extends Error {
 const BILL_RUNS = '/object-query/billing-runs';
 const DEFAULT_VERSION = '2025-08-12';
 const READ_DEADLINE_MS = 30_000;
-/** Zuora's largest page. */
-const PAGE_SIZE = 99;
-/** Pages read to count invoices. */
-const MAX_COUNTED_PAGES = 20;
 /** Pages of documents listed, which take minutes while a person waits. */
 const MAX_LISTED_PAGES = 100;
 
@@ -203,23 +191,6 @@ export function createZuora({
         scope,
         billRunIn,
       ),
-
-    async countEmailedInvoices(number, since, scope = {}) {
-      const url = new URL('object-query/invoices', baseUrl);
-      url.searchParams.append('filter[]', `sourceid.EQ:${number}`);
-      url.searchParams.append('fields[]', 'id,lastemailsentdate');
-      url.searchParams.set('pageSize', String(PAGE_SIZE));
-      const lastEmailed: (string | undefined)[] = [];
-      for (let pages = 1; ; pages++) {
-        const page = await read(`invoices of bill run ${number}`, '/object-query/invoices', url, scope, invoicePageIn);
-        lastEmailed.push(...page.lastEmailed);
-        if (page.cursor === undefined || pages === MAX_COUNTED_PAGES) {
-          const emailed = lastEmailed.filter((time) => maybeSince(time, since)).length;
-          return { invoices: lastEmailed.length, emailed, complete: page.cursor === undefined };
-        }
-        url.searchParams.set('cursor', page.cursor);
-      }
-    },
 
     async listDocuments(kind, number, scope = {}) {
       const { path, parameters, pageIn, nextPage } = listings[kind];

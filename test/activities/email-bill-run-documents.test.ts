@@ -38,7 +38,6 @@ function open(call: Call) {
   const zuora: Zuora = {
     getBillRun: vi.fn(),
     emailBillRunDocuments: call,
-    countEmailedInvoices: vi.fn(),
     listDocuments: vi.fn(),
     authenticate: vi.fn(),
     probe: vi.fn(),

@@ -36,7 +36,6 @@ function watch(
   const zuora: Zuora = {
     getBillRun,
     emailBillRunDocuments: vi.fn(),
-    countEmailedInvoices: vi.fn(),
     listDocuments: vi.fn(),
     authenticate: vi.fn(),
     probe: vi.fn(),

@@ -6,7 +6,6 @@ import type {
   BillRun,
   EarlierAttempt,
   EarlierSend,
-  InvoiceCount,
   LostAttempt,
   Receipt,
 } from '../../workflows/contract/activities.js';
@@ -70,9 +69,6 @@ export class Life {
   /** The attempts of all jobs, as history keeps them. */
   private readonly history: (EarlierAttempt & { readonly served: readonly string[] })[] = [];
   private jobs = 1;
-  /** The emailed invoices that Zuora shows, and how often they were counted. */
-  shownInvoices: InvoiceCount | null = { invoices: 2, emailed: 0, complete: true };
-  counts = 0;
   /** The requests that another job took over. */
   readonly handedOver: string[] = [];
   /** How the job closed, if it did. */
@@ -278,10 +274,6 @@ export class Life {
         jobs.recordHandover(this.job, requests, results);
         return true;
       }
-      case 'count':
-        this.counts += 1;
-        step.send.invoiceCount = { at: this.now, count: this.shownInvoices };
-        return true;
       case 'attempt':
         this.attempt(step.send);
         return true;

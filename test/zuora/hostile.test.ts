@@ -244,7 +244,6 @@ test('a read returns valid data, or an error', { timeout }, async () => {
   type Read = readonly [name: string, wanted: Shape, read: () => Promise<unknown>];
   const reads: readonly Read[] = [
     ['getBillRun', 'billRun', () => zuora().getBillRun('BR-1')],
-    ['countEmailedInvoices', 'page', () => zuora().countEmailedInvoices('BR-1', Date.now())],
     ['listDocuments of invoices', 'page', () => zuora().listDocuments('invoice', 'BR-1')],
     ['listDocuments of credit memos', 'page', () => zuora().listDocuments('creditMemo', 'BR-1')],
     ['probe', 'page', () => zuora().probe()],

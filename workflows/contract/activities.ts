@@ -1,10 +1,9 @@
 /** Inputs, results and failures of the activities: plain data that stays in workflow history. Workflow code knows only these types. */
 import type { BillRun } from '../../zuora/bill-run.js';
 import type { EmailBillRunInput, EmailRequest } from './contract.js';
-import type { InvoiceCount } from '../../zuora/invoices.js';
 import type { Reason, Verdict } from '../../zuora/outcome.js';
 
-export type { BillRun, InvoiceCount };
+export type { BillRun };
 
 /** Where a bill run is found in Zuora. */
 export interface BillRunAddress {
@@ -92,11 +91,6 @@ export interface HandedOver {
   readonly result: 'started' | 'joined' | 'alreadyEmailed' | 'stopped';
 }
 
-export interface CountInput extends BillRunAddress {
-  /** Emails since then count (epoch, ms). */
-  readonly since: number;
-}
-
 /**
  * The types of the ApplicationFailures with which activities end for good. `contract/activity-failures.ts` matches them exhaustively,
  * so a new type does not compile until the workflow handles it.
@@ -133,6 +127,4 @@ export interface Activities {
    * @throws ApplicationFailure of {@link FinalFailures}, which is final; every other failure is retried
    */
   handOver(input: HandOverInput): Promise<readonly HandedOver[]>;
-  /** Counts the invoices of a bill run that Zuora shows as emailed. Every failure is retried. */
-  countEmailedInvoices(input: CountInput): Promise<InvoiceCount>;
 }

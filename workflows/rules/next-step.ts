@@ -96,9 +96,7 @@ function isSuperseded(job: EmailJob, current: Send, now: number): boolean {
 function noteStep(job: EmailJob, send: Send, now: number): void {
   if (job.lookWanted) return;
   const step = openSendStep(job, now);
-  const isAsked = questionIn(step) !== undefined;
   const isStopped = step?.kind === 'ask' || step?.kind === 'notNeeded';
-  send.askedAt = isAsked ? (send.askedAt ?? now) : null;
   send.stoppedAt = isStopped ? (send.stoppedAt ?? now) : null;
   send.outcome = step?.kind === 'ask' ? step.question.kind : step?.kind === 'notNeeded' ? 'stopped' : 'pending';
   noteNeed(send, step?.kind === 'notNeeded' ? step.reason : null);

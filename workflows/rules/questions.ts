@@ -2,7 +2,6 @@
  * The questions that a job asks a person. Each says what happened, what was and was not sent, and what to do now. Texts of callers
  * and of Zuora are shown as code, so that they cannot pass for ours.
  */
-import type { InvoiceCount } from '../contract/activities.js';
 import type { Attempt } from '../contract/contract.js';
 import { counted, quotedUpTo, time } from './text.js';
 
@@ -56,7 +55,7 @@ export function howToGoOn(safeUntil: number | null): string {
       ? `retry with sendAnyway. No idempotency key protects that: if Zuora did send, customers get a second email`
       : `retry before ${time(safeUntil)}. Until then the idempotency key keeps Zuora from emailing twice; later, retry ` +
         `needs sendAnyway`;
-  return `Look at the email history of some invoices in Zuora. If they were emailed, finish. If not, ${retry}.`;
+  return `Look at the email history of some invoices in Zuora, or run bill-run-emails documents. If they were emailed, finish. If not, ${retry}.`;
 }
 
 export function resetQuestion(): string {
@@ -78,16 +77,5 @@ export function stillNotLeaving(last: Attempt, end: number): string {
   return (
     `The request does not reach Zuora (last: ${answerOf(last)}). Nothing was sent. Attempts continue until ` +
     `${time(end)}. Check the worker's network and its Zuora credentials; retry tries at once.`
-  );
-}
-
-/** What Zuora shows about the documents; null if Zuora did not say. It decides nothing. */
-export function shownInvoices(count: InvoiceCount | null, at: number): string {
-  if (count === null) return `Zuora did not say at ${time(at)} which invoices were emailed.`;
-  const { invoices, emailed, complete } = count;
-  const of = complete ? `${invoices} invoices` : `the first ${invoices} invoices`;
-  return (
-    `At ${time(at)}, Zuora showed an email since the first attempt for ${emailed} of ${of}. This is not proof: emails can ` +
-    `leave hours late, other senders exist, and credit memos show none.`
   );
 }

@@ -26,8 +26,6 @@ const HOUR = 60 * MINUTE;
 const TROUBLE_MS = 15 * MINUTE;
 /** An older look at the bill run says nothing about now. */
 const LOOK_IS_FRESH_MS = MINUTE;
-/** The first pause before emailed invoices are counted again. Later pauses grow. */
-const FIRST_RECOUNT_MS = 15 * MINUTE;
 
 /** What one send needs next. */
 export type SendStep =
@@ -98,13 +96,11 @@ function unknownToSettle(send: Send, text: string, now: number): SendQuestion {
   return unknown(send, `${text} ${questions.howToGoOn(safeUntil(send, now))}`, now);
 }
 
-/** Rule 5: what Zuora shows stands beside the question and decides nothing. */
 function unknown(send: Send, text: string, now: number): SendQuestion {
-  const { invoiceCount } = send;
   const until = safeUntil(send, now);
   return {
     kind: 'unknown',
-    text: invoiceCount === null ? text : `${text} ${questions.shownInvoices(invoiceCount.count, invoiceCount.at)}`,
+    text,
     needsSendAnyway: until === null,
     safeUntil: until === null ? null : iso(until),
   };
@@ -196,21 +192,4 @@ function isTrouble(send: Send, { httpStatus, reasons }: Attempt): boolean {
   // Category 11: authentication failed. Older versions of Zuora's API report it under any status.
   const noEntry = httpStatus === null || httpStatus === 401 || reasons.some(({ code }) => /^(\d{6})?11$/.test(code));
   return noEntry || hasUnknown(send);
-}
-
-/** Emails since then may be the send's own (epoch, ms). */
-export function emailsSince({ attempts, requests }: Send): number {
-  return Date.parse(attempts[0]?.startedAt ?? requests[0]?.requestedAt ?? '');
-}
-
-/** When to count the emailed invoices again (epoch, ms), because emails can leave hours late. */
-export function nextInvoiceCountAt({ invoiceCount, askedAt }: Send): number {
-  if (invoiceCount === null || askedAt === null || invoiceCount.at < askedAt) return 0;
-  return invoiceCount.at + Math.max(invoiceCount.at - askedAt, FIRST_RECOUNT_MS);
-}
-
-/** When the text of an open question changes by time alone (epoch, ms). */
-export function questionChangesAt(send: Send, { kind, needsSendAnyway: risky }: SendQuestion): number {
-  if (kind !== 'unknown') return Infinity;
-  return Math.min(nextInvoiceCountAt(send), risky ? Infinity : keyExpiry(send) + 1);
 }

@@ -7,7 +7,6 @@ import type {
   AttemptReceipt,
   BillRunAddress,
   EarlierAttempt,
-  InvoiceCount,
   LostAttempt,
   NoCallReceipt,
   Receipt,
@@ -65,13 +64,10 @@ export interface Send {
   lookOverridden: boolean;
   /** That Temporal run came from a reset, so a lost part of history may have used a key. A person is asked until it is settled. */
   reset: { readonly runId: string; readonly settled: boolean } | null;
-  /** When the present question came up, and since when the send waits for its answer (epoch, ms). */
-  askedAt: number | null;
+  /** Since when the send waits for a person (epoch, ms). */
   stoppedAt: number | null;
   /** Why nothing is attempted: Zuora emails by itself, or there are no documents. */
   notNeeded: 'autoEmail' | 'noDocuments' | null;
-  /** The invoices that Zuora showed as emailed, and when (epoch, ms). A person sees them; they decide nothing. */
-  invoiceCount: { readonly at: number; readonly count: InvoiceCount | null } | null;
 }
 
 export function openSend(ordinal: number, requests: readonly EmailRequest[], intent: string): Send {
@@ -93,10 +89,8 @@ export function openSend(ordinal: number, requests: readonly EmailRequest[], int
     retry: null,
     lookOverridden: false,
     reset: null,
-    askedAt: null,
     stoppedAt: null,
     notNeeded: null,
-    invoiceCount: null,
   };
 }
 
@@ -220,7 +214,6 @@ export function beginAttempt(
     if (isUsedUp(send, now)) send.keyNumber += 1;
     if (send.reset !== null) send.reset = { ...send.reset, settled: true };
     send.budgetFrom = now;
-    send.askedAt = null;
     send.stoppedAt = null;
   }
   send.outcome = 'pending';

@@ -1,7 +1,7 @@
 /** Phase 2: the bill run is posted, and a send is due. */
 import { isAlias, openSendOf, type EmailJob } from './job.js';
 import { isPosted } from './waiting.js';
-import { nextInvoiceCountAt, nextSendStep, questionChangesAt, type SendQuestion, type SendStep } from './send-step.js';
+import { nextSendStep, type SendQuestion, type SendStep } from './send-step.js';
 import type { Send } from './send.js';
 import { held, type SendingStep, type Shown, type Wait } from './step.js';
 
@@ -48,15 +48,7 @@ function dueStep(job: EmailJob, send: Send | undefined, now: number): SendingSte
     return step.reason === 'noDocuments' && job.held ? { ...waitUntil(Infinity), ...held() } : null;
   }
   const question = questionIn(step);
-  if (question?.kind === 'unknown' && now >= nextInvoiceCountAt(send) && (step.kind !== 'attempt' || job.held)) {
-    return {
-      kind: 'count',
-      send,
-      until: step.kind === 'wait' ? step.until : Infinity,
-      ...asking(step, question),
-    };
-  }
-  if (job.held) return { ...waitUntil(heldUntil(job, send, step, now), changeOf(send, question)), ...held() };
+  if (job.held) return { ...waitUntil(heldUntil(job, send, step, now), changeOf(question)), ...held() };
   switch (step.kind) {
     case 'look':
       return { kind: 'look', ...sending('Looking at the bill run before the first attempt') };
@@ -66,12 +58,12 @@ function dueStep(job: EmailJob, send: Send | undefined, now: number): SendingSte
       return { ...waitUntil(step.until), ...coolingDown(step.text) };
     case 'wait':
       return {
-        ...waitUntil(step.until, changeOf(send, question)),
+        ...waitUntil(step.until, changeOf(question)),
         ...(question === undefined ? sending(step.text) : asking(step, question)),
       };
     case 'ask':
       return {
-        ...waitUntil(questionEnd(job, send, now), changeOf(send, step.question)),
+        ...waitUntil(questionEnd(job, send, now), changeOf(step.question)),
         ...asking(step, step.question),
       };
   }
@@ -92,8 +84,9 @@ function heldUntil(job: EmailJob, send: Send, step: Exclude<SendStep, { kind: 'n
   }
 }
 
-function changeOf(send: Send, question: SendQuestion | undefined): number {
-  return question === undefined ? Infinity : questionChangesAt(send, question);
+/** When the question changes by time alone (epoch, ms): the key no longer protects a retry. */
+function changeOf(question: SendQuestion | undefined): number {
+  return question?.safeUntil == null ? Infinity : Date.parse(question.safeUntil) + 1;
 }
 
 function waitUntil(until: number, change = Infinity): Pick<Wait, 'kind' | 'until' | 'wake'> {

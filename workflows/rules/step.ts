@@ -40,13 +40,6 @@ interface MakeAttempt extends Shown {
   readonly send: Send;
 }
 
-/** Count the invoices that Zuora shows as emailed, for the person who is asked about this send. Give up at `until`. */
-export interface Count extends Shown {
-  readonly kind: 'count';
-  readonly send: Send;
-  readonly until: number;
-}
-
 /** Wait for a message, at most until then. At `wake`, the text for people changes. */
 export interface Wait extends Shown {
   readonly kind: 'wait';
@@ -62,7 +55,7 @@ export type Ending =
 
 export type WaitingStep = Watch;
 export type AliasStep = HandOver | Wait;
-export type SendingStep = Look | LookUp | MakeAttempt | Count | Wait;
+export type SendingStep = Look | LookUp | MakeAttempt | Wait;
 export type DeliveringStep = Wait;
 export type Step = WaitingStep | AliasStep | SendingStep | DeliveringStep | Ending;
 

@@ -247,8 +247,8 @@ describe('The status of the bill run', () => {
         completed(3, { number: 'BR-1', status: 'Completed' }),
         watch,
         completed(5, {}),
-        scheduled('countEmailedInvoices'),
-        completed(7, { invoices: 1 }),
+        scheduled('earlierSends'),
+        completed(7, []),
       ),
     ).toEqual([
       ['status', null, null, 'bill run BR-1 is Completed'],

@@ -28,13 +28,6 @@ const iso = (at: number): string => new Date(at).toISOString();
 const unposted = { billRun: { status: 'Completed' } };
 const alias = { workflowId: 'email-bill-run/8ad09e208b1a' };
 
-/** The record of the last send. */
-function sendIn(life: Life) {
-  const send = life.job.sends.at(-1);
-  if (send === undefined) throw new Error('no send was begun');
-  return send;
-}
-
 /** The phases that have a step for the job. */
 function phasesOf({ job, now }: Life): readonly string[] {
   const steps = {
@@ -126,14 +119,6 @@ describe('A held job shows as Held', () => {
     life.job.incoming.push({ requestId: 'T-1', resend: true, requestedAt: iso(NOON) });
     expect([life.step.kind, life.stateAndReason]).toEqual(['lookUp', 'Held job']);
   });
-
-  test('while it counts the emailed invoices', () => {
-    const life = begin({ otherwise: cutOff() }).pass(HOUR);
-    sendIn(life).invoiceCount = null;
-    expect([life.step.kind, life.stateAndReason]).toEqual(['count', 'Sending unknown']);
-    life.job.held = true;
-    expect([life.step.kind, life.stateAndReason]).toEqual(['count', 'Held job']);
-  });
 });
 
 describe('A bill run that does not post', () => {
@@ -180,27 +165,6 @@ describe('An attempt', () => {
     const reads = during((life) => texts.push(statusOf(life.job, life.now).text), accepts());
     begin({ answers: [busy(), reads] }).pass(MINUTE);
     expect(texts).toEqual(['Attempt 2 is under way.']);
-  });
-
-  test('that is due goes before a count of emailed invoices, except during a hold', () => {
-    const life = begin({ otherwise: cutOff() }).pass(HOUR);
-    const send = sendIn(life);
-    send.invoiceCount = null;
-    const due = send.nextAttemptAt;
-    expect(nextStep(life.job, due)).toMatchObject({ kind: 'attempt' });
-    life.job.held = true;
-    expect(nextStep(life.job, due)).toMatchObject({ kind: 'count', until: Infinity });
-  });
-
-  test('does not wait for a count of emailed invoices, which gives up when the attempt is due', () => {
-    const life = begin({ otherwise: cutOff() }).pass(HOUR);
-    const send = sendIn(life);
-    send.invoiceCount = null;
-    expect(life.step).toMatchObject({ kind: 'count', until: send.nextAttemptAt });
-    expect(life.step).toHaveProperty('send', send);
-    life.pass(12 * HOUR);
-    sendIn(life).invoiceCount = null;
-    expect(life.step).toMatchObject({ kind: 'count', until: Infinity });
   });
 });
 

@@ -1,13 +1,7 @@
 /** One send, at the edges of its rules. */
 import { describe, expect, test } from 'vitest';
 import type { EarlierAttempt } from '../../../workflows/contract/activities.js';
-import {
-  emailsSince,
-  coolDownEnd,
-  nextInvoiceCountAt,
-  obstaclesIn,
-  questionChangesAt,
-} from '../../../workflows/rules/send-step.js';
+import { coolDownEnd, obstaclesIn } from '../../../workflows/rules/send-step.js';
 import {
   beginAttempt,
   endAttempt,
@@ -202,30 +196,5 @@ describe('A question', () => {
     const note = { requestId: 'R-1', requestedBy: 'alice', reason: 'fixed' };
     const noted = begin({ answers: [refuses()] }).retry(note);
     expect(noted.send.decisions).toStrictEqual([{ decision: 'retry', at: iso(NOON), ...note }]);
-  });
-});
-
-describe('What Zuora shows of the emails', () => {
-  const invoiceCount = { at: NOON, count: null };
-
-  test('counts from the first attempt, or without one from the request', () => {
-    const send = openSend(1, requests, intent);
-    expect(emailsSince(send)).toBe(NOON - HOUR);
-    expect(emailsSince(takeUp(1, requests, [earlier('unknown')]))).toBe(NOON);
-  });
-
-  test('is read at once for a new question, and before there is one', () => {
-    const send = openSend(1, requests, intent);
-    expect(nextInvoiceCountAt({ ...send, invoiceCount, askedAt: null })).toBe(0);
-    expect(nextInvoiceCountAt({ ...send, invoiceCount, askedAt: NOON + HOUR })).toBe(0);
-    expect(nextInvoiceCountAt({ ...send, invoiceCount, askedAt: NOON })).toBe(NOON + 15 * MINUTE);
-  });
-
-  test('or the end of the key, whichever comes first, changes what is asked', () => {
-    const send = { ...openSend(1, requests, intent), invoiceCount, askedAt: NOON };
-    const question = { kind: 'unknown', text: '', needsSendAnyway: false, safeUntil: null } as const;
-    const used = (firstUse: number): Send => ({ ...send, firstUse: { 1: firstUse } });
-    expect(questionChangesAt(used(NOON), question)).toBe(NOON + 15 * MINUTE);
-    expect(questionChangesAt(used(NOON - 23 * HOUR), question)).toBe(NOON + 1);
   });
 });
