@@ -1,9 +1,9 @@
 import type { Logger } from 'pino';
 import {
+  DefaultLogger,
   Runtime,
   type ActivityInterceptorsFactory,
   type Logger as TemporalLogger,
-  type LogLevel,
 } from '@temporalio/worker';
 import { ConfigurationError } from '../environment/environment.js';
 import { hostAndPort, type SocketAddress } from '../environment/address.js';
@@ -61,23 +61,8 @@ export const billRunInLogs: ActivityInterceptorsFactory = () => {
 };
 
 function temporalLogger(logger: Logger): TemporalLogger {
-  const at =
-    (level: 'trace' | 'debug' | 'info' | 'warn' | 'error') =>
-    (message: string, meta?: object): void => {
-      logger[level]({ ...meta }, message);
-    };
-  const levels = { trace: at('trace'), debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
-  const byName: Record<LogLevel, (message: string, meta?: object) => void> = {
-    TRACE: levels.trace,
-    DEBUG: levels.debug,
-    INFO: levels.info,
-    WARN: levels.warn,
-    ERROR: levels.error,
-  };
-  return {
-    ...levels,
-    log: (level, message, meta) => {
-      byName[level](message, meta);
-    },
-  };
+  const levels = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
+  return new DefaultLogger('TRACE', ({ level, message, meta }) => {
+    logger[levels[level]]({ ...meta }, message);
+  });
 }
