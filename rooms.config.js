@@ -80,7 +80,7 @@ export const rooms = [
       ...['environment', 'zuora', 'workflows/contract', 'workflows/rules'],
       ...['client/failures', 'client/temporal', 'client/history', 'client/doctor'],
     ],
-    packages: ['@temporalio/client', '@temporalio/common', 'p-limit', 'p-map', 'p-timeout'],
+    packages: ['@temporalio/client', '@temporalio/common', 'p-map', 'p-timeout'],
   },
   {
     room: 'client/cli',

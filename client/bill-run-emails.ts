@@ -33,7 +33,7 @@ import { searchAttributes } from '../workflows/contract/search-attributes.js';
 import { quoted } from '../workflows/rules/text.js';
 import type { Audit } from './history/audit.js';
 import { connect } from './temporal/connection.js';
-import { STARTS_AT_ONCE, tryEach, type Tried } from './many.js';
+import { tryEach, type Tried } from './many.js';
 import { BillRunEmailsError, valid } from './failures/errors.js';
 import { alreadyEmailed, outcomeOf, sendFor, type ResendOutcome } from './resend-outcome.js';
 import { emailStateIn, listJobs, type ListedJob, type ListFilter } from './list.js';
@@ -170,16 +170,15 @@ export class BillRunEmails {
   }
 
   /**
-   * Starts many, `concurrency` (25) at once, and answers in their order. One that is refused does not stop the others. After
-   * `concurrency` failures of the connection in a row, the rest is reported as not tried. Safe to repeat as a whole.
+   * Starts many, 25 at once, and answers in their order. One that is refused does not stop the others. After 25 failures of the
+   * connection in a row, the rest is reported as not tried. Safe to repeat as a whole.
    */
   async *startMany(
     inputs: Iterable<StartInput>,
-    { again = false, concurrency = STARTS_AT_ONCE }: { again?: boolean; concurrency?: number } = {},
+    { again = false }: { again?: boolean } = {},
   ): AsyncGenerator<StartedOne, void, undefined> {
     const start = (input: StartInput): Promise<StartResult> => this.start(input, { again });
-    const options = { atOnce: concurrency, keyOf: ({ billRunKey }: StartInput) => billRunKey };
-    for await (const { item: input, tried } of tryEach(inputs, start, options)) yield { input, ...tried };
+    for await (const { item: input, tried } of tryEach(inputs, start)) yield { input, ...tried };
   }
 
   /**

@@ -1,38 +1,30 @@
 /** A Temporal that does not answer, as the command line and the library meet it. */
 import type { Client } from '@temporalio/client';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { forEach } from '../../../client/cli/bill-runs.js';
-import type { Tried } from '../../../client/many.js';
+import { tryEach, type Tried } from '../../../client/many.js';
 import { BillRunEmails, BillRunEmailsError, type KnownStatus, type SendRecord } from '../../../client/index.js';
+
+const away = new BillRunEmailsError('TemporalUnavailable', 'away');
 
 test('many bill runs are given up when one after the other gets no answer, and each of them is reported', async () => {
   const items = Array.from({ length: 500 }, (_, index) => index);
-  const tried: number[] = [];
-  const results: (readonly [number, Tried<unknown>])[] = [];
-  await forEach(
-    items,
-    (item) => {
-      tried.push(item);
-      return Promise.reject(new BillRunEmailsError('TemporalUnavailable', 'away'));
-    },
-    (item, tried) => results.push([item, tried]),
-    'asked',
-  );
-  expect(tried.length).toBeLessThan(25);
-  expect(results.map(([item]) => item)).toEqual(items);
-  expect(results.at(-1)?.[1]).toMatchObject({ ok: false, error: { type: 'TemporalUnavailable' } });
+  const asked: number[] = [];
+  const results: { readonly item: number; readonly tried: Tried<unknown> }[] = [];
+  const ask = (item: number): Promise<never> => {
+    asked.push(item);
+    return Promise.reject(away);
+  };
+  for await (const each of tryEach(items, ask)) results.push(each);
+  expect(asked.length).toBeLessThan(60);
+  expect(results.map(({ item }) => item)).toEqual(items);
+  expect(results.at(-1)?.tried).toMatchObject({ ok: false, error: { type: 'TemporalUnavailable' } });
 });
 
 test('some that get no answer do not keep the others from it', async () => {
   const items = Array.from({ length: 100 }, (_, index) => index);
+  const ask = (item: number) => (item % 5 === 0 ? Promise.resolve() : Promise.reject(away));
   let done = 0;
-  await forEach(
-    items,
-    (item) =>
-      item % 5 === 0 ? Promise.resolve() : Promise.reject(new BillRunEmailsError('TemporalUnavailable', 'away')),
-    (_, { ok }) => (done += ok ? 1 : 0),
-    'asked',
-  );
+  for await (const { tried } of tryEach(items, ask)) done += tried.ok ? 1 : 0;
   expect(done).toBe(20);
 });
 
@@ -48,7 +40,6 @@ test('a call that the server cancels at its deadline is a Temporal that is away'
 });
 
 describe('Waiting for a resend', () => {
-  const away = new BillRunEmailsError('TemporalUnavailable', 'away');
   const request = { workflowId: 'email-bill-run/BR-1', runId: 'r', requestId: 'T-1' };
   const emails = new BillRunEmails({} as Client);
   afterEach(() => {
