@@ -63,15 +63,11 @@ function createProgram(): Command {
 
 function addAudit(program: Command): void {
   onBillRun(program, 'audit', 'who sent what, when and why, from event history; needs no worker')
-    .addOption(
-      new Option('--format <format>', 'how to print it; html is a page of its own, to attach to a ticket')
-        .choices(['table', 'csv', 'html'])
-        .default('table'),
-    )
+    .addOption(new Option('--format <format>', 'how to print it').choices(['table', 'csv']).default('table'))
     .option('--output <file>', 'write it into a file')
     .addHelpText(
       'after',
-      examples('audit BR-00000001', 'audit BR-00000001 --json', 'audit BR-00000001 --format html --output audit.html'),
+      examples('audit BR-00000001', 'audit BR-00000001 --json', 'audit BR-00000001 --format csv --output audit.csv'),
     )
     .action(async (key: string, { json, entity: entityId, format, output }: CommonOptions & AuditOptions) => {
       const { formatted } = await import('./audit-formats.js');
