@@ -2,17 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import type { AuditFormat } from './audit-formats.js';
-import {
-  answer,
-  connected,
-  examples,
-  fail,
-  jsonOfFailure,
-  mistake,
-  onBillRun,
-  print,
-  type CommonOptions,
-} from './command.js';
+import { answer, connected, examples, fail, jsonOfFailure, onBillRun, print, type CommonOptions } from './command.js';
 import { addList } from './list.js';
 import { addMessages } from './messages.js';
 import { addResend } from './resend.js';
@@ -80,21 +70,16 @@ function addSetup(program: Command): void {
   program
     .command('setup')
     .description('register the search attributes in the Temporal namespace; safe to repeat')
-    .option('--create-namespace', 'register the namespace where it is missing (not for Temporal Cloud)')
-    .option('--retention <duration>', 'how long a new namespace keeps closed jobs and their audit (30 days)')
     .option('--json', 'one JSON object on stdout')
-    .addHelpText('after', examples('setup', 'setup --create-namespace --retention 90d'))
-    .action(async ({ json, createNamespace, retention }: CommonOptions & SetupCommandOptions) => {
-      if (retention !== undefined && createNamespace === undefined) {
-        throw mistake('--retention is for --create-namespace');
-      }
+    .addHelpText('after', examples('setup', 'setup --json'))
+    .action(async ({ json }: CommonOptions) => {
       const [{ connect }, { setup }] = await Promise.all([
         import('../temporal/connection.js'),
         import('../temporal/setup.js'),
       ]);
       const { connection, namespace } = await connect();
       try {
-        const result = await setup(connection, namespace, createNamespace ? { createNamespace: { retention } } : {});
+        const result = await setup(connection, namespace);
         print(json, result, tables.setup(result));
       } finally {
         await connection.close();
@@ -130,11 +115,6 @@ function addDoctor(program: Command): void {
       print(json, diagnosis, doctorTable(diagnosis));
       process.exitCode = doctor.exitCodeOfDiagnosis(diagnosis);
     });
-}
-
-interface SetupCommandOptions {
-  readonly createNamespace?: true;
-  readonly retention?: string;
 }
 
 interface DocumentsOptions {

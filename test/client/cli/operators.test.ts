@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 import { projectRoot } from '../../../scripts/project-root.js';
-import { cliGiven, json, jsonLines, type Ended } from '../../support/command-line.js';
+import { temporalBinaries } from '../../../scripts/temporal-server.js';
+import { cliGiven, json, jsonLines, run, type Ended } from '../../support/command-line.js';
 import { emailsPerDocument, openRig, until, type Rig } from '../../support/rig.js';
 
 // `--all` is about all runs of a namespace, so this file has one of its own.
@@ -15,7 +16,13 @@ const cli = (...args: string[]): Promise<Ended> => cliGiven({ env }, ...args);
 
 let rig: Rig;
 beforeAll(async () => {
-  await json(cli('setup', '--create-namespace', '--json'));
+  const { temporal } = temporalBinaries();
+  await run(temporal, ['operator', 'namespace', 'create', '--namespace', env.TEMPORAL_NAMESPACE]);
+  // The server knows a new namespace only after a moment.
+  await until(
+    () => cli('setup'),
+    ({ code }) => code === 0,
+  );
   // A hundred that wait, each polled ten times a second as elsewhere, would be most of the work here.
   const polling = { first: 3_000, longest: 3_000, afterAnHour: 3_000 };
   rig = await openRig({ server: 'real', namespace: env.TEMPORAL_NAMESPACE, polling });
