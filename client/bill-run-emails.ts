@@ -33,18 +33,9 @@ import { searchAttributes } from '../workflows/contract/search-attributes.js';
 import { quoted } from '../workflows/rules/text.js';
 import type { Audit } from './history/audit.js';
 import { connect } from './temporal/connection.js';
-import { STARTS_AT_ONCE, tryEach, type Tried } from './many.js';
+import { tryEach, type Tried } from './many.js';
 import { BillRunEmailsError, valid } from './failures/errors.js';
-import {
-  alreadyEmailed,
-  outcomeIn,
-  servedIn,
-  snapshotOf,
-  stillWaiting,
-  waitFrom,
-  type ResendOutcome,
-  type Snapshot,
-} from './resend-outcome.js';
+import { alreadyEmailed, outcomeOf, sendFor, type ResendOutcome } from './resend-outcome.js';
 import { emailStateIn, listJobs, type ListedJob, type ListFilter } from './list.js';
 import { withStartAttributes } from './temporal/start-attributes.js';
 import { isTaskQueue, TASK_QUEUE_FAULT, taskQueueIn } from './temporal/task-queue.js';
@@ -179,16 +170,15 @@ export class BillRunEmails {
   }
 
   /**
-   * Starts many, `concurrency` (25) at once, and answers in their order. One that is refused does not stop the others. After
-   * `concurrency` failures of the connection in a row, the rest is reported as not tried. Safe to repeat as a whole.
+   * Starts many, 25 at once, and answers in their order. One that is refused does not stop the others. After 25 failures of the
+   * connection in a row, the rest is reported as not tried. Safe to repeat as a whole.
    */
   async *startMany(
     inputs: Iterable<StartInput>,
-    { again = false, concurrency = STARTS_AT_ONCE }: { again?: boolean; concurrency?: number } = {},
+    { again = false }: { again?: boolean } = {},
   ): AsyncGenerator<StartedOne, void, undefined> {
     const start = (input: StartInput): Promise<StartResult> => this.start(input, { again });
-    const options = { atOnce: concurrency, keyOf: ({ billRunKey }: StartInput) => billRunKey };
-    for await (const { item: input, tried } of tryEach(inputs, start, options)) yield { input, ...tried };
+    for await (const { item: input, tried } of tryEach(inputs, start)) yield { input, ...tried };
   }
 
   /**
@@ -242,53 +232,44 @@ export class BillRunEmails {
   }
 
   /**
-   * Finds out whether the last job of a bill run has emailed for this request id, so that asking again would email nothing. Null
-   * if it has not, or if no worker answers within three seconds. A job that takes the request looks into earlier jobs itself.
+   * Whether the last job of a bill run has emailed for this request id, so that asking again would email nothing. Null if it has not,
+   * or if no worker answers within three seconds. A job that takes the request looks into earlier jobs itself.
    */
   async resendServed(name: BillRunName, requestId: string): Promise<(ResendResult & ResendOutcome) | null> {
     const workflowId = await this.#workflowId(name);
-    try {
-      return await this.#call(
-        workflowId,
-        async () => {
-          const { runId } = await this.#describe(workflowId);
-          const send = servedIn(await snapshotOf(this.client, workflowId), requestId);
-          return send === null ? null : { workflowId, runId, requestId, ...alreadyEmailed(send) };
-        },
-        BRIEF_MS,
-      );
-    } catch {
-      return null;
-    }
+    const ask = async (): Promise<(ResendResult & ResendOutcome) | null> => {
+      const { runId } = await this.#describe(workflowId);
+      const send = sendFor(requestId, await this.client.workflow.getHandle(workflowId, runId).query(sendsQuery));
+      return send?.outcome === 'accepted' ? { workflowId, runId, requestId, ...alreadyEmailed(send) } : null;
+    };
+    return this.client.withDeadline(Date.now() + BRIEF_MS, ask).catch(() => null);
   }
 
   /**
    * Waits until the send that serves a resend is settled, or a person is asked about it. Meanwhile the job may close or hand the
    * request over, and Temporal or the worker may be away.
    *
-   * @param longest such as `10 minutes`; after that time the result is `waiting`
+   * @param longestMs after that time the result is `waiting`
    * @throws BillRunEmailsError `TemporalUnavailable` if there was no answer at all in that time
    */
-  async resendOutcome({ workflowId, requestId }: ResendResult, longest = '10 minutes'): Promise<ResendOutcome> {
-    const until = Date.now() + waitFrom(longest);
-    let current = workflowId;
-    let last: Snapshot | undefined;
+  async resendOutcome({ workflowId, requestId }: ResendResult, longestMs = 600_000): Promise<ResendOutcome> {
+    const until = Date.now() + longestMs;
+    let job = { workflowId };
+    let last: ResendOutcome | undefined;
     for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 1.5, 5_000)) {
-      let away: unknown;
       try {
-        const ask = () => snapshotOf(this.client, current);
-        last = await this.#call(current, ask, Math.max(until - Date.now(), BRIEF_MS));
-        const outcome = last.handedOverTo === null ? outcomeIn(last, requestId) : undefined;
-        if (outcome !== undefined) return outcome;
-        current = last.handedOverTo ?? current;
+        const status = await this.status(job);
+        last = outcomeOf(requestId, status, await this.sends(job));
+        if (status.state === 'HandedOver' && status.billRunNumber !== null) {
+          const [, entityId] = /^email-bill-run\/(.*)\//.exec(workflowId) ?? [];
+          job = { workflowId: canonicalWorkflowId(status.billRunNumber, entityId) };
+        }
       } catch (error) {
-        if (!(error instanceof BillRunEmailsError) || error.type !== 'TemporalUnavailable') throw error;
-        away = error;
+        const isAway = error instanceof BillRunEmailsError && error.type === 'TemporalUnavailable';
+        if (!isAway || (last === undefined && Date.now() >= until)) throw error;
       }
-      const left = until - Date.now();
-      if (left > 0) await new Promise((resolve) => setTimeout(resolve, Math.min(pauseMs, left)));
-      else if (last === undefined) throw away;
-      else return stillWaiting(last, requestId);
+      if (last !== undefined && (last.result !== 'waiting' || Date.now() >= until)) return last;
+      await new Promise((resolve) => setTimeout(resolve, Math.min(pauseMs, Math.max(until - Date.now(), 0))));
     }
   }
 
@@ -466,9 +447,9 @@ export class BillRunEmails {
     });
   }
 
-  async #call<T>(workflowId: string, ask: () => Promise<T>, longestMs = this.#deadlineMs): Promise<T> {
+  async #call<T>(workflowId: string, ask: () => Promise<T>): Promise<T> {
     try {
-      return await this.client.withDeadline(Date.now() + Math.min(longestMs, this.#deadlineMs), ask);
+      return await this.client.withDeadline(Date.now() + this.#deadlineMs, ask);
     } catch (error) {
       throw temporalFailure(error, workflowId);
     }

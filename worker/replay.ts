@@ -1,18 +1,19 @@
 #!/usr/bin/env node
 import { existsSync } from 'node:fs';
-import { Client, type HistoryAndWorkflowId } from '@temporalio/client';
+import { Client, isGrpcServiceError } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { Command, CommanderError, Option } from 'commander';
-import { connect } from '../client/temporal/connection.js';
+import { connect, reasonOf } from '../client/temporal/connection.js';
 import { BillRunEmailsError, EXIT, exitCodeOfFailure, failureIn } from '../client/failures/errors.js';
+import { causeOf } from '../client/failures/temporal.js';
 import { WORKFLOW_TYPE } from '../workflows/contract/contract.js';
 import { createLogger } from '../environment/logger.js';
 import { installTelemetry } from './telemetry.js';
 import { SHIPPED_BUNDLE } from './worker.js';
 
 const OPEN_JOBS = `WorkflowType = '${WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'`;
-/** For each call to Temporal. A history may have megabytes. */
-const DEADLINE_MS = 60_000;
+/** For all calls to Temporal together. Without a limit, a Temporal that says nothing would hold up the deployment forever. */
+const LIMIT_MS = 3_600_000;
 
 interface Flags {
   readonly query: string;
@@ -58,12 +59,19 @@ async function main(): Promise<number> {
   try {
     const { payloadCodecs } = connected.dataConverter;
     const options = { workflowBundle: { codePath: bundle }, dataConverter: { payloadCodecs } };
-    for await (const { workflowId, runId, error } of Worker.runReplayHistories(options, historiesOf(client, query))) {
-      replayed += 1;
-      if (error === undefined) continue;
-      failed.push({ workflowId, runId, error: error.message });
-      if (json !== true) console.log(`${workflowId} (run ${runId}) does not replay: ${error.message}`);
-    }
+    const histories = client.workflow.list({ query }).intoHistories();
+    await client.withDeadline(Date.now() + LIMIT_MS, async () => {
+      for await (const { workflowId, runId, error } of Worker.runReplayHistories(options, histories)) {
+        replayed += 1;
+        if (error === undefined) continue;
+        failed.push({ workflowId, runId, error: error.message });
+        if (json !== true) console.log(`${workflowId} (run ${runId}) does not replay: ${error.message}`);
+      }
+    });
+  } catch (error) {
+    if (!isGrpcServiceError(causeOf(error))) throw error;
+    const message = `Temporal does not return the histories: ${reasonOf(error)}`;
+    throw new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
   } finally {
     await connected.connection.close();
   }
@@ -73,25 +81,6 @@ async function main(): Promise<number> {
       : `${replayed} replayed, ${failed.length} of them failed.${replayed === 0 ? ` No job matches ${query}` : ''}`,
   );
   return failed.length > 0 ? EXIT.unexpected : EXIT.done;
-}
-
-async function* historiesOf(client: Client, query: string): AsyncGenerator<HistoryAndWorkflowId> {
-  const bounded = async <T>(call: () => Promise<T>): Promise<T> => {
-    try {
-      return await client.withDeadline(Date.now() + DEADLINE_MS, call);
-    } catch (error) {
-      const reason = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
-      const message = `Temporal does not return the histories: ${reason}`;
-      throw new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
-    }
-  };
-  const jobs = client.workflow.list({ query })[Symbol.asyncIterator]();
-  for (;;) {
-    const next = await bounded(() => jobs.next());
-    if (next.done === true) return;
-    const { workflowId, runId } = next.value;
-    yield { workflowId, history: await bounded(() => client.workflow.getHandle(workflowId, runId).fetchHistory()) };
-  }
 }
 
 function report(error: unknown): number {

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import type { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
-import { tryEach, type ManyOptions, type Tried } from '../many.js';
+import { tryEach, type Tried } from '../many.js';
 import { EXIT, exitCodeOfFailure } from '../failures/errors.js';
 import { jsonOf, jsonOfFailure, mistake, type Answer, type Found } from './command.js';
 
@@ -52,61 +52,63 @@ export async function contentsOf(file: string): Promise<string> {
   }
 }
 
-interface ManyAnswers<T, R> extends Answer<R>, ManyOptions<T> {
+interface ManyAnswers<T, R> extends Answer<R> {
   readonly json: true | undefined;
   readonly nameOf: (item: T) => string | null;
-  /** What happened to the bill runs that the progress bar counts, such as `asked`. */
-  readonly done: string;
-}
-
-/** Answers about many bill runs, one line for each. The exit code is the highest of theirs. */
-export async function answerEach<T, R extends Found>(
-  items: readonly T[],
-  ask: (item: T) => Promise<R>,
-  { json, nameOf, done, inWords, exitCode, ...options }: ManyAnswers<T, R>,
-): Promise<void> {
-  const report = (item: T, tried: Tried<R>): void => {
-    const name = nameOf(item);
-    noteExitCode(tried.ok ? (exitCode?.(tried.value) ?? EXIT.done) : exitCodeOfFailure(tried.error));
-    if (json === true) console.log(tried.ok ? jsonOf(name, tried.value) : jsonOfFailure(name, tried.error));
-    else console.log(`${name ?? 'without a key'}: ${tried.ok ? inWords(tried.value) : tried.error.message}`);
-  };
-  await forEach(items, ask, report, done, options);
+  /** Further fields of an item's JSON line. */
+  readonly fieldsOf?: (item: T) => object;
+  /** What the summary counts; without it there is no summary. */
+  readonly resultOf?: (found: R) => string;
 }
 
 /**
- * Does the same for each, as `tryEach` does, with a progress bar on a terminal.
- *
- * @param done what happened to the bill runs that the bar counts, such as `asked`
+ * Answers about many bill runs, one line for each, with a progress bar on a terminal. The exit code is the highest of theirs. With
+ * `--json`, the summary is on stderr, because programs read only results on stdout.
  */
-export async function forEach<T, R>(
+export async function answerEach<T, R extends Found>(
   items: readonly T[],
   ask: (item: T) => Promise<R>,
-  report: (item: T, tried: Tried<R>) => void,
-  done: string,
-  options: ManyOptions<T> = {},
+  { json, nameOf, fieldsOf, resultOf, inWords, exitCode }: ManyAnswers<T, R>,
 ): Promise<void> {
+  const counts = new Map<string, number>();
+  const report = (item: T, tried: Tried<R>): void => {
+    const name = nameOf(item);
+    noteExitCode(tried.ok ? (exitCode?.(tried.value) ?? EXIT.done) : exitCodeOfFailure(tried.error));
+    const failure = !tried.ok && tried.error.type === 'InvalidInput' ? 'invalid' : 'failed';
+    const result = tried.ok ? (resultOf?.(tried.value) ?? '') : failure;
+    counts.set(result, (counts.get(result) ?? 0) + 1);
+    const fields = fieldsOf?.(item) ?? {};
+    if (json !== true)
+      console.log(`${name ?? 'without a key'}: ${tried.ok ? inWords(tried.value) : tried.error.message}`);
+    else if (tried.ok) console.log(jsonOf(name, { ...fields, ...tried.value }));
+    else console.log(jsonOfFailure(name, tried.error, fields));
+  };
   // Lines on the same terminal are a progress of their own.
   const isShown = process.stderr.isTTY && !process.stdout.isTTY && items.length >= MANY;
-  const bar = isShown ? await progressBar(done) : undefined;
+  const bar = isShown ? await progressBar() : undefined;
   bar?.start(items.length, 0);
   try {
-    for await (const { item, tried } of tryEach(items, ask, options)) {
+    for await (const { item, tried } of tryEach(items, ask)) {
       report(item, tried);
       bar?.increment();
     }
   } finally {
     bar?.stop();
   }
+  if (resultOf === undefined) return;
+  const counted = [...counts].map(([result, count]) => `${count} ${result}`).join(', ');
+  const summary = `${items.length} bill run${items.length === 1 ? '' : 's'}${counted === '' ? '' : `: ${counted}`}.`;
+  if (json === true) console.error(summary);
+  else console.log(summary);
 }
 
-async function progressBar(done: string): Promise<SingleBar> {
+async function progressBar(): Promise<SingleBar> {
   const { SingleBar, Presets } = await import('cli-progress');
-  const format = `[{bar}] ${done} {value} of {total}`;
+  const format = '[{bar}] {value} of {total}';
   return new SingleBar({ format, barsize: 20, clearOnComplete: true, stream: process.stderr }, Presets.legacy);
 }
 
-export function noteExitCode(code: number): void {
+function noteExitCode(code: number): void {
   process.exitCode = Math.max(Number(process.exitCode ?? EXIT.done), code);
 }
 

@@ -2,17 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import type { AuditFormat } from './audit-formats.js';
-import {
-  answer,
-  connected,
-  examples,
-  fail,
-  jsonOfFailure,
-  mistake,
-  onBillRun,
-  print,
-  type CommonOptions,
-} from './command.js';
+import { answer, connected, examples, fail, jsonOfFailure, onBillRun, print, type CommonOptions } from './command.js';
 import { addList } from './list.js';
 import { addMessages } from './messages.js';
 import { addResend } from './resend.js';
@@ -63,15 +53,11 @@ function createProgram(): Command {
 
 function addAudit(program: Command): void {
   onBillRun(program, 'audit', 'who sent what, when and why, from event history; needs no worker')
-    .addOption(
-      new Option('--format <format>', 'how to print it; html is a page of its own, to attach to a ticket')
-        .choices(['table', 'csv', 'html'])
-        .default('table'),
-    )
+    .addOption(new Option('--format <format>', 'how to print it').choices(['table', 'csv']).default('table'))
     .option('--output <file>', 'write it into a file')
     .addHelpText(
       'after',
-      examples('audit BR-00000001', 'audit BR-00000001 --json', 'audit BR-00000001 --format html --output audit.html'),
+      examples('audit BR-00000001', 'audit BR-00000001 --json', 'audit BR-00000001 --format csv --output audit.csv'),
     )
     .action(async (key: string, { json, entity: entityId, format, output }: CommonOptions & AuditOptions) => {
       const { formatted } = await import('./audit-formats.js');
@@ -84,21 +70,16 @@ function addSetup(program: Command): void {
   program
     .command('setup')
     .description('register the search attributes in the Temporal namespace; safe to repeat')
-    .option('--create-namespace', 'register the namespace where it is missing (not for Temporal Cloud)')
-    .option('--retention <duration>', 'how long a new namespace keeps closed jobs and their audit (30 days)')
     .option('--json', 'one JSON object on stdout')
-    .addHelpText('after', examples('setup', 'setup --create-namespace --retention 90d'))
-    .action(async ({ json, createNamespace, retention }: CommonOptions & SetupCommandOptions) => {
-      if (retention !== undefined && createNamespace === undefined) {
-        throw mistake('--retention is for --create-namespace');
-      }
+    .addHelpText('after', examples('setup', 'setup --json'))
+    .action(async ({ json }: CommonOptions) => {
       const [{ connect }, { setup }] = await Promise.all([
         import('../temporal/connection.js'),
         import('../temporal/setup.js'),
       ]);
       const { connection, namespace } = await connect();
       try {
-        const result = await setup(connection, namespace, createNamespace ? { createNamespace: { retention } } : {});
+        const result = await setup(connection, namespace);
         print(json, result, tables.setup(result));
       } finally {
         await connection.close();
@@ -134,11 +115,6 @@ function addDoctor(program: Command): void {
       print(json, diagnosis, doctorTable(diagnosis));
       process.exitCode = doctor.exitCodeOfDiagnosis(diagnosis);
     });
-}
-
-interface SetupCommandOptions {
-  readonly createNamespace?: true;
-  readonly retention?: string;
 }
 
 interface DocumentsOptions {

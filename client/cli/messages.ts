@@ -115,15 +115,10 @@ async function sendToEach<Name extends JobName>(
   jobs: readonly Name[],
   { json, nameOf }: { json: true | undefined; nameOf: (job: Name) => string },
 ): Promise<void> {
-  let taken = 0;
-  const send = async (job: Name): Promise<MessageResult> => {
-    const result = await emails[name](job, message);
-    taken += 1;
-    return result;
-  };
+  const send = (job: Name): Promise<MessageResult> => emails[name](job, message);
   const line = (result: MessageResult): string => inWords(name, result);
-  await answerEach(jobs, send, { json, nameOf, done: 'signaled', inWords: line });
-  if (json !== true) console.log(`${name}: ${taken} of ${jobs.length} done.`);
+  const resultOf = ({ via }: MessageResult): string => (via === 'update' ? 'taken' : 'sent');
+  await answerEach(jobs, send, { json, nameOf, inWords: line, resultOf });
 }
 
 function inWords(name: MessageName, { via, state }: MessageResult): string {

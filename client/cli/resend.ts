@@ -8,10 +8,9 @@ import { answer, connected, examples, onBillRun, withNote, type CommonOptions, t
 interface ResendOptions extends CommonOptions, NoteOptions {
   readonly requestId?: string;
   readonly org?: string[];
-  readonly wait?: string;
+  /** Milliseconds. */
+  readonly wait?: number;
 }
-
-const DEFAULT_WAIT = '10 minutes';
 
 export function addResend(program: Command): void {
   withNote(onBillRun(program, 'resend', 'email all documents again, by the open job or by a new one'))
@@ -19,7 +18,7 @@ export function addResend(program: Command): void {
     .addOption(new Option('--org <id...>', 'Zuora Multi-Org only: the orgs'))
     .addOption(
       new Option('--wait [duration]', 'wait until it is settled or a person is asked, at most so long')
-        .preset(DEFAULT_WAIT)
+        .preset('10 minutes')
         .argParser(durationToWait),
     )
     .addHelpText(
@@ -37,36 +36,34 @@ Exit codes with --wait: 0 emailed, or emailed before for the same request id; 4 
       const billRun = { billRunKey: key, entityId: entity, orgIds: org };
       const ask = () => connected((emails) => resend(emails, billRun, message, wait));
       await answer({ billRunKey: key, json }, ask, {
-        inWords: ({ workflowId, requestId, text }) =>
-          text === undefined
-            ? requested({ workflowId, requestId })
-            : `${text.replaceAll(' KEY', ` ${key}`)}\nSee: bill-run-emails status ${key}`,
+        inWords: (resent) => `${resent.text ?? requested(resent)}\nSee: bill-run-emails status ${key}`,
         exitCode: ({ result }) => (result === undefined ? EXIT.done : exitCodesOf[result]),
       });
     });
 }
 
 /** `--wait BR-00000001` takes the bill run for the duration. */
-function durationToWait(text: string): string {
-  if (milliseconds(text) >= 0) return text;
+function durationToWait(text: string): number {
+  const wait = milliseconds(text);
+  if (wait >= 0) return wait;
   throw new InvalidArgumentError('It is not a duration such as 90s or 1h. Put --wait last, or write --wait=1h.');
 }
 
 async function resend(
   emails: BillRunEmails,
   billRun: BillRunToStart,
-  message: NoteOptions & { readonly requestId?: string },
-  wait: string | undefined,
+  message: Pick<ResendOptions, 'requestId' | 'requestedBy' | 'reason'>,
+  waitMs: number | undefined,
 ): Promise<ResendResult & Partial<ResendOutcome>> {
   const served = message.requestId === undefined ? null : await emails.resendServed(billRun, message.requestId);
   if (served !== null) return served;
   const request = await emails.resend(billRun, message);
-  if (wait === undefined) return request;
+  if (waitMs === undefined) return request;
   console.error(requested(request));
-  return { ...request, ...(await emails.resendOutcome(request, wait)) };
+  return { ...request, ...(await emails.resendOutcome(request, waitMs)) };
 }
 
-function requested({ workflowId, requestId }: Pick<ResendResult, 'workflowId' | 'requestId'>): string {
+function requested({ workflowId, requestId }: ResendResult): string {
   return `Asked ${workflowId} to email all documents; request ${requestId}.`;
 }
 

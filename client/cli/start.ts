@@ -1,33 +1,20 @@
 import { Option, type Command } from 'commander';
-import type { BillRunEmails, StartInput, StartResult } from '../bill-run-emails.js';
+import type { StartInput, StartResult } from '../bill-run-emails.js';
 import type { FileLine } from './bill-run-file.js';
-import { STARTS_AT_ONCE } from '../many.js';
-import { BillRunEmailsError, EXIT, exitCodeOfFailure } from '../failures/errors.js';
-import { contentsOf, forEach, noteExitCode, onBillRuns, type BillRunsOptions } from './bill-runs.js';
-import {
-  answer,
-  connected,
-  examples,
-  jsonOf,
-  jsonOfFailure,
-  mistake,
-  withNote,
-  wholeNumber,
-  type CommonOptions,
-  type NoteOptions,
-} from './command.js';
+import { BillRunEmailsError, EXIT } from '../failures/errors.js';
+import { answerEach, billRunsNamed, contentsOf, onBillRuns, type BillRunsOptions } from './bill-runs.js';
+import { answer, connected, examples, mistake, withNote, type CommonOptions, type NoteOptions } from './command.js';
 import * as tables from './tables.js';
 
 interface StartOptions extends CommonOptions, BillRunsOptions, NoteOptions {
   readonly again?: boolean;
-  readonly concurrency: number;
   readonly org?: string[];
 }
 
 const FILES = `
 Files: a key on each line; or CSV, whose first line names its columns; or JSON lines. Columns and fields are those of a start's
-input, billRunKey among them, and have precedence over the options. Each line has its result: started, joined, alreadyEmailed,
-stopped, invalid or failed. It is safe to repeat a whole file. For several bill runs, the exit code is the highest of theirs.`;
+input, billRunKey among them, and have precedence over the options. Each line has its result (started, joined, alreadyEmailed
+or stopped), or says why it has none. It is safe to repeat a whole file. For several bill runs, the exit code is the highest of theirs.`;
 
 export function addStart(program: Command): void {
   withNote(onBillRuns(program, 'start', 'email bill runs once they are posted; joins the jobs that are open already'))
@@ -40,11 +27,6 @@ export function addStart(program: Command): void {
       'how long the job stays open after an acceptance, a question or an answer (7 days)',
     )
     .option('--again', 'start anew after a cancellation or a termination')
-    .addOption(
-      new Option('--concurrency <count>', 'how many of several bill runs are started at once')
-        .argParser(wholeNumber(1))
-        .default(STARTS_AT_ONCE),
-    )
     .addHelpText(
       'after',
       examples(
@@ -53,33 +35,37 @@ export function addStart(program: Command): void {
         'start --file runs.csv',
       ) + FILES,
     )
-    .action(
-      async (
-        keys: readonly string[],
-        { json, entity, file, again = false, concurrency, org, ...rest }: StartOptions,
-      ) => {
-        const defaults = { entityId: entity, orgIds: org, ...rest };
-        const [only] = keys;
-        if (file === undefined && keys.length === 1 && only !== undefined) {
-          const start = () => connected((emails) => emails.start({ billRunKey: only, ...defaults }, { again }));
-          await answer({ billRunKey: only, json }, start, {
-            inWords: tables.started,
-            exitCode: ({ result }) => exitCodesOfStart[result],
-          });
-          return;
-        }
-        const lines = await linesToStart(keys, file);
-        await connected((emails) => startEach(emails, lines, defaults, { json, again, concurrency }));
-      },
-    );
+    .action(async (keys: readonly string[], { json, entity, file, again = false, org, ...rest }: StartOptions) => {
+      const defaults = { entityId: entity, orgIds: org, ...rest };
+      const exitCode = ({ result }: StartResult): number => exitCodesOfStart[result];
+      const [only] = keys;
+      if (file === undefined && keys.length === 1 && only !== undefined) {
+        const start = () => connected((emails) => emails.start({ billRunKey: only, ...defaults }, { again }));
+        await answer({ billRunKey: only, json }, start, { inWords: tables.started, exitCode });
+        return;
+      }
+      const lines = await linesToStart(keys, file);
+      await connected((emails) => {
+        const start = async ({ input, fault }: Line): Promise<StartResult> => {
+          if (fault !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${fault}`);
+          // The start itself checks the fields of a file.
+          return emails.start({ ...defaults, ...input } as StartInput, { again });
+        };
+        const resultOf = ({ result }: StartResult): string => result;
+        return answerEach(lines, start, {
+          ...{ json, nameOf: keyOf, fieldsOf: ({ line }) => (line === undefined ? {} : { line }) },
+          ...{ inWords: resultOf, resultOf, exitCode },
+        });
+      });
+    });
 }
 
 type Line = Omit<FileLine, 'line'> & { readonly line?: number };
 
 async function linesToStart(keys: readonly string[], file: string | undefined): Promise<readonly Line[]> {
-  if (file !== undefined && keys.length > 0) throw mistake('name bill runs as arguments or by --file, not both');
-  if (file === undefined && keys.length === 0) throw mistake('name a bill run to start, or a --file with some');
-  if (file === undefined) return keys.map((billRunKey) => ({ input: { billRunKey } }));
+  if (file === undefined || keys.length > 0) {
+    return (await billRunsNamed(keys, { file })).map((billRunKey) => ({ input: { billRunKey } }));
+  }
   const { linesOf } = await import('./bill-run-file.js');
   const lines = linesOf(await contentsOf(file));
   // An empty file means that an earlier step of the pipeline has failed.
@@ -87,49 +73,8 @@ async function linesToStart(keys: readonly string[], file: string | undefined): 
   return lines;
 }
 
-async function startEach(
-  emails: BillRunEmails,
-  lines: readonly Line[],
-  defaults: Omit<StartInput, 'billRunKey'>,
-  { json, again, concurrency }: { json: true | undefined; again: boolean; concurrency: number },
-): Promise<void> {
-  const start = async ({ input, fault }: Line): Promise<StartResult> => {
-    if (fault !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${fault}`);
-    // The start itself checks the fields of a file.
-    return emails.start({ ...defaults, ...input } as StartInput, { again });
-  };
-  const counts = new Map<string, number>();
-  await forEach(
-    lines,
-    start,
-    ({ line, input }, tried) => {
-      const key = keyOf(input);
-      const failed = !tried.ok && tried.error.type === 'InvalidInput' ? 'invalid' : 'failed';
-      const result = tried.ok ? tried.value.result : failed;
-      counts.set(result, (counts.get(result) ?? 0) + 1);
-      noteExitCode(tried.ok ? exitCodesOfStart[tried.value.result] : exitCodeOfFailure(tried.error));
-      if (json === true) {
-        const numbered = line === undefined ? {} : { line };
-        console.log(
-          tried.ok ? jsonOf(key, { ...numbered, ...tried.value }) : jsonOfFailure(key, tried.error, numbered),
-        );
-        return;
-      }
-      const which = `${line === undefined ? '' : `line ${line}, `}${key ?? 'without a key'}`;
-      console.log(`${which}: ${result}${tried.ok ? '' : `, ${tried.error.message}`}`);
-    },
-    'started',
-    { atOnce: concurrency, keyOf: ({ input }) => keyOf(input) },
-  );
-  const counted = [...counts].map(([result, count]) => `${count} ${result}`);
-  const summary = `${lines.length} bill run${lines.length === 1 ? '' : 's'}: ${counted.join(', ')}.`;
-  // On stdout, programs read results only.
-  if (json === true) console.error(summary);
-  else console.log(summary);
-}
-
 /** The key as the file has it, for people who search for it there. Longer texts are cut: no key is that long. */
-function keyOf(input: object | undefined): string | null {
+function keyOf({ input }: Line): string | null {
   const { billRunKey }: { billRunKey?: unknown } = input ?? {};
   return typeof billRunKey === 'string' ? billRunKey.slice(0, 100) : null;
 }

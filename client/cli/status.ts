@@ -23,8 +23,7 @@ export function addStatus(program: Command): void {
       }
       await connected((emails) =>
         answerEach(keys, (billRunKey) => statusAndSends(emails, { billRunKey, entityId }), {
-          ...{ json, nameOf: (key) => key, done: 'asked' },
-          ...{ inWords: tables.statusLine, exitCode },
+          ...{ json, nameOf: (key) => key, inWords: tables.statusLine, exitCode },
         }),
       );
     });

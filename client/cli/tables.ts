@@ -85,9 +85,9 @@ function byWhom({ requestedBy, reason }: { readonly requestedBy?: string; readon
   return `${requestedBy === undefined ? '' : ` by ${requestedBy}`}${reason === undefined ? '' : `: ${reason}`}`;
 }
 
-export function setup({ namespace, namespaceCreated, registered, present }: SetupResult): string {
+export function setup({ namespace, registered, present }: SetupResult): string {
   return lines([
-    ['namespace', `${namespace}${namespaceCreated ? ', which is new' : ''}`],
+    ['namespace', namespace],
     ['registered', registered.length === 0 ? 'nothing: all are there' : registered.join(', ')],
     ['were there', present.length === 0 ? null : present.join(', ')],
   ]);

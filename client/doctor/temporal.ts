@@ -5,10 +5,8 @@ import { loadClientConfigProfile } from '@temporalio/envconfig';
 import { missingSearchAttributes, searchAttributes } from '../../workflows/contract/search-attributes.js';
 import type { CheckToRun, Explanation, Finding } from './checkup.js';
 import { aheadOfWorker, clockFinding } from './clocks.js';
-import { connectionFault } from './connection-faults.js';
 import { BillRunEmailsError, firstLineOf } from '../failures/errors.js';
 import { CREDENTIALS, failedAs } from '../failures/grpc.js';
-import { causeOf } from '../failures/temporal.js';
 import { connect, connectionSettings, reasonOf, temporalEnvironment, type Connected } from '../temporal/connection.js';
 import { clientDataConverter } from '../temporal/data-converter.js';
 import { indexedTypes } from '../temporal/setup.js';
@@ -43,11 +41,8 @@ export function temporalChecks(namedTaskQueue: string | undefined, deadlineMs: n
   }
 
   async function connection(): Promise<Finding> {
-    const settings = connectionSettings();
-    const fault = await connectionFault(settings);
-    if (fault !== undefined) return { result: 'error', ...notReached(settings.address, fault) };
     connected = await connect();
-    return { result: 'ok', text: `reached at ${settings.address}` };
+    return { result: 'ok', text: `reached at ${connectionSettings().address}` };
   }
 
   /** A check whose calls end at its time limit. */
@@ -105,20 +100,18 @@ function explainConfiguration(error: unknown): Explanation {
 
 function explainConnection(error: unknown): Explanation {
   const cause = error instanceof BillRunEmailsError ? error.cause : error;
-  const hint = failedAs(causeOf(cause), 'refused') ? `; is ${CREDENTIALS} right?` : '';
-  return notReached(connectionSettings().address, `${reasonOf(cause)}${hint}`);
-}
-
-function notReached(address: string, reason: string): Explanation {
   return {
-    text: `Temporal cannot be reached at ${address}: ${reason}`,
-    todo: 'Check TEMPORAL_ADDRESS, TEMPORAL_TLS_* and TEMPORAL_API_KEY, and that the server runs',
+    text: `Temporal cannot be reached at ${connectionSettings().address}: ${reasonOf(cause)}`,
+    todo:
+      'Check that the server runs; that TEMPORAL_ADDRESS is its host:port; that TEMPORAL_TLS is on if the server wants TLS, and off ' +
+      'if it does not; that TEMPORAL_TLS_SERVER_CA_CERT_PATH names its authority, and TEMPORAL_TLS_SERVER_NAME the name in its ' +
+      'certificate, if that is another; and that the client certificate or TEMPORAL_API_KEY is one that it takes',
   };
 }
 
 function explainNamespace(error: unknown): Explanation {
   const { text, todo } = explain(error);
-  const register = 'Check TEMPORAL_NAMESPACE, or register it: bill-run-emails setup --create-namespace';
+  const register = 'Check TEMPORAL_NAMESPACE, or register it, for example by: temporal operator namespace create';
   return { text, todo: failedAs(error, 'notFound') ? register : todo };
 }
 

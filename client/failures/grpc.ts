@@ -3,7 +3,6 @@ import { isGrpcServiceError } from '@temporalio/client';
 /** Status codes of gRPC that Temporal's services answer with. */
 const CODES = {
   notFound: [5],
-  alreadyExists: [6],
   /** Temporal, or what stands before it, does not take us, or not for that. */
   refused: [7, 16],
   /** The server has no such method. */

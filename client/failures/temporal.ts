@@ -26,7 +26,7 @@ export function temporalFailure(error: unknown, workflowId: string): unknown {
     return new BillRunEmailsError('NotFound', message, { cause: error });
   }
   if (error instanceof NamespaceNotFoundError) {
-    const message = `Temporal has no namespace ${error.namespace}; TEMPORAL_NAMESPACE names it, setup can register it`;
+    const message = `Temporal has no namespace ${error.namespace}; TEMPORAL_NAMESPACE names it`;
     return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
   }
   const cause = causeOf(error);

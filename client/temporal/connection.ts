@@ -65,7 +65,7 @@ export function connectionSettings(env: NodeJS.ProcessEnv = process.env): Connec
   }
 }
 
-/** The error of a failed connection, for clients and workers. It reports what the SDK says; `doctor` explains it. */
+/** The error of a failed connection, for clients and workers. It reports what the SDK says; `doctor` says what to check. */
 export function notReached({ address }: ConnectionSettings, error: unknown): BillRunEmailsError {
   const message = `Temporal cannot be reached at ${address}: ${reasonOf(error)}; bill-run-emails doctor checks the connection`;
   return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });

@@ -12,7 +12,7 @@ import { projectRoot } from '../../scripts/project-root.js';
 import { controlOf, emailsByDocument, simulatorEnvironment, type Control } from '../../scripts/simulator-control.js';
 import { environmentFor, type TemporalServer } from '../../scripts/temporal-server.js';
 import { startWorker } from '../../scripts/worker-process.js';
-import type { Cluster } from './cluster.js';
+import { createNamespace, type Cluster } from './cluster.js';
 
 export interface LifeResult {
   readonly billRuns: number;
@@ -54,8 +54,8 @@ export async function live(
 ): Promise<{ readonly result: LifeResult; readonly evidence: readonly Audit[] }> {
   const { billRuns, folder, report, onStop } = options;
   const temporal = { address: cluster.address, namespace: NAMESPACE };
-  report('Setting up the namespace and its search attributes: bill-run-emails setup --create-namespace');
-  report(indented(await cli(temporal, {}, 'setup', '--create-namespace', '--retention', '30d')));
+  await createNamespace(cluster.address, NAMESPACE);
+  report(`bill-run-emails setup:\n${indented(await cli(temporal, {}, 'setup'))}`);
 
   const simulator = await startSimulator({ emailDelayMs: 500 });
   onStop(() => simulator.close());

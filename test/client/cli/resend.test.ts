@@ -52,7 +52,10 @@ test('ends its wait when a person is asked, and when the time is over', async ()
   await rig.billRun.change(number, { status: 'Posted' });
   await rig.state(own, 'Held');
   const held = await cli('resend', number, '--request-id', 'T-1', '--wait');
-  expect(held).toMatchObject({ code: 4, stdout: expect.stringContaining(`release ${number}`) as string });
+  expect(held).toMatchObject({
+    code: 4,
+    stdout: expect.stringMatching(/^On hold.*\nSee: bill-run-emails status BR-/) as string,
+  });
   await own.signal('release');
   await rig.state(own, 'NeedsAttention');
   const refused = outcomeOf(await cli('resend', number, '--request-id', 'T-1', '--wait', '--json'));
@@ -79,6 +82,14 @@ test('a run that closes without emailing ends the wait with 5', async () => {
   );
   await own.signal('finish');
   expect(outcomeOf(await waiting)).toMatchObject({ code: 5, result: 'notEmailed', send: null });
+});
+
+test('a resend by ID is followed to the job that it is handed to', async () => {
+  const { id, number } = await rig.billRun.create();
+  const outcome = outcomeOf(await cli('resend', id, '--request-id', 'T-1', '--wait', '--json'));
+  expect(outcome).toMatchObject({ code: 0, result: 'emailed', workflowId: `email-bill-run/${id}` });
+  expect(await rig.sends(rig.own(number))).toMatchObject([{ outcome: 'accepted', requests: [{ requestId: 'T-1' }] }]);
+  await rig.own(number).signal('finish');
 });
 
 test('a bill run in the place of the duration is refused, and nothing is requested', async () => {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, expect, test, vi } from 'vitest';
-import { confirmed, forEach } from '../../../client/cli/bill-runs.js';
+import { answerEach, confirmed } from '../../../client/cli/bill-runs.js';
 
 const stderr = process.stderr.isTTY;
 const stdout = process.stdout.isTTY;
@@ -53,21 +53,18 @@ test.each([
   Object.defineProperty(process.stdout, 'isTTY', { value: false, configurable: true });
   const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
   const items = Array.from({ length: count }, (_, index) => index);
-  await forEach(
-    items,
-    () => Promise.resolve(),
-    () => undefined,
-    'asked',
-  );
+  vi.spyOn(console, 'log').mockReturnValue();
+  const ask = () => Promise.resolve({ workflowId: 'email-bill-run/BR-1' });
+  await answerEach(items, ask, { json: undefined, nameOf: String, inWords: () => 'asked' });
   const written = write.mock.calls.map(([text]) => String(text));
   write.mockRestore();
   if (!hasBar) {
     expect(written).toEqual([]);
     return;
   }
-  const bars = written.filter((text) => text.includes('asked'));
-  expect(bars[0]).toBe(`[${'-'.repeat(20)}] asked 0 of 25`);
-  expect(bars.at(-1)).toBe(`[${'='.repeat(20)}] asked 25 of 25`);
+  const bars = written.filter((text) => text.includes('of 25'));
+  expect(bars[0]).toBe(`[${'-'.repeat(20)}] 0 of 25`);
+  expect(bars.at(-1)).toBe(`[${'='.repeat(20)}] 25 of 25`);
   // To the begin of the line, and the line is empty.
   expect(written.slice(-2)).toEqual(['\x1b[1G', '\x1b[2K']);
 });

@@ -175,17 +175,13 @@ describe('The audit shows what the workflow reports', () => {
 });
 
 describe('For people', () => {
-  test('a page shows as text what people typed, and a spreadsheet runs none of it as a formula', async () => {
+  test('a spreadsheet runs nothing that people typed as a formula', async () => {
     const { number } = await rig.billRun.create({ status: 'Completed' });
-    const requestedBy = '=HYPERLINK("http://x","<script>alert(1)</script>")';
+    const requestedBy = '=HYPERLINK("http://x","y")';
     const run = await rig.start({ billRunKey: number, requestedBy });
     await rig.state(run, 'Waiting');
     await finish(run);
     const audit = await rig.emails.audit({ billRunKey: number });
-    const page = formatted(audit, 'html');
-    expect(page).not.toContain('<script');
-    expect(page).toContain('&lt;script&gt;');
-    expect(page).not.toMatch(/src=|href=|@import|url\(/);
     const csv = formatted(audit, 'csv').split('\r\n');
     expect(csv[0]).toBe('at,event,text,identity,requestedBy,workflowId,runId,eventId');
     expect(csv).toHaveLength(audit.entries.length + 1);
