@@ -275,7 +275,7 @@ async function end(job: WorkflowHandle): Promise<void> {
 }
 
 /** Test files share a server, and a number gives a workflow id, so no two bill runs may have the same number. */
-function uniqueNumber(): string {
+export function uniqueNumber(): string {
   return `BR-${randomUUID().slice(0, 8).toUpperCase()}`;
 }
 
