@@ -12,8 +12,6 @@ export interface CalloutConfiguration {
   readonly password: string;
   /** Whether a callout starts a job for a bill run without one; otherwise it reaches open jobs only. */
   readonly starts: boolean;
-  /** Callouts accepted per minute. */
-  readonly perMinute: number;
   readonly taskQueue: string;
   readonly logLevel: string;
 }
@@ -30,7 +28,6 @@ const environment = z
     CALLOUT_ADDRESS: socketAddress.default({ host: '127.0.0.1', port: 8090 }),
     CALLOUT_USERNAME: z.string().regex(/^[^:]{1,100}$/, 'is not a name of 1 to 100 characters without a colon'),
     CALLOUT_STARTS: yesOrNo.default(true),
-    CALLOUTS_PER_MINUTE: z.coerce.number().int().min(1).max(100_000).default(600),
     BILL_RUN_TASK_QUEUE: z.string().refine(isTaskQueue, TASK_QUEUE_FAULT).default(TASK_QUEUE),
     LOG_LEVEL: logLevel,
   })
@@ -40,7 +37,6 @@ const environment = z
     user: env.CALLOUT_USERNAME,
     password,
     starts: env.CALLOUT_STARTS,
-    perMinute: env.CALLOUTS_PER_MINUTE,
     taskQueue: env.BILL_RUN_TASK_QUEUE,
     logLevel: env.LOG_LEVEL,
   }));

@@ -33,6 +33,9 @@ const REMEMBERED = { max: 10_000, ttl: 5 * 24 * 3_600_000 };
 /** The fields that may name the bill run. */
 const KEYS = ['billRunKey', 'billRunId', 'billRunNumber'];
 
+/** Callouts with the right login. Zuora sends a few for each bill run; this protects Temporal from whoever has the password. */
+const PER_MINUTE = 600;
+
 const NOT_TAKEN = 'The callout was not taken. It is safe to send it again.';
 
 /** `noOpenJob`: the bill run has no open job, and the service may not start one. */
@@ -47,9 +50,10 @@ export interface CalloutServer {
 
 /** @throws the error of the socket (EADDRINUSE, EACCES, …) if it cannot listen */
 export async function startCalloutServer(
-  { address, user, password, starts, perMinute }: Omit<CalloutConfiguration, 'taskQueue' | 'logLevel'>,
+  { address, user, password, starts }: Omit<CalloutConfiguration, 'taskQueue' | 'logLevel'>,
   emails: Pick<BillRunEmails, 'billRunPosted'>,
   logger: Pick<Logger, 'info' | 'warn'>,
+  perMinute = PER_MINUTE,
 ): Promise<CalloutServer> {
   // Without the logger: at its lowest level, the framework logs whole packets, with the password in them.
   const server = fastify({ bodyLimit: MAX_BODY, requestTimeout: ARRIVES_WITHIN_MS });

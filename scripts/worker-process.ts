@@ -84,7 +84,7 @@ async function untilItPolls(
     // The SDK's identity begins with the process id. The server also remembers workers that ended.
     if (pollers.some(({ identity }) => identity?.startsWith(`${worker.pid}@`))) return;
     if (Date.now() > deadline) throw new Error(`The worker does not poll:\n${worker.lastLines.join('\n')}`);
-    await delay(10);
+    await delay(50);
   }
 }
 

@@ -11,7 +11,8 @@ import { zuoraEnvironment, type ZuoraConfiguration } from '../zuora/configuratio
 /** The configuration of a worker, without the `TEMPORAL_*` variables, which `client/temporal/connection.ts` reads. */
 export interface WorkerConfiguration extends ZuoraConfiguration {
   readonly polling: Polling;
-  readonly limits: Limits;
+  /** Activities at the same time, in this worker: nearly each makes one or more calls to Zuora. */
+  readonly activitiesAtOnce: number;
   readonly logLevel: string;
   readonly taskQueue: string;
   /** For Prometheus. Absent: no metrics are served. */
@@ -20,17 +21,6 @@ export interface WorkerConfiguration extends ZuoraConfiguration {
   readonly healthAddress?: SocketAddress;
   /** The worker deployment and version of this worker. Absent: it is unversioned. */
   readonly deployment?: { readonly name: string; readonly buildId?: string };
-}
-
-/** Limits that protect Zuora: nearly every activity makes one or more API calls. */
-export interface Limits {
-  /**
-   * Activities per second of all workers of the task queue; absent: no limit. Temporal applies the value that it received last.
-   * With a limit, Temporal dispatches every activity itself, some 50 ms slower than a worker that starts its own.
-   */
-  readonly activitiesPerSecond?: number;
-  /** Activities at the same time, in this worker. */
-  readonly activitiesAtOnce: number;
 }
 
 const workerEnvironment = z
@@ -42,7 +32,6 @@ const workerEnvironment = z
       .optional(),
     BILL_RUN_TASK_QUEUE: z.string().refine(isTaskQueue, TASK_QUEUE_FAULT).default(TASK_QUEUE),
     BILL_RUN_POLLS_PER_MINUTE: z.coerce.number().min(0.1).max(50_000).default(DEFAULT_POLLING.perMinute),
-    BILL_RUN_ACTIVITIES_PER_SECOND: z.coerce.number().min(0.1).max(1_000).optional(),
     LOG_LEVEL: logLevel,
     METRICS_ADDRESS: socketAddress.optional(),
     HEALTH_ADDRESS: socketAddress.optional(),
@@ -58,7 +47,6 @@ const workerEnvironment = z
   .transform((env) => {
     const first = env.BILL_RUN_POLL_INTERVAL ?? DEFAULT_POLLING.first;
     const { METRICS_ADDRESS: metricsAddress, HEALTH_ADDRESS: healthAddress } = env;
-    const { BILL_RUN_ACTIVITIES_PER_SECOND: activitiesPerSecond } = env;
     const { TEMPORAL_DEPLOYMENT_NAME: name, TEMPORAL_WORKER_BUILD_ID: buildId } = env;
     return {
       polling: {
@@ -67,7 +55,6 @@ const workerEnvironment = z
         afterAnHour: Math.max(first, DEFAULT_POLLING.afterAnHour),
         perMinute: env.BILL_RUN_POLLS_PER_MINUTE,
       },
-      rate: activitiesPerSecond === undefined ? {} : { activitiesPerSecond },
       logLevel: env.LOG_LEVEL,
       taskQueue: env.BILL_RUN_TASK_QUEUE,
       ...(metricsAddress === undefined ? {} : { metricsAddress }),
@@ -76,12 +63,10 @@ const workerEnvironment = z
     };
   });
 
-const configuration = zuoraEnvironment
-  .and(workerEnvironment)
-  .transform(({ rate, ...settings }): WorkerConfiguration => {
-    // More activities would only wait for a connection.
-    return { ...settings, limits: { ...rate, activitiesAtOnce: settings.zuora.connections } };
-  });
+const configuration = zuoraEnvironment.and(workerEnvironment).transform((settings): WorkerConfiguration => {
+  // More activities would only wait for a connection.
+  return { ...settings, activitiesAtOnce: settings.zuora.connections };
+});
 
 /** @throws ConfigurationError that names all faults together, without any value of a secret */
 export function workerConfiguration(env: NodeJS.ProcessEnv): WorkerConfiguration {

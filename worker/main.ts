@@ -25,8 +25,8 @@ const LAST_TASKS_MS = '1000';
 
 /** Runs until SIGTERM or SIGINT, then drains: attempts under way end before the process does. */
 async function main(): Promise<void> {
-  const { zuora: zuoraSettings, multiEntity, polling, limits, taskQueue, ...rest } = workerConfiguration(process.env);
-  const { logLevel, metricsAddress, healthAddress, deployment } = rest;
+  const { zuora: zuoraSettings, multiEntity, polling, activitiesAtOnce, ...rest } = workerConfiguration(process.env);
+  const { taskQueue, logLevel, metricsAddress, healthAddress, deployment } = rest;
   const settings = connectionSettings();
   const { namespace } = settings;
   const codecs = await payloadCodecs(process.env);
@@ -45,7 +45,7 @@ async function main(): Promise<void> {
     workflowBundlePath: SHIPPED_BUNDLE,
     payloadCodecs: codecs,
     taskQueue,
-    limits,
+    activitiesAtOnce,
     ...(deployment === undefined ? {} : { version: { deploymentName: deployment.name, buildId } }),
   });
   // Loaded only if needed, because a framework for HTTP takes time to load.

@@ -3,7 +3,6 @@ import type { PayloadCodec } from '@temporalio/common';
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import type { Activities } from '../activities/index.js';
 import { TASK_QUEUE } from '../workflows/contract/contract.js';
-import type { Limits } from './configuration.js';
 import { billRunInLogs } from './telemetry.js';
 
 export interface WorkerSettings {
@@ -14,8 +13,8 @@ export interface WorkerSettings {
   readonly workflowBundlePath: string;
   readonly payloadCodecs?: PayloadCodec[];
   readonly taskQueue?: string;
-  /** Default: no limits. */
-  readonly limits?: Limits;
+  /** Activities at the same time. Default: the SDK's. */
+  readonly activitiesAtOnce?: number;
   /** The worker deployment and version of this worker. It gets work once that version is current. */
   readonly version?: { readonly deploymentName: string; readonly buildId: string };
 }
@@ -40,7 +39,7 @@ export function createBillRunWorker({
   workflowBundlePath,
   payloadCodecs = [],
   taskQueue = TASK_QUEUE,
-  limits,
+  activitiesAtOnce,
   version,
 }: WorkerSettings): Promise<Worker> {
   return Worker.create({
@@ -52,14 +51,7 @@ export function createBillRunWorker({
     dataConverter: { payloadCodecs },
     interceptors: { activity: [billRunInLogs] },
     maxCachedWorkflows: CACHED_RUNS,
-    ...(limits === undefined
-      ? {}
-      : {
-          maxConcurrentActivityTaskExecutions: limits.activitiesAtOnce,
-          ...(limits.activitiesPerSecond === undefined
-            ? {}
-            : { maxTaskQueueActivitiesPerSecond: limits.activitiesPerSecond }),
-        }),
+    ...(activitiesAtOnce === undefined ? {} : { maxConcurrentActivityTaskExecutions: activitiesAtOnce }),
     // A job may be open for months, so it moves to the current version. docs/decisions/0014.
     ...(version === undefined
       ? {}

@@ -13,12 +13,8 @@ export interface ZuoraSettings {
   /** As checked by {@link zuoraBaseUrl}. */
   readonly baseUrl: URL;
   readonly credentials: CredentialSource;
-  /** `Zuora-Version`. The default gives errors real HTTP statuses; without a version, Zuora answers many as 200. */
-  readonly version?: string;
   /** Concurrent connections. Zuora's default limit is 40 calls for bill runs and 80 for Object Query. */
   readonly connections?: number;
-  /** Sends request bodies compressed. */
-  readonly gzipRequests?: boolean;
   /** For a read or a token, in milliseconds; an email call has its own deadline. */
   readonly readDeadlineMs?: number;
   /** Called for every call, token requests included. */
@@ -112,7 +108,8 @@ export class ZuoraFailure extends Error {
 }
 
 const BILL_RUNS = '/object-query/billing-runs';
-const DEFAULT_VERSION = '2025-08-12';
+/** `Zuora-Version`. From this one on, errors have real HTTP statuses; the verdicts on answers were made for it. */
+const VERSION = '2025-08-12';
 const READ_DEADLINE_MS = 30_000;
 /** Pages of documents listed, which take minutes while a person waits. */
 const MAX_LISTED_PAGES = 100;
@@ -120,9 +117,7 @@ const MAX_LISTED_PAGES = 100;
 export function createZuora({
   baseUrl,
   credentials,
-  version = DEFAULT_VERSION,
   connections = 16,
-  gzipRequests = false,
   readDeadlineMs = READ_DEADLINE_MS,
   onCall = () => undefined,
 }: ZuoraSettings): Zuora {
@@ -137,7 +132,7 @@ export function createZuora({
     const received = await call({
       accept: 'application/json',
       authorization: `Bearer ${token}`,
-      'zuora-version': version,
+      'zuora-version': VERSION,
       ...(scope.entityId === undefined ? {} : { 'zuora-entity-ids': scope.entityId }),
       ...(scope.orgIds === undefined || scope.orgIds.length === 0 ? {} : { 'zuora-org-ids': scope.orgIds.join(',') }),
     });
@@ -226,7 +221,6 @@ export function createZuora({
           },
           // Zuora's schema requires the body, and a boolean rather than a string.
           body: JSON.stringify({ resend }),
-          gzip: gzipRequests,
           deadlineMs: leftMs,
         });
       });
@@ -287,7 +281,7 @@ function readFailure(
   if (answer.kind === 'silence') return new ZuoraFailure('unavailable', `Zuora did not answer: ${words}`);
   const status = answer.status;
   if (tokenRejected) return new ZuoraFailure('unauthorized', `Zuora refuses our token: ${words}`, status);
-  // Versions before 2024-05-20 answer failures as HTTP 200 too; category 40 is "not found".
+  // Zuora answers some failures as HTTP 200; category 40 is "not found".
   const notFound = status === 404 || (verdict === 'refused' && reasons.some(({ code }) => /^\d{6}40$/.test(code)));
   if (notFound) return new ZuoraFailure('notFound', `Zuora has no ${what}: ${words}`, status);
   if (status === 200 && verdict === 'unknown') {

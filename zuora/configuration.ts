@@ -37,11 +37,6 @@ const credentials = z.record(z.string(), z.string()).transform((env, context) =>
 
 const settings = z.object({
   ZUORA_MULTI_ENTITY: yesOrNo.default(false),
-  ZUORA_VERSION: z
-    .string()
-    .regex(/^[\w.-]{1,20}$/, 'is not a version of the Zuora API, such as 2025-08-12')
-    .optional(),
-  ZUORA_GZIP_REQUESTS: yesOrNo.default(false),
   ZUORA_CONNECTIONS: z.coerce.number().int().min(1).max(200).default(16),
 });
 
@@ -51,13 +46,7 @@ export const zuoraEnvironment = address
   .and(settings)
   .transform(({ baseUrl, credentials, ...env }): ZuoraConfiguration => {
     return {
-      zuora: {
-        baseUrl,
-        credentials,
-        connections: env.ZUORA_CONNECTIONS,
-        gzipRequests: env.ZUORA_GZIP_REQUESTS,
-        ...(env.ZUORA_VERSION === undefined ? {} : { version: env.ZUORA_VERSION }),
-      },
+      zuora: { baseUrl, credentials, connections: env.ZUORA_CONNECTIONS },
       multiEntity: env.ZUORA_MULTI_ENTITY,
     };
   });

@@ -89,7 +89,7 @@ const REFUSING_STATUSES: readonly number[] = [400, 403, 404, 405, 406, 415, 422]
 function verdictOf(status: number, success: unknown, categories: readonly number[]): Verdict {
   if (status >= 200 && status < 300) {
     if (success === true) return 'accepted';
-    // Zuora reports failures as HTTP 200 for versions before 2024-05-20, and sometimes for later ones.
+    // Zuora reports some failures as HTTP 200, though its documentation says otherwise for our version of the API.
     return success === false ? verdictOfCategories(categories) : 'unknown';
   }
   // 5xx: a gateway or a crash, perhaps after Zuora carried out the request, whatever the body says.

@@ -1,4 +1,4 @@
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { gunzipSync } from 'node:zlib';
 import { Agent, buildConnector, request, type Dispatcher } from 'undici';
 import type { Answer } from './outcome.js';
 import { keepable } from './words.js';
@@ -16,8 +16,6 @@ export interface Call {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Sends the body compressed. */
-  readonly gzip?: boolean;
   /** For the whole call, from the first byte to the last, in milliseconds. */
   readonly deadlineMs: number;
 }
@@ -64,15 +62,15 @@ export function openTransport({ connections }: { connections: number }): Transpo
   });
 
   return {
-    async call({ method, url, headers, body, gzip = false, deadlineMs }) {
+    async call({ method, url, headers, body, deadlineMs }) {
       const signal = AbortSignal.timeout(deadlineMs);
       let left = false as boolean;
       try {
         const answer = request(url, {
           dispatcher: beforeWriting(agent, () => (left = true)),
           method,
-          headers: { ...headers, 'accept-encoding': 'gzip', ...(gzip ? { 'content-encoding': 'gzip' } : {}) },
-          body: body === undefined ? null : gzip ? gzipSync(body) : body,
+          headers: { ...headers, 'accept-encoding': 'gzip' },
+          body: body ?? null,
           signal,
           // The deadline above is the only clock.
           headersTimeout: 0,

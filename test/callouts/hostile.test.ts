@@ -29,7 +29,7 @@ beforeAll(async () => {
     },
   };
   const logger = pino({ level: 'trace' }, { write: (line: string) => void log.push(line) });
-  server = await startCalloutServer({ ...settings, perMinute: 100_000 }, emails, logger);
+  server = await startCalloutServer(settings, emails, logger, 100_000);
 });
 beforeEach(() => {
   reported = [];

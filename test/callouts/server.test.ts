@@ -13,7 +13,6 @@ const SETTINGS = {
   user: 'zuora',
   password: 'a-password-of-the-callouts',
   starts: true,
-  perMinute: 1000,
 };
 const AUTHORIZATION = `Basic ${Buffer.from(`${SETTINGS.user}:${SETTINGS.password}`).toString('base64')}`;
 
@@ -28,10 +27,11 @@ afterAll(() => rig.close());
 async function open(
   settings: Partial<typeof SETTINGS> = {},
   emails: Pick<BillRunEmails, 'billRunPosted'> = rig.emails,
+  perMinute?: number,
 ): Promise<{ server: CalloutServer; log: string[] }> {
   const log: string[] = [];
   const logger = pino({ level: 'info' }, { write: (line: string) => void log.push(line) });
-  const server = await startCalloutServer({ ...SETTINGS, ...settings }, emails, logger);
+  const server = await startCalloutServer({ ...SETTINGS, ...settings }, emails, logger, perMinute);
   onTestFinished(() => server.close());
   return { server, log };
 }
@@ -194,7 +194,7 @@ test("the header's name may be written in any way, and an invalid id counts as n
 
 test('guessing passwords neither keeps Zuora out nor fills the log', async () => {
   const posted = vi.fn(() => Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const, state: null }));
-  const { server, log } = await open({ perMinute: 3 }, { billRunPosted: posted });
+  const { server, log } = await open({}, { billRunPosted: posted }, 3);
   const guess = () => callout(server, { headers: { authorization: `Basic ${btoa('zuora:a guess')}` } });
   for (let index = 0; index < 20; index++) expect((await guess()).status).toBe(401);
   for (const status of [200, 200, 200, 429]) {
@@ -243,7 +243,7 @@ test('while Temporal does not answer, callouts are answered by 503 without the r
 
 test('callouts beyond the limit per minute are answered with a time to repeat them', async () => {
   const posted = vi.fn(() => Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const, state: null }));
-  const { server } = await open({ perMinute: 3 }, { billRunPosted: posted });
+  const { server } = await open({}, { billRunPosted: posted }, 3);
   const answers = [];
   for (let index = 0; index < 5; index++) answers.push(await callout(server, { body: { billRunKey: `BR-${index}` } }));
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429, 429]);

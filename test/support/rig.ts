@@ -1,6 +1,7 @@
 /** The real parts for a test file: a Temporal server, a worker with the shipped workflows, and a simulated Zuora. */
 import { randomInt, randomUUID } from 'node:crypto';
 import { PassThrough } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { WorkflowNotFoundError, type WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import {
@@ -274,7 +275,7 @@ async function end(job: WorkflowHandle): Promise<void> {
 }
 
 /** Test files share a server, and a number gives a workflow id, so no two bill runs may have the same number. */
-function uniqueNumber(): string {
+export function uniqueNumber(): string {
   return `BR-${randomUUID().slice(0, 8).toUpperCase()}`;
 }
 
@@ -304,12 +305,16 @@ export function openReplayer(workflowBundle: WorkflowBundleOption = bundle) {
   return replayer;
 }
 
-/** Asks until the answer is right. Only the test's time limit ends it. */
+/**
+ * Asks until the answer is right. Only the test's time limit ends it. After a long wait it asks less often: each question costs the
+ * server and the worker CPU time, which the thing that is waited for needs too.
+ */
 export async function until<T>(ask: () => Promise<T>, right: (answer: T) => boolean): Promise<T> {
+  const began = performance.now();
   for (;;) {
     const answer = await ask();
     if (right(answer)) return answer;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await delay(Math.min(Math.max((performance.now() - began) / 20, 50), 500));
   }
 }
 

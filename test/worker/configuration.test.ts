@@ -15,11 +15,11 @@ function faultsOf(env: NodeJS.ProcessEnv): string {
 
 describe('The configuration of a worker', () => {
   test('is complete with an address and credentials of Zuora', () => {
-    const { zuora, multiEntity, polling, limits, ...rest } = workerConfiguration(complete);
+    const { zuora, multiEntity, polling, activitiesAtOnce, ...rest } = workerConfiguration(complete);
     expect(zuora.baseUrl.href).toBe('https://rest.zuora.com/');
     expect(multiEntity).toBe(false);
     expect(polling).toEqual({ first: 10_000, longest: 60_000, afterAnHour: 900_000, perMinute: 1_200 });
-    expect(limits, 'as many activities at once as connections, at any rate').toEqual({ activitiesAtOnce: 16 });
+    expect(activitiesAtOnce, 'as many as connections').toBe(16);
     expect(rest, 'neither metrics nor health are served, and there is no version').toEqual({
       logLevel: 'info',
       taskQueue: 'bill-run-emails',
@@ -48,15 +48,14 @@ describe('The configuration of a worker', () => {
   });
 
   test('bounds what the workers ask of Zuora', () => {
-    const { polling, limits } = workerConfiguration({
+    const { polling, zuora, activitiesAtOnce } = workerConfiguration({
       ...complete,
       ZUORA_CONNECTIONS: '4',
       BILL_RUN_POLLS_PER_MINUTE: '4',
-      BILL_RUN_ACTIVITIES_PER_SECOND: '0.5',
     });
     expect(polling.perMinute).toBe(4);
-    expect(limits).toEqual({ activitiesAtOnce: 4, activitiesPerSecond: 0.5 });
-    for (const name of ['BILL_RUN_POLLS_PER_MINUTE', 'BILL_RUN_ACTIVITIES_PER_SECOND']) {
+    expect([zuora.connections, activitiesAtOnce]).toEqual([4, 4]);
+    for (const name of ['BILL_RUN_POLLS_PER_MINUTE', 'ZUORA_CONNECTIONS']) {
       for (const value of ['0', '-1', 'many', 'Infinity']) {
         expect(faultsOf({ ...complete, [name]: value })).toContain(name);
       }

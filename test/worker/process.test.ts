@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { BillRunEmails } from '../../client/index.js';
 import { startChild } from '../../scripts/processes.js';
 import { projectRoot } from '../../scripts/project-root.js';
 import { startWorker } from '../../scripts/worker-process.js';
@@ -12,10 +13,9 @@ import { sendTooMany } from '../support/server.js';
 
 let parts: Parts;
 let control: Parts['control'];
-let emails: Parts['emails'];
 beforeAll(async () => {
   parts = await openParts();
-  ({ control, emails } = parts);
+  ({ control } = parts);
 });
 afterAll(() => parts.close());
 
@@ -32,11 +32,20 @@ const called = (number: string): Promise<unknown> =>
     (requests) => requests.some(({ path }) => path === `/v1/bill-runs/${number}/emails`),
   );
 
-const worker = () =>
-  startWorker({ temporal: parts.temporal, simulatorUrl: parts.simulator.url, pollInterval: '100ms' });
+/** A task queue of its own, with the library and workers for it. */
+function openQueue() {
+  const taskQueue = `process-${randomUUID()}`;
+  const { temporal, simulator } = parts;
+  return {
+    emails: new BillRunEmails(parts.emails.client, { taskQueue }),
+    worker: () => startWorker({ temporal, simulatorUrl: simulator.url, pollInterval: '100ms', taskQueue }),
+  };
+}
 
-describe('A worker process', () => {
+// At the same time: most of it is waiting, as for a heartbeat that does not come.
+describe.concurrent('A worker process', () => {
   test('Rule 7: the audit names three sends, a crash and a continue-as-new once, in order, with the people', async () => {
+    const { emails, worker } = openQueue();
     const number = await postedBillRun({ when: 'after', fault: 'stall' });
     const name = { billRunKey: number };
     const lost = await worker();
@@ -90,6 +99,7 @@ describe('A worker process', () => {
   });
 
   test('drains on SIGTERM: an attempt under way ends, and its receipt is kept', async () => {
+    const { emails, worker } = openQueue();
     const number = await postedBillRun({ when: 'after', fault: 'stall', afterMs: 2_000 });
     const draining = await worker();
     await emails.start({ billRunKey: number });
@@ -106,6 +116,7 @@ describe('A worker process', () => {
   });
 
   test('a query that is the first to reach a new worker does not make a run wait again for a timer that has fired', async () => {
+    const { emails, worker } = openQueue();
     const lost = await worker();
     const numbers = await Promise.all(Array.from({ length: 12 }, () => postedBillRun()));
     for (const billRunKey of numbers) await emails.start({ billRunKey, openFor: '15s' });

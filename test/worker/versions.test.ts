@@ -10,7 +10,11 @@ import { openParts, type Parts } from '../support/parts.js';
 import { emailsPerDocument, until, type Email } from '../support/rig.js';
 
 const DEPLOYMENT = 'bill-run-emails';
-/** Three workers, and 120 bill runs, on a machine that may have other work. */
+/** Many enough that some wait, read and send at any moment of a change. */
+const WAITING = 30;
+const SENDING = 12;
+const ALL = WAITING + SENDING;
+/** Three workers, on a machine that may have other work. */
 const timeout = 300_000;
 
 let parts: Parts;
@@ -59,30 +63,30 @@ async function drained(old: Child): Promise<void> {
   expect(await old.stop(160_000)).toMatchObject({ code: 0 });
 }
 
-test('Versions take over while 100 bill runs wait and 20 are being sent', { timeout }, async () => {
+test('Versions take over while bill runs wait and are being sent', { timeout }, async () => {
   const unversioned = await worker();
-  const waiting = await started(100, 'Completed');
-  await inState(`BillRunStatus = 'Completed' AND EmailState = 'Waiting'`, 100);
+  const waiting = await started(WAITING, 'Completed');
+  await inState(`BillRunStatus = 'Completed' AND EmailState = 'Waiting'`, WAITING);
 
   // From a worker without a version to the first one.
   const first = await workerOf('build-1');
   await makeCurrent('build-1');
   await drained(unversioned);
   const path = '/v1/bill-runs/*/emails';
-  const slow = { when: 'before', fault: 'stall', afterMs: 30_000, times: 20 };
+  const slow = { when: 'before', fault: 'stall', afterMs: 30_000, times: SENDING };
   await parts.control('POST', '/faults', { method: 'POST', path, ...slow });
-  const sending = await started(20, 'Posted');
+  const sending = await started(SENDING, 'Posted');
   const calls = async () => {
     const requests = await parts.control<{ path: string; answeredAt: string | null }[]>('GET', '/requests');
     return requests.filter((each) => each.path.endsWith('/emails'));
   };
-  await until(calls, ({ length }) => length === 20);
+  await until(calls, ({ length }) => length === SENDING);
   expect(new Set(await Promise.all(sending.map(buildOf)))).toEqual(new Set(['build-1']));
 
   const gate = await run(process.execPath, [join(projectRoot, 'dist', 'worker', 'replay.js'), '--json'], {
     TEMPORAL_ADDRESS: parts.temporal.address,
   });
-  expect(JSON.parse(gate.stdout)).toMatchObject({ replayed: 120, failed: [] });
+  expect(JSON.parse(gate.stdout)).toMatchObject({ replayed: ALL, failed: [] });
 
   const second = await workerOf('build-2');
   await makeCurrent('build-2');
@@ -90,11 +94,11 @@ test('Versions take over while 100 bill runs wait and 20 are being sent', { time
   const cut = (await calls()).filter(({ answeredAt }) => answeredAt === null);
   expect(cut, 'no call of the first version is open when it has ended').toEqual([]);
   for (const number of waiting) await parts.control('PATCH', `/bill-runs/${number}`, { status: 'Posted' });
-  await inState(`EmailState = 'Delivering'`, 120);
+  await inState(`EmailState = 'Delivering'`, ALL);
 
   const emails = await parts.control<Email[]>('GET', '/mailbox');
   expect(emailsPerDocument(emails)).toEqual({ min: 1, max: 1 });
-  expect(new Set(emails.map(({ billRunNumber }) => billRunNumber)).size).toBe(120);
+  expect(new Set(emails.map(({ billRunNumber }) => billRunNumber)).size).toBe(ALL);
   const records = await Promise.all(sending.map((billRunKey) => parts.emails.sends({ billRunKey })));
   expect(records.flat().map(({ attempts }) => attempts.map(({ verdict }) => verdict))).toEqual(
     sending.map(() => ['accepted']),

@@ -6,7 +6,7 @@ import { connectWorker } from '../../../worker/connection.js';
 import { createBillRunWorker, SHIPPED_BUNDLE } from '../../../worker/worker.js';
 import { createZuora } from '../../../zuora/client.js';
 
-const { zuora, limits, multiEntity, polling } = workerConfiguration(process.env);
+const { zuora, activitiesAtOnce, multiEntity, polling } = workerConfiguration(process.env);
 const settings = connectionSettings();
 const { first } = polling;
 const worker = await createBillRunWorker({
@@ -18,7 +18,7 @@ const worker = await createBillRunWorker({
     polling: { first, longest: first, afterAnHour: first },
   }),
   workflowBundlePath: SHIPPED_BUNDLE,
-  limits,
+  activitiesAtOnce,
 });
 await worker.run();
 process.exit();

@@ -8,7 +8,7 @@ import { connectWorker } from '../../../worker/connection.js';
 import { createBillRunWorker } from '../../../worker/worker.js';
 import { createFloorActivities } from './activities.js';
 
-const { zuora, limits, taskQueue } = workerConfiguration(process.env);
+const { zuora, activitiesAtOnce, taskQueue } = workerConfiguration(process.env);
 const settings = connectionSettings();
 const workflowBundlePath = join(import.meta.dirname, 'workflow-bundle.js');
 await bundleWorkflows({ workflowsPath: join(import.meta.dirname, 'workflows.js'), outFile: workflowBundlePath });
@@ -18,7 +18,7 @@ const worker = await createBillRunWorker({
   taskQueue,
   workflowBundlePath,
   activities: (await createFloorActivities(zuora)) as object as Activities,
-  limits,
+  activitiesAtOnce,
 });
 await worker.run();
 process.exit();

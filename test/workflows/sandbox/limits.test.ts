@@ -45,46 +45,38 @@ function atOnce(calls: readonly Logged[]): number {
   return Math.max(...changes.sort((a, b) => a.at - b.at || a.by - b.by).map(({ by }) => (open += by)));
 }
 
-/** Hundreds of activities, on a machine that may have other work. */
-const timeout = 400_000;
+test('Bill runs that post at once are emailed once each, within the concurrent calls of two workers', async () => {
+  const env = { ZUORA_CONNECTIONS: '8' };
+  const workers = await Promise.all([worker(env), worker(env)]);
+  // Four times as many as the two may email at once.
+  const count = 64;
+  const numbers = await billRuns(count, 'Completed');
+  await Promise.all(numbers.map((billRunKey) => parts.emails.start({ billRunKey })));
+  const waiting = `BillRunStatus = 'Completed' AND EmailState = 'Waiting'`;
+  const { workflow } = parts.emails.client;
+  await until(
+    () => workflow.count(waiting),
+    (listed) => listed.count === count,
+  );
+  // Zuora's calls take time, too.
+  const slow = { when: 'before', fault: 'stall', afterMs: 1_000, times: count };
+  await parts.control('POST', '/faults', { method: 'POST', path: '/v1/bill-runs/*/emails', ...slow });
+  const postedAt = Date.now();
+  await Promise.all(numbers.map((number) => parts.control('PATCH', `/bill-runs/${number}`, { status: 'Posted' })));
+  await Promise.all(numbers.map((billRunKey) => parts.emails.billRunPosted({ billRunKey })));
+  await until(
+    () => workflow.count(`EmailState = 'Delivering'`),
+    (listed) => listed.count === count,
+  );
+  const calls = await callsSince(postedAt);
+  await Promise.all(workers.map((each) => each.stop()));
 
-test(
-  'Two hundred bill runs that post at once are emailed once each, within the rate and the concurrent calls of two workers',
-  { timeout },
-  async () => {
-    const perSecond = 40;
-    const env = { ZUORA_CONNECTIONS: '8', BILL_RUN_ACTIVITIES_PER_SECOND: String(perSecond) };
-    const workers = [await worker(env), await worker(env)];
-    const numbers = await billRuns(200, 'Completed');
-    for (let from = 0; from < numbers.length; from += 50) {
-      await Promise.all(numbers.slice(from, from + 50).map((billRunKey) => parts.emails.start({ billRunKey })));
-    }
-    const waiting = `BillRunStatus = 'Completed' AND EmailState = 'Waiting'`;
-    const { workflow } = parts.emails.client;
-    await until(
-      () => workflow.count(waiting),
-      ({ count }) => count === 200,
-    );
-    // Zuora's calls take time, too.
-    const slow = { when: 'before', fault: 'stall', afterMs: 100, times: 100_000 };
-    await parts.control('POST', '/faults', { method: 'POST', path: '/v1/bill-runs/*/emails', ...slow });
-    const postedAt = Date.now();
-    await Promise.all(numbers.map((number) => parts.control('PATCH', `/bill-runs/${number}`, { status: 'Posted' })));
-    await until(
-      () => workflow.count(`EmailState = 'Delivering'`),
-      ({ count }) => count === 200,
-    );
-    const calls = await callsSince(postedAt);
-    await Promise.all(workers.map((each) => each.stop()));
-
-    expect(calls.filter(({ path }) => path.endsWith('/emails'))).toHaveLength(200);
-    expect(emailsPerDocument(await parts.control<Email[]>('GET', '/mailbox'))).toEqual({ min: 1, max: 1 });
-    const seconds = (Date.parse(calls.at(-1)?.at ?? '') - Date.parse(calls[0]?.at ?? '')) / 1000;
-    // Temporal may save up a second's worth.
-    expect(calls.length).toBeLessThanOrEqual(perSecond * (seconds + 2));
-    expect(atOnce(calls)).toBeLessThanOrEqual(16);
-  },
-);
+  expect(calls.filter(({ path }) => path.endsWith('/emails'))).toHaveLength(count);
+  expect(emailsPerDocument(await parts.control<Email[]>('GET', '/mailbox'))).toEqual({ min: 1, max: 1 });
+  const most = atOnce(calls);
+  expect(most).toBeLessThanOrEqual(16);
+  expect(most, 'both workers had more to do than they may').toBeGreaterThan(8);
+});
 
 test('A worker reads waiting bill runs within its budget', async () => {
   const perMinute = 300;
