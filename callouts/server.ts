@@ -27,9 +27,6 @@ const ARRIVES_WITHIN_MS = 10_000;
 /** For callouts in progress when the service stops. Idle and slow connections are cut then. */
 const STOPS_WITHIN_MS = 10_000;
 
-/** Zuora repeats a failed callout up to five times, at most a day apart. */
-const REMEMBERED = { max: 10_000, ttl: 5 * 24 * 3_600_000 };
-
 /** The fields that may name the bill run. */
 const KEYS = ['billRunKey', 'billRunId', 'billRunNumber'];
 
@@ -116,7 +113,6 @@ export async function startCalloutServer(
       throw error;
     }
   };
-  const results = new LRUCache<string, Promise<CalloutResult>>(REMEMBERED);
   // The limit comes after the login: guessing passwords must not use up Zuora's callouts. See SECURITY.md.
   server.post(PATH, { onRequest: [server.basicAuth, server.rateLimit()] }, async (request, reply) => {
     const billRun = billRunIn(request);
@@ -124,19 +120,10 @@ export async function startCalloutServer(
       const message = `A callout must name one bill run by its ID or number, in ${KEYS.join(' or ')}; with Multi-entity, its entityId as well.`;
       return reply.code(400).send({ message });
     }
-    const notification = notificationIn(request);
-    const id = notification && JSON.stringify([notification, billRun]);
-    const earlier = id === undefined ? undefined : results.get(id);
-    const pending = earlier ?? report(billRun);
-    if (id !== undefined && earlier === undefined) {
-      results.set(id, pending);
-      // Zuora may repeat a failed callout.
-      pending.catch(() => results.delete(id));
-    }
-    const about = { billRun: billRun.billRunKey, entityId: billRun.entityId, notification };
+    const about = { billRun: billRun.billRunKey, entityId: billRun.entityId, notification: notificationIn(request) };
     try {
-      const result = await pending;
-      logger.info({ ...about, result, repeated: earlier !== undefined }, 'callout taken');
+      const result = await report(billRun);
+      logger.info({ ...about, result }, 'callout taken');
       return await reply.code(200).send({ result });
     } catch (error) {
       logger.warn({ ...about, reason: (error as Error).message }, 'callout not taken');
@@ -178,7 +165,7 @@ function billRunIn({ body, query }: FastifyRequest): BillRunToStart | undefined 
   return value && { billRunKey: value.billRunKey, ...(value.entityId && { entityId: value.entityId }) };
 }
 
-/** The same for all attempts at a callout. A malformed id is ignored. */
+/** The same for all attempts at a callout, for the log. A malformed id is left out. */
 function notificationIn({ headers: { 'zuora-notification-id': id } }: FastifyRequest): string | undefined {
   return typeof id === 'string' && /^[\w.:-]{1,100}$/.test(id) ? id : undefined;
 }

@@ -131,7 +131,6 @@ test('of all that, the log holds neither the login nor what was in a body', () =
       'entityId',
       'notification',
       'result',
-      'repeated',
     ]).toEqual(expect.arrayContaining(Object.keys(entry)));
   }
 });

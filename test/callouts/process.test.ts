@@ -27,7 +27,7 @@ test('a callout to the process has its bill run emailed; its log is JSON, withou
   expect((await callout(url, {}, { authorization: `Basic ${btoa('zuora:wrong')}` })).status).toBe(401);
   expect(await child.stop()).toEqual({ code: 0, signal: null });
   expect(log.map((line) => JSON.parse(line) as object)).toMatchObject([
-    { level: 30, msg: 'callout taken', billRun: number, notification: 'n-1', result: 'started', repeated: false },
+    { level: 30, msg: 'callout taken', billRun: number, notification: 'n-1', result: 'started' },
     { level: 40, msg: 'callout refused', status: 401 },
     { level: 30, msg: 'callout service has stopped' },
   ]);
