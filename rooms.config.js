@@ -71,7 +71,7 @@ export const rooms = [
     room: 'client/doctor',
     is: 'checks of all that must be right before a bill run can be emailed',
     imports: ['environment', 'zuora', 'workflows/contract', 'client/failures', 'client/temporal'],
-    packages: ['@temporalio/client', '@temporalio/common', '@temporalio/envconfig', 'p-timeout'],
+    packages: ['@temporalio/client', '@temporalio/envconfig', 'p-timeout'],
   },
   {
     room: 'client',
@@ -80,7 +80,7 @@ export const rooms = [
       ...['environment', 'zuora', 'workflows/contract', 'workflows/rules'],
       ...['client/failures', 'client/temporal', 'client/history', 'client/doctor'],
     ],
-    packages: ['@temporalio/client', '@temporalio/common', 'p-map', 'p-timeout'],
+    packages: ['@temporalio/client', '@temporalio/common', 'p-map'],
   },
   {
     room: 'client/cli',

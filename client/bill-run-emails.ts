@@ -42,7 +42,7 @@ import { isTaskQueue, TASK_QUEUE_FAULT, taskQueueIn } from './temporal/task-queu
 import { temporalFailure } from './failures/temporal.js';
 
 /** Optional fields may also be undefined. JSON leaves them out. */
-export type Loose<T> = { readonly [Field in keyof T]: object extends Pick<T, Field> ? T[Field] | undefined : T[Field] };
+type Loose<T> = { readonly [Field in keyof T]: object extends Pick<T, Field> ? T[Field] | undefined : T[Field] };
 
 /** The input of a job, as callers give it. */
 export type StartInput = Loose<EmailBillRunInput>;

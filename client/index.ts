@@ -20,11 +20,10 @@ export { ConfigurationError } from '../environment/environment.js';
 export type { ErrorType, Failure } from './failures/errors.js';
 export type { ListedJob, ListFilter } from './list.js';
 export type { ResendOutcome } from './resend-outcome.js';
-export type { Audit, AuditedSend } from './history/audit.js';
-export type { AuditEntry } from './history/entries.js';
+export type { Audit } from './history/audit.js';
 export type { Diagnosis, DoctorOptions } from './doctor/doctor.js';
-export type { Check, CheckName } from './doctor/checkup.js';
-export type { Answer, BillRunDocuments, DocumentsInput, KeptBack, ListedDocument, PossibleSend } from './documents.js';
+export type { Check } from './doctor/checkup.js';
+export type { BillRunDocuments, DocumentsInput } from './documents.js';
 export type * from '../workflows/contract/contract.js';
 
 // The modules that read Zuora are loaded on demand: pipelines that start bill runs need none of them.

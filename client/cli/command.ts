@@ -69,10 +69,6 @@ export function jsonOfFailure(billRunKey: string | null, { type, message }: Fail
   return JSON.stringify({ billRunKey, workflowId: null, ok: false, ...also, error: { type, message } });
 }
 
-export function print(json: true | undefined, value: unknown, text: string): void {
-  console.log(json === true ? JSON.stringify(value) : text);
-}
-
 /**
  * Ends a command with a failure.
  *
@@ -90,25 +86,14 @@ export function fail(error: unknown, json: boolean, billRunKey: string | null = 
 export async function answer<R extends Found>(
   { billRunKey, json }: { readonly billRunKey: string; readonly json: true | undefined },
   ask: () => Promise<R>,
-  { inWords, exitCode, output }: Answer<R> & { readonly output?: string | undefined },
+  { inWords, exitCode }: Answer<R>,
 ): Promise<void> {
   try {
     const found = await ask();
-    const text = json === true ? jsonOf(billRunKey, found) : inWords(found);
-    if (output === undefined) console.log(text);
-    else await writeTo(output, `${text}\n`);
+    console.log(json === true ? jsonOf(billRunKey, found) : inWords(found));
     if (exitCode !== undefined) process.exitCode = exitCode(found);
   } catch (error) {
     fail(error, json === true, billRunKey);
-  }
-}
-
-async function writeTo(file: string, text: string): Promise<void> {
-  const { writeFile } = await import('node:fs/promises');
-  try {
-    await writeFile(file, text);
-  } catch (error) {
-    throw mistake(`${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import type { AuditFormat } from './audit-formats.js';
-import { answer, connected, examples, fail, jsonOfFailure, onBillRun, print, type CommonOptions } from './command.js';
+import { answer, connected, examples, fail, jsonOfFailure, onBillRun, type CommonOptions } from './command.js';
 import { addList } from './list.js';
 import { addMessages } from './messages.js';
 import { addResend } from './resend.js';
@@ -54,15 +54,14 @@ function createProgram(): Command {
 function addAudit(program: Command): void {
   onBillRun(program, 'audit', 'who sent what, when and why, from event history; needs no worker')
     .addOption(new Option('--format <format>', 'how to print it').choices(['table', 'csv']).default('table'))
-    .option('--output <file>', 'write it into a file')
     .addHelpText(
       'after',
-      examples('audit BR-00000001', 'audit BR-00000001 --json', 'audit BR-00000001 --format csv --output audit.csv'),
+      examples('audit BR-00000001', 'audit BR-00000001 --json', 'audit BR-00000001 --format csv > audit.csv'),
     )
-    .action(async (key: string, { json, entity: entityId, format, output }: CommonOptions & AuditOptions) => {
+    .action(async (key: string, { json, entity: entityId, format }: CommonOptions & AuditOptions) => {
       const { formatted } = await import('./audit-formats.js');
       const ask = () => connected((emails) => emails.audit({ billRunKey: key, entityId }));
-      await answer({ billRunKey: key, json }, ask, { inWords: (audit) => formatted(audit, format), output });
+      await answer({ billRunKey: key, json }, ask, { inWords: (audit) => formatted(audit, format) });
     });
 }
 
@@ -80,7 +79,7 @@ function addSetup(program: Command): void {
       const { connection, namespace } = await connect();
       try {
         const result = await setup(connection, namespace);
-        print(json, result, tables.setup(result));
+        console.log(json === true ? JSON.stringify(result) : tables.setup(result));
       } finally {
         await connection.close();
       }
@@ -112,7 +111,7 @@ function addDoctor(program: Command): void {
     .action(async ({ json, entity }: CommonOptions) => {
       const [doctor, { doctorTable }] = await Promise.all([import('../doctor/doctor.js'), import('./doctor-table.js')]);
       const diagnosis = await doctor.diagnose(entity === undefined ? {} : { entityId: entity });
-      print(json, diagnosis, doctorTable(diagnosis));
+      console.log(json === true ? JSON.stringify(diagnosis) : doctorTable(diagnosis));
       process.exitCode = doctor.exitCodeOfDiagnosis(diagnosis);
     });
 }
@@ -124,7 +123,6 @@ interface DocumentsOptions {
 
 interface AuditOptions {
   readonly format: AuditFormat;
-  readonly output?: string;
 }
 
 /** From the manifest above dist/. */

@@ -7,10 +7,6 @@ import { EXIT } from '../failures/errors.js';
 export interface DoctorOptions {
   /** The entity to read in; only if the tenant has Zuora Multi-entity. */
   readonly entityId?: string;
-  /** Default: `BILL_RUN_TASK_QUEUE`, or `bill-run-emails`. */
-  readonly taskQueue?: string;
-  /** For each check, in milliseconds. Default: 10 s. */
-  readonly deadlineMs?: number;
 }
 
 export interface Diagnosis {
@@ -20,18 +16,15 @@ export interface Diagnosis {
   readonly checks: readonly Check[];
 }
 
+/** For each check. */
 const DEADLINE_MS = 10_000;
 
 /** Checks Temporal and Zuora by the environment (`TEMPORAL_*`, `BILL_RUN_*`, `ZUORA_*`). It reports what it finds, and never throws. */
-export async function diagnose({
-  entityId,
-  taskQueue,
-  deadlineMs = DEADLINE_MS,
-}: DoctorOptions = {}): Promise<Diagnosis> {
-  const temporal = temporalChecks(taskQueue, deadlineMs);
-  const zuora = zuoraChecks(entityId, deadlineMs);
+export async function diagnose({ entityId }: DoctorOptions = {}): Promise<Diagnosis> {
+  const temporal = temporalChecks(DEADLINE_MS);
+  const zuora = zuoraChecks(entityId, DEADLINE_MS);
   try {
-    const checks = await runChecks([...temporal.checks, ...zuora.checks], deadlineMs);
+    const checks = await runChecks([...temporal.checks, ...zuora.checks], DEADLINE_MS);
     return { ok: checks.every(({ result }) => result !== 'error'), checks };
   } finally {
     await Promise.all([temporal.close(), zuora.close()]);

@@ -20,7 +20,7 @@ const TASK_QUEUE_TYPE = { workflow: 1, activity: 2 } as const;
 type WorkerKind = keyof typeof TASK_QUEUE_TYPE;
 
 /** The checks of Temporal; `close` ends their connection. */
-export function temporalChecks(namedTaskQueue: string | undefined, deadlineMs: number) {
+export function temporalChecks(deadlineMs: number) {
   let connected: Connected | undefined;
   let taskQueue = '';
   /** Epoch ms, by Temporal's clock. */
@@ -28,7 +28,7 @@ export function temporalChecks(namedTaskQueue: string | undefined, deadlineMs: n
 
   async function configuration(): Promise<Finding> {
     const { address, namespace, options } = connectionSettings();
-    taskQueue = namedTaskQueue ?? taskQueueIn(process.env);
+    taskQueue = taskQueueIn(process.env);
     const { payloadCodecs } = await clientDataConverter(process.env);
     const ignored = ignoredByEnvconfig();
     if (ignored !== undefined) return { result: 'error', ...ignored };

@@ -3,7 +3,7 @@ import { zuoraConfiguration } from '../../zuora/configuration.js';
 import type { CheckToRun, Explanation, Finding } from './checkup.js';
 import { aheadOfAnswer, clockFinding } from './clocks.js';
 import { firstLineOf } from '../failures/errors.js';
-import { zuoraTroubleIn } from '../failures/zuora.js';
+import { todoOf, zuoraTroubleIn } from '../failures/zuora.js';
 
 /** The checks of Zuora; `close` ends their connections. */
 export function zuoraChecks(entityId: string | undefined, deadlineMs: number) {
@@ -49,10 +49,7 @@ export function zuoraChecks(entityId: string | undefined, deadlineMs: number) {
   }
 
   function clock(): Finding {
-    if (call?.clock === undefined) {
-      const todo = 'Synchronize the clocks of this machine and of the workers, by NTP for instance';
-      return { result: 'warning', text: "Zuora's answer has no time", todo };
-    }
+    if (call?.clock === undefined) return { result: 'warning', text: "Zuora's answer has no time" };
     return clockFinding(aheadOfAnswer(call.clock, call), "Zuora's", "this machine's clock and Zuora's agree");
   }
 
@@ -72,9 +69,6 @@ function explainConfiguration(error: unknown): Explanation {
 }
 
 function explain(error: unknown): Explanation {
-  const { text, todo } = zuoraTroubleIn(error) ?? {
-    text: firstLineOf(error),
-    todo: 'Check ZUORA_BASE_URL and the network in between, or try again in a moment',
-  };
+  const { text, todo } = zuoraTroubleIn(error) ?? { text: firstLineOf(error), todo: todoOf.unavailable };
   return { text, todo };
 }

@@ -17,7 +17,7 @@ export function zuoraTroubleIn(error: unknown): ZuoraTrouble | undefined {
     : { kind: 'unavailable', text: error.message, todo: todoOf.unavailable };
 }
 
-const todoOf: Readonly<Record<ZuoraFailure['kind'], string>> = {
+export const todoOf: Readonly<Record<ZuoraFailure['kind'], string>> = {
   notFound: 'Check the key, and that ZUORA_BASE_URL and the credentials are those of its tenant',
   unauthorized:
     'Check ZUORA_CLIENT_ID and ZUORA_CLIENT_SECRET, or the files that they are in, and that ZUORA_BASE_URL is the data center of their tenant',

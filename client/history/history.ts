@@ -3,6 +3,7 @@ import type { Client, WorkflowHandle } from '@temporalio/client';
 import type { LoadedDataConverter } from '@temporalio/common';
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { failedAs } from '../failures/grpc.js';
+import { causeOf } from '../failures/temporal.js';
 
 export type HistoryEvent = NonNullable<Awaited<ReturnType<WorkflowHandle['fetchHistory']>>['events']>[number];
 type Payloads = NonNullable<NonNullable<HistoryEvent['workflowExecutionStartedEventAttributes']>['input']>['payloads'];
@@ -26,8 +27,7 @@ export async function runIdsOf(client: Client, workflowId: string): Promise<read
       runs.set(runId, startTime);
     }
   } catch (error) {
-    const cause = error instanceof Error ? error.cause : undefined;
-    if (failedAs(cause, 'unimplemented')) return undefined;
+    if (failedAs(causeOf(error), 'unimplemented')) return undefined;
     throw error;
   }
   return [...runs].sort(([, one], [, other]) => one.getTime() - other.getTime()).map(([runId]) => runId);

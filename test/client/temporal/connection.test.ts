@@ -330,7 +330,7 @@ describe('With a fault,', () => {
   const explained = Object.entries(faults).filter(([, fault]) => fault.explained !== undefined);
   test.each(explained)('doctor explains %s, without a secret', async (_, { address, env, explained = /./ }) => {
     setEnvironment(environment(address(), env()));
-    const diagnosis = await diagnose({ taskQueue: 'none' });
+    const diagnosis = await diagnose();
     const found = diagnosis.checks.find(({ result }) => result === 'error');
     expect(found?.name).toMatch(/^temporal(Configuration)?$/);
     expect(found?.text).toMatch(explained);
