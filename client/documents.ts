@@ -37,7 +37,6 @@ export interface BillRunDocuments {
   readonly sends: readonly [PossibleSend, PossibleSend];
   /** Invoices, then credit memos, each by number. */
   readonly documents: readonly ListedDocument[];
-  readonly listed: Readonly<Record<'invoices' | 'creditMemos', Listed>>;
   /** What may make this wrong, one sentence each. */
   readonly warnings: readonly string[];
 }
@@ -64,13 +63,6 @@ export interface ListedDocument extends BillingDocument {
   readonly emailedBefore: Answer;
   /** Whether a call would email it now, with `resend=false` (`first`) and with `resend=true` (`resend`). */
   readonly wouldEmail: { readonly first: Answer; readonly resend: Answer };
-}
-
-/** How many documents of a kind Zuora lists, and how many the bill run counts; null if it does not count them. */
-interface Listed {
-  readonly listed: number;
-  readonly expected: number | null;
-  readonly complete: boolean;
 }
 
 /** What Zuora says about a bill run now. */
@@ -162,10 +154,6 @@ export function documentsOf(
       { resend: true, keptBackBy: notPosted, wouldEmail: emailed('resend') },
     ],
     documents: listed,
-    listed: {
-      invoices: countsOf(invoices, billRun.numberOfInvoices),
-      creditMemos: countsOf(memos, billRun.numberOfCreditMemos),
-    },
     warnings: warningsOf(reading, listed),
   };
 }
@@ -235,10 +223,6 @@ function keptBackBy(obstacle: Obstacle, { billRun }: Reading): KeptBack {
       return { kind, text, until: iso(until) };
     }
   }
-}
-
-function countsOf({ documents, complete }: DocumentList, expected: number | undefined): Listed {
-  return { listed: documents.length, expected: expected ?? null, complete };
 }
 
 function warningsOf(

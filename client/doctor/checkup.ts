@@ -9,7 +9,6 @@ export type CheckName =
   | 'searchAttributes'
   | 'workflowWorkers'
   | 'activityWorkers'
-  | 'temporalClock'
   | 'zuoraConfiguration'
   | 'zuoraToken'
   | 'zuoraRead'

@@ -4,7 +4,6 @@ import { isGrpcServiceError } from '@temporalio/client';
 import { loadClientConfigProfile } from '@temporalio/envconfig';
 import { missingSearchAttributes, searchAttributes } from '../../workflows/contract/search-attributes.js';
 import type { CheckToRun, Explanation, Finding } from './checkup.js';
-import { aheadOfWorker, clockFinding } from './clocks.js';
 import { BillRunEmailsError, firstLineOf } from '../failures/errors.js';
 import { CREDENTIALS, failedAs } from '../failures/grpc.js';
 import { connect, connectionSettings, reasonOf, temporalEnvironment, type Connected } from '../temporal/connection.js';
@@ -23,8 +22,6 @@ type WorkerKind = keyof typeof TASK_QUEUE_TYPE;
 export function temporalChecks(deadlineMs: number) {
   let connected: Connected | undefined;
   let taskQueue = '';
-  /** Epoch ms, by Temporal's clock. */
-  let lastPoll: number | undefined;
 
   async function configuration(): Promise<Finding> {
     const { address, namespace, options } = connectionSettings();
@@ -53,16 +50,7 @@ export function temporalChecks(deadlineMs: number) {
   };
 
   const workers = (kind: WorkerKind) =>
-    bounded(async (to) => {
-      const polls = await pollsOf(to, taskQueue, kind);
-      lastPoll ??= polls[0]?.at;
-      return workersFinding(polls, taskQueue, kind);
-    });
-
-  function clock(): Finding {
-    const agreed = "this machine's clock and Temporal's agree to some minutes, by the workers' last calls";
-    return clockFinding(aheadOfWorker(lastPoll ?? Date.now(), Date.now()), "Temporal's", agreed);
-  }
+    bounded(async (to) => workersFinding(await pollsOf(to, taskQueue, kind), taskQueue, kind));
 
   const checks: readonly CheckToRun[] = [
     { name: 'temporalConfiguration', run: configuration, explain: explainConfiguration },
@@ -72,7 +60,6 @@ export function temporalChecks(deadlineMs: number) {
     { name: 'searchAttributes', needs: ['namespace'], run: bounded(searchAttributesFinding), explain },
     { name: 'workflowWorkers', needs: ['namespace'], run: workers('workflow'), explain },
     { name: 'activityWorkers', needs: ['namespace'], run: workers('activity'), explain },
-    { name: 'temporalClock', needs: ['workflowWorkers', 'activityWorkers'], run: clock, explain },
   ];
   return { checks, close: async () => connected?.connection.close() };
 }
@@ -103,9 +90,8 @@ function explainConnection(error: unknown): Explanation {
   return {
     text: `Temporal cannot be reached at ${connectionSettings().address}: ${reasonOf(cause)}`,
     todo:
-      'Check that the server runs; that TEMPORAL_ADDRESS is its host:port; that TEMPORAL_TLS is on if the server wants TLS, and off ' +
-      'if it does not; that TEMPORAL_TLS_SERVER_CA_CERT_PATH names its authority, and TEMPORAL_TLS_SERVER_NAME the name in its ' +
-      'certificate, if that is another; and that the client certificate or TEMPORAL_API_KEY is one that it takes',
+      'Check TEMPORAL_ADDRESS (host:port), and that the server runs; TEMPORAL_TLS, on or off as the server wants it; its CA ' +
+      '(TEMPORAL_TLS_SERVER_CA_CERT_PATH) and name (TEMPORAL_TLS_SERVER_NAME); the client certificate; TEMPORAL_API_KEY',
   };
 }
 

@@ -1,7 +1,7 @@
+import ms from 'ms';
 import { createZuora, type Zuora } from '../../zuora/client.js';
 import { zuoraConfiguration } from '../../zuora/configuration.js';
 import type { CheckToRun, Explanation, Finding } from './checkup.js';
-import { aheadOfAnswer, clockFinding } from './clocks.js';
 import { firstLineOf } from '../failures/errors.js';
 import { todoOf, zuoraTroubleIn } from '../failures/zuora.js';
 
@@ -50,7 +50,7 @@ export function zuoraChecks(entityId: string | undefined, deadlineMs: number) {
 
   function clock(): Finding {
     if (call?.clock === undefined) return { result: 'warning', text: "Zuora's answer has no time" };
-    return clockFinding(aheadOfAnswer(call.clock, call), "Zuora's", "this machine's clock and Zuora's agree");
+    return clockFinding(aheadOfAnswer(call.clock, call));
   }
 
   const checks: readonly CheckToRun[] = [
@@ -60,6 +60,28 @@ export function zuoraChecks(entityId: string | undefined, deadlineMs: number) {
     { name: 'zuoraClock', needs: ['zuoraRead'], run: clock, explain },
   ];
   return { checks, close: async () => client?.close() };
+}
+
+/**
+ * The least by which this machine's clock is ahead, in ms; negative: behind.
+ *
+ * @param date of the answer (epoch ms, a whole second) to a call that lasted from `from` to `to` by our clock
+ */
+export function aheadOfAnswer(date: number, { from, to }: { readonly from: number; readonly to: number }): number {
+  return from >= date + 1000 ? from - (date + 1000) : Math.min(to - date, 0);
+}
+
+/** The largest difference that is not reported. A clock that is off by a minute is not synchronized, and drifts further. */
+const TOLERANCE_MS = 60_000;
+
+export function clockFinding(aheadMs: number): Finding {
+  if (Math.abs(aheadMs) <= TOLERANCE_MS) return { result: 'ok', text: "this machine's clock and Zuora's agree" };
+  const far = ms(Math.abs(aheadMs), { long: true });
+  return {
+    result: 'warning',
+    text: `this machine's clock is about ${far} ${aheadMs > 0 ? 'ahead of' : 'behind'} Zuora's`,
+    todo: 'Synchronize the clocks of this machine and of the workers, by NTP for instance: they decide how old a key is',
+  };
 }
 
 function explainConfiguration(error: unknown): Explanation {

@@ -97,7 +97,7 @@ class Reader {
     if (started) {
       const { identity, input, continuedExecutionRunId: before } = started;
       if (before) return { event: 'continued', text: `continues run ${before}` };
-      const argument = await this.#foreign(input?.payloads);
+      const argument = await this.#decoded(input?.payloads);
       return { event: 'started', identity, ...claimIn(argument), text: `started with ${json(argument)}` };
     }
     const signal = event.workflowExecutionSignaledEventAttributes;
@@ -116,8 +116,8 @@ class Reader {
     const { searchAttributes } =
       event.upsertWorkflowSearchAttributesEventAttributes ?? event.workflowExecutionStartedEventAttributes ?? {};
     const { EmailState: state, EmailReason: reason } = searchAttributes?.indexedFields ?? {};
-    if (state) this.#state = plain(await this.#foreign([state]));
-    if (reason) this.#reason = plain(await this.#foreign([reason]));
+    if (state) this.#state = plain(await this.#decoded([state]));
+    if (reason) this.#reason = plain(await this.#decoded([reason]));
     // A run that continues another one was in this state before.
     if (event.workflowExecutionStartedEventAttributes?.continuedExecutionRunId) return undefined;
     if (!state && !reason) return undefined;
@@ -130,7 +130,7 @@ class Reader {
     identity: string | null | undefined,
     payloads: Payloads,
   ): Promise<Description> {
-    const argument = await this.#foreign(payloads);
+    const argument = await this.#decoded(payloads);
     const text = `${event} ${name ?? ''}${argument === undefined ? '' : ` with ${json(argument)}`}`;
     return { event, identity, ...claimIn(argument), text };
   }
@@ -139,7 +139,7 @@ class Reader {
     const attempt = event.activityTaskScheduledEventAttributes;
     if (attempt) {
       if (attempt.activityType?.name !== 'emailBillRunDocuments') return undefined;
-      const input = await this.#own(attempt.input?.payloads);
+      const input = await this.#decoded(attempt.input?.payloads);
       const what = isAttempt(input) ? `resend=${input.resend}, key ${input.idempotencyKey}` : `with ${json(input)}`;
       return { event: 'attempt', text: `attempt to email, ${what}` };
     }
@@ -149,12 +149,12 @@ class Reader {
     switch (scheduled?.activityType?.name) {
       case 'watchBillRun': {
         if (!completed) return undefined;
-        const billRun = (await this.#own(completed.result?.payloads)) as { number?: string; status?: string };
+        const billRun = (await this.#decoded(completed.result?.payloads)) as { number?: string; status?: string };
         return { event: 'status', text: `bill run ${billRun.number ?? '?'} is ${billRun.status ?? '?'}` };
       }
       case 'handOver': {
         if (!completed) return undefined;
-        const handedOver = await this.#own(completed.result?.payloads);
+        const handedOver = await this.#decoded(completed.result?.payloads);
         const requests = Array.isArray(handedOver)
           ? (handedOver as readonly HandedOver[]).map(({ requestId, result }) => `request ${requestId}: ${result}`)
           : [json(handedOver)];
@@ -165,8 +165,8 @@ class Reader {
           const why = await this.#reasonOf(lost?.failure, 'cause');
           return { event: 'attemptEnded', text: `attempt ended without a receipt: ${why}` };
         }
-        const input = await this.#own(scheduled.input?.payloads);
-        const receipt = await this.#own(completed.result?.payloads);
+        const input = await this.#decoded(scheduled.input?.payloads);
+        const receipt = await this.#decoded(completed.result?.payloads);
         const text = outcomeIn(receipt, isAttempt(input) ? input.trackId : null);
         return { event: 'attemptEnded', identity: completed.identity, text };
       }
@@ -205,19 +205,11 @@ class Reader {
     return cause?.message ?? 'no reason';
   }
 
-  /** An argument that anyone may have sent. */
-  async #foreign(payloads: Payloads): Promise<unknown> {
+  /** Anyone may have sent it, in any encoding. */
+  async #decoded(payloads: Payloads): Promise<unknown> {
     return firstOf(this.#converter, payloads).catch((error: unknown) =>
       error instanceof ConfigurationError ? `(${error.message})` : '(cannot be decoded)',
     );
-  }
-
-  /** An input or a result of our activities. There is no audit without the codecs that decode it. */
-  async #own(payloads: Payloads): Promise<unknown> {
-    return firstOf(this.#converter, payloads).catch((error: unknown) => {
-      if (error instanceof ConfigurationError) throw error;
-      return '(cannot be decoded)';
-    });
   }
 }
 
