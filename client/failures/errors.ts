@@ -1,7 +1,7 @@
 import { ConfigurationError } from '../../environment/environment.js';
 import type { Checked } from '../../workflows/contract/validation.js';
 
-/** Exit codes of the command line; the library's errors say which one they mean. */
+/** Exit codes of the command line. */
 export const EXIT = {
   done: 0,
   unexpected: 1,
@@ -14,20 +14,20 @@ export const EXIT = {
 } as const;
 
 export type ErrorType =
-  /** The input or the message is not what the contract wants. */
+  /** The input or the message breaks the contract. */
   | 'InvalidInput'
   /** The environment is incomplete or invalid: the type of a `ConfigurationError`. */
   | 'InvalidConfiguration'
-  /** The run has recorded the message as ignored: it changed nothing. */
+  /** The job rejected the message: it changed nothing. */
   | 'Ignored'
-  /** No workflow of this bill run is known to Temporal, or Zuora has no such bill run. */
+  /** Temporal has no job of this bill run, or Zuora has no such bill run. */
   | 'NotFound'
-  /** Temporal cannot be reached, does not take us, or no worker answers. */
+  /** Temporal cannot be reached, refuses us, or no worker answers. */
   | 'TemporalUnavailable'
-  /** Zuora cannot be reached, or does not take us. */
+  /** Zuora cannot be reached, or refuses us. */
   | 'ZuoraUnavailable';
 
-/** What went wrong, in words for the caller. `type` is stable. */
+/** Every failure of the library. `type` is stable; the message says what to do. */
 export class BillRunEmailsError extends Error {
   override readonly name = 'BillRunEmailsError';
   readonly type: ErrorType;
@@ -38,7 +38,7 @@ export class BillRunEmailsError extends Error {
   }
 }
 
-/** What a check has found to be valid; else an error that names all the faults. */
+/** @throws BillRunEmailsError `InvalidInput` that names all faults */
 export function valid<T>({ value, faults }: Checked<T>): T {
   if (faults !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${faults.join('; ')}`);
   return value;
@@ -53,7 +53,7 @@ export const exitCodeOf: Readonly<Record<ErrorType, number>> = {
   ZuoraUnavailable: EXIT.zuora,
 };
 
-/** Any failure, as the command line tells it. */
+/** Any failure, as the command line prints it. */
 export interface Failure {
   readonly type: ErrorType | 'Unexpected';
   readonly message: string;
@@ -69,10 +69,7 @@ export function exitCodeOfFailure({ type }: Failure): number {
   return type === 'Unexpected' ? EXIT.unexpected : exitCodeOf[type];
 }
 
-/**
- * The first line of what an error says. The parser of Temporal's configuration files goes on with the
- * lines around a fault, which may hold a key.
- */
+/** The first line of a message. The parser of Temporal's configuration files adds the lines around a fault, which may hold a key. */
 export function firstLineOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown reason';
   const [line = ''] = error.message.split('\n');

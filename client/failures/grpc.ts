@@ -3,7 +3,7 @@ import { isGrpcServiceError } from '@temporalio/client';
 /** Status codes of gRPC that Temporal's services answer with. */
 const CODES = {
   notFound: [5],
-  /** Temporal, or what stands before it, does not take us, or not for that. */
+  /** Temporal, or a proxy before it, refuses the caller or the call. */
   refused: [7, 16],
   /** The server has no such method. */
   unimplemented: [12],

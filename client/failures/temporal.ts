@@ -9,7 +9,7 @@ import { ConfigurationError } from '../../environment/environment.js';
 import { BillRunEmailsError } from './errors.js';
 import { CREDENTIALS, failedAs } from './grpc.js';
 
-/** What Temporal's client threw, in words for the caller; what nobody expects stays as it is. */
+/** Turns an error of Temporal's client into one for the caller. An unexpected error stays as it is. */
 export function temporalFailure(error: unknown, workflowId: string): unknown {
   if (error instanceof BillRunEmailsError) return error;
   if (error instanceof ConfigurationError) {
@@ -17,12 +17,12 @@ export function temporalFailure(error: unknown, workflowId: string): unknown {
   }
   if (error instanceof WorkflowNotFoundError) {
     const message =
-      `Temporal has no workflow ${workflowId} for that: none was started in this namespace, or the last one has closed ` +
-      `(its audit tells)`;
+      `Temporal has no open job ${workflowId}: none was started in this namespace, or the last one has closed ` +
+      `(the audit shows it)`;
     return new BillRunEmailsError('NotFound', message, { cause: error });
   }
   if (error instanceof QueryNotRegisteredError || error instanceof QueryRejectedError) {
-    const message = `${workflowId} cannot be asked: it failed before it could answer; its audit tells why`;
+    const message = `${workflowId} cannot be asked: it failed before it could answer; its audit says why`;
     return new BillRunEmailsError('NotFound', message, { cause: error });
   }
   if (error instanceof NamespaceNotFoundError) {

@@ -9,23 +9,23 @@ import { firstOf, isOver, timeOf, type HistoryEvent, type RunHistory } from './h
 /** An attempt that may have reached Zuora. */
 export interface HistoricAttempt extends EarlierAttempt {
   readonly resend: boolean;
-  /** The resends that its send serves, where it tells. */
+  /** The resends that its send serves, if its input names them. */
   readonly served: readonly string[];
 }
 
-/** What a run that ended in the middle of an attempt leaves of it. */
+/** The result of an attempt whose Temporal run ended first. */
 const CUT_OFF: LostAttempt = {
   verdict: 'unknown',
   reasons: [{ code: 'RUN_ENDED', message: 'the run ended while its request may have been under way' }],
 };
 
-/** And what there is of it while it goes on. */
+/** The result of an attempt that is under way. */
 const UNDER_WAY: LostAttempt = {
   verdict: 'unknown',
   reasons: [{ code: 'UNDER_WAY', message: 'there is no answer yet' }],
 };
 
-/** The attempts of the runs of a workflow id, by what they intend: what all keys of a send begin with. */
+/** The attempts in these histories, by the prefix that all keys of a send share. */
 export async function attemptsByIntent(
   histories: AsyncIterable<RunHistory> | Iterable<RunHistory>,
   converter: LoadedDataConverter,
@@ -34,7 +34,7 @@ export async function attemptsByIntent(
   const copies = new Set<string>();
   for await (const { runId, events } of histories) {
     for (const attempt of await attemptsIn(events, converter)) {
-      // A reset copies events: the attempt then stands in both histories.
+      // A reset copies events, so both histories hold the attempt.
       const copy = JSON.stringify([attempt.trackId, attempt.startedAt, attempt.result]);
       if (copies.has(copy)) continue;
       copies.add(copy);
@@ -61,7 +61,7 @@ async function attemptsIn(events: readonly HistoryEvent[], converter: LoadedData
   return attempts;
 }
 
-/** Whether an activity was one of ours, which another application's of the same name is not. */
+/** False for an activity of the same name of another application. */
 export function isAttempt(input: unknown): input is AttemptInput {
   if (typeof input !== 'object' || input === null) return false;
   const { idempotencyKey, trackId, resend } = input as Partial<Record<keyof AttemptInput, unknown>>;

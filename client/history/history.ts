@@ -1,4 +1,4 @@
-/** Event histories of all runs of a workflow id, for those who read them: the audit, and runs that remember earlier ones. */
+/** Event histories of all Temporal runs of a workflow id, for the audit and for the look-up of earlier sends. */
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import type { LoadedDataConverter } from '@temporalio/common';
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
@@ -15,11 +15,7 @@ export interface RunHistory {
   readonly events: readonly HistoryEvent[];
 }
 
-/**
- * The runs that Temporal still keeps under a workflow id, oldest first; undefined where the server cannot list them, as the
- * time-skipping test server cannot.
- * Visibility lags behind by a moment.
- */
+/** The runs that Temporal still keeps, oldest first; undefined if the server cannot list, as the time-skipping one. Lags by a moment. */
 export async function runIdsOf(client: Client, workflowId: string): Promise<readonly string[] | undefined> {
   const runs = new Map<string, Date>();
   try {
@@ -33,7 +29,7 @@ export async function runIdsOf(client: Client, workflowId: string): Promise<read
   return [...runs].sort(([, one], [, other]) => one.getTime() - other.getTime()).map(([runId]) => runId);
 }
 
-/** One after the other, for those who need not keep them all: a history may have megabytes. */
+/** One after the other, because a history may have megabytes. */
 export async function* historiesOf(
   client: Client,
   runs: readonly Pick<RunHistory, 'workflowId' | 'runId'>[],
@@ -44,7 +40,7 @@ export async function* historiesOf(
   }
 }
 
-/** The first of some payloads, decoded. */
+/** The first payload, decoded. */
 export async function firstOf(converter: LoadedDataConverter, payloads: Payloads): Promise<unknown> {
   return (await decodeArrayFromPayloads(converter, payloads ?? undefined))[0];
 }
@@ -54,7 +50,7 @@ export function timeOf({ eventTime }: HistoryEvent): number {
   return Number(eventTime?.seconds ?? 0) * 1000 + Math.floor((eventTime?.nanos ?? 0) / 1e6);
 }
 
-/** The run has closed, in whatever way. */
+/** Whether the run has closed. */
 export function isOver(events: readonly HistoryEvent[]): boolean {
   const last = events.at(-1);
   const end =
