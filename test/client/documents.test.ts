@@ -167,9 +167,9 @@ describe('Zuora', () => {
     const tenant = await openTenant();
     const { number } = await tenant.addBillRun({ status: 'Posted' });
     await tenant.addFault({ method: 'GET', path: '/v1/credit-memos', fault: 'respond', when: 'before', status: 403 });
-    const shown = await documents({ billRunKey: number }, environment(tenant.url));
-    expect(shown.documents.map(({ kind }) => kind)).toEqual(['invoice', 'invoice', 'invoice']);
-    expect(shown.warnings).toEqual([expect.stringContaining('403')]);
+    const found = await documents({ billRunKey: number }, environment(tenant.url));
+    expect(found.documents.map(({ kind }) => kind)).toEqual(['invoice', 'invoice', 'invoice']);
+    expect(found.warnings).toEqual([expect.stringContaining('403')]);
   });
 
   test('may name next pages without end: a hundred are read', async () => {
