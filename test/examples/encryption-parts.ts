@@ -46,7 +46,7 @@ export async function openEncryptionParts({ ui = false } = {}) {
     async worker(...keys: string[]): Promise<void> {
       await worker?.stop();
       const env = withKeys(...keys);
-      worker = await startWorker({ temporal, simulatorUrl: simulator.url, pollInterval: '100ms', env });
+      worker = await startWorker({ temporal, simulatorUrl: simulator.url, env });
     },
 
     cli: (keys: readonly string[], ...args: string[]): Promise<Ended> =>

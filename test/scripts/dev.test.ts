@@ -20,37 +20,32 @@ interface Dev {
   readonly ended: Promise<number | null>;
 }
 
-test('dev says where each part is, and what to try next', async () => {
-  const dev = await startDev();
-  const { temporal, ui, simulator } = dev.ports;
-  await untilItIsUp(dev);
+test.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)(
+  'dev says where each part is and what to try next; ended by %s, it leaves nothing running',
+  async (signal) => {
+    const dev = await startDev();
+    const { temporal, ui, simulator } = dev.ports;
+    await untilItIsUp(dev);
+    expect(dev.output().trimEnd().split('\n')).toEqual([
+      expect.stringMatching(new RegExp(`^Temporal +127\\.0\\.0\\.1:${temporal} `)),
+      expect.stringMatching(new RegExp(`^Temporal UI +http://127\\.0\\.0\\.1:${ui}$`)),
+      expect.stringMatching(new RegExp(`^Simulator +http://127\\.0\\.0\\.1:${simulator} `)),
+      expect.stringMatching(/^Worker +task queue bill-run-emails /),
+      expect.stringMatching(
+        new RegExp(`^Try +curl .*TEMPORAL_ADDRESS=127\\.0\\.0\\.1:${temporal} npm run --silent cli -- start`),
+      ),
+    ]);
+    expect(existsSync(join(dev.folder, '.dev', 'temporal.db'))).toBe(true);
+    const worker = Number(/process (\d+)/.exec(dev.output())?.[1]);
+    expect(isRunning(worker)).toBe(true);
 
-  const lines = dev.output().trimEnd().split('\n');
+    dev.process.kill(signal);
 
-  expect(lines).toEqual([
-    expect.stringMatching(new RegExp(`^Temporal +127\\.0\\.0\\.1:${temporal} `)),
-    expect.stringMatching(new RegExp(`^Temporal UI +http://127\\.0\\.0\\.1:${ui}$`)),
-    expect.stringMatching(new RegExp(`^Simulator +http://127\\.0\\.0\\.1:${simulator} `)),
-    expect.stringMatching(/^Worker +task queue bill-run-emails /),
-    expect.stringMatching(
-      new RegExp(`^Try +curl .*TEMPORAL_ADDRESS=127\\.0\\.0\\.1:${temporal} npm run --silent cli -- start`),
-    ),
-  ]);
-  expect(existsSync(join(dev.folder, '.dev', 'temporal.db'))).toBe(true);
-});
-
-test.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)('dev that ends by %s leaves nothing running', async (signal) => {
-  const dev = await startDev();
-  await untilItIsUp(dev);
-  const worker = Number(/process (\d+)/.exec(dev.output())?.[1]);
-  expect(isRunning(worker)).toBe(true);
-
-  dev.process.kill(signal);
-
-  expect(await dev.ended).toBe(signal === 'SIGKILL' ? null : 0);
-  await vi.waitUntil(() => !isRunning(worker), 10_000);
-  for (const port of Object.values(dev.ports)) await untilFree(port);
-});
+    expect(await dev.ended).toBe(signal === 'SIGKILL' ? null : 0);
+    await vi.waitUntil(() => !isRunning(worker), 10_000);
+    for (const port of Object.values(dev.ports)) await untilFree(port);
+  },
+);
 
 test('dev ends when the npm that ran it is ended, which passes no signal on', async () => {
   // As npm does it: a shell between the two.

@@ -10,16 +10,15 @@ let rig: Rig;
 beforeAll(async () => {
   rig = await openRig({ server: 'real' });
 });
-afterEach(() => rig.afterTest());
 afterAll(() => rig.close());
 
 const twice = { min: 2, max: 2 };
 
-type Life = (number: string) => Promise<WorkflowHandle>;
+type Life = (rig: Rig, number: string) => Promise<WorkflowHandle>;
 
 const emailedTwice =
   ({ answersLost = false } = {}): Life =>
-  async (number) => {
+  async (rig, number) => {
     const path = `/v1/bill-runs/${number}/emails`;
     if (answersLost) await rig.fault({ path, when: 'after', fault: 'reset' });
     const job = await rig.start({ billRunKey: number });
@@ -35,20 +34,23 @@ const emailedTwice =
 
 const finished =
   (life: Life): Life =>
-  async (number) => {
-    const job = await life(number);
+  async (rig, number) => {
+    const job = await life(rig, number);
     await job.signal('finish');
     await rig.result(job);
     return job;
   };
 
-/** Finished lives with two sends; the resend is T-1. */
+/** Closed lives with two sends; the resend is T-1. Their faults are for their own bill run. */
 const lives: Record<string, Life> = {
   'whose sends were accepted at once': finished(emailedTwice()),
 
   'whose answers were lost, so that stored replies settled its sends': finished(emailedTwice({ answersLost: true })),
+};
 
-  'that closed by itself, so that no signal closes it again': async (number) => {
+/** Lives that need the clock of a Zuora for themselves. */
+const livesWithClock: Record<string, Life> = {
+  'that closed by itself, so that no signal closes it again': async (rig, number) => {
     // The resend arrives during the first send, because the job closes after it.
     await rig.fault({ path: `/v1/bill-runs/${number}/emails`, when: 'after', fault: 'stall', afterMs: HOUR });
     const job = await rig.start({ billRunKey: number, openFor: '0s' });
@@ -62,15 +64,15 @@ const lives: Record<string, Life> = {
     return job;
   },
 
-  'of the day before, whose keys Zuora has forgotten': async (number) => {
-    const job = await finished(emailedTwice())(number);
+  'of the day before, whose keys Zuora has forgotten': async (rig, number) => {
+    const job = await finished(emailedTwice())(rig, number);
     await rig.control('POST', '/clock', { advanceMs: 25 * HOUR });
     return job;
   },
 };
 
 /** Waits until a job is closed or waits for a person. Then signals it, if it is still open. */
-async function signalAtRest(job: WorkflowHandle, signal: string, argument?: object): Promise<void> {
+async function signalAtRest(rig: Rig, job: WorkflowHandle, signal: string, argument?: object): Promise<void> {
   await until(
     async () => ({ status: (await job.describe()).status.name, ...(await rig.status(job)) }),
     ({ status, state, reason, pendingRequests }) => {
@@ -83,70 +85,91 @@ async function signalAtRest(job: WorkflowHandle, signal: string, argument?: obje
   });
 }
 
-describe.for(Object.entries(lives))('After a reset of a job %s', ([, live]) => {
-  test.for([{ signalsAgain: true }, { signalsAgain: false }])(
-    'to any event, nothing is emailed again (signals applied again: $signalsAgain)',
-    async ({ signalsAgain }) => {
-      const { number } = await rig.billRun.create();
-      const { workflowId } = await live(number);
-      const job = rig.own(number);
-      const { runId } = await job.describe();
-      const { events } = await job.fetchHistory();
-      expect(emailsPerDocument(await rig.mailbox(number))).toEqual(twice);
-
-      // Temporal resets only to the start and to the end of a workflow task.
-      const starts = (events ?? []).filter((event) => event.workflowTaskStartedEventAttributes != null);
-      const ends = (events ?? []).filter((event) => event.workflowTaskCompletedEventAttributes != null);
-      expect(ends.length).toBeGreaterThan(4);
-      for (const { eventId } of [...starts, ...ends]) {
-        try {
-          await rig.reset(workflowId, runId, Number(eventId), signalsAgain);
-        } catch (error) {
-          // It refuses a start that the server wrote together with the event before it.
-          expect(String(error)).toContain('this event must be at the boundary');
-          expect(ends.map((end) => end.eventId)).not.toContain(eventId);
-          continue;
-        }
-        // A first send is kept back by its cool-down or its key. A resend is kept back by what the histories of earlier Temporal runs
-        // show or, if it was requested before the reset, by a question.
-        await signalAtRest(job, 'resend', { requestId: 'T-1' });
-        await signalAtRest(job, 'finish');
-        await rig.result(job);
-        expect(emailsPerDocument(await rig.mailbox(number)), `reset to event ${String(eventId)}`).toEqual(twice);
-      }
-    },
-  );
-});
-
-test('After a reset, a resend that no history shows waits for a person', async () => {
-  const { number, id } = await rig.billRun.create();
-  const job = await emailedTwice()(number);
-  const { runId } = await job.describe();
-  // The first look after the reset takes until the earlier history is deleted.
-  const path = `/object-query/billing-runs/${number}`;
-  await rig.fault({ method: 'GET', path, fault: 'stall', afterMs: HOUR });
-  await rig.reset(job.workflowId, runId, 4);
-  await rig.forget(job.workflowId, runId);
-  await rig.control('POST', '/clock', { advanceMs: HOUR });
-
-  const { question } = await rig.state(job, 'NeedsAttention');
-  expect(question).toMatchObject({ kind: 'unknown', needsSendAnyway: true });
-  expect(question?.text).toContain('reset');
-  await job.signal('retry', { requestedBy: 'alice', sendAnyway: true });
-  await rig.state(job, 'Delivering');
-  expect(await rig.sends(job)).toMatchObject([
-    { attempts: [{ idempotencyKey: `bill-run-email/${id}/resend/T-1/1`, verdict: 'accepted', stored: true }] },
-  ]);
-  expect(emailsPerDocument(await rig.mailbox(number))).toEqual(twice);
-});
-
-test('Rule 6: after a reset, a first send looks at the bill run again, and waits for the cool-down after the emails that it finds', async () => {
+/** Resets the job to every event that Temporal allows, one after the other. */
+async function expectNothingEmailedAgain(rig: Rig, live: Life, signalsAgain: boolean): Promise<void> {
   const { number } = await rig.billRun.create();
-  const job = await rig.start({ billRunKey: number });
-  await rig.state(job, 'Delivering');
+  const { workflowId } = await live(rig, number);
+  const job = rig.own(number);
   const { runId } = await job.describe();
-  await rig.reset(job.workflowId, runId, 4);
-  await rig.state(job, 'Waiting', 'coolDown');
-  expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
-  expect(await rig.emailCalls(number)).toHaveLength(1);
+  const { events } = await job.fetchHistory();
+  expect(emailsPerDocument(await rig.mailbox(number))).toEqual(twice);
+
+  // Temporal resets only to the start and to the end of a workflow task.
+  const starts = (events ?? []).filter((event) => event.workflowTaskStartedEventAttributes != null);
+  const ends = (events ?? []).filter((event) => event.workflowTaskCompletedEventAttributes != null);
+  expect(ends.length).toBeGreaterThan(4);
+  for (const { eventId } of [...starts, ...ends]) {
+    try {
+      await rig.reset(workflowId, runId, Number(eventId), signalsAgain);
+    } catch (error) {
+      // It refuses a start that the server wrote together with the event before it.
+      expect(String(error)).toContain('this event must be at the boundary');
+      expect(ends.map((end) => end.eventId)).not.toContain(eventId);
+      continue;
+    }
+    // A first send is kept back by its cool-down or its key. A resend is kept back by what the histories of earlier Temporal runs
+    // show or, if it was requested before the reset, by a question.
+    await signalAtRest(rig, job, 'resend', { requestId: 'T-1' });
+    await signalAtRest(rig, job, 'finish');
+    await rig.result(job);
+    expect(emailsPerDocument(await rig.mailbox(number)), `reset to event ${String(eventId)}`).toEqual(twice);
+  }
+}
+
+describe.concurrent('After a reset to any event, nothing is emailed again, for a job', () => {
+  afterAll(() => rig.afterTest());
+
+  const bothWays = Object.entries(lives).flatMap(([name, live]) =>
+    [true, false].map((signalsAgain) => ({ name, live, signalsAgain })),
+  );
+  test.for(bothWays)('$name (signals applied again: $signalsAgain)', ({ live, signalsAgain }) =>
+    expectNothingEmailedAgain(rig, live, signalsAgain),
+  );
+
+  test.for(Object.entries(livesWithClock))('%s (signals applied again, and not)', async ([, live]) => {
+    const own = await openRig({ server: 'real' });
+    try {
+      for (const signalsAgain of [true, false]) await expectNothingEmailedAgain(own, live, signalsAgain);
+      await own.afterTest();
+    } finally {
+      await own.close();
+    }
+  });
+});
+
+describe('After a reset', () => {
+  afterEach(() => rig.afterTest());
+
+  test('a resend that no history shows waits for a person', async () => {
+    const { number, id } = await rig.billRun.create();
+    const job = await emailedTwice()(rig, number);
+    const { runId } = await job.describe();
+    // The first look after the reset takes until the earlier history is deleted.
+    const path = `/object-query/billing-runs/${number}`;
+    await rig.fault({ method: 'GET', path, fault: 'stall', afterMs: HOUR });
+    await rig.reset(job.workflowId, runId, 4);
+    await rig.forget(job.workflowId, runId);
+    await rig.control('POST', '/clock', { advanceMs: HOUR });
+
+    const { question } = await rig.state(job, 'NeedsAttention');
+    expect(question).toMatchObject({ kind: 'unknown', needsSendAnyway: true });
+    expect(question?.text).toContain('reset');
+    await job.signal('retry', { requestedBy: 'alice', sendAnyway: true });
+    await rig.state(job, 'Delivering');
+    expect(await rig.sends(job)).toMatchObject([
+      { attempts: [{ idempotencyKey: `bill-run-email/${id}/resend/T-1/1`, verdict: 'accepted', stored: true }] },
+    ]);
+    expect(emailsPerDocument(await rig.mailbox(number))).toEqual(twice);
+  });
+
+  test('rule 6: a first send looks at the bill run again, and waits for the cool-down after the emails that it finds', async () => {
+    const { number } = await rig.billRun.create();
+    const job = await rig.start({ billRunKey: number });
+    await rig.state(job, 'Delivering');
+    const { runId } = await job.describe();
+    await rig.reset(job.workflowId, runId, 4);
+    await rig.state(job, 'Waiting', 'coolDown');
+    expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
+    expect(await rig.emailCalls(number)).toHaveLength(1);
+  });
 });

@@ -23,7 +23,7 @@ beforeAll(async () => {
     () => cli('setup'),
     ({ code }) => code === 0,
   );
-  // A hundred that wait, each polled ten times a second as elsewhere, would be most of the work here.
+  // Forty that wait, each polled ten times a second as elsewhere, would be most of the work here.
   const polling = { first: 3_000, longest: 3_000, afterAnHour: 3_000 };
   rig = await openRig({ server: 'real', namespace: env.TEMPORAL_NAMESPACE, polling });
 });
@@ -38,7 +38,7 @@ async function waiting(count: number): Promise<readonly string[]> {
     return number;
   };
   const numbers = await Promise.all(Array.from({ length: count }, one));
-  // One after the other: a hundred at once would be most of the work.
+  // One after the other: forty at once would be most of the work.
   for (const number of numbers) await rig.state(rig.own(number), 'Waiting');
   return numbers;
 }
@@ -189,27 +189,29 @@ test('a send with an unknown outcome is settled by a retry, and emailed once', a
   await finished(number);
 });
 
-test('a freeze of all sends is put on and taken off while a hundred bill runs are open, and each is emailed once', async () => {
-  const numbers = await waiting(100);
-  await listed(100);
+test('a freeze of all sends is put on and taken off while many bill runs are open, and each is emailed once', async () => {
+  // More than a command handles at the same time.
+  const count = 40;
+  const numbers = await waiting(count);
+  await listed(count);
   expect(await cli('hold', '--all')).toMatchObject({ code: 2, stdout: '' });
   const held = await cli('hold', '--all', '--yes', '--requested-by', 'you', '--reason', 'wrong template');
   expect(held).toMatchObject({ code: 0, stderr: '' });
-  expect(held.stdout).toMatch(/\n100 bill runs: 100 sent\.\n$/);
+  const summary = `\n${count} bill runs: ${count} sent.\n`;
+  expect(held.stdout.endsWith(summary)).toBe(true);
 
   await Promise.all(numbers.map((number) => rig.billRun.change(number, { status: 'Posted' })));
-  await listed(100, 'Held');
+  await listed(count, 'Held');
   const paths = numbers.map((number) => `/v1/bill-runs/${number}/emails`);
   expect((await rig.requests()).filter(({ path }) => paths.includes(path))).toEqual([]);
 
-  expect((await cli('release', '--all', '--yes')).stdout).toMatch(/\n100 bill runs: 100 sent\.\n$/);
-  await listed(100, 'Delivering');
+  expect((await cli('release', '--all', '--yes')).stdout.endsWith(summary)).toBe(true);
+  await listed(count, 'Delivering');
   for (const number of numbers) {
     expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
   }
   await finished(...numbers);
-  // A hundred lives, and a replay of each: on a busy machine more than others take.
-}, 300_000);
+});
 
 test('a command does its work also if nobody reads its output', async () => {
   const numbers = await waiting(3);
