@@ -33,7 +33,7 @@ const REMEMBERED = { max: 10_000, ttl: 5 * 24 * 3_600_000 };
 /** The fields that may name the bill run. */
 const KEYS = ['billRunKey', 'billRunId', 'billRunNumber'];
 
-/** Callouts with the right login. Zuora sends a few for each bill run; this protects Temporal from whoever has the password. */
+/** Callouts with the right login. Zuora sends a few for each bill run; this protects Temporal from anyone who has the password. */
 const PER_MINUTE = 600;
 
 const NOT_TAKEN = 'The callout was not taken. It is safe to send it again.';

@@ -360,7 +360,7 @@ function checkReading(life: Life): void {
   assert.equal(JSON.stringify(job), before);
 }
 
-/** A field that is undefined counts as absent, as it does for whoever reads JSON. */
+/** A field that is undefined counts as absent, as in JSON. */
 function assertSame(actual: unknown, expected: unknown): void {
   assert.equal(JSON.stringify(actual), JSON.stringify(expected));
 }
