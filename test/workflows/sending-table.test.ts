@@ -571,45 +571,35 @@ function expectRow(name: string, outcome: Outcome): void {
   expect(row, line).toEqual({ Case: name, ...outcome });
 }
 
-describe('Row by row', () => {
-  let real: Rig;
-  let skipping: Rig;
-  const gate = new Gate();
-  const cases: Case[] = [];
+let real: Rig;
+let skipping: Rig;
+const gate = new Gate();
+const cases: Case[] = [];
 
-  beforeAll(async () => {
-    await gate.open();
-    real = await openRig({ server: 'real' });
-    skipping = await openRig({ server: 'timeSkipping', polling: POLLING, zuoraUrl: gate.url });
-    gate.zuoraUrl = skipping.simulatorUrl;
-  });
-  afterAll(async () => {
-    await replayAll(cases.map(({ job }) => job));
-    await real.close();
-    await skipping.close();
-    await gate.close();
-  });
+beforeAll(async () => {
+  await gate.open();
+  real = await openRig({ server: 'real' });
+  skipping = await openRig({ server: 'timeSkipping', polling: POLLING, zuoraUrl: gate.url });
+  gate.zuoraUrl = skipping.simulatorUrl;
+});
+afterAll(async () => {
+  await replayAll(cases.map(({ job }) => job));
+  await real.close();
+  await skipping.close();
+  await gate.close();
+});
 
-  test.concurrent.for(Object.entries(withPeople))('%s', async ([name, play]) => {
-    const it = new Case(real);
-    cases.push(it);
+const onSkippingServer = async (name: string, play: Play): Promise<void> => {
+  const it = new Case(skipping, gate);
+  cases.push(it);
+  try {
     await play(it);
     expectRow(name, await it.outcome());
-  });
-
-  // One after another: they share the clock of their server.
-  test.for(Object.entries({ ...byThemselves, ...passingTime }))('%s', async ([name, play]) => {
-    const it = new Case(skipping, gate);
-    cases.push(it);
-    try {
-      await play(it);
-      expectRow(name, await it.outcome());
-    } finally {
-      await skipping.control('DELETE', '/faults');
-      await skipping.control('PATCH', '/settings', defaultSettings);
-    }
-  });
-});
+  } finally {
+    await skipping.control('DELETE', '/faults');
+    await skipping.control('PATCH', '/settings', defaultSettings);
+  }
+};
 
 // Assumptions about Zuora.
 
@@ -666,72 +656,96 @@ test('the table of assumptions names every switch of the simulator, and each one
   expect(named).toEqual(expect.arrayContaining(unknowns));
 });
 
-describe('Under every assumption, a document is emailed once for an intent, and every job ends with a success or a question', () => {
-  let plain: Rig;
-  let multiEntity: Rig;
-  const jobs: WorkflowHandle[] = [];
+// At the same time, because most of it is waiting.
 
-  beforeAll(async () => {
-    plain = await openRig({ server: 'timeSkipping', polling: POLLING });
-    multiEntity = await openRig({ server: 'timeSkipping', polling: POLLING, multiEntity: true });
+describe.concurrent('Row by row, with people', () => {
+  test.for(Object.entries(withPeople))('%s', async ([name, play]) => {
+    const it = new Case(real);
+    cases.push(it);
+    await play(it);
+    expectRow(name, await it.outcome());
   });
-  afterAll(async () => {
-    await replayAll(jobs);
-    await plain.close();
-    await multiEntity.close();
-  });
+});
 
-  /** One job until it closes. Nobody answers a question, so the job fails and says what to do. */
-  const toItsEnd = async (rig: Rig, input: EmailBillRunInput) => {
-    const windows = { openFor: '0s', postDeadline: '1 hour' };
-    const { workflowId } = await rig.start({ ...windows, ...input });
-    const job = rig.client.workflow.getHandle(
-      workflowId,
-      (await rig.client.workflow.getHandle(workflowId).describe()).runId,
-    );
-    jobs.push(job);
-    const end = await rig.result(job).then(
-      ({ state }) => state,
-      async () => {
-        const { type, message } = await failureOf(job);
-        expect(message).toMatch(/start again|To continue:/);
-        return String(type);
-      },
-    );
-    return { end, sends: await rig.sends(job) };
-  };
+// Beside those with people, but one after another: they share the clock of their server.
+describe.concurrent('Row by row, alone', () => {
+  test.for(Object.entries(byThemselves))('%s', { concurrent: false }, ([name, play]) => onSkippingServer(name, play));
+});
 
-  const tried: readonly (readonly [string, Switch])[] = [
-    ['all defaults', { settings: [{}] }],
-    ...Object.entries(switches),
-  ];
-  const each = tried.flatMap(([name, { settings, ...about }]) =>
-    settings.map((setting) => {
-      const value = Object.entries(setting).find(([key]) => key === name)?.[1];
-      return [value === undefined ? name : `${name}: ${String(value)}`, { setting, ...about }] as const;
-    }),
-  );
-  test.for(each)('%s', async ([, { setting, billRun = {}, entityId }]) => {
-    const rig = entityId === undefined ? plain : multiEntity;
-    await rig.control('PATCH', '/settings', { ...defaultSettings, ...setting });
-    const ends = setting.emptyBillRunsPost === false ? ['NotPosted'] : ['Delivering', 'Skipped', 'Unsettled'];
-    for (const faults of mishaps) {
-      const { number } = await rig.billRun.create(billRun);
-      for (const fault of faults) {
-        await rig.fault({ fault: 'respond', ...fault, path: `/v1/bill-runs/${number}/emails` });
+describe.concurrent(
+  'Under every assumption, a document is emailed once for an intent, and every job ends with a success or a question',
+  () => {
+    let plain: Rig;
+    let multiEntity: Rig;
+    const jobs: WorkflowHandle[] = [];
+
+    beforeAll(async () => {
+      plain = await openRig({ server: 'timeSkipping', polling: POLLING });
+      multiEntity = await openRig({ server: 'timeSkipping', polling: POLLING, multiEntity: true });
+    });
+    afterAll(async () => {
+      await replayAll(jobs);
+      await plain.close();
+      await multiEntity.close();
+    });
+
+    /** One job until it closes. Nobody answers a question, so the job fails and says what to do. */
+    const toItsEnd = async (rig: Rig, input: EmailBillRunInput) => {
+      const windows = { openFor: '0s', postDeadline: '1 hour' };
+      const { workflowId } = await rig.start({ ...windows, ...input });
+      const job = rig.client.workflow.getHandle(
+        workflowId,
+        (await rig.client.workflow.getHandle(workflowId).describe()).runId,
+      );
+      jobs.push(job);
+      const end = await rig.result(job).then(
+        ({ state }) => state,
+        async () => {
+          const { type, message } = await failureOf(job);
+          expect(message).toMatch(/start again|To continue:/);
+          return String(type);
+        },
+      );
+      return { end, sends: await rig.sends(job) };
+    };
+
+    const tried: readonly (readonly [string, Switch])[] = [
+      ['all defaults', { settings: [{}] }],
+      ...Object.entries(switches),
+    ];
+    const each = tried.flatMap(([name, { settings, ...about }]) =>
+      settings.map((setting) => {
+        const value = Object.entries(setting).find(([key]) => key === name)?.[1];
+        return [value === undefined ? name : `${name}: ${String(value)}`, { setting, ...about }] as const;
+      }),
+    );
+    test.for(each)('%s', { concurrent: false }, async ([, { setting, billRun = {}, entityId }]) => {
+      const rig = entityId === undefined ? plain : multiEntity;
+      await rig.control('PATCH', '/settings', { ...defaultSettings, ...setting });
+      const ends = setting.emptyBillRunsPost === false ? ['NotPosted'] : ['Delivering', 'Skipped', 'Unsettled'];
+      for (const faults of mishaps) {
+        const { number } = await rig.billRun.create(billRun);
+        for (const fault of faults) {
+          await rig.fault({ fault: 'respond', ...fault, path: `/v1/bill-runs/${number}/emails` });
+        }
+        const input = { billRunKey: number, ...(entityId === undefined ? {} : { entityId }) };
+        const first = await toItsEnd(rig, input);
+        // Tokens that expire early have expired.
+        await rig.control('POST', '/clock', { advanceMs: 10 * MINUTE });
+        // The key holds the request id, so use the longest one.
+        const second = await toItsEnd(rig, { ...input, resend: true, requestId: 'R'.repeat(100) });
+        expect(ends).toContain(first.end);
+        expect(ends).toContain(second.end);
+        // Late emails have left.
+        await rig.control('POST', '/clock', { advanceMs: HOUR });
+        atMostOneEmailForAnIntent(await rig.mailbox(number), [...first.sends, ...second.sends]);
+        await rig.control('DELETE', '/faults');
       }
-      const input = { billRunKey: number, ...(entityId === undefined ? {} : { entityId }) };
-      const first = await toItsEnd(rig, input);
-      // Tokens that expire early have expired.
-      await rig.control('POST', '/clock', { advanceMs: 10 * MINUTE });
-      // The key holds the request id, so use the longest one.
-      const second = await toItsEnd(rig, { ...input, resend: true, requestId: 'R'.repeat(100) });
-      expect(ends).toContain(first.end);
-      expect(ends).toContain(second.end);
-      // Late emails have left.
-      await rig.control('POST', '/clock', { advanceMs: HOUR });
-      atMostOneEmailForAnIntent(await rig.mailbox(number), [...first.sends, ...second.sends]);
-      await rig.control('DELETE', '/faults');
-    }
-  });
+    });
+  },
+);
+
+// Not beside others: one of them changes the deadline of all attempts of this process.
+describe('Row by row, while time passes', () => {
+  test.for(Object.entries(passingTime))('%s', ([name, play]) => onSkippingServer(name, play));
 });
