@@ -1,4 +1,3 @@
-import ms from 'ms';
 import { createZuora, type Zuora } from '../../zuora/client.js';
 import { zuoraConfiguration } from '../../zuora/configuration.js';
 import type { CheckToRun, Explanation, Finding } from './checkup.js';
@@ -76,7 +75,7 @@ const TOLERANCE_MS = 60_000;
 
 export function clockFinding(aheadMs: number): Finding {
   if (Math.abs(aheadMs) <= TOLERANCE_MS) return { result: 'ok', text: "this machine's clock and Zuora's agree" };
-  const far = ms(Math.abs(aheadMs), { long: true });
+  const far = `${Math.round(Math.abs(aheadMs) / 60_000)} min`;
   return {
     result: 'warning',
     text: `this machine's clock is about ${far} ${aheadMs > 0 ? 'ahead of' : 'behind'} Zuora's`,
