@@ -7,6 +7,7 @@ const files = [
   'test/workflows/life.test.ts',
   'test/workflows/rules/send.test.ts',
   'test/workflows/rules/next-step.test.ts',
+  'test/workflows/rules/texts.test.ts',
   'test/workflows/rules/one-sender-rules.test.ts',
   'test/zuora/outcome.test.ts',
   'test/client/cli/audit-formats.test.ts',

@@ -1,0 +1,188 @@
+/** The sentence that people read in each state: in `status`, in Temporal UI and on the command line. */
+import { describe, expect, test } from 'vitest';
+import { nextStep } from '../../../workflows/rules/next-step.js';
+import { accepts, begin, busy, cutOff, DAY, during, HOUR, Life, MINUTE, NOON, refuses } from '../../support/life.js';
+
+const iso = (at: number): string => new Date(at).toISOString();
+const none = { numberOfInvoices: 0, numberOfCreditMemos: 0 };
+const alias = { workflowId: 'email-bill-run/8ad09e208b1a', input: { billRunKey: '8ad09e208b1a', requestId: 'JOB' } };
+
+describe('Before the post', () => {
+  test('the first look is announced', () => {
+    expect(new Life().step).toMatchObject({
+      kind: 'watch',
+      state: 'Waiting',
+      reason: 'notPosted',
+      text: 'Looking at the bill run for the first time',
+    });
+  });
+
+  test.each([
+    ['Pending', 'The bill run is Pending and not posted yet'],
+    ['Completed', 'A person must post the bill run in Zuora: its documents are generated, but not posted'],
+    ['PostInProgress', 'Zuora is posting the bill run'],
+    ['Paused', 'The bill run is paused: a person must resume it in Zuora'],
+    ['CancelInProgress', 'Zuora is removing the bill run (CancelInProgress)'],
+    ['RemoveInProgress', 'Zuora is removing the bill run (RemoveInProgress)'],
+  ])('a bill run that is %s says who does what', (status, text) => {
+    expect(begin({ billRun: { status } }).step.text).toBe(text);
+  });
+
+  test('a bill run that fell back from posting says what to do, also if it is empty', () => {
+    const posting = begin({ billRun: { status: 'PostInProgress' } });
+    expect(posting.change({ status: 'Completed' }).step.text).toBe(
+      'Zuora could not post all documents and set the bill run back to Completed; find the documents in error in Zuora, ' +
+        'fix them, and post the bill run again',
+    );
+    const empty = begin({ billRun: { status: 'PostInProgress', ...none } });
+    expect(empty.change({ status: 'Completed' }).step.text).toBe(
+      'Zuora set the bill run back to Completed, perhaps because it has no documents; if so, finish',
+    );
+  });
+});
+
+describe('A job with an id of its own', () => {
+  test('says which job emails the bill run', () => {
+    const life = new Life(alias);
+    life.job.billRun = life.billRun;
+    expect(life.step).toMatchObject({
+      kind: 'handOver',
+      state: 'Sending',
+      reason: null,
+      to: 'email-bill-run/BR-00000001',
+      text: 'Handing the requests to email-bill-run/BR-00000001, which emails this bill run',
+    });
+    expect(life.hold().step).toMatchObject({ kind: 'wait', until: Infinity, state: 'Held', reason: 'job' });
+    expect(begin(alias).end?.text).toBe('The job that emails this bill run has taken over the requests');
+  });
+});
+
+describe('While it sends', () => {
+  test('each step says what is done', () => {
+    const texts: string[] = [];
+    const meanwhile = during((life) => texts.push(life.step.text), busy(HOUR));
+    const life = begin({ answers: [meanwhile] });
+    texts.push(life.step.text);
+    expect(texts).toEqual(['Attempt 1 is under way', 'Attempt 2 follows after HTTP 429']);
+    life.job.incoming.push({ requestId: 'T-1', resend: true, requestedAt: iso(NOON) });
+    expect(life.step.text).toBe('Looking up whether an earlier job served the same request');
+  });
+
+  test('a look is announced, before the first attempt and during a cool-down', () => {
+    const cooling = begin({ billRun: { lastEmailSentTime: iso(NOON) } });
+    expect(cooling.step.text).toMatch(
+      /^Zuora sent emails for this bill run at `2026-03-02T12:00:00.000Z`, .* waits until /,
+    );
+    cooling.job.lookWanted = true;
+    expect(cooling.step).toMatchObject({ kind: 'look', text: 'Looking at the bill run again' });
+    cooling.job.lookWanted = false;
+    cooling.now += DAY + MINUTE;
+    expect(cooling.step).toMatchObject({ kind: 'look', text: 'Looking at the bill run before the first attempt' });
+  });
+
+  test('a hold is named', () => {
+    const life = begin({ answers: [busy(HOUR)] }).hold();
+    expect(life.step).toMatchObject({
+      kind: 'wait',
+      state: 'Held',
+      reason: 'job',
+      text: 'On hold: nothing is sent until a person releases the job',
+    });
+  });
+
+  test('a question is the sentence, without its full stop', () => {
+    const refused = begin({ answers: [refuses()] }).step;
+    expect(refused).toMatchObject({ kind: 'wait', state: 'NeedsAttention', reason: 'refused' });
+    expect(refused.text).toMatch(/^Zuora refused to email the documents .*Fix the cause in Zuora, then retry$/);
+    const unknown = begin({ otherwise: cutOff() }).pass(HOUR).step;
+    expect(unknown).toMatchObject({ state: 'Sending', reason: 'unknown' });
+    expect(unknown.text).toMatch(/^It is not known yet whether .* retry tries at once$/);
+  });
+
+  test('a query between a look and the begin of a send has a sentence, too', () => {
+    const life = new Life();
+    life.job.billRun = life.billRun;
+    expect(life.step.text).toBe('The bill run is posted, and a send is about to begin');
+  });
+});
+
+describe('After the acceptance, and at the end', () => {
+  test('the emails are with Zuora', () => {
+    expect(begin().step).toMatchObject({
+      kind: 'wait',
+      state: 'Delivering',
+      reason: null,
+      text: 'Zuora accepted the request and is sending the emails',
+    });
+    expect(begin({ billRun: { autoEmail: true } }).step).toMatchObject({
+      kind: 'wait',
+      state: 'Delivering',
+      reason: 'autoEmail',
+      text:
+        'Zuora emails the documents of this bill run by itself (autoEmail is on), so nothing is sent from here; ' +
+        'if it does not, retry with sendAnyway',
+    });
+  });
+
+  test.each<readonly [string, () => Life, object]>([
+    [
+      'no documents',
+      () => begin({ billRun: none }),
+      {
+        kind: 'complete',
+        state: 'Skipped',
+        reason: 'noDocuments',
+        text: expect.stringMatching(/^The bill run has no/) as string,
+      },
+    ],
+    [
+      'finish',
+      () => begin({ billRun: { status: 'Completed' } }).finish(),
+      { kind: 'complete', state: 'Stopped', reason: 'finish', text: 'A person finished the job; nothing more is sent' },
+    ],
+    [
+      'cancellation',
+      () => begin({ billRun: { status: 'Completed' } }).cancel(),
+      { kind: 'cancel', state: 'Stopped', reason: 'cancel', text: 'The job was canceled; nothing more is sent' },
+    ],
+    [
+      'a question about a first send that nobody answered',
+      () => begin({ answers: [refuses()] }).pass(8 * DAY),
+      {
+        kind: 'fail',
+        state: 'Unsettled',
+        reason: 'refused',
+        text:
+          'nobody answered in time: send 1 (first send): Zuora refused it, and nothing was sent. ' +
+          'To continue: start again',
+      },
+    ],
+    [
+      'a question about a resend that nobody answered',
+      () =>
+        begin({ answers: [accepts(), refuses()] })
+          .resend({ requestId: 'T-1' })
+          .pass(8 * DAY),
+      {
+        kind: 'fail',
+        state: 'Unsettled',
+        text: expect.stringMatching(/To continue: ask for the resend again, with the request id `T-1`$/) as string,
+      },
+    ],
+  ])('the job says how it closed: %s', (_, at, end) => {
+    const life = at();
+    expect(life.end).toMatchObject(end);
+    expect(nextStep(life.job, life.now)).toEqual(life.end);
+  });
+
+  test('an id that names another bill run is refused with what to do', () => {
+    const { end } = begin({ workflowId: 'email-bill-run/BR-00000002' });
+    expect(end).toMatchObject({
+      kind: 'fail',
+      type: 'InvalidInput',
+      text:
+        'invalid input: the workflow id email-bill-run/BR-00000002 names another bill run than BR-00000001, and nothing was ' +
+        'emailed; start the job without an id of your own, or with the id of this bill run',
+    });
+  });
+});
