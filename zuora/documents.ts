@@ -42,19 +42,22 @@ interface Listing {
   readonly nextPage: (page: number, next: string) => readonly [string, string];
 }
 
-const text = z
-  .string()
-  .transform((written) => keepable(written, 100))
-  .nullish();
-const amount = z.union([z.number(), z.string().transform((written) => keepable(written, 50))]).nullish();
+const text = z.string().transform((written) => keepable(written, 100));
+const optional = text.nullish().transform((given) => given ?? null);
+const amount = z
+  .union([z.number(), text])
+  .nullish()
+  .transform((given) => given ?? null);
 
 const invoicePage = z.object({
-  data: z.array(z.object({ invoiceNumber: z.string(), status: text, amount, currency: text, lastEmailSentDate: text })),
+  data: z.array(
+    z.object({ invoiceNumber: text, status: optional, amount, currency: optional, lastEmailSentDate: optional }),
+  ),
   nextPage: z.string().nullish(),
 });
 
 const creditMemoPage = z.object({
-  creditmemos: z.array(z.object({ number: z.string(), status: text, amount, currency: text })),
+  creditmemos: z.array(z.object({ number: text, status: optional, amount, currency: optional })),
   nextPage: z.string().nullish(),
   // Old versions of the API report failures as HTTP 200.
   success: z.literal(true).nullish(),
@@ -74,9 +77,9 @@ export const listings: Readonly<Record<DocumentKind, Listing>> = {
     pageIn: (body) => {
       const { success, data: page } = invoicePage.safeParse(jsonIn(body));
       if (!success) return undefined;
-      const documents = page.data.map(({ invoiceNumber, lastEmailSentDate, ...rest }) =>
-        documentOf('invoice', { ...rest, number: invoiceNumber, lastEmailed: lastEmailSentDate }),
-      );
+      const documents = page.data.map(({ invoiceNumber: number, lastEmailSentDate: lastEmailed, ...rest }) => {
+        return { kind: 'invoice', number, ...rest, lastEmailed } as const;
+      });
       return { documents, next: page.nextPage ?? undefined };
     },
     nextPage: (_page, next) => ['cursor', next],
@@ -91,29 +94,10 @@ export const listings: Readonly<Record<DocumentKind, Listing>> = {
     pageIn: (body) => {
       const { success, data: page } = creditMemoPage.safeParse(jsonIn(body));
       if (!success) return undefined;
-      const documents = page.creditmemos.map((memo) => documentOf('creditMemo', memo));
+      const documents = page.creditmemos.map((memo) => ({ kind: 'creditMemo', ...memo, lastEmailed: null }) as const);
       return { documents, next: page.nextPage ?? undefined };
     },
     // Zuora gives the whole URL of the next page; our token goes only to the configured address.
     nextPage: (page) => ['page', String(page)],
   },
 };
-
-interface Listed {
-  readonly number: string;
-  readonly status?: string | null | undefined;
-  readonly amount?: number | string | null | undefined;
-  readonly currency?: string | null | undefined;
-  readonly lastEmailed?: string | null | undefined;
-}
-
-function documentOf(kind: DocumentKind, { number, status, amount, currency, lastEmailed }: Listed): BillingDocument {
-  return {
-    kind,
-    number: keepable(number, 100),
-    status: status ?? null,
-    amount: amount ?? null,
-    currency: currency ?? null,
-    lastEmailed: lastEmailed ?? null,
-  };
-}
