@@ -33,7 +33,7 @@ function isDeclared<A extends keyof FinalFailures>(
   activity: A,
   type: string | null | undefined,
 ): type is FinalFailures[A] {
-  return typeof type === 'string' && Object.hasOwn(TYPES[activity], type);
+  return Object.hasOwn(TYPES[activity], type ?? '');
 }
 
 /** What is known of an attempt whose activity gave no receipt; `neverTaken` if no worker began it. */

@@ -1,16 +1,7 @@
 /** Phase 4: the job closes. */
 import type { EmailBillRunResult, EmailReason, FailureType, Question } from '../contract/contract.js';
 import { delivering, openUntil } from './delivering.js';
-import {
-  acceptedSends,
-  isAlias,
-  isMisnamed,
-  openResend,
-  openSendOf,
-  pendingRequests,
-  unsettledOf,
-  type EmailJob,
-} from './job.js';
+import { isAlias, isMisnamed, openResend, openSendOf, pendingRequests, unsettledOf, type EmailJob } from './job.js';
 import { openSendStep, questionEnd } from './sending.js';
 import type { Ending, Shown } from './step.js';
 import { quoted, time } from './text.js';
@@ -100,7 +91,7 @@ function stateAtClosing(
   const isSettled = unsettledOf(job).length === 0;
   if (isSettled && job.handedOver.length > 0) return handedOver();
   if (isSettled && job.sends.at(-1)?.notNeeded === 'noDocuments') return skipped();
-  if (isSettled && (acceptedSends(job) > 0 || job.sends.at(-1)?.notNeeded === 'autoEmail')) return delivering(job);
+  if (isSettled) return delivering(job);
   const how = by === 'finish' ? 'A person finished the job' : 'The job was canceled';
   return { state: 'Stopped', reason: by, text: `${how}; nothing more is sent` };
 }
