@@ -1,6 +1,7 @@
 /** The sentence that people read in each state: in `status`, in Temporal UI and on the command line. */
 import { describe, expect, test } from 'vitest';
 import { nextStep } from '../../../workflows/rules/next-step.js';
+import { statusOf } from '../../../workflows/rules/status.js';
 import { accepts, begin, busy, cutOff, DAY, during, HOUR, Life, MINUTE, NOON, refuses } from '../../support/life.js';
 
 const iso = (at: number): string => new Date(at).toISOString();
@@ -80,14 +81,22 @@ describe('While it sends', () => {
     expect(cooling.step).toMatchObject({ kind: 'look', text: 'Looking at the bill run before the first attempt' });
   });
 
-  test('a hold is named', () => {
-    const life = begin({ answers: [busy(HOUR)] }).hold();
-    expect(life.step).toMatchObject({
-      kind: 'wait',
-      state: 'Held',
-      reason: 'job',
-      text: 'On hold: nothing is sent until a person releases the job',
-    });
+  test('a hold is named, with the time when something changes all the same', () => {
+    const text = 'On hold: nothing is sent until a person releases the job';
+    const held = { kind: 'wait', state: 'Held', reason: 'job', text };
+    expect(begin({ answers: [busy(HOUR)] }).hold().step).toMatchObject({ ...held, until: NOON + HOUR });
+    const cooling = begin({ billRun: { lastEmailSentTime: iso(NOON) } });
+    expect(cooling.hold().step).toMatchObject({ ...held, until: NOON + DAY });
+    const empty = begin({ billRun: { status: 'Completed' } }).hold();
+    expect(empty.change({ status: 'Posted', ...none }).step).toMatchObject({ ...held, until: Infinity });
+  });
+
+  test('a question stays the sentence while its next attempt is due', () => {
+    const life = begin({ otherwise: cutOff() }).pass(HOUR);
+    const { until } = statusOf(life.job, life.now);
+    const due = nextStep(life.job, Date.parse(until ?? ''));
+    expect(due).toMatchObject({ kind: 'attempt', state: 'Sending', reason: 'unknown' });
+    expect(due.text).toMatch(/^It is not known yet whether/);
   });
 
   test('a question is the sentence, without its full stop', () => {
