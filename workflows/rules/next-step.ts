@@ -94,7 +94,6 @@ function isSuperseded(job: EmailJob, current: Send, now: number): boolean {
 
 /** Notes in the record since when a person is asked, and the outcome if nobody answers. */
 function noteStep(job: EmailJob, send: Send, now: number): void {
-  if (job.lookWanted) return;
   const step = openSendStep(job, now);
   const isStopped = step?.kind === 'ask' || step?.kind === 'notNeeded';
   send.stoppedAt = isStopped ? (send.stoppedAt ?? now) : null;
@@ -105,7 +104,7 @@ function noteStep(job: EmailJob, send: Send, now: number): void {
 function noteNeed(send: Send, notNeeded: Send['notNeeded']): void {
   if (send.notNeeded === notNeeded) return;
   send.notNeeded = notNeeded;
-  send.note = notNeeded === null ? null : NOT_NEEDED[notNeeded];
+  send.note = notNeeded && NOT_NEEDED[notNeeded];
 }
 
 const NOT_NEEDED: Readonly<Record<NonNullable<Send['notNeeded']>, string>> = Object.freeze({

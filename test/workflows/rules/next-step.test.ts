@@ -144,6 +144,27 @@ describe('A bill run that does not post', () => {
   });
 });
 
+describe('A request that must be looked up first', () => {
+  test('keeps a resend that was looked up from superseding a first send', () => {
+    const life = begin({ answers: [busy(HOUR)] });
+    const [known, other] = ['T-1', 'T-2'].map((requestId) => ({ requestId, resend: true, requestedAt: iso(NOON) }));
+    life.job.incoming.push(...[known, other].flatMap((request) => request ?? []));
+    recordEarlier(life.job, life.job.incoming.slice(0, 1), []);
+    settle(life.job, life.now);
+    expect(life.job.sends.map(({ outcome }) => outcome)).toEqual(['pending']);
+    expect(life.go().job.sends.map(({ outcome }) => outcome)).toEqual(['superseded', 'accepted']);
+  });
+});
+
+describe('A bill run that is not posted any more', () => {
+  test('asks nothing, and is waited for', () => {
+    const life = begin({ answers: [refuses()] });
+    recordLook(life.job, { ...life.billRun, status: 'Completed' }, life.now);
+    expect(life.question).toBeNull();
+    expect(life.stateAndReason).toBe('Waiting notPosted');
+  });
+});
+
 describe('A look that fails for good', () => {
   test('after the post names what it leaves open', () => {
     const life = begin({ answers: [busy(HOUR)] });
