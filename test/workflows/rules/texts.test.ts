@@ -2,7 +2,20 @@
 import { describe, expect, test } from 'vitest';
 import { nextStep } from '../../../workflows/rules/next-step.js';
 import { statusOf } from '../../../workflows/rules/status.js';
-import { accepts, begin, busy, cutOff, DAY, during, HOUR, Life, MINUTE, NOON, refuses } from '../../support/life.js';
+import {
+  accepts,
+  begin,
+  busy,
+  cutOff,
+  DAY,
+  during,
+  HOUR,
+  Life,
+  makesNoCall,
+  MINUTE,
+  NOON,
+  refuses,
+} from '../../support/life.js';
 
 const iso = (at: number): string => new Date(at).toISOString();
 const none = { numberOfInvoices: 0, numberOfCreditMemos: 0 };
@@ -97,6 +110,14 @@ describe('While it sends', () => {
     const due = nextStep(life.job, Date.parse(until ?? ''));
     expect(due).toMatchObject({ kind: 'attempt', state: 'Sending', reason: 'unknown' });
     expect(due.text).toMatch(/^It is not known yet whether/);
+  });
+
+  test('a retry that waits for a worker with a correct clock says so', () => {
+    const life = begin({ answers: [refuses(), makesNoCall('keyTooOld')] }).retry();
+    const send = life.job.sends.at(-1);
+    expect(send?.nextAttemptAt).toBeGreaterThan(NOON);
+    expect(life.step).toMatchObject({ kind: 'wait', state: 'Sending', until: send?.nextAttemptAt });
+    expect(life.step.text).toMatch(/^Waiting for another worker, because the clock of the worker/);
   });
 
   test('a question is the sentence, without its full stop', () => {
