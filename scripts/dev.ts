@@ -60,7 +60,9 @@ async function dev({ temporalPort, uiPort, simulatorPort, db }: Flags): Promise<
     const simulator = await startSimulator({ port: simulatorPort });
     stops.push(() => simulator.close());
     const { clientId, clientSecret } = SIMULATOR_CREDENTIALS;
-    console.log(`Simulator    ${simulator.url} (client id ${clientId}, secret ${clientSecret})`);
+    console.log(`Simulator    ${simulator.url} (a simulated Zuora; README.md says how to give it orders)`);
+    const zuora = `ZUORA_BASE_URL=${simulator.url} ZUORA_CLIENT_ID=${clientId} ZUORA_CLIENT_SECRET=${clientSecret}`;
+    console.log(`Zuora        export ${zuora}`);
 
     const worker = await startWorker({
       temporal,

@@ -25,7 +25,7 @@ export function status(status: KnownStatus & { readonly sendRecords: readonly Se
     ['closed', isOpen ? null : `${endInWords(ended)}; the fields below are its last known state`],
     ['bill run', billRunNumber === null ? 'not seen yet' : `${billRunNumber}, ${billRunStatus ?? ''}`],
     ['now', text],
-    ['until', isOpen ? status.until : null],
+    ['until', isOpen && status.until !== null ? `${status.until}: ${atUntil(status)}` : null],
     ['question', question === null ? null : `send ${question.ordinal}, ${question.kind}`],
     ['', question === null || question.text === text ? null : question.text],
     ['safe until', question?.safeUntil ?? null],
@@ -44,6 +44,22 @@ export function status(status: KnownStatus & { readonly sendRecords: readonly Se
     ],
   ]);
   return `${table}\n\n${sends(status.sendRecords)}`;
+}
+
+/** What happens by itself at `until`. */
+function atUntil({ state, reason }: KnownStatus): string {
+  switch (state) {
+    case 'Waiting':
+      return reason === 'coolDown' ? 'the first send starts' : 'it fails as NotPosted if the bill run is not posted';
+    case 'NeedsAttention':
+      return 'the next attempt, or the end as Unsettled without an answer';
+    case 'Held':
+      return 'the next deadline, which a hold does not stop';
+    case 'Sending':
+      return 'the next attempt';
+    default:
+      return 'the job closes';
+  }
 }
 
 /** One of many. */

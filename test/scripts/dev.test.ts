@@ -30,6 +30,7 @@ test.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)(
       expect.stringMatching(new RegExp(`^Temporal +127\\.0\\.0\\.1:${temporal} `)),
       expect.stringMatching(new RegExp(`^Temporal UI +http://127\\.0\\.0\\.1:${ui}$`)),
       expect.stringMatching(new RegExp(`^Simulator +http://127\\.0\\.0\\.1:${simulator} `)),
+      expect.stringMatching(/^Zuora +export ZUORA_BASE_URL=http\S+ ZUORA_CLIENT_ID=\S+ ZUORA_CLIENT_SECRET=\S+$/),
       expect.stringMatching(/^Worker +task queue bill-run-emails /),
       expect.stringMatching(
         new RegExp(`^Try +curl .*TEMPORAL_ADDRESS=127\\.0\\.0\\.1:${temporal} npm run --silent cli -- start`),

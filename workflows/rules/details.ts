@@ -24,7 +24,7 @@ export function detailsOf(job: EmailJob, now: number): string {
     `### ${state}${reason === null ? '' : ` (${reason})`}`,
     about(job, status),
     question === null ? text : `**A person is asked (send ${question.ordinal}):** ${question.text}`,
-    ...outlook(step, status),
+    ...outlook(job, step, status),
     ...hold(job),
     ...(pendingRequests.length === 0 ? [] : [waitingRequests(pendingRequests)]),
     '**What you can do now**',
@@ -46,28 +46,30 @@ function accepted(job: EmailJob): string {
 }
 
 /** What happens by itself at `until`. */
-function outlook(step: Step, { state, until, question }: JobStatus): readonly string[] {
+function outlook(job: EmailJob, step: Step, { state, until }: JobStatus): readonly string[] {
   if (isEnding(step)) return ['This job is closed and takes no more signals. Its result says how it ended.'];
   if (until === null) return [];
   const at = time(Date.parse(until));
+  if (step.kind === 'watch') {
+    const once = state === 'Held' ? 'Once it is posted and released' : 'Once it is posted';
+    return [
+      `If it is not posted by ${at}, the job fails as NotPosted, and nothing is emailed. ${once}, its documents are emailed.`,
+    ];
+  }
   switch (state) {
     case 'Waiting':
-      return step.kind === 'watch'
-        ? [
-            `If it is not posted by ${at}, the job fails as NotPosted, and nothing is emailed. Once it is posted, its documents are emailed.`,
-          ]
-        : [`The first send starts at ${at}.`];
-    case 'NeedsAttention':
-      return [
-        question === null
-          ? `Next: ${at}.`
-          : `Without an answer by ${at}, the job continues or closes as the question says.`,
-      ];
+      return [`The first send starts at ${at}.`];
+    case 'NeedsAttention': {
+      const isStopped = openSendOf(job)?.stoppedAt != null;
+      return [isStopped ? `Without an answer by ${at}, the job fails as Unsettled.` : `The next attempt is at ${at}.`];
+    }
     case 'Delivering':
     case 'Emailed':
       return [`The job closes at ${at}.`];
+    case 'Held':
+      return [`The next deadline is at ${at}; a hold does not stop it.`];
     default:
-      return [`Next: ${at}.`];
+      return [`The next attempt is at ${at}.`];
   }
 }
 

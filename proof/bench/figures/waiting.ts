@@ -19,12 +19,14 @@ export function waiting(parts: Parts) {
   const countedMs = parts.quick ? 1_000 : MINUTE_MS;
   return withWorkers(parts, { floor: false }, async ({ pid }) => {
     const levels: Waiting[] = [];
+    // Another figure may have left some.
+    const before = await waitingJobs(parts);
     for (const size of sizes) {
       const numbers = await billRuns(parts, size - (levels.at(-1)?.billRuns ?? 0), { invoices: 2, creditMemos: 1 });
       for await (const { ok } of parts.emails.startMany(numbers.map((billRunKey) => ({ billRunKey })))) {
         if (!ok) throw new Error('a bill run could not be started');
       }
-      await until(async () => (await waitingJobs(parts)) === size);
+      await until(async () => (await waitingJobs(parts)) === before + size);
       const readBefore = await reads(parts);
       await delay(countedMs);
       const zuoraCallsPerMinute = rounded((((await reads(parts)) - readBefore) * MINUTE_MS) / countedMs);

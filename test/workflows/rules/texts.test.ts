@@ -149,8 +149,8 @@ describe('After the acceptance, and at the end', () => {
       state: 'Delivering',
       reason: 'autoEmail',
       text:
-        'Zuora emails the documents of this bill run by itself (autoEmail is on), so nothing is sent from here; ' +
-        'if it does not, retry with sendAnyway',
+        'autoEmail is on, so Zuora should email the documents by itself, and nothing is sent from here; ' +
+        'bill-run-emails documents shows which it emailed; if it did not, retry with sendAnyway',
     });
   });
 
