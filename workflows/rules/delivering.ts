@@ -31,7 +31,7 @@ export function delivering({ sends }: EmailJob): Shown & { readonly state: 'Deli
         state: 'Delivering',
         reason: 'autoEmail',
         text:
-          'autoEmail is on, so Zuora should email the documents by itself, and nothing is sent from here; ' +
+          'Zuora should email the documents by itself (autoEmail is on), so nothing is sent from here; ' +
           'bill-run-emails documents shows which it emailed; if it did not, retry with sendAnyway',
       };
 }
