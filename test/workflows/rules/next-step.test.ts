@@ -156,6 +156,34 @@ describe('A request that must be looked up first', () => {
   });
 });
 
+describe('A job does not close', () => {
+  test('while a look is wanted, as after a retry and a release that come together', () => {
+    const empty = { status: 'Posted', numberOfInvoices: 0, numberOfCreditMemos: 0 };
+    const { job, now } = begin(unposted).hold().change(empty);
+    job.held = false;
+    expect(endingOf(job, now)).toMatchObject({ state: 'Skipped' });
+    job.lookWanted = true;
+    expect(endingOf(job, now)).toBeNull();
+  });
+
+  test('while a request must be looked up, although nobody has answered a question in time', () => {
+    const { job } = begin({ answers: [refuses()] });
+    expect(endingOf(job, NOON + 8 * DAY)).toMatchObject({ state: 'Unsettled' });
+    job.incoming.push({ requestId: 'T-1', resend: true, requestedAt: iso(NOON) });
+    expect(endingOf(job, NOON + 8 * DAY)).toBeNull();
+  });
+});
+
+describe('An alias', () => {
+  test('whose requests are refused fails with the reason alone', () => {
+    const { job, billRun, now } = new Life(alias);
+    recordLook(job, billRun, now);
+    recordFailedLook(job, 'InvalidInput', 'the canonical job is on another task queue');
+    const text = 'the canonical job is on another task queue';
+    expect(endingOf(job, now)).toMatchObject({ kind: 'fail', type: 'InvalidInput', text });
+  });
+});
+
 describe('A bill run that is not posted any more', () => {
   test('asks nothing, and is waited for', () => {
     const life = begin({ answers: [refuses()] });
