@@ -1,6 +1,5 @@
 import { Option, type Command } from 'commander';
 import type { EmailState } from '../../workflows/contract/contract.js';
-import { columns } from './columns.js';
 import { painted, STATES } from './email-states.js';
 import type { ListedJob } from '../list.js';
 import { connected, examples, jsonOf, wholeNumber } from './command.js';
@@ -52,14 +51,16 @@ async function printLines(jobs: AsyncIterable<ListedJob>): Promise<void> {
 async function printTable(jobs: AsyncIterable<ListedJob>, limit: number): Promise<void> {
   const listed: ListedJob[] = [];
   for await (const job of jobs) listed.push(job);
-  console.log(listTable(listed));
+  console.log(await listTable(listed));
   if (limit > 0 && listed.length === limit) {
     console.error(`These are the first ${limit}; there may be more: --limit 0 lists all.`);
   }
 }
 
-function listTable(jobs: readonly ListedJob[]): string {
+async function listTable(jobs: readonly ListedJob[]): Promise<string> {
   if (jobs.length === 0) return 'No such bill run.';
+  // Loaded only for a table: loading takes as long as everything else in `--help`.
+  const { columns } = await import('./columns.js');
   return columns([
     ['BILL RUN', 'STATE', 'REASON', 'SINCE', 'IN ZUORA', 'SENDS', 'STARTED', 'CLOSED'],
     ...jobs.map((job) => [

@@ -27,3 +27,19 @@ test('a pipeline that starts bill runs loads neither the worker nor what speaks 
   const documents = `await library.documents({ billRunKey: 'BR-1' }, {}).catch(() => undefined);`;
   expect(await loaded(packages, documents)).toEqual(['@temporalio/client', 'undici']);
 });
+
+test('the help of the command line loads commander alone', async () => {
+  const main = pathToFileURL(join(projectRoot, 'dist', 'client', 'cli', 'main.js')).href;
+  const program = `
+    import { createRequire } from 'node:module';
+    console.log = () => undefined;
+    process.argv = [process.argv[0], 'bill-run-emails', '--version'];
+    process.stdout.write = () => true;
+    await import(${JSON.stringify(main)});
+    const files = Object.keys(createRequire(import.meta.url).cache);
+    const names = files.map((file) => /\\/node_modules\\/((?:@[^/]+\\/)?[^/]+)/.exec(file)?.[1]);
+    process.stderr.write(JSON.stringify([...new Set(names)].sort()));`;
+  const { stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program]);
+  // Of CommonJS packages, such as Temporal's client and cli-table3.
+  expect(JSON.parse(stderr)).toEqual(['commander']);
+});
