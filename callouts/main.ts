@@ -2,7 +2,7 @@
 import { BillRunEmails } from '../client/bill-run-emails.js';
 import { endFor } from '../client/failures/process.js';
 import { hostAndPort } from '../environment/address.js';
-import { ConfigurationError } from '../environment/environment.js';
+import { ConfigurationError } from '../environment/configuration-error.js';
 import { createLogger } from '../environment/logger.js';
 import { calloutConfiguration } from './configuration.js';
 import { startCalloutServer } from './server.js';

@@ -16,7 +16,7 @@ export type {
   StartResult,
 } from './bill-run-emails.js';
 export { BillRunEmailsError } from './failures/errors.js';
-export { ConfigurationError } from '../environment/environment.js';
+export { ConfigurationError } from '../environment/configuration-error.js';
 export type { ErrorType, Failure } from './failures/errors.js';
 export type { ListedJob, ListFilter } from './list.js';
 export type { ResendOutcome } from './resend-outcome.js';

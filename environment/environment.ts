@@ -1,11 +1,5 @@
 import { z } from 'zod';
-
-/** The environment is incomplete or invalid; the message names every fault and shows no value of a secret. */
-export class ConfigurationError extends Error {
-  override readonly name: string = 'ConfigurationError';
-  /** Among the types of `BillRunEmailsError`. */
-  readonly type = 'InvalidConfiguration';
-}
+import { ConfigurationError } from './configuration-error.js';
 
 export const yesOrNo = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1');
 

@@ -5,7 +5,7 @@ import pTimeout from 'p-timeout';
 import type { Zuora } from '../zuora/client.js';
 import type { SocketAddress } from '../environment/address.js';
 import { hostAndPort } from '../environment/address.js';
-import { ConfigurationError } from '../environment/environment.js';
+import { ConfigurationError } from '../environment/configuration-error.js';
 
 /** For each check. Probes should wait longer. */
 const DEADLINE_MS = 5_000;

@@ -5,7 +5,7 @@ import {
   type ActivityInterceptorsFactory,
   type Logger as TemporalLogger,
 } from '@temporalio/worker';
-import { ConfigurationError } from '../environment/environment.js';
+import { ConfigurationError } from '../environment/configuration-error.js';
 import { hostAndPort, type SocketAddress } from '../environment/address.js';
 import { HISTOGRAM_BUCKETS } from './metrics.js';
 

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../../environment/environment.js';
+import { ConfigurationError } from '../../environment/configuration-error.js';
 import type { Checked } from '../../workflows/contract/validation.js';
 
 /** Exit codes of the command line. */

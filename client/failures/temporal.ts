@@ -5,7 +5,7 @@ import {
   QueryRejectedError,
   WorkflowNotFoundError,
 } from '@temporalio/client';
-import { ConfigurationError } from '../../environment/environment.js';
+import { ConfigurationError } from '../../environment/configuration-error.js';
 import { BillRunEmailsError } from './errors.js';
 import { CREDENTIALS, failedAs } from './grpc.js';
 

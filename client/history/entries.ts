@@ -1,7 +1,7 @@
 /** The events of one history that an auditor needs, in words. */
 import type { LoadedDataConverter } from '@temporalio/common';
 import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
-import { ConfigurationError } from '../../environment/environment.js';
+import { ConfigurationError } from '../../environment/configuration-error.js';
 import type { HandedOver } from '../../workflows/contract/activities.js';
 import { isAttempt, isReceipt } from './attempts.js';
 import { firstOf, timeOf, type HistoryEvent, type RunHistory } from './history.js';

@@ -1,7 +1,7 @@
 import { Connection, isGrpcServiceError } from '@temporalio/client';
 import type { LoadedDataConverter } from '@temporalio/common';
 import { loadClientConnectConfig, type ClientConnectConfig } from '@temporalio/envconfig';
-import { ConfigurationError } from '../../environment/environment.js';
+import { ConfigurationError } from '../../environment/configuration-error.js';
 import { BillRunEmailsError, firstLineOf } from '../failures/errors.js';
 import { causeOf } from '../failures/temporal.js';
 import { clientDataConverter } from './data-converter.js';

@@ -10,7 +10,7 @@ import {
   type PayloadConverter,
 } from '@temporalio/common';
 import { decode } from '@temporalio/common/lib/encoding.js';
-import { ConfigurationError } from '../../environment/environment.js';
+import { ConfigurationError } from '../../environment/configuration-error.js';
 import { PAYLOAD_UNDECODABLE } from '../../workflows/contract/undecodable.js';
 import { firstLineOf } from '../failures/errors.js';
 

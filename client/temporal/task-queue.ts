@@ -1,5 +1,5 @@
 import { TASK_QUEUE } from '../../workflows/contract/contract.js';
-import { ConfigurationError } from '../../environment/environment.js';
+import { ConfigurationError } from '../../environment/configuration-error.js';
 
 /** Printable ASCII without spaces. */
 const NAME = /^[!-~]{1,200}$/;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { workerConfiguration } from '../../worker/configuration.js';
-import { ConfigurationError } from '../../environment/environment.js';
+import { ConfigurationError } from '../../environment/configuration-error.js';
 
 const complete = { ZUORA_BASE_URL: 'https://rest.zuora.com', ZUORA_CLIENT_ID: 'id', ZUORA_CLIENT_SECRET: 'hunter2' };
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clientDataConverter, payloadCodecs } from '../../../client/temporal/data-converter.js';
-import { ConfigurationError } from '../../../environment/environment.js';
+import { ConfigurationError } from '../../../environment/configuration-error.js';
 
 let folder: string;
 beforeAll(() => {
