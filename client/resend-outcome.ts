@@ -1,5 +1,5 @@
 /** The outcome of a request to email all documents again. */
-import type { EmailState, JobStatus, SendRecord } from '../workflows/contract/contract.js';
+import { CLOSED_STATES, type JobStatus, type SendRecord } from '../workflows/contract/contract.js';
 
 export interface ResendOutcome {
   /**
@@ -15,8 +15,6 @@ export interface ResendOutcome {
   readonly text: string;
 }
 
-const CLOSED: readonly EmailState[] = ['Skipped', 'Stopped', 'NotPosted', 'Unsettled'];
-
 /** What came of a request, by what its job shows. */
 export function outcomeOf(
   requestId: string,
@@ -31,7 +29,8 @@ export function outcomeOf(
   }
   // The job records this if an earlier job served the request while another send is open here.
   if (ignored.last.some(({ reason }) => reason.startsWith(`request ${requestId}: `))) return alreadyEmailed(send);
-  if (ended !== undefined || CLOSED.includes(state)) {
+  // After a handover, the canonical job has the outcome.
+  if (ended !== undefined || (state !== 'HandedOver' && CLOSED_STATES.includes(state))) {
     return { result: 'notEmailed', send, text: 'The job closed without emailing for this request.' };
   }
   const needsPerson = state === 'Held' || (state === 'NeedsAttention' && send !== null);

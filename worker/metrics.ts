@@ -1,7 +1,7 @@
 /** Metrics of a worker, beside those of workflow code (`workflows/telemetry.ts`) and of the SDK. */
 import { Runtime, type NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { EMAIL_STATES, WORKFLOW_TYPE, type EmailState } from '../workflows/contract/contract.js';
+import { CLOSED_STATES, EMAIL_STATES, WORKFLOW_TYPE } from '../workflows/contract/contract.js';
 import type { OnCall } from '../zuora/observed.js';
 
 /** Upper bounds of the buckets in seconds, by name of the histogram. */
@@ -40,20 +40,6 @@ export function zuoraMetrics(): OnCall {
   };
 }
 
-/** Whether a job in this state may be open. A new state does not compile until it is here. */
-const MAY_BE_OPEN: Readonly<Record<EmailState, boolean>> = {
-  Waiting: true,
-  Sending: true,
-  Held: true,
-  NeedsAttention: true,
-  Delivering: true,
-  Emailed: true,
-  Skipped: false,
-  Stopped: false,
-  NotPosted: false,
-  Unsettled: false,
-  HandedOver: false,
-};
 const COUNT_EVERY_MS = 60_000;
 const COUNT_DEADLINE_MS = 10_000;
 
@@ -70,7 +56,7 @@ export function countOpenJobs(connection: NativeConnection, namespace: string, l
     'Open jobs of the namespace, by state; the same from every worker.',
   );
   const count = async (): Promise<void> => {
-    for (const state of EMAIL_STATES.filter((each) => MAY_BE_OPEN[each])) {
+    for (const state of EMAIL_STATES.filter((each) => !CLOSED_STATES.includes(each))) {
       const query = `WorkflowType = '${WORKFLOW_TYPE}' AND ExecutionStatus = 'Running' AND EmailState = '${state}'`;
       const { count } = await connection.withDeadline(Date.now() + COUNT_DEADLINE_MS, () =>
         connection.workflowService.countWorkflowExecutions({ namespace, query }),

@@ -3,6 +3,7 @@ import type { KnownStatus, StartResult } from '../bill-run-emails.js';
 import { painted } from './email-states.js';
 import type { SetupResult } from '../temporal/setup.js';
 import type { SendRecord } from '../../workflows/contract/contract.js';
+import { outlookOf } from '../../workflows/rules/outlook.js';
 
 export function started({ workflowId, runId, result, state }: StartResult): string {
   const current = state === null ? '' : `; it is ${painted(state)}`;
@@ -25,7 +26,7 @@ export function status(status: KnownStatus & { readonly sendRecords: readonly Se
     ['closed', isOpen ? null : `${endInWords(ended)}; the fields below are its last known state`],
     ['bill run', billRunNumber === null ? 'not seen yet' : `${billRunNumber}, ${billRunStatus ?? ''}`],
     ['now', text],
-    ['until', isOpen && status.until !== null ? `${status.until}: ${atUntil(status)}` : null],
+    ['until', isOpen ? outlookOf(status, status.sendRecords) : null],
     ['question', question === null ? null : `send ${question.ordinal}, ${question.kind}`],
     ['', question === null || question.text === text ? null : question.text],
     ['safe until', question?.safeUntil ?? null],
@@ -44,22 +45,6 @@ export function status(status: KnownStatus & { readonly sendRecords: readonly Se
     ],
   ]);
   return `${table}\n\n${sends(status.sendRecords)}`;
-}
-
-/** What happens by itself at `until`. */
-function atUntil({ state, reason }: KnownStatus): string {
-  switch (state) {
-    case 'Waiting':
-      return reason === 'coolDown' ? 'the first send starts' : 'it fails as NotPosted if the bill run is not posted';
-    case 'NeedsAttention':
-      return 'the next attempt, or the end as Unsettled without an answer';
-    case 'Held':
-      return 'the next deadline, which a hold does not stop';
-    case 'Sending':
-      return 'the next attempt';
-    default:
-      return 'the job closes';
-  }
 }
 
 /** One of many. */

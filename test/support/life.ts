@@ -26,6 +26,11 @@ export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
 export const NOON = Date.parse('2026-03-02T12:00:00.000Z');
+
+export function iso(at: number): string {
+  return new Date(at).toISOString();
+}
+
 export const POSTED: BillRun = {
   id: '8ad09e208b1a',
   number: 'BR-00000001',

@@ -109,6 +109,15 @@ export const EMAIL_STATES = [
 ] as const;
 export type EmailState = (typeof EMAIL_STATES)[number];
 
+/** The states that only closed jobs have. A closed job can also keep another one, such as `Delivering`. */
+export const CLOSED_STATES = Object.freeze<EmailState[]>([
+  'Skipped',
+  'Stopped',
+  'NotPosted',
+  'Unsettled',
+  'HandedOver',
+]);
+
 /** The cause of a state. Most states can also have none. */
 export const EMAIL_REASONS = [
   'notPosted',

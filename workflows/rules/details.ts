@@ -5,6 +5,7 @@
 import type { EmailRequest, JobStatus, Question } from '../contract/contract.js';
 import { acceptedSends, canonicalIdOf, isAlias, kindOf, openResend, openSendOf, type EmailJob } from './job.js';
 import { nextStep } from './next-step.js';
+import { outlookOf } from './outlook.js';
 import type { Send } from './send.js';
 import { statusOf } from './status.js';
 import type { Ending, Step } from './step.js';
@@ -45,32 +46,10 @@ function accepted(job: EmailJob): string {
   return `Sends that Zuora accepted: ${acceptedSends(job)}`;
 }
 
-/** What happens by itself at `until`. */
-function outlook(job: EmailJob, step: Step, { state, until }: JobStatus): readonly string[] {
+function outlook(job: EmailJob, step: Step, status: JobStatus): readonly string[] {
   if (isEnding(step)) return ['This job is closed and takes no more signals. Its result says how it ended.'];
-  if (until === null) return [];
-  const at = time(Date.parse(until));
-  if (step.kind === 'watch') {
-    const once = state === 'Held' ? 'Once it is posted and released' : 'Once it is posted';
-    return [
-      `If it is not posted by ${at}, the job fails as NotPosted, and nothing is emailed. ${once}, its documents are emailed.`,
-    ];
-  }
-  switch (state) {
-    case 'Waiting':
-      return [`The first send starts at ${at}.`];
-    case 'NeedsAttention': {
-      const isStopped = openSendOf(job)?.stoppedAt != null;
-      return [isStopped ? `Without an answer by ${at}, the job fails as Unsettled.` : `The next attempt is at ${at}.`];
-    }
-    case 'Delivering':
-    case 'Emailed':
-      return [`The job closes at ${at}.`];
-    case 'Held':
-      return [`The next deadline is at ${at}; a hold does not stop it.`];
-    default:
-      return [`The next attempt is at ${at}.`];
-  }
+  const sentence = outlookOf(status, job.sends);
+  return sentence === null ? [] : [sentence];
 }
 
 function hold({ held, heldBy }: EmailJob): readonly string[] {

@@ -88,12 +88,12 @@ function stateAtClosing(
   job: EmailJob,
   by: 'finish' | 'cancel',
 ): Shown & { readonly state: EmailBillRunResult['state'] } {
-  const isSettled = unsettledOf(job).length === 0;
-  if (isSettled && job.handedOver.length > 0) return handedOver();
-  if (isSettled && job.sends.at(-1)?.notNeeded === 'noDocuments') return skipped();
-  if (isSettled) return delivering(job);
-  const how = by === 'finish' ? 'A person finished the job' : 'The job was canceled';
-  return { state: 'Stopped', reason: by, text: `${how}; nothing more is sent` };
+  if (unsettledOf(job).length > 0) {
+    const how = by === 'finish' ? 'A person finished the job' : 'The job was canceled';
+    return { state: 'Stopped', reason: by, text: `${how}; nothing more is sent` };
+  }
+  if (job.handedOver.length > 0) return handedOver();
+  return job.sends.at(-1)?.notNeeded === 'noDocuments' ? skipped() : delivering(job);
 }
 
 function handedOver(): Shown & { readonly state: 'HandedOver' } {

@@ -16,6 +16,7 @@ import {
   DAY,
   during,
   HOUR,
+  iso,
   Life,
   MINUTE,
   neverLeaves,
@@ -24,7 +25,6 @@ import {
   refuses,
 } from '../../support/life.js';
 
-const iso = (at: number): string => new Date(at).toISOString();
 const unposted = { billRun: { status: 'Completed' } };
 const alias = { workflowId: 'email-bill-run/8ad09e208b1a' };
 

@@ -19,6 +19,7 @@ import {
   DAY,
   during,
   HOUR,
+  iso,
   Life,
   makesNoCall,
   MINUTE,
@@ -29,7 +30,6 @@ import {
   SECOND,
 } from '../../support/life.js';
 
-const iso = (at: number): string => new Date(at).toISOString();
 const requests = [{ requestId: 'T-1', resend: true, requestedAt: iso(NOON - HOUR) }];
 const intent = `bill-run-email/${POSTED.id}/resend/T-1`;
 

@@ -1,7 +1,8 @@
 /** The sentence that people read in each state: in `status`, in Temporal UI and on the command line. */
 import { describe, expect, test } from 'vitest';
 import { nextStep } from '../../../workflows/rules/next-step.js';
-import { statusOf } from '../../../workflows/rules/status.js';
+import { outlookOf } from '../../../workflows/rules/outlook.js';
+import { sendsOf, statusOf } from '../../../workflows/rules/status.js';
 import {
   accepts,
   begin,
@@ -10,14 +11,15 @@ import {
   DAY,
   during,
   HOUR,
+  iso,
   Life,
+  loginFails,
   makesNoCall,
   MINUTE,
   NOON,
   refuses,
 } from '../../support/life.js';
 
-const iso = (at: number): string => new Date(at).toISOString();
 const none = { numberOfInvoices: 0, numberOfCreditMemos: 0 };
 const alias = { workflowId: 'email-bill-run/8ad09e208b1a', input: { billRunKey: '8ad09e208b1a', requestId: 'JOB' } };
 
@@ -214,5 +216,52 @@ describe('After the acceptance, and at the end', () => {
         'invalid input: the workflow id email-bill-run/BR-00000002 names another bill run than BR-00000001, and nothing was ' +
         'emailed; start the job without an id of your own, or with the id of this bill run',
     });
+  });
+});
+
+describe('What happens by itself', () => {
+  const deadline = '2026-04-01 12:00:00 UTC';
+
+  test.each<readonly [string, () => Life, string | null]>([
+    [
+      'before the post',
+      () => begin({ billRun: { status: 'Completed' } }),
+      `If it is not posted by ${deadline}, the job fails as NotPosted, and nothing is emailed. ` +
+        'Once it is posted, its documents are emailed.',
+    ],
+    [
+      'before the post, on hold',
+      () => begin({ billRun: { status: 'Completed' } }).hold(),
+      `If it is not posted by ${deadline}, the job fails as NotPosted, and nothing is emailed. ` +
+        'Once it is posted and released, its documents are emailed.',
+    ],
+    [
+      'during a cool-down',
+      () => begin({ billRun: { lastEmailSentTime: iso(NOON) } }),
+      'The first send starts at 2026-03-03 12:00:00 UTC.',
+    ],
+    [
+      'on hold after the post',
+      () => begin({ answers: [busy(HOUR)] }).hold(),
+      'The next deadline is at 2026-03-02 13:00:00 UTC; a hold does not stop it.',
+    ],
+    ['between attempts', () => begin({ answers: [busy(HOUR)] }), 'The next attempt is at 2026-03-02 13:00:00 UTC.'],
+    [
+      'while a person is asked',
+      () => begin({ answers: [refuses()] }),
+      'Without an answer by 2026-03-09 12:00:00 UTC, the job fails as Unsettled.',
+    ],
+    ['after the acceptance', () => begin(), 'The job closes at 2026-03-09 12:00:00 UTC.'],
+    ['before the first send of a held job', () => begin().hold().resend({ requestId: 'T-1' }), null],
+  ])('is said %s', (_, at, sentence) => {
+    const { job, now } = at();
+    expect(outlookOf(statusOf(job, now), sendsOf(job))).toBe(sentence);
+  });
+
+  test('is the next attempt while a person is asked and attempts continue', () => {
+    const { job, now } = begin({ otherwise: loginFails() }).pass(HOUR);
+    const status = statusOf(job, now);
+    expect(status).toMatchObject({ state: 'NeedsAttention', reason: 'refused' });
+    expect(outlookOf(status, sendsOf(job))).toMatch(/^The next attempt is at 2026-03-02 1/);
   });
 });

@@ -1,0 +1,34 @@
+/** What happens by itself at `until`. It loads nothing, because every command of the command line loads it. */
+import type { JobStatus, SendRecord } from '../contract/contract.js';
+import { time } from './text.js';
+
+/** One sentence about an open job; null if nothing happens by itself. */
+export function outlookOf(
+  { state, until, billRunStatus }: Pick<JobStatus, 'state' | 'until' | 'billRunStatus'>,
+  sends: readonly Pick<SendRecord, 'outcome'>[],
+): string | null {
+  if (until === null) return null;
+  const at = time(Date.parse(until));
+  switch (state) {
+    case 'Waiting':
+      return billRunStatus === 'Posted' ? `The first send starts at ${at}.` : unlessPosted(at, 'Once it is posted');
+    case 'Held':
+      return billRunStatus === 'Posted'
+        ? `The next deadline is at ${at}; a hold does not stop it.`
+        : unlessPosted(at, 'Once it is posted and released');
+    case 'NeedsAttention': {
+      // Attempts may continue while a person is asked.
+      const continues = sends.at(-1)?.outcome === 'pending';
+      return continues ? `The next attempt is at ${at}.` : `Without an answer by ${at}, the job fails as Unsettled.`;
+    }
+    case 'Delivering':
+    case 'Emailed':
+      return `The job closes at ${at}.`;
+    default:
+      return `The next attempt is at ${at}.`;
+  }
+}
+
+function unlessPosted(at: string, once: string): string {
+  return `If it is not posted by ${at}, the job fails as NotPosted, and nothing is emailed. ${once}, its documents are emailed.`;
+}
