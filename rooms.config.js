@@ -86,7 +86,7 @@ export const rooms = [
     room: 'client/cli',
     is: 'the command line',
     imports: [
-      ...['environment', 'workflows/contract'],
+      ...['environment', 'workflows/contract', 'workflows/rules'],
       ...['client/failures', 'client/temporal', 'client/history', 'client/doctor', 'client'],
     ],
     packages: ['@inquirer/confirm', 'cli-progress', 'cli-table3', 'commander', 'csv-parse', 'csv-stringify'],
