@@ -206,7 +206,7 @@ function keptBackBy(obstacle: Obstacle, { billRun }: Reading): KeptBack {
     case 'autoEmail':
       return {
         kind,
-        text: 'Zuora emails the documents by itself (autoEmail is on), so a first send waits for: retry --send-anyway.',
+        text: 'Zuora should email the documents by itself (autoEmail is on), so a first send waits for: retry --send-anyway.',
         until: null,
       };
     case 'noDocuments':

@@ -366,7 +366,7 @@ describe('The update retry', () => {
       ['NeedsAttention unknown', 'Sending'],
       ['NeedsAttention unknown', anyway('the idempotency key does not protect another attempt')],
       ['Delivering', 'no question is open'],
-      ['Delivering autoEmail', anyway('Zuora emails the documents by itself')],
+      ['Delivering autoEmail', anyway('Zuora should email the documents by itself')],
     ]);
   });
 
@@ -501,7 +501,7 @@ describe('finish and cancel', () => {
   });
 
   test('the note of a send that was not needed stays as it is', () => {
-    const note = 'not attempted: Zuora emails the documents by itself (autoEmail is on)';
+    const note = 'not attempted: Zuora should email the documents by itself (autoEmail is on)';
     expect(begin(autoEmailing).finish().send).toMatchObject({ outcome: 'stopped', note });
     expect(begin(autoEmailing).cancel().send).toMatchObject({ outcome: 'stopped', note });
   });

@@ -103,7 +103,7 @@ function faultOfRetry(job: EmailJob, { ordinal, sendAnyway = false }: RetryMessa
   if (send === undefined || (question === null && !isKeptBack)) return 'no question is open';
   if (ordinal !== undefined && ordinal !== send.ordinal) return `send ${send.ordinal} is open, not send ${ordinal}`;
   if (step?.kind === 'notNeeded' && step.reason === 'autoEmail' && !sendAnyway) {
-    return 'retry must say sendAnyway: true here, because Zuora emails the documents by itself';
+    return 'retry must say sendAnyway: true here, because Zuora should email the documents by itself';
   }
   if (question !== null && needsSendAnyway(send, now) && !sendAnyway) {
     return 'retry must say sendAnyway: true here, because the idempotency key does not protect another attempt';

@@ -108,7 +108,7 @@ function noteNeed(send: Send, notNeeded: Send['notNeeded']): void {
 }
 
 const NOT_NEEDED: Readonly<Record<NonNullable<Send['notNeeded']>, string>> = Object.freeze({
-  autoEmail: 'not attempted: Zuora emails the documents by itself (autoEmail is on)',
+  autoEmail: 'not attempted: Zuora should email the documents by itself (autoEmail is on)',
   noDocuments: 'not attempted: the bill run has no invoices and no credit memos',
 });
 

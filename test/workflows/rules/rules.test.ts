@@ -724,7 +724,7 @@ describe('Rule 6: look before the first attempt', () => {
     expect(life.send).toMatchObject({
       outcome: 'stopped',
       settledAt: null,
-      note: 'not attempted: Zuora emails the documents by itself (autoEmail is on)',
+      note: 'not attempted: Zuora should email the documents by itself (autoEmail is on)',
     });
     expect([life.stateAndReason, life.question]).toEqual(['Delivering autoEmail', null]);
     const { text, until, sends } = status.statusOf(life.job, life.now);
