@@ -2,7 +2,6 @@
 import { openSendOf, pendingRequests, type EmailJob } from './job.js';
 import { openSendStep } from './sending.js';
 import type { DeliveringStep, Shown } from './step.js';
-import { isPosted } from './waiting.js';
 
 export function deliveringStep(job: EmailJob, now: number): DeliveringStep | null {
   const until = openUntil(job, now);
@@ -10,10 +9,10 @@ export function deliveringStep(job: EmailJob, now: number): DeliveringStep | nul
   return { kind: 'wait', until, wake: until, ...delivering(job) };
 }
 
-/** When the job closes (epoch, ms); null if something is still to be sent. */
+/** When the job closes (epoch, ms); null if something is still to be sent. Every job has a request, so without one it has a send. */
 export function openUntil(job: EmailJob, now: number): number | null {
   const { settings, sends } = job;
-  if (!isPosted(job) || sends.length === 0 || pendingRequests(job).length > 0) return null;
+  if (pendingRequests(job).length > 0) return null;
   const send = openSendOf(job);
   if (send === undefined) {
     return Math.max(...sends.map(({ settledAt }) => Date.parse(settledAt ?? ''))) + settings.openForMs;

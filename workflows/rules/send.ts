@@ -331,7 +331,7 @@ function attemptOf(send: Send, plan: AttemptName, receipt: AttemptReceipt): Atte
 function foreignReply(trackId: string): Reason {
   return {
     code: 'FOREIGN_REPLY',
-    message: `Zuora repeated its answer to another request, ${trackId.slice(0, 64)}; it says nothing about this one`,
+    message: `Zuora repeated its answer to another request, ${trackId}; it says nothing about this one`,
   };
 }
 

@@ -337,6 +337,11 @@ describe('A job that is closed', () => {
     expect(life.step).toMatchObject({ kind: 'complete', state, reason });
   });
 
+  test('closes the open send as stopped, unless Zuora refused it', () => {
+    expect(begin({ answers: [busy()] }).finish().send.outcome).toBe('stopped');
+    expect(begin({ answers: [refuses()] }).finish().send.outcome).toBe('refused');
+  });
+
   test('says in the note of the open send whether finish or cancellation closed it', () => {
     expect(begin({ answers: [refuses()] }).cancel().send.note).toContain('closed by cancellation');
     expect(begin({ answers: [refuses()] }).finish().send.note).not.toContain('cancellation');

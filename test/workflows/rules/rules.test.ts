@@ -735,7 +735,7 @@ describe('Rule 6: look before the first attempt', () => {
   test('with autoEmail a plain retry is ignored, and sendAnyway sends the first send', () => {
     const life = begin({ billRun: { autoEmail: true } }).retry();
     expect([life.calls.length, life.looks]).toEqual([0, 1]);
-    expect(life.ignored).toEqual([expect.stringContaining('must say sendAnyway: true here, because Zuora emails')]);
+    expect(life.ignored).toEqual([expect.stringContaining('must say sendAnyway: true here, because Zuora should email')]);
     expect(life.send.decisions).toEqual([]);
     life.retry({ sendAnyway: true });
     expect(life.keys).toEqual(['first/1']);
