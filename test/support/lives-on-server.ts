@@ -72,7 +72,7 @@ export class Life {
     this.number = number;
     this.handle = handle;
     this.posted = status === 'Posted';
-    const { value, faults } = checkInput({ billRunKey: number, ...input });
+    const { value, faults } = checkInput({ billRunKey: number, requestId: START_REQUEST, ...input });
     if (faults !== undefined) throw new Error(faults.join('; '));
     this.settings = value;
   }

@@ -56,7 +56,7 @@ test.runIf(process.platform === 'linux').each(['SIGINT', 'SIGTERM'] as const)(
   async (signal) => {
     const run = start(SHORT);
     // Amid the chaos: it tells of its progress while workers are killed.
-    await vi.waitUntil(() => run.stdout().includes('requests taken'), 60_000);
+    await vi.waitUntil(() => run.stdout().includes('requests accepted'), 60_000);
     expect(processesIn(run.folder).length).toBeGreaterThan(2);
 
     run.kill(signal);

@@ -55,7 +55,7 @@ test(
 
 test.runIf(process.platform === 'linux')('a soak that is stopped leaves nothing behind', async () => {
   const run = startScript('soak', ['--minutes', '5']);
-  await vi.waitUntil(() => run.stdout().includes('requests taken'), 60_000);
+  await vi.waitUntil(() => run.stdout().includes('requests accepted'), 60_000);
   expect(processesIn(run.folder).length).toBeGreaterThan(2);
 
   run.kill('SIGINT');
