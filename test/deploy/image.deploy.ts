@@ -75,7 +75,7 @@ test('its worker emails a bill run and drains on SIGTERM', async () => {
   await parts.emails.start({ billRunKey: number });
   const status = await until(
     () => runFile('dist/client/cli/main.js', 'status', number, '--json'),
-    ({ state }) => state === 'Emailed',
+    ({ state }) => state === 'Delivering',
   );
   expect(status).toMatchObject({ billRunNumber: number });
   await parts.control('POST', '/clock', { advanceMs: 3_600_000 });
