@@ -64,13 +64,13 @@ export const rooms = [
   {
     room: 'client/history',
     is: 'event histories: earlier sends and the audit',
-    imports: ['environment', 'workflows/contract', 'workflows/rules', 'client/failures'],
+    imports: ['environment', 'workflows/contract', 'workflows/rules', 'client/failures', 'client/temporal'],
     packages: ['@temporalio/client', '@temporalio/common'],
   },
   {
     room: 'client/doctor',
     is: 'checks of all that must be right before a bill run can be emailed',
-    imports: ['environment', 'zuora', 'workflows/contract', 'client/failures', 'client/temporal'],
+    imports: ['environment', 'zuora', 'workflows/contract', 'client/failures', 'client/temporal', 'client/history'],
     packages: ['@temporalio/client', '@temporalio/envconfig', 'p-timeout'],
   },
   {
@@ -94,9 +94,9 @@ export const rooms = [
   {
     room: 'activities',
     is: 'what the workflow asks of the world; they start jobs and read histories by the library, so there is one way to do each',
-    imports: ['zuora', 'client/failures', 'client/history', 'client'],
+    imports: ['zuora', 'workflows/rules', 'client/failures', 'client/temporal', 'client/history', 'client'],
     types: ['workflows/contract'],
-    packages: ['@temporalio/activity', '@temporalio/common'],
+    packages: ['@temporalio/activity', '@temporalio/common', '@temporalio/proto'],
   },
   {
     room: 'worker',

@@ -1,50 +1,89 @@
 import { activityInfo, Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type { Activities, AttemptInput, FinalFailures, Receipt } from '../workflows/contract/activities.js';
-import type { Zuora } from '../zuora/client.js';
+import type { Activities, AttemptInput, BillRun, FinalFailures, Receipt } from '../workflows/contract/activities.js';
+import { obstaclesIn } from '../workflows/rules/send-step.js';
+import { ZuoraFailure, type Scope, type Zuora } from '../zuora/client.js';
 import { NeverLeft } from '../zuora/transport.js';
 import { keepable } from '../zuora/words.js';
+import { openQuestioner, Withheld, type Questioner } from './last-question.js';
 
 /** For token and call together. Zuora cuts requests at 120 s, so its own answer comes first. Start-to-close is 150 s. */
 const DEADLINE_MS = 130_000;
+/** What has not left by then steps back, and is tried again. */
+const LEAVE_WITHIN_MS = 15_000;
 /** Shows that the worker is alive. The heartbeat time-out is 30 s. */
 const HEARTBEAT_MS = 10_000;
 
-/** Longer waits happen in the workflow, where operators see and end them. */
+/** The retry policy repeats what never left for so long. Longer waits happen in the workflow, where operators see and end them. */
+const RETRIES_FOR_MS = 2 * 60_000;
 const LONGEST_RETRY_MS = 60_000;
 
-export function createEmailBillRunDocuments({ zuora }: { zuora: Zuora }): Activities['emailBillRunDocuments'] {
+/** An older look at the bill run is repeated before the call. */
+const LOOK_IS_FRESH_MS = 60_000;
+
+export function createEmailBillRunDocuments({
+  zuora,
+  question = openQuestioner,
+}: {
+  zuora: Zuora;
+  question?: typeof openQuestioner;
+}): Activities['emailBillRunDocuments'] {
   return async (input) => {
-    const why = whyNot(input);
-    if (why !== undefined) return { called: false, why, runId: runIdOf() ?? '' };
+    const runId = activityInfo().workflowExecution?.runId ?? '';
+    if (input.originalRunId !== undefined && input.originalRunId !== runId) {
+      return { called: false, why: 'afterReset', runId };
+    }
     const context = Context.current();
     const alive = setInterval(() => {
       context.heartbeat();
     }, HEARTBEAT_MS);
     try {
-      return await attempt(zuora, input);
+      const questioner = await question();
+      const looked = await lookAgain(zuora, input, questioner);
+      return looked ?? (await attempt(zuora, input, questioner));
     } catch (error) {
-      throw error instanceof NeverLeft ? neverLeft(error) : unexpected(error);
+      // Never a CancelledFailure or an AbortError: Temporal would record that the attempt was never begun.
+      if (error instanceof Withheld) return { called: false, why: error.why };
+      if (!(error instanceof NeverLeft)) throw unexpected(error);
+      const { scheduledTimestampMs, currentAttemptScheduledTimestampMs } = activityInfo();
+      if (currentAttemptScheduledTimestampMs - scheduledTimestampMs < RETRIES_FOR_MS) throw neverLeft(error);
+      const { code, message } = error;
+      return { called: false, why: 'neverLeft', reason: { code, message } };
     } finally {
       clearInterval(alive);
     }
   };
 }
 
-/** The rule that forbids the call, checked before anything leaves. */
-function whyNot({ notAfter, originalRunId }: AttemptInput): 'keyTooOld' | 'afterReset' | undefined {
-  if (Date.now() > notAfter) return 'keyTooOld';
-  if (originalRunId !== undefined && originalRunId !== runIdOf()) return 'afterReset';
-  return undefined;
+/** The look at the bill run, repeated if it has grown old meanwhile; undefined if nothing forbids the send. */
+async function lookAgain(
+  zuora: Zuora,
+  { billRunKey, entityId, orgIds, look }: AttemptInput,
+  { now }: Questioner,
+): Promise<Receipt | undefined> {
+  if (look === undefined || now() - look.at <= LOOK_IS_FRESH_MS) return undefined;
+  const billRun = await read(zuora, billRunKey, { entityId, orgIds });
+  const isPosted = billRun.status === 'Posted';
+  const isClear = isPosted && obstaclesIn({ billRun, at: now() }, look, now()).length === 0;
+  return isClear ? undefined : { called: false, why: 'looked', billRun };
 }
 
-function runIdOf(): string | undefined {
-  return activityInfo().workflowExecution?.runId;
+async function read(zuora: Zuora, key: string, scope: Scope): Promise<BillRun> {
+  try {
+    return await zuora.getBillRun(key, scope);
+  } catch (error) {
+    if (!(error instanceof ZuoraFailure)) throw error;
+    throw new NeverLeft(
+      `the bill run cannot be read before the call: ${error.message}`,
+      'UNREADABLE',
+      error.retryAfterMs,
+    );
+  }
 }
 
-async function attempt(zuora: Zuora, input: AttemptInput): Promise<Receipt> {
-  const { billRunKey, entityId, orgIds, resend, idempotencyKey, trackId } = input;
-  const startedAt = new Date();
+async function attempt(zuora: Zuora, input: AttemptInput, { now, lastQuestion }: Questioner): Promise<Receipt> {
+  const { billRunKey, entityId, orgIds, resend, idempotencyKey, trackId, notAfter } = input;
+  const startedAt = new Date(now());
   // Monotonic: setting the clock must not make a call of negative length.
   const began = performance.now();
   const { verdict, reasons, httpStatus, zuoraRequestId, echoedTrackId, retryAfterMs } =
@@ -52,7 +91,10 @@ async function attempt(zuora: Zuora, input: AttemptInput): Promise<Receipt> {
       billRunKey,
       { resend },
       { idempotencyKey, trackId },
-      { entityId, orgIds, deadlineMs: DEADLINE_MS },
+      {
+        ...{ entityId, orgIds, deadlineMs: DEADLINE_MS, leaveWithinMs: LEAVE_WITHIN_MS },
+        lastQuestion: lastQuestion(notAfter, LEAVE_WITHIN_MS),
+      },
     );
   return {
     called: true,

@@ -2,6 +2,7 @@ import { earlierSends } from './earlier-sends.js';
 import { createEmailBillRunDocuments } from './email-bill-run-documents.js';
 import { handOver } from './hand-over.js';
 import type { Activities } from '../workflows/contract/activities.js';
+import { watchHoldAll } from './watch-hold-all.js';
 import { createWatchBillRun, type Polling } from './watch-bill-run.js';
 import type { Zuora } from '../zuora/client.js';
 
@@ -19,6 +20,7 @@ export function createActivities({ zuora, multiEntity, polling }: ActivitySettin
   return {
     watchBillRun: createWatchBillRun({ zuora, multiEntity, ...(polling === undefined ? {} : { polling }) }),
     emailBillRunDocuments: createEmailBillRunDocuments({ zuora }),
+    watchHoldAll,
     earlierSends,
     handOver,
   };

@@ -13,6 +13,7 @@ import { checkInput, checkNote, checkResend, checkRetry, type Settings } from '.
 import {
   billRunPostedSignal,
   canonicalWorkflowId,
+  HOLD_ALL_WORKFLOW_ID,
   isBillRunId,
   resendSignal,
   sendsQuery,
@@ -32,6 +33,8 @@ import {
 import { searchAttributes } from '../workflows/contract/search-attributes.js';
 import { quoted } from '../workflows/rules/text.js';
 import type { Audit } from './history/audit.js';
+import * as holdAll from './hold-all.js';
+import { holdAllRequests, type HoldAllRequest } from './history/hold-all.js';
 import { connect } from './temporal/connection.js';
 import { tryEach, type Tried } from './many.js';
 import { BillRunEmailsError, valid } from './failures/errors.js';
@@ -301,6 +304,41 @@ export class BillRunEmails {
   async release(name: JobName, note: Loose<NoteMessage> = {}): Promise<MessageResult> {
     valid(checkNote(note));
     return this.#signal(name, 'release', note as NoteMessage);
+  }
+
+  /**
+   * Holds all jobs of the namespace, also those that start later: when it returns, only email calls under way end. Needs no worker,
+   * and nothing ends it but `releaseAll`.
+   */
+  async holdAll(note: Loose<NoteMessage> = {}): Promise<{ readonly workflowId: string }> {
+    valid(checkNote(note));
+    await this.#call('the hold on all', () => holdAll.holdAll(this.client, this.#taskQueue, note as NoteMessage));
+    return { workflowId: HOLD_ALL_WORKFLOW_ID };
+  }
+
+  /** Everybody who asked for the present hold on all, oldest first; null if there is none. */
+  async holdAllRequests(): Promise<readonly HoldAllRequest[] | null> {
+    return this.#call('the hold on all', () => holdAllRequests(this.client));
+  }
+
+  /**
+   * Ends the hold on all, and has the jobs that it kept back go on. Jobs held one by one stay held. Needs no worker.
+   *
+   * @returns how many jobs it kept back, as far as Temporal lists them
+   * @throws BillRunEmailsError `NotFound` if no hold on all is open
+   */
+  async releaseAll(note: Loose<NoteMessage> = {}): Promise<{ readonly workflowId: string; readonly jobs: number }> {
+    valid(checkNote(note));
+    await this.#call('the hold on all', () => holdAll.releaseAll(this.client, note as NoteMessage));
+    let nudged = 0;
+    const nudge = (workflowId: string): Promise<void> =>
+      this.#call(workflowId, () => holdAll.nudge(this.client, workflowId));
+    const jobs: string[] = [];
+    await this.#call('the jobs on hold', async () => {
+      for await (const workflowId of holdAll.jobsHeldByAll(this.client)) jobs.push(workflowId);
+    });
+    for await (const { tried } of tryEach(jobs, nudge)) if (tried.ok) nudged += 1;
+    return { workflowId: HOLD_ALL_WORKFLOW_ID, jobs: nudged };
   }
 
   async status(name: JobName): Promise<KnownStatus> {

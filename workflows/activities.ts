@@ -11,14 +11,19 @@ export const { watchBillRun } = proxyActivities<Activities>({
   priority: { priorityKey: 5 },
 });
 
+export const { watchHoldAll } = proxyActivities<Activities>({
+  startToCloseTimeout: '30 seconds',
+  retry: { initialInterval: '10 seconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  priority: { priorityKey: 5 },
+});
+
 export const { emailBillRunDocuments } = proxyActivities<Activities>({
   // The activity's own deadline is 130 s, for token and call together.
   startToCloseTimeout: '150 seconds',
   heartbeatTimeout: '30 seconds',
-  scheduleToStartTimeout: '5 minutes',
   retry: {
-    // Only what never left is repeated here. Everything else comes back as a receipt, and the rules decide.
-    maximumAttempts: 5,
+    // Only what never left is repeated here, for two minutes. Everything else comes back as a receipt, and the rules decide.
     maximumInterval: '30 seconds',
     // A lost worker may have made its call.
     nonRetryableErrorTypes: ['TemporalTimeout:StartToClose', 'TemporalTimeout:Heartbeat'],

@@ -22,9 +22,9 @@ import {
   uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
-import { addressOf, earlierSends, emailBillRunDocuments, handOver, watchBillRun } from './activities.js';
+import { addressOf, earlierSends, emailBillRunDocuments, handOver, watchBillRun, watchHoldAll } from './activities.js';
 import type { FinalFailures } from './contract/activities.js';
-import { activityEnd, lostAttempt } from './contract/activity-failures.js';
+import { activityEnd, attemptResult, isBillRun, lostAttempt } from './contract/activity-failures.js';
 import type { EmailBillRunInput, EmailBillRunResult, FailureType } from './contract/contract.js';
 import { checkInput, type Settings } from './contract/validation.js';
 import { listen } from './handlers.js';
@@ -35,14 +35,14 @@ import { endingOf } from './rules/ending.js';
 import * as jobs from './rules/job.js';
 import type { EmailJob } from './rules/job.js';
 import { settle } from './rules/next-step.js';
-import { abandonAttempt, beginAttempt, endAttempt, type Send } from './rules/send.js';
+import { beginAttempt, type Send } from './rules/send.js';
 import { sendingStep } from './rules/sending.js';
 import { resultOf } from './rules/status.js';
-import type { Ending, HandOver, LookUp, Step, Wait, Watch } from './rules/step.js';
+import type { Ending, HandOver, LookUp, Step, Wait, Watch, WatchHoldAll } from './rules/step.js';
 import { summary, wellFormed } from './rules/text.js';
 import { waitingStep } from './rules/waiting.js';
 import { publish, publishMessages } from './view.js';
-import { change, clock, hintOrDeadline, interruptible } from './waits.js';
+import { change, clock, hintOrDeadline, interruptible, unlessTakenBack } from './waits.js';
 
 /**
  * Waits until a bill run is posted, emails its documents once, and stays open for retries and resends.
@@ -128,6 +128,9 @@ async function sendDocuments(job: EmailJob, input: EmailBillRunInput): Promise<v
       case 'attempt':
         await attempt(job, step.send);
         break;
+      case 'watchHoldAll':
+        await waitForRelease(job, step);
+        break;
       case 'wait':
         await change(job, step);
         break;
@@ -162,7 +165,7 @@ async function watch(job: EmailJob, { lastSeenStatus, until }: Watch): Promise<v
   await interruptible(
     job,
     () => look(job, lastSeenStatus, isFirst ? until : undefined),
-    () => hintOrDeadline(job, isFirst ? Infinity : until),
+    () => hintOrDeadline(job, isFirst ? Infinity : until, 'deadline for posting'),
   );
 }
 
@@ -174,11 +177,13 @@ async function watch(job: EmailJob, { lastSeenStatus, until }: Watch): Promise<v
 async function look(job: EmailJob, lastSeenStatus?: string, until?: number): Promise<void> {
   const options = {
     summary: summary(lastSeenStatus === undefined ? 'look at the bill run' : `wait while it is ${lastSeenStatus}`),
-    ...(until === undefined ? {} : { scheduleToCloseTimeout: until - clock(job) }),
+    ...(until === undefined || until === Infinity ? {} : { scheduleToCloseTimeout: until - clock(job) }),
   };
   const input = { ...addressOf(job), ...(lastSeenStatus === undefined ? {} : { lastSeenStatus }) };
   try {
-    jobs.recordLook(job, await watchBillRun.executeWithOptions(options, [input]), clock(job));
+    const billRun: unknown = await watchBillRun.executeWithOptions(options, [input]);
+    // Otherwise a person completed the look by hand, and it is repeated.
+    if (isBillRun(billRun)) jobs.recordLook(job, billRun, clock(job));
   } catch (error) {
     const end = activityEnd('watchBillRun', error);
     switch (end.kind) {
@@ -238,7 +243,18 @@ async function handTo(job: EmailJob, { to, requests }: HandOver, input: EmailBil
   });
 }
 
-/** One attempt, one activity. Whatever its result, it is recorded. */
+/** Waits for the end of the hold on all. A message asks for it again at once. */
+async function waitForRelease(job: EmailJob, { wake }: WatchHoldAll): Promise<void> {
+  const { revision } = job;
+  jobs.followHint(job, clock(job));
+  const ask = async (): Promise<void> => {
+    await watchHoldAll();
+    jobs.recordHold(job, { heldByAll: false }, clock(job));
+  };
+  await interruptible(job, ask, () => hintOrDeadline(job, wake, 'a question changes', () => job.revision !== revision));
+}
+
+/** One attempt, one activity. Whatever its result, it is recorded. An order takes back an attempt that has not begun. */
 async function attempt(job: EmailJob, send: Send): Promise<void> {
   if (job.billRun === null) return;
   const startedAt = clock(job);
@@ -246,13 +262,15 @@ async function attempt(job: EmailJob, send: Send): Promise<void> {
     originalRunId: workflowInfo().originalExecutionRunId,
     unique: uuid4(),
     now: startedAt,
+    look: { at: job.lookedAt, coolDownMs: job.settings.coolDownMs },
   });
   if (plan === undefined) return;
   // Always the number: Zuora refuses a key that comes with another URL.
   const input = { ...addressOf(job), billRunKey: job.billRun.number, ...plan };
-  const result = await emailBillRunDocuments
-    .executeWithOptions({ summary: attemptSummary(send) }, [input])
-    .catch(lostAttempt);
-  if (result === 'neverTaken') abandonAttempt(send, clock(job));
-  else endAttempt(send, plan, result, { startedAt, now: clock(job), jitter: Math.random() });
+  const result = await unlessTakenBack(job, () =>
+    emailBillRunDocuments
+      .executeWithOptions({ summary: attemptSummary(send) }, [input])
+      .then(attemptResult, lostAttempt),
+  );
+  jobs.recordAttempt(job, send, plan, result, { startedAt, now: clock(job), jitter: Math.random() });
 }

@@ -1,2 +1,3 @@
 /** What the worker registers: every export is a workflow type. */
 export { emailBillRun } from './email-bill-run.js';
+export { holdAll } from './hold-all.js';

@@ -33,9 +33,33 @@ export async function interruptible(
   }
 }
 
-/** Waits for a hint that the bill run posted, and follows it at most once in five seconds. */
-export async function hintOrDeadline(job: EmailJob, deadline: number): Promise<void> {
-  await waitUntil(job, deadline, 'deadline for posting', () => job.hinted || mustMoveOn(job));
+/** Makes an attempt. An order takes it back if it has not begun; one that has begun ends with its receipt. */
+export async function unlessTakenBack<T>(job: EmailJob, attempt: () => Promise<T>): Promise<T> {
+  const attempts = new CancellationScope();
+  const orders = new CancellationScope();
+  orders
+    .run(() => condition(() => job.held || isClosing(job)))
+    .then(
+      () => {
+        attempts.cancel();
+      },
+      () => undefined,
+    );
+  try {
+    return await attempts.run(attempt);
+  } finally {
+    orders.cancel();
+  }
+}
+
+/** Waits for a hint, and follows it at most once in five seconds. */
+export async function hintOrDeadline(
+  job: EmailJob,
+  deadline: number,
+  text: string,
+  isOver: () => boolean = () => false,
+): Promise<void> {
+  await waitUntil(job, deadline, text, () => job.hinted || mustMoveOn(job) || isOver());
   const lookAt = hintDueAt(job);
   if (job.hinted && clock(job) < lookAt) {
     await waitUntil(job, lookAt, 'a hint came; look again in a moment', () => mustMoveOn(job));
@@ -48,6 +72,10 @@ async function waitUntil(job: EmailJob, until: number, text: string, isOver: () 
 }
 
 /** The job is closing, or its history is so long that it should continue as new. */
-function mustMoveOn({ canceled, finish }: EmailJob): boolean {
-  return canceled || finish !== null || workflowInfo().continueAsNewSuggested;
+function mustMoveOn(job: EmailJob): boolean {
+  return isClosing(job) || workflowInfo().continueAsNewSuggested;
+}
+
+function isClosing({ canceled, finish }: EmailJob): boolean {
+  return canceled || finish !== null;
 }

@@ -6,7 +6,7 @@ import { outcomeOf, withoutSecrets, type Answer, type Headers, type Outcome } fr
 import { tokenSource } from './token.js';
 import { observed, type OnCall } from './observed.js';
 import { paced } from './pace.js';
-import { NeverLeft, openTransport } from './transport.js';
+import { NeverLeft, openTransport, type LastQuestion } from './transport.js';
 import { keepable } from './words.js';
 
 export interface ZuoraSettings {
@@ -56,7 +56,7 @@ export interface Zuora {
    *
    * @throws {@link ZuoraFailure}, {@link NeverLeft}
    */
-  probe(scope?: Scope): Promise<Probe>;
+  probe(scope?: Scope): Promise<void>;
   /**
    * Reads a bill run by ID or number.
    *
@@ -75,20 +75,21 @@ export interface Zuora {
    * Asks Zuora to email the documents of a bill run: one HTTP call at most, never repeated here.
    *
    * @param deadlineMs for the call and the token before it
+   * @param leaveWithinMs how long the call may wait for its turn
+   * @param lastQuestion asked once the call could leave; its error passes unchanged
    * @throws {@link NeverLeft} if the request never left: no connection, no token, no time, or an invalid key or ID
    */
   emailBillRunDocuments(
     key: string,
     body: { readonly resend: boolean },
     ids: CallIds,
-    options: Scope & { readonly deadlineMs: number },
+    options: Scope & {
+      readonly deadlineMs: number;
+      readonly leaveWithinMs?: number;
+      readonly lastQuestion?: LastQuestion;
+    },
   ): Promise<EmailAnswer>;
   close(): Promise<void>;
-}
-
-interface Probe {
-  /** Zuora's clock when it answered (epoch ms, a whole second), if the answer has it. */
-  readonly clock?: number;
 }
 
 /** A read that failed. */
@@ -121,7 +122,20 @@ export function createZuora({
   readDeadlineMs = READ_DEADLINE_MS,
   onCall = () => undefined,
 }: ZuoraSettings): Zuora {
-  const transport = paced(observed(openTransport({ connections }), onCall));
+  const reads = openTransport({ connections });
+  // Reads never take the connection of a send.
+  const sends = openTransport({ connections });
+  const transport = paced(
+    observed(
+      {
+        call: (call) => (call.lastQuestion === undefined ? reads : sends).call(call),
+        close: async () => {
+          await Promise.all([reads.close(), sends.close()]);
+        },
+      },
+      onCall,
+    ),
+  );
   const tokens = tokenSource(transport, baseUrl, credentials, readDeadlineMs);
 
   async function authorized(
@@ -175,7 +189,7 @@ export function createZuora({
       const url = new URL('object-query/billing-runs', baseUrl);
       url.searchParams.append('fields[]', 'id');
       url.searchParams.set('pageSize', '1');
-      return read('bill runs', BILL_RUNS, url, scope, probeIn);
+      await read('bill runs', BILL_RUNS, url, scope, hasData);
     },
 
     getBillRun: async (key, scope = {}) =>
@@ -202,7 +216,8 @@ export function createZuora({
       }
     },
 
-    async emailBillRunDocuments(key, { resend }, { idempotencyKey, trackId }, { deadlineMs, ...scope }) {
+    async emailBillRunDocuments(key, { resend }, { idempotencyKey, trackId }, options) {
+      const { deadlineMs, leaveWithinMs, lastQuestion, ...scope } = options;
       const url = new URL(`v1/bill-runs/${segment(key)}/emails`, baseUrl);
       assertLegal({ idempotencyKey, trackId });
       const endsAt = performance.now() + deadlineMs;
@@ -222,6 +237,8 @@ export function createZuora({
           // Zuora's schema requires the body, and a boolean rather than a string.
           body: JSON.stringify({ resend }),
           deadlineMs: leftMs,
+          ...(leaveWithinMs === undefined ? {} : { leaveWithinMs }),
+          ...(lastQuestion === undefined ? {} : { lastQuestion }),
         });
       });
       return { ...outcome, ...identified(answer) };
@@ -264,12 +281,11 @@ function identifier(header: string | readonly string[] | undefined): string | un
   return typeof header === 'string' && header !== '' ? keepable(header).slice(0, 100) : undefined;
 }
 
-function probeIn(body: string, { date }: Headers): Probe | undefined {
+/** Undefined if the body is not a page of bill runs. */
+function hasData(body: string): true | undefined {
   const answer = jsonIn(body);
-  if (typeof answer !== 'object' || answer === null || !('data' in answer) || !Array.isArray(answer.data))
-    return undefined;
-  const clock = typeof date === 'string' ? Date.parse(date) : NaN;
-  return Number.isNaN(clock) ? {} : { clock };
+  const isPage = typeof answer === 'object' && answer !== null && 'data' in answer && Array.isArray(answer.data);
+  return isPage ? true : undefined;
 }
 
 function readFailure(

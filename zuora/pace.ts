@@ -26,10 +26,10 @@ export function paced(transport: Transport): Transport {
   let slow: Slowdown | undefined;
 
   /** @returns the time left for the call, in milliseconds */
-  async function waitForTurn({ deadlineMs, url }: Call): Promise<number> {
+  async function waitForTurn({ deadlineMs, leaveWithinMs = deadlineMs / 2, url }: Call): Promise<number> {
     const endsAt = performance.now() + deadlineMs;
     // We would cut off a call that leaves with little time, and its outcome would be unknown.
-    const leavesBy = endsAt - deadlineMs / 2;
+    const leavesBy = performance.now() + leaveWithinMs;
     while (slow !== undefined) {
       const now = performance.now();
       if (Math.max(now, slow.nextAt) >= leavesBy) {

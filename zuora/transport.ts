@@ -18,7 +18,16 @@ export interface Call {
   readonly body?: string;
   /** For the whole call, from the first byte to the last, in milliseconds. */
   readonly deadlineMs: number;
+  /** How long the call may wait for its turn, in milliseconds. Default: half of the deadline. */
+  readonly leaveWithinMs?: number;
+  readonly lastQuestion?: LastQuestion;
 }
+
+/**
+ * Asked when the call could leave. It rejects if the call must not leave; else the answer says, just before the first byte, whether
+ * it is still good.
+ */
+export type LastQuestion = () => Promise<() => boolean>;
 
 /** The only way from here to the network. */
 export interface Transport {
@@ -26,7 +35,7 @@ export interface Transport {
    * Makes one call and returns the answer, whatever it is. It never repeats the call and follows no redirect.
    *
    * @throws {@link NeverLeft} if the call failed before a byte of the request was sent: there was no connection in time, or
-   *   the request itself cannot be written.
+   *   the request itself cannot be written. The error of its last question passes unchanged.
    */
   call(call: Call): Promise<Answer>;
   close(): Promise<void>;
@@ -61,33 +70,51 @@ export function openTransport({ connections }: { connections: number }): Transpo
     keepAliveTimeout: 4_000,
   });
 
-  return {
-    async call({ method, url, headers, body, deadlineMs }) {
-      const signal = AbortSignal.timeout(deadlineMs);
-      let left = false as boolean;
+  /** Undefined: the answer to the last question was too old when the connection was there, and nothing was written. */
+  async function callOnce(
+    { method, url, headers, body, deadlineMs }: Call,
+    mayLeave: () => boolean,
+  ): Promise<Answer | undefined> {
+    const signal = AbortSignal.timeout(deadlineMs);
+    let left = false as boolean;
+    let isTooLate = false as boolean;
+    try {
+      const answer = request(url, {
+        dispatcher: beforeWriting(agent, () => {
+          left = mayLeave();
+          isTooLate = !left;
+          return left;
+        }),
+        method,
+        headers: { ...headers, 'accept-encoding': 'gzip' },
+        body: body ?? null,
+        signal,
+        // The deadline above is the only clock.
+        headersTimeout: 0,
+        bodyTimeout: 0,
+      });
+      const response = await unlessAborted(answer, signal);
+      const received = { status: response.statusCode, headers: response.headers };
       try {
-        const answer = request(url, {
-          dispatcher: beforeWriting(agent, () => (left = true)),
-          method,
-          headers: { ...headers, 'accept-encoding': 'gzip' },
-          body: body ?? null,
-          signal,
-          // The deadline above is the only clock.
-          headersTimeout: 0,
-          bodyTimeout: 0,
-        });
-        const response = await unlessAborted(answer, signal);
-        const received = { status: response.statusCode, headers: response.headers };
-        try {
-          return { kind: 'reply', ...received, body: await text(response.body, response.headers['content-encoding']) };
-        } catch (error) {
-          return { kind: 'unreadable', ...received, ...described(error, signal, deadlineMs) };
-        }
+        return { kind: 'reply', ...received, body: await text(response.body, response.headers['content-encoding']) };
       } catch (error) {
-        const { code, message } = described(error, signal, deadlineMs);
-        if (left) return { kind: 'silence', code, message };
-        const why = signal.aborted ? `no connection was free within ${deadlineMs / 1000} s` : keepable(message);
-        throw new NeverLeft(`the call to ${url.hostname} did not leave: ${why}`, code);
+        return { kind: 'unreadable', ...received, ...described(error, signal, deadlineMs) };
+      }
+    } catch (error) {
+      if (isTooLate) return undefined;
+      const { code, message } = described(error, signal, deadlineMs);
+      if (left) return { kind: 'silence', code, message };
+      const why = signal.aborted ? `no connection was free within ${deadlineMs / 1000} s` : keepable(message);
+      throw new NeverLeft(`the call to ${url.hostname} did not leave: ${why}`, code);
+    }
+  }
+
+  return {
+    async call(call) {
+      for (;;) {
+        const mayLeave = (await call.lastQuestion?.()) ?? (() => true);
+        const answer = await callOnce(call, mayLeave);
+        if (answer !== undefined) return answer;
       }
     },
     close: () => agent.close(),
@@ -97,12 +124,15 @@ export function openTransport({ connections }: { connections: number }): Transpo
 /**
  * undici starts a request when it has a connection and is about to write the first byte. A call that fails before that has sent
  * nothing. The error code would not prove it: ECONNRESET, for instance, ends connections before and after the first byte.
+ *
+ * @param mayWrite false ends the request with no byte written, and the connection lives on
  */
-function beforeWriting(agent: Agent, callback: () => void): Dispatcher {
+function beforeWriting(agent: Agent, mayWrite: () => boolean): Dispatcher {
   return agent.compose((dispatch) => (options, handler) => {
     const start = handler.onRequestStart?.bind(handler);
     handler.onRequestStart = (controller, context) => {
-      callback();
+      // Throwing ends the request alone; `controller.abort` would end its connection as well.
+      if (!mayWrite()) throw new Error('it may no longer leave');
       start?.(controller, context);
     };
     return dispatch(options, handler);

@@ -84,7 +84,7 @@ export function fail(error: unknown, json: boolean, billRunKey: string | null = 
 
 /** Answers about one bill run, with its exit code. */
 export async function answer<R extends Found>(
-  { billRunKey, json }: { readonly billRunKey: string; readonly json: true | undefined },
+  { billRunKey, json }: { readonly billRunKey: string | null; readonly json: true | undefined },
   ask: () => Promise<R>,
   { inWords, exitCode }: Answer<R>,
 ): Promise<void> {

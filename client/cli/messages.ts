@@ -1,7 +1,6 @@
 /** What people say to jobs: `retry`, `hold`, `release` and `finish`, for one bill run, for several, or for all. */
 import type { Command } from 'commander';
 import type { BillRunEmails, JobName, MessageResult } from '../bill-run-emails.js';
-import type { ListedJob } from '../list.js';
 import { answerEach, billRunsNamed, canAsk, confirmed, onBillRuns, type BillRunsOptions } from './bill-runs.js';
 import {
   answer,
@@ -14,7 +13,7 @@ import {
   type NoteOptions,
 } from './command.js';
 import { painted } from './email-states.js';
-import { billRunKeyOf } from './list.js';
+import { holderIn } from './tables.js';
 
 type MessageName = 'retry' | 'hold' | 'release' | 'finish';
 
@@ -54,18 +53,22 @@ function addMessage(program: Command, name: MessageName): void {
       .option('--send-anyway', 'override what keeps the send back; customers may get a second email');
   }
   if (name === 'hold' || name === 'release') {
-    const which = name === 'hold' ? 'all open jobs that do not show Held' : 'all open jobs';
-    command.option('--all', `${which}; asks first`).option('--yes', 'with --all: do not ask');
-    lines.push(`${name} --all --reason "Zuora maintenance"`);
+    const which = {
+      hold: 'every job of the namespace, also those that start later, until release --all',
+      release: 'end the hold on all; jobs held one by one stay held; asks first',
+    };
+    // An emergency stop must not fail because of a flag too many.
+    command.option('--all', which[name]).option('--yes', 'with --all: do not ask');
+    lines.push(`${name} --all --requested-by alice --reason "Zuora maintenance"`);
   }
   command
     .addHelpText('after', `${examples(...lines)}\n\nFor several bill runs, the exit code is the highest of theirs.`)
     .action((args: readonly string[], { json, entity, file, all, yes, ...message }: MessageOptions) => {
       if (all !== true) return sendToNamed(name, message, { json, entity, file, yes }, args);
       if (args.length > 0 || file !== undefined || entity !== undefined) {
-        throw mistake('--all takes all open jobs: name no bill run, --file or --entity with it');
+        throw mistake('--all is for every job: name no bill run, --file or --entity with it');
       }
-      return sendToAll(name as 'hold' | 'release', message, { json, yes });
+      return name === 'hold' ? holdAll(message, { json }) : releaseAll(message, { json, yes });
     });
 }
 
@@ -91,20 +94,30 @@ async function sendToNamed(
   );
 }
 
-async function sendToAll(
-  name: 'hold' | 'release',
-  message: Message,
-  { json, yes }: { json: true | undefined; yes: true | undefined },
-): Promise<void> {
-  if (yes !== true && !canAsk()) throw mistake(`nobody can be asked here; to ${name} all, add --yes`);
+interface AllOptions {
+  readonly json: true | undefined;
+  readonly yes?: true | undefined;
+}
+
+async function holdAll(note: NoteOptions, { json }: AllOptions): Promise<void> {
+  const hold = () => connected((emails) => emails.holdAll(note));
+  await answer({ billRunKey: null, json }, hold, {
+    inWords: () =>
+      'All jobs are on hold, also those that start later. Only email calls under way end. To go on: bill-run-emails release --all',
+  });
+}
+
+async function releaseAll(note: NoteOptions, { json, yes }: AllOptions): Promise<void> {
+  if (yes !== true && !canAsk()) throw mistake('nobody can be asked here; to release all, add --yes');
   await connected(async (emails) => {
-    const jobs: ListedJob[] = [];
-    for await (const job of emails.list({ open: true })) {
-      if (name === 'release' || job.state !== 'Held') jobs.push(job);
-    }
-    const question = `${name === 'hold' ? 'Hold' : 'Release'} ${jobs.length} bill run${jobs.length === 1 ? '' : 's'}?`;
-    if (jobs.length > 0 && yes !== true && !(await confirmed(question))) throw mistake('Nothing was done.');
-    await sendToEach(emails, name, message, jobs, { json, nameOf: billRunKeyOf });
+    const requests = await emails.holdAllRequests();
+    for (const request of requests ?? []) console.error(`All jobs are on hold by ${holderIn(request)}`);
+    if (requests !== null && yes !== true && !(await confirmed('Release all jobs?')))
+      throw mistake('Nothing was done.');
+    await answer({ billRunKey: null, json }, () => emails.releaseAll(note), {
+      inWords: ({ jobs }) =>
+        `Released. ${jobs} job${jobs === 1 ? '' : 's'} kept back by it go on; jobs held one by one stay held.`,
+    });
   });
 }
 

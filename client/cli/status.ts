@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
-import type { SendRecord } from '../../workflows/contract/contract.js';
-import type { BillRunEmails, BillRunName, KnownStatus } from '../bill-run-emails.js';
+import type { BillRunEmails, BillRunName } from '../bill-run-emails.js';
 import { answerEach, billRunsNamed, onBillRuns, type BillRunsOptions } from './bill-runs.js';
 import { answer, connected, examples, type CommonOptions } from './command.js';
 import { exitCodeOfState } from './email-states.js';
@@ -15,7 +14,7 @@ export function addStatus(program: Command): void {
     .action(async (args: readonly string[], { json, entity: entityId, file }: CommonOptions & BillRunsOptions) => {
       const keys = await billRunsNamed(args, { file });
       const [only] = args;
-      const exitCode = ({ state, ended }: StatusAndSends): number => exitCodeOfState(state, ended !== undefined);
+      const exitCode = ({ state, ended }: tables.StatusAndSends): number => exitCodeOfState(state, ended !== undefined);
       if (keys.length === 1 && only !== undefined) {
         const ask = () => connected((emails) => statusAndSends(emails, { billRunKey: only, entityId }));
         await answer({ billRunKey: only, json }, ask, { inWords: tables.status, exitCode });
@@ -29,9 +28,8 @@ export function addStatus(program: Command): void {
     });
 }
 
-type StatusAndSends = KnownStatus & { readonly sendRecords: readonly SendRecord[] };
-
-async function statusAndSends(emails: BillRunEmails, name: BillRunName): Promise<StatusAndSends> {
+async function statusAndSends(emails: BillRunEmails, name: BillRunName): Promise<tables.StatusAndSends> {
   const status = await emails.status(name);
-  return { ...status, sendRecords: await emails.sends(status) };
+  const heldBy = status.reason === 'all' ? await emails.holdAllRequests() : null;
+  return { ...status, sendRecords: await emails.sends(status), ...(heldBy === null ? {} : { heldBy }) };
 }

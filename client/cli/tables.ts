@@ -1,5 +1,6 @@
 /** What the command line prints for people. */
 import type { KnownStatus, StartResult } from '../bill-run-emails.js';
+import type { HoldAllRequest } from '../history/hold-all.js';
 import { painted } from './email-states.js';
 import type { SetupResult } from '../temporal/setup.js';
 import type { SendRecord } from '../../workflows/contract/contract.js';
@@ -16,7 +17,13 @@ export function started({ workflowId, runId, result, state }: StartResult): stri
   return words[result];
 }
 
-export function status(status: KnownStatus & { readonly sendRecords: readonly SendRecord[] }): string {
+/** `heldBy`: who asked for the hold on all, if it keeps the job back. */
+export interface StatusAndSends extends KnownStatus {
+  readonly sendRecords: readonly SendRecord[];
+  readonly heldBy?: readonly HoldAllRequest[];
+}
+
+export function status(status: StatusAndSends): string {
   const { state, reason, since, text, billRunNumber, billRunStatus, question, pendingRequests, ignored, ended } =
     status;
   const isOpen = ended === undefined;
@@ -26,6 +33,7 @@ export function status(status: KnownStatus & { readonly sendRecords: readonly Se
     ['closed', isOpen ? null : `${endInWords(ended)}; the fields below are its last known state`],
     ['bill run', billRunNumber === null ? 'not seen yet' : `${billRunNumber}, ${billRunStatus ?? ''}`],
     ['now', text],
+    ...(status.heldBy ?? []).map((request, index) => [index === 0 ? 'held by' : '', holderIn(request)] as const),
     ['until', isOpen ? outlookOf(status, status.sendRecords) : null],
     ['question', question === null ? null : `send ${question.ordinal}, ${question.kind}`],
     ['', question === null || question.text === text ? null : question.text],
@@ -36,7 +44,10 @@ export function status(status: KnownStatus & { readonly sendRecords: readonly Se
         ? null
         : `bill-run-emails retry ${key}${question.needsSendAnyway ? ' --send-anyway' : ''}`,
     ],
-    ['continue with', isOpen && state === 'Held' ? `bill-run-emails release ${key}` : null],
+    [
+      'continue with',
+      isOpen && state === 'Held' ? `bill-run-emails release ${reason === 'all' ? '--all' : key}` : null,
+    ],
     ['look again', isOpen && reason === 'coolDown' ? `bill-run-emails retry ${key}` : null],
     ['pending', pendingRequests.length === 0 ? null : pendingRequests.map(({ requestId }) => requestId).join(', ')],
     [
@@ -45,6 +56,12 @@ export function status(status: KnownStatus & { readonly sendRecords: readonly Se
     ],
   ]);
   return `${table}\n\n${sends(status.sendRecords)}`;
+}
+
+/** Who asked for the hold on all, when and why. */
+export function holderIn({ at, requestedBy, reason, identity }: HoldAllRequest): string {
+  const claim = requestedBy === null ? '' : `, requestedBy says ${requestedBy}`;
+  return `${identity ?? 'no identity recorded'}${claim}, ${at}${reason === null ? '' : `: ${reason}`}`;
 }
 
 /** One of many. */

@@ -9,10 +9,10 @@ export type CheckName =
   | 'searchAttributes'
   | 'workflowWorkers'
   | 'activityWorkers'
+  | 'holdAll'
   | 'zuoraConfiguration'
   | 'zuoraToken'
-  | 'zuoraRead'
-  | 'zuoraClock';
+  | 'zuoraRead';
 
 export interface Check {
   readonly name: CheckName;

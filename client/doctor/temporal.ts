@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { isGrpcServiceError } from '@temporalio/client';
+import { Client, isGrpcServiceError } from '@temporalio/client';
 import { loadClientConfigProfile } from '@temporalio/envconfig';
 import { missingSearchAttributes, searchAttributes } from '../../workflows/contract/search-attributes.js';
 import type { CheckToRun, Explanation, Finding } from './checkup.js';
 import { BillRunEmailsError, firstLineOf } from '../failures/errors.js';
 import { CREDENTIALS, failedAs } from '../failures/grpc.js';
+import { holdAllRequests } from '../history/hold-all.js';
 import { connect, connectionSettings, reasonOf, temporalEnvironment, type Connected } from '../temporal/connection.js';
 import { clientDataConverter } from '../temporal/data-converter.js';
 import { indexedTypes } from '../temporal/setup.js';
@@ -60,6 +61,7 @@ export function temporalChecks(deadlineMs: number) {
     { name: 'searchAttributes', needs: ['namespace'], run: bounded(searchAttributesFinding), explain },
     { name: 'workflowWorkers', needs: ['namespace'], run: workers('workflow'), explain },
     { name: 'activityWorkers', needs: ['namespace'], run: workers('activity'), explain },
+    { name: 'holdAll', needs: ['namespace'], run: bounded(holdAllFinding), explain },
   ];
   return { checks, close: async () => connected?.connection.close() };
 }
@@ -142,6 +144,18 @@ async function searchAttributesFinding({ connection, namespace }: Connected): Pr
   return { result: 'ok', text: `all ${Object.keys(expected).length} are registered` };
 }
 
+async function holdAllFinding(to: Connected): Promise<Finding> {
+  const [first] = (await holdAllRequests(new Client(to))) ?? [];
+  if (first === undefined) return { result: 'ok', text: 'not all jobs are on hold' };
+  const { at, requestedBy, identity, reason } = first;
+  const by = requestedBy ?? identity ?? 'somebody';
+  return {
+    result: 'warning',
+    text: `all jobs are on hold since ${at}, by ${by}${reason === null ? '' : `: ${reason}`}, so nothing is sent`,
+    todo: 'To go on: bill-run-emails release --all',
+  };
+}
+
 interface Poll {
   readonly identity: string;
   /** Epoch ms, by Temporal's clock. */
@@ -176,6 +190,6 @@ function workersFinding(polls: readonly Poll[], taskQueue: string, kind: WorkerK
     `${workers} ${kind} tasks of ${taskQueue}; the last poll was by ${last.identity}, ` +
     `at ${new Date(last.at).toISOString()}`;
   if (Date.now() - last.at <= WORKER_POLLS_WITHIN_MS) return { result: 'ok', text };
-  const todo = 'Check whether the worker still runs, and whether the clocks are right';
+  const todo = 'Check whether the worker still runs, and whether the clock of this machine is right';
   return { result: 'warning', text: `${text}, which is long ago`, todo };
 }

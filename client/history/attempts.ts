@@ -1,9 +1,9 @@
 /** The attempts to email that event histories hold. */
 import type { LoadedDataConverter } from '@temporalio/common';
 import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
-import type { AttemptInput, EarlierAttempt, LostAttempt, Receipt } from '../../workflows/contract/activities.js';
+import type { AttemptInput, AttemptResult, EarlierAttempt, LostAttempt } from '../../workflows/contract/activities.js';
 import { keyParts } from '../../workflows/rules/keys.js';
-import { lostAttempt } from '../../workflows/contract/activity-failures.js';
+import { attemptResult, lostAttempt } from '../../workflows/contract/activity-failures.js';
 import { firstOf, isOver, timeOf, type HistoryEvent, type RunHistory } from './history.js';
 
 /** An attempt that may have reached Zuora. */
@@ -13,7 +13,7 @@ export interface HistoricAttempt extends EarlierAttempt {
   readonly served: readonly string[];
 }
 
-/** The result of an attempt whose Temporal run ended first. */
+/** The result of an attempt that ended, or whose Temporal run ended, while its request may have been under way. */
 const CUT_OFF: LostAttempt = {
   verdict: 'unknown',
   reasons: [{ code: 'RUN_ENDED', message: 'the run ended while its request may have been under way' }],
@@ -68,20 +68,25 @@ export function isAttempt(input: unknown): input is AttemptInput {
   return typeof idempotencyKey === 'string' && typeof trackId === 'string' && typeof resend === 'boolean';
 }
 
-export function isReceipt(result: unknown): result is Receipt {
-  return typeof result === 'object' && result !== null && 'called' in result;
+/** Whether an attempt was canceled before a worker began it: then nothing was sent. */
+export function wasTakenBack({
+  startedEventId,
+}: NonNullable<HistoryEvent['activityTaskCanceledEventAttributes']>): boolean {
+  return Number(startedEventId ?? 0) === 0;
 }
 
 async function endOf(
   events: readonly HistoryEvent[],
   scheduledId: string,
   converter: LoadedDataConverter,
-): Promise<Receipt | LostAttempt | 'neverTaken'> {
+): Promise<AttemptResult | 'neverTaken'> {
   for (const event of events) {
     const completed = event.activityTaskCompletedEventAttributes;
     const lost = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
-    if (String((completed ?? lost)?.scheduledEventId) !== scheduledId) continue;
-    if (completed) return (await firstOf(converter, completed.result?.payloads)) as Receipt;
+    const canceled = event.activityTaskCanceledEventAttributes;
+    if (String((completed ?? lost ?? canceled)?.scheduledEventId) !== scheduledId) continue;
+    if (canceled) return wasTakenBack(canceled) ? 'neverTaken' : CUT_OFF;
+    if (completed) return attemptResult(await firstOf(converter, completed.result?.payloads));
     return lostAttempt(await decodeOptionalFailureToOptionalError(converter, lost?.failure));
   }
   return isOver(events) ? CUT_OFF : UNDER_WAY;

@@ -2,8 +2,9 @@
 import type { LoadedDataConverter } from '@temporalio/common';
 import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { ConfigurationError } from '../../environment/configuration-error.js';
-import type { HandedOver } from '../../workflows/contract/activities.js';
-import { isAttempt, isReceipt } from './attempts.js';
+import type { HandedOver, NoCallReceipt } from '../../workflows/contract/activities.js';
+import { isReceipt } from '../../workflows/contract/activity-failures.js';
+import { isAttempt, wasTakenBack } from './attempts.js';
 import { firstOf, timeOf, type HistoryEvent, type RunHistory } from './history.js';
 
 /** One thing that happened, as Temporal recorded it. */
@@ -145,7 +146,8 @@ class Reader {
     }
     const completed = event.activityTaskCompletedEventAttributes;
     const lost = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
-    const scheduled = this.#scheduled.get(String((completed ?? lost)?.scheduledEventId));
+    const canceled = event.activityTaskCanceledEventAttributes;
+    const scheduled = this.#scheduled.get(String((completed ?? lost ?? canceled)?.scheduledEventId));
     switch (scheduled?.activityType?.name) {
       case 'watchBillRun': {
         if (!completed) return undefined;
@@ -161,6 +163,9 @@ class Reader {
         return { event: 'handover', text: `handed over to the bill run's own workflow: ${requests.join('; ')}` };
       }
       case 'emailBillRunDocuments': {
+        if (canceled && wasTakenBack(canceled)) {
+          return { event: 'attemptEnded', text: 'attempt taken back before it began; nothing was sent' };
+        }
         if (!completed) {
           const why = await this.#reasonOf(lost?.failure, 'cause');
           return { event: 'attemptEnded', text: `attempt ended without a receipt: ${why}` };
@@ -215,9 +220,18 @@ class Reader {
 
 type Payloads = Parameters<typeof firstOf>[1];
 
+const NO_CALL: Readonly<Record<NoCallReceipt['why'], string>> = {
+  afterReset: 'the workflow was reset, and the part of its history that is gone may have used the key',
+  keyTooOld: 'Zuora may have forgotten the key',
+  heldByAll: 'all jobs were on hold',
+  takenBack: 'an order had taken it back',
+  looked: 'a look just before it forbade the send',
+  neverLeft: 'it could not leave for two minutes',
+};
+
 function outcomeIn(receipt: unknown, trackId: string | null): string {
   if (!isReceipt(receipt)) return `ended with ${json(receipt)}`;
-  if (!receipt.called) return `no call was made (${receipt.why})`;
+  if (!receipt.called) return `no call was made: ${NO_CALL[receipt.why]}`;
   const { verdict, httpStatus, zuoraRequestId, echoedTrackId, reasons } = receipt;
   // A stored reply echoes the track id of an earlier attempt; nothing left again.
   const isStored = echoedTrackId !== null && echoedTrackId !== trackId;

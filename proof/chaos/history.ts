@@ -19,7 +19,7 @@ export interface ScheduledAttempt {
   readonly end: AttemptEnd;
 }
 
-/** `notTaken`: no worker began it in time. `lost`: it ended without a receipt. */
+/** `notTaken`: it was taken back, or no worker began it. `lost`: it ended without a receipt. */
 type AttemptEnd = 'open' | 'notTaken' | 'lost' | Receipt;
 
 export interface HistoryFacts {
@@ -38,7 +38,8 @@ export function readHistory({ events }: History): HistoryFacts {
   const looks: { readonly id: number; readonly at: number; readonly billRun: BillRun }[] = [];
   for (const event of all) {
     const completed = event.activityTaskCompletedEventAttributes;
-    const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskCanceledEventAttributes;
+    const failed = event.activityTaskFailedEventAttributes;
+    const canceled = event.activityTaskCanceledEventAttributes;
     const timedOut = event.activityTaskTimedOutEventAttributes;
     const scheduled = event.activityTaskScheduledEventAttributes;
     const interruption = event.activityTaskCancelRequestedEventAttributes;
@@ -48,6 +49,9 @@ export function readHistory({ events }: History): HistoryFacts {
     if (scheduled?.activityType?.name === 'watchBillRun') watches.add(idOf(event));
     if (interruption != null) interrupted.add(Number(interruption.scheduledEventId));
     if (failed != null) ends.set(Number(failed.scheduledEventId), 'lost');
+    if (canceled != null) {
+      ends.set(Number(canceled.scheduledEventId), Number(canceled.startedEventId ?? 0) === 0 ? 'notTaken' : 'lost');
+    }
     if (timedOut != null) {
       const { timeoutType } = timedOut.failure?.timeoutFailureInfo ?? {};
       // ScheduleToStart
@@ -110,10 +114,10 @@ function orders(events: readonly HistoryEvent[]): { readonly held: boolean; read
   for (const event of events) {
     if (event.workflowExecutionCancelRequestedEventAttributes != null) closing = true;
     const message = messageIn(event);
-    if (message === undefined || checkNote(message.argument).faults !== undefined) continue;
+    if (message === undefined) continue;
     if (message.name === 'hold') held = true;
     if (message.name === 'release') held = false;
-    if (message.name === 'finish') closing = true;
+    if (message.name === 'finish' && checkNote(message.argument).faults === undefined) closing = true;
   }
   return { held, closing };
 }

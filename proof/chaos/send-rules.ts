@@ -39,6 +39,7 @@ export function numberFaults(
     const past = attempts.slice(0, index);
     const firstUse = past.find(({ idempotencyKey: key }) => key === before.idempotencyKey) ?? before;
     const forgotten = startOf(attempt) > startOf(firstUse) + KEY_LIFETIME_MS;
+    if (forgotten && past.every(({ verdict }) => verdict === 'notExecuted')) return [];
     const usedUp = before.verdict === 'refused' || before.stored || forgotten;
     const risked = between.some(({ decision }) => decision === 'sendAnyway');
     return [

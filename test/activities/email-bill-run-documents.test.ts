@@ -1,13 +1,15 @@
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createActivities } from '../../activities/index.js';
-import type { AttemptInput, Receipt } from '../../workflows/contract/activities.js';
-import type { EmailAnswer, Zuora } from '../../zuora/client.js';
-import { NeverLeft } from '../../zuora/transport.js';
+import { createEmailBillRunDocuments } from '../../activities/email-bill-run-documents.js';
+import { Withheld } from '../../activities/last-question.js';
+import type { AttemptInput, BillRun, Receipt } from '../../workflows/contract/activities.js';
+import { ZuoraFailure, type EmailAnswer, type Zuora } from '../../zuora/client.js';
+import { NeverLeft, type LastQuestion } from '../../zuora/transport.js';
 
 const SECOND = 1000;
+const MINUTE = 60 * SECOND;
 const NOW = Date.UTC(2026, 0, 5, 12);
 const RUN_ID = 'run-1';
 
@@ -29,23 +31,40 @@ const ACCEPTED: EmailAnswer = {
 
 type Call = Zuora['emailBillRunDocuments'];
 
+/** Temporal allows the call. */
+const allows: LastQuestion = () => Promise.resolve(() => true);
+
+interface Surroundings {
+  readonly question?: LastQuestion;
+  /** How long the retry policy has tried already. */
+  readonly triedForMs?: number;
+  readonly billRun?: Promise<BillRun>;
+}
+
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date', 'performance', 'setInterval', 'clearInterval'], now: NOW });
 });
 afterEach(() => vi.useRealTimers());
 
-function open(call: Call) {
+function open(call: Call, { question = allows, triedForMs = 0, billRun }: Surroundings = {}) {
   const zuora: Zuora = {
-    getBillRun: vi.fn(),
+    getBillRun: vi.fn<Zuora['getBillRun']>().mockImplementation(() => billRun ?? expect.unreachable('no look')),
     emailBillRunDocuments: call,
     listDocuments: vi.fn(),
     authenticate: vi.fn(),
     probe: vi.fn(),
     close: vi.fn(),
   };
-  const activities = createActivities({ zuora, multiEntity: false });
+  const emailBillRunDocuments = createEmailBillRunDocuments({
+    zuora,
+    question: () => Promise.resolve({ now: () => Date.now(), lastQuestion: () => question }),
+  });
   const environment = new MockActivityEnvironment(
-    { workflowExecution: { workflowId: 'w', runId: RUN_ID } },
+    {
+      workflowExecution: { workflowId: 'w', runId: RUN_ID },
+      scheduledTimestampMs: NOW,
+      currentAttemptScheduledTimestampMs: NOW + triedForMs,
+    },
     { logger: new DefaultLogger('ERROR') },
   );
   let heartbeats = 0;
@@ -53,8 +72,7 @@ function open(call: Call) {
   return {
     environment,
     heartbeats: () => heartbeats,
-    run: (input: AttemptInput): Promise<Receipt> =>
-      environment.run((attempt: AttemptInput) => activities.emailBillRunDocuments(attempt), input),
+    run: (input: AttemptInput): Promise<Receipt> => environment.run(emailBillRunDocuments, input),
   };
 }
 
@@ -92,7 +110,7 @@ describe('one attempt is one call and one receipt', () => {
       'BR-00000001',
       { resend: true },
       { idempotencyKey: INPUT.idempotencyKey, trackId: INPUT.trackId },
-      { entityId: 'e-1', orgIds: ['o-1'], deadlineMs: 130 * SECOND },
+      { entityId: 'e-1', orgIds: ['o-1'], deadlineMs: 130 * SECOND, leaveWithinMs: 15 * SECOND, lastQuestion: allows },
     );
   });
 
@@ -157,18 +175,18 @@ describe('one attempt is one call and one receipt', () => {
 });
 
 describe('no call is made', () => {
-  test('under a key that Zuora may have forgotten', async () => {
-    const call = answers(ACCEPTED);
-    expect(await open(call).run({ ...INPUT, notAfter: NOW - 1 })).toEqual({
-      called: false,
-      why: 'keyTooOld',
-      runId: 'run-1',
-    });
-    expect(call).not.toHaveBeenCalled();
+  test.each(['heldByAll', 'takenBack', 'keyTooOld'] as const)('for which Temporal gives a reason: %s', async (why) => {
+    expect(await open(fails(new Withheld(why))).run(INPUT)).toEqual({ called: false, why });
   });
 
-  test('but one is in the very last moment of the key', async () => {
-    expect(await open(answers(ACCEPTED)).run({ ...INPUT, notAfter: NOW })).toMatchObject({ called: true });
+  test('if Temporal gives the reason before the token', async () => {
+    const call = answers(ACCEPTED);
+    const questioner = createEmailBillRunDocuments({
+      zuora: {} as Zuora,
+      question: () => Promise.reject(new Withheld('takenBack')),
+    });
+    expect(await open(call).environment.run(questioner, INPUT)).toEqual({ called: false, why: 'takenBack' });
+    expect(call).not.toHaveBeenCalled();
   });
 
   test('in a run that was reset, whose key the history that is gone may have used', async () => {
@@ -186,7 +204,53 @@ describe('no call is made', () => {
   });
 });
 
+describe('a look at the bill run', () => {
+  const look = { at: NOW - MINUTE - 1, coolDownMs: 60 * MINUTE };
+  const POSTED: BillRun = { id: '8ad0', number: 'BR-00000001', status: 'Posted' };
+
+  test('is repeated before the call if it is older than a minute, and the call is made if nothing forbids it', async () => {
+    const { run } = open(answers(ACCEPTED), { billRun: Promise.resolve(POSTED) });
+    expect(await run({ ...INPUT, look })).toMatchObject({ called: true });
+  });
+
+  test('is not repeated within a minute', async () => {
+    expect(await open(answers(ACCEPTED)).run({ ...INPUT, look: { ...look, at: NOW - MINUTE } })).toMatchObject({
+      called: true,
+    });
+  });
+
+  test.each<[string, Partial<BillRun>]>([
+    ['the bill run is no longer posted', { status: 'Completed' }],
+    ['Zuora emails by itself', { autoEmail: true }],
+    ['emails left meanwhile', { lastEmailSentTime: new Date(NOW - MINUTE).toISOString() }],
+  ])('comes back, and no call is made, if %s', async (_, change) => {
+    const billRun = { ...POSTED, ...change };
+    const call = answers(ACCEPTED);
+    const { run } = open(call, { billRun: Promise.resolve(billRun) });
+    expect(await run({ ...INPUT, look })).toEqual({ called: false, why: 'looked', billRun });
+    expect(call).not.toHaveBeenCalled();
+  });
+
+  test('that fails lets nothing leave', async () => {
+    const failure = new ZuoraFailure('unavailable', 'Zuora answered HTTP 503', 503, 7 * SECOND);
+    const { run } = open(answers(ACCEPTED), { billRun: Promise.reject(failure) });
+    expect(await failureOf(run({ ...INPUT, look }))).toMatchObject({ type: 'NeverLeft', nextRetryDelay: 7 * SECOND });
+  });
+});
+
 describe('what never left', () => {
+  test('for two minutes comes back, with the reason', async () => {
+    const error = new NeverLeft('connect ECONNREFUSED', 'ECONNREFUSED');
+    const { run } = open(fails(error), { triedForMs: 2 * MINUTE });
+    expect(await run(INPUT)).toEqual({
+      ...{ called: false, why: 'neverLeft' },
+      reason: { code: 'ECONNREFUSED', message: 'connect ECONNREFUSED' },
+    });
+    expect(await failureOf(open(fails(error), { triedForMs: 2 * MINUTE - 1 }).run(INPUT))).toMatchObject({
+      type: 'NeverLeft',
+    });
+  });
+
   test('is the only failure that is tried again, and says that nothing was sent', async () => {
     const error = new NeverLeft('the call to rest.zuora.com did not leave: connect ECONNREFUSED', 'ECONNREFUSED');
     const failure = await failureOf(open(fails(error)).run(INPUT));
@@ -213,6 +277,9 @@ describe('what never left', () => {
     ['an error with a code of the network', Object.assign(new Error('reset'), { code: 'ECONNREFUSED' }), /reset$/],
     ['a text instead of an error', 'a string', /unknown$/],
     ['half a character', new Error('\ud83d'), /\ufffd$/],
+    // Temporal would record these two as an attempt that was never begun.
+    ['a cancellation', new CancelledFailure('CANCELLED'), /CANCELLED$/],
+    ['an abort', new DOMException('This operation was aborted', 'AbortError'), /aborted$/],
   ])('is not claimed for anything else, which is never tried again: %s', async (_what, error, words) => {
     const failure = await failureOf(open(fails(error)).run(INPUT));
     expect(failure).toMatchObject({ type: 'AttemptFailed', nonRetryable: true });

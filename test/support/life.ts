@@ -3,10 +3,10 @@
  * `email-bill-run.ts` does, so tests live through days in no time.
  */
 import type {
+  AttemptResult,
   BillRun,
   EarlierAttempt,
   EarlierSend,
-  LostAttempt,
   Receipt,
 } from '../../workflows/contract/activities.js';
 import { checkInput, type Settings } from '../../workflows/contract/validation.js';
@@ -18,7 +18,7 @@ import * as status from '../../workflows/rules/status.js';
 import * as steps from '../../workflows/rules/next-step.js';
 import type { EmailJob } from '../../workflows/rules/job.js';
 import type { Ending, Step } from '../../workflows/rules/step.js';
-import { abandonAttempt, beginAttempt, endAttempt, type AttemptPlan, type Send } from '../../workflows/rules/send.js';
+import { beginAttempt, type AttemptPlan, type Send } from '../../workflows/rules/send.js';
 
 export const SECOND = 1_000;
 export const MINUTE = 60 * SECOND;
@@ -45,7 +45,7 @@ export interface Call extends AttemptPlan {
   readonly number: number;
 }
 
-type Result = Receipt | LostAttempt | 'neverTaken';
+type Result = AttemptResult | 'neverTaken';
 /** The result of a call. It may send messages meanwhile, and let time pass. */
 export type Answer = (call: Call, life: Life) => Result;
 
@@ -69,6 +69,8 @@ export class Life {
   billRun: BillRun;
   readonly calls: Call[] = [];
   looks = 0;
+  /** The hold on all is open. */
+  allOnHold = false;
   /** What further earlier jobs did. */
   earlier: readonly EarlierSend[] = [];
   /** The attempts of all jobs, as history keeps them. */
@@ -115,7 +117,7 @@ export class Life {
     for (let wakes = 0; !this.underWay && this.end === undefined; wakes++) {
       if (wakes > MOST_STEPS) throw new Error('the job wakes up again and again');
       const step = this.step;
-      const wake = step.kind === 'wait' ? step.wake : step.kind === 'watch' ? step.until : Infinity;
+      const wake = step.kind === 'watch' ? step.until : 'wake' in step ? step.wake : Infinity;
       if (wake > until) break;
       this.now = Math.max(wake, this.now);
       this.go();
@@ -153,9 +155,9 @@ export class Life {
     });
   }
 
-  release(argument?: unknown): this {
+  release(): this {
     return this.receive(() => {
-      messages.receiveRelease(this.job, argument, this.now);
+      messages.receiveRelease(this.job, undefined, this.now);
     });
   }
 
@@ -282,6 +284,10 @@ export class Life {
       case 'attempt':
         this.attempt(step.send);
         return true;
+      case 'watchHoldAll':
+        if (this.allOnHold) return step.wake <= this.now;
+        jobs.recordHold(this.job, { heldByAll: false }, this.now);
+        return true;
       case 'wait':
         return step.wake <= this.now;
       case 'complete':
@@ -316,8 +322,14 @@ export class Life {
       originalRunId: 'first-run',
       unique: number.toString(16).padStart(8, '0'),
       now: startedAt,
+      look: { at: this.job.lookedAt, coolDownMs: this.job.settings.coolDownMs },
     });
     if (plan === undefined) return;
+    if (this.allOnHold) {
+      const held = { called: false, why: 'heldByAll' } as const;
+      jobs.recordAttempt(this.job, send, plan, held, { startedAt, now: startedAt, jitter: 0.5 });
+      return;
+    }
     const call: Call = { ...plan, at: startedAt, number };
     this.calls.push(call);
     const result = (this.answers.shift() ?? this.otherwise)(call, this);
@@ -325,8 +337,7 @@ export class Life {
       const { idempotencyKey, trackId, requestIds: served = [] } = plan;
       this.history.push({ runId: this.job.firstRunId, idempotencyKey, trackId, startedAt, result, served });
     }
-    if (result === 'neverTaken') abandonAttempt(send, this.now);
-    else endAttempt(send, plan, result, { startedAt, now: this.now, jitter: 0.5 });
+    jobs.recordAttempt(this.job, send, plan, result, { startedAt, now: this.now, jitter: 0.5 });
   }
 }
 
@@ -409,8 +420,8 @@ export function findsNoWorker(): Answer {
   return () => 'neverTaken';
 }
 
-export function makesNoCall(why: 'afterReset' | 'keyTooOld'): Answer {
-  return () => ({ called: false, why, runId: 'made-by-a-reset' });
+export function makesNoCall(why: 'afterReset' | 'keyTooOld' | 'heldByAll' | 'takenBack'): Answer {
+  return () => (why === 'afterReset' ? { called: false, why, runId: 'made-by-a-reset' } : { called: false, why });
 }
 
 /** Zuora repeats what it stored for an earlier call, headers and all. */

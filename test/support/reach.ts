@@ -1,6 +1,11 @@
 /** How an email job gets into each state of its life, with each reason, and to each of its ends. */
 import type { WorkflowHandle } from '@temporalio/client';
-import type { EmailBillRunInput, EmailReason, EmailState } from '../../workflows/contract/contract.js';
+import {
+  HOLD_ALL_WORKFLOW_ID,
+  type EmailBillRunInput,
+  type EmailReason,
+  type EmailState,
+} from '../../workflows/contract/contract.js';
 import { until, type Rig } from './rig.js';
 import { sendTooMany } from './server.js';
 
@@ -76,6 +81,18 @@ export const states: Readonly<Record<string, Reachable>> = {
       const { number, job } = await start({ status: 'Completed' });
       await job.signal('hold', { requestedBy: 'alice', reason: 'wrong template' });
       await rig.billRun.change(number, { status: 'Posted' });
+      return job;
+    },
+  },
+  HeldByAll: {
+    state: 'Held',
+    reason: 'all',
+    async reach(rig, start) {
+      await rig.emails.holdAll({ requestedBy: 'alice', reason: 'wrong template' });
+      const { job } = await start();
+      await rig.state(job, 'Held', 'all');
+      // The job asks again after half a minute. The jobs of the next tests must not wait.
+      await rig.client.workflow.getHandle(HOLD_ALL_WORKFLOW_ID).terminate('the next test begins');
       return job;
     },
   },

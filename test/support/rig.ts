@@ -2,7 +2,8 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { WorkflowNotFoundError, type WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { Connection, WorkflowNotFoundError, type WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import {
   DefaultLogger,
@@ -52,8 +53,10 @@ export interface SeenRequest {
 export interface RigOptions {
   /** `real`: the development server of all test files. `timeSkipping`: a server of its own, where waiting takes no time. */
   readonly server: 'real' | 'timeSkipping';
-  /** On the real server only. The namespace must be registered. */
+  /** On the real server only, and from `newNamespace`. Default: the one that all test files share. */
   readonly namespace?: string;
+  /** Activities at the same time. Default: the SDK's. */
+  readonly activitiesAtOnce?: number;
   readonly polling?: Polling;
   readonly multiEntity?: boolean;
   readonly simulator?: SimulatorOptions;
@@ -79,6 +82,7 @@ const bundle = { codePath: inject('workflowBundlePath') };
 export async function openRig({
   server,
   namespace = 'default',
+  activitiesAtOnce,
   polling = POLLING,
   multiEntity = false,
   simulator: options,
@@ -105,14 +109,17 @@ export async function openRig({
     baseUrl: new URL(`${zuoraUrl ?? simulator.url}/`),
     credentials: () => Promise.resolve(SIMULATOR_CREDENTIALS),
   });
-  const worker = await createBillRunWorker({
-    connection: environment.nativeConnection,
-    namespace,
-    activities: around(createActivities({ zuora, multiEntity, polling })),
-    workflowBundlePath: bundle.codePath,
-    taskQueue,
-  });
-  const running = worker.run();
+  const createWorker = (): Promise<Worker> =>
+    createBillRunWorker({
+      connection: environment.nativeConnection,
+      namespace,
+      activities: around(createActivities({ zuora, multiEntity, polling })),
+      workflowBundlePath: bundle.codePath,
+      taskQueue,
+      ...(activitiesAtOnce === undefined ? {} : { activitiesAtOnce }),
+    });
+  let worker = await createWorker();
+  let running = worker.run();
   const emails = new BillRunEmails(environment.client, { taskQueue });
   const replayer = openReplayer();
   const started = new Set<string>();
@@ -256,15 +263,55 @@ export async function openRig({
       started.clear();
     },
 
+    /** Activities under way end first. */
+    async stopWorker(): Promise<void> {
+      worker.shutdown();
+      await running;
+    },
+
+    async startWorker(): Promise<void> {
+      worker = await createWorker();
+      running = worker.run();
+    },
+
     async close(): Promise<void> {
       await replayer.close();
-      worker.shutdown();
+      if (worker.getState() === 'RUNNING') worker.shutdown();
       await running;
       await zuora.close();
       await simulator.close();
       await environment.teardown();
     },
   };
+}
+
+/** A namespace of its own: what holds all jobs of a namespace must not hold those of other test files. */
+export async function newNamespace(): Promise<string> {
+  const namespace = `test-${randomUUID()}`;
+  const connection = await Connection.connect({ address: inject('temporalAddress') });
+  await connection.workflowService.registerNamespace({
+    namespace,
+    workflowExecutionRetentionPeriod: msToTs('1 day'),
+  });
+  // The server learns of a namespace after some seconds.
+  await until(
+    () =>
+      connection.operatorService.addSearchAttributes({ namespace, searchAttributes: indexedTypes() }).then(
+        () => true,
+        () => false,
+      ),
+    (done) => done,
+  );
+  await until(
+    () =>
+      connection.operatorService.listSearchAttributes({ namespace }).then(
+        ({ customAttributes }) => Object.keys(indexedTypes()).every((name) => name in customAttributes),
+        () => false,
+      ),
+    (done) => done,
+  );
+  await connection.close();
+  return namespace;
 }
 
 /** An open job looks at its bill run ten times a second. */

@@ -393,7 +393,9 @@ describe('hold and release', () => {
   test('a held job says so at once, also between attempts', () => {
     const life = begin({ answers: [busy(HOUR)] }).hold();
     expect(life.stateAndReason).toBe('Held job');
-    expect(status.statusOf(life.job, life.now).text).toBe('On hold: nothing is sent until a person releases the job.');
+    expect(status.statusOf(life.job, life.now).text).toBe(
+      'On hold since 2026-03-02 12:00:00 UTC: nothing is sent until a person releases the job.',
+    );
     expect(life.pass(2 * HOUR).stateAndReason).toBe('Held job');
   });
 
@@ -571,7 +573,7 @@ describe('Malformed messages', () => {
     { ...undecodableMark(''), undecodable: { toString: 1 } },
   ];
 
-  test.each(['resend', 'retry', 'hold', 'release', 'finish'] as const)(
+  test.each(['resend', 'retry', 'finish'] as const)(
     '%s with nonsense changes nothing but its own mention, with the reason',
     (name) => {
       const life = begin({ answers: [refuses()] });
@@ -587,6 +589,17 @@ describe('Malformed messages', () => {
       }
     },
   );
+
+  test('hold holds all the same, and keeps the note as text of bounded length', () => {
+    for (const argument of nonsense) {
+      const life = begin({ billRun: { status: 'Completed' } }).hold(argument);
+      expect(life.stateAndReason).toBe('Held job');
+      expect(life.job.heldBy?.reason?.length).toBeLessThanOrEqual(1000);
+      expect(life.ignored).toEqual([]);
+    }
+    const mistyped = begin({ billRun: { status: 'Completed' } }).hold({ requestedby: 'alice' });
+    expect(status.statusOf(mistyped.job, NOON).text).toContain('`{"requestedby":"alice"}`');
+  });
 
   test('a signal that the contract does not know is ignored, and the reason names those it knows', () => {
     const { job } = begin();
@@ -760,7 +773,7 @@ describe('What people read', () => {
           resend: (argument) => life.resend(argument),
           retry: (argument) => life.retry(argument),
           hold: (argument) => life.hold(argument),
-          release: (argument) => life.release(argument),
+          release: () => life.release(),
           finish: (argument) => life.finish(argument),
         };
         expect(Object.keys(signals)).toContain(name);
@@ -784,7 +797,7 @@ describe('What people read', () => {
     life.hold({ requestedBy: 'alice', reason: 'wrong template' }).change({ status: 'Posted' }).pass(HOUR);
     expect(detailsOf(life.job, life.now)).toMatch(/^### Held \(job\)\n\nSince 2026-03-02 13:00:00 UTC\./);
     expect(detailsOf(life.job, life.now)).toContain(
-      'On hold since 2026-03-02 13:00:00 UTC, by `alice`: `wrong template`. No attempt starts until `release`.',
+      'On hold since 2026-03-02 13:00:00 UTC, by `alice` (`wrong template`): nothing is sent until a person releases the job',
     );
     life.release();
     expect(detailsOf(life.job, life.now)).not.toContain('On hold');

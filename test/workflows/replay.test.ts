@@ -14,7 +14,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from '
 import { projectRoot } from '../../scripts/project-root.js';
 import { EMAIL_REASONS, EMAIL_STATES } from '../../workflows/contract/contract.js';
 import { lives, starting, states } from '../support/reach.js';
-import { openReplayer, openRig, type Replayer, type Rig } from '../support/rig.js';
+import { newNamespace, openReplayer, openRig, type Replayer, type Rig } from '../support/rig.js';
 
 const folder = join(projectRoot, 'test', 'histories');
 const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as { version: string };
@@ -57,7 +57,8 @@ describe('Each kind of life is there', () => {
   let real: Rig;
   let skipping: Rig;
   beforeAll(async () => {
-    real = await openRig({ server: 'real' });
+    // A hold on all must not hold the jobs of other test files.
+    real = await openRig({ server: 'real', namespace: await newNamespace() });
     skipping = await openRig({ server: 'timeSkipping' });
   });
   afterEach(async () => {

@@ -30,6 +30,8 @@ export interface AttemptInput extends BillRunAddress {
   readonly originalRunId?: string;
   /** The resends that the send serves; only on its first attempt. Later jobs read them from this history. */
   readonly requestIds?: readonly string[];
+  /** The last look at the bill run (epoch, ms), if the send depends on it. One older than a minute is repeated before the call. */
+  readonly look?: { readonly at: number; readonly coolDownMs: number };
 }
 
 /** The result of one attempt. */
@@ -55,13 +57,23 @@ export interface LostAttempt {
   readonly reasons: readonly Reason[];
 }
 
-/** Why no call was made. */
-export interface NoCallReceipt {
-  readonly called: false;
-  /** Temporal's run id under which the activity ran; after a reset, replay does not show it. */
-  readonly runId: string;
-  readonly why: 'afterReset' | 'keyTooOld';
-}
+/** Why no call was made. The attempt leaves the send as it was. */
+export type NoCallReceipt = { readonly called: false } & (
+  | {
+      readonly why: 'afterReset';
+      /** Temporal's run id under which the activity ran; after a reset, replay does not show it. */
+      readonly runId: string;
+    }
+  /** Zuora may have forgotten the key; a hold on all is open; the job no longer wants the attempt. */
+  | { readonly why: 'keyTooOld' | 'heldByAll' | 'takenBack' }
+  /** The look was old, and the new one forbids the send. */
+  | { readonly why: 'looked'; readonly billRun: BillRun }
+  /** It could not leave for two minutes. */
+  | { readonly why: 'neverLeft'; readonly reason: Reason }
+);
+
+/** What an attempt came to, as the record takes it. */
+export type AttemptResult = AttemptReceipt | LostAttempt | Exclude<NoCallReceipt, { readonly why: 'neverLeft' }>;
 
 /** A resend, as the histories of all jobs of the workflow id record it. */
 export interface EarlierSend {
@@ -110,8 +122,12 @@ export interface Activities {
    * @throws ApplicationFailure of {@link FinalFailures}, which is final; every other failure is retried
    */
   watchBillRun(input: WatchInput): Promise<BillRun>;
+  /** Returns once no hold on all is open. Until then it fails as `watchBillRun` does. */
+  watchHoldAll(): Promise<void>;
   /**
    * Asks Zuora to email the documents, with at most one HTTP call that may have reached Zuora.
+   *
+   * Just before the call it asks Temporal whether it may leave.
    *
    * @throws ApplicationFailure `NeverLeft`, which is retried: nothing was sent. `AttemptFailed` is final: a defect of ours
    */

@@ -1,7 +1,7 @@
 /** How an activity ended that gave no result. Workflow code and readers of history share this. */
 import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure, TimeoutType } from '@temporalio/common';
-import type { FinalFailures, LostAttempt } from './activities.js';
-import type { Reason } from './contract.js';
+import type { AttemptResult, BillRun, FinalFailures, LostAttempt, NoCallReceipt, Receipt } from './activities.js';
+import type { Reason, Verdict } from './contract.js';
 
 /** The failure of an activity `A`. `type` is one of the activity's own final failures, so that a `switch` over it is exhaustive. */
 export type ActivityEnd<A extends keyof FinalFailures> =
@@ -36,13 +36,15 @@ function isDeclared<A extends keyof FinalFailures>(
   return Object.hasOwn(TYPES[activity], type ?? '');
 }
 
-/** What is known of an attempt whose activity gave no receipt; `neverTaken` if no worker began it. */
+/** What is known of an attempt whose activity gave no receipt; `neverTaken` if it was taken back, or no worker began it. */
 export function lostAttempt(error: unknown): LostAttempt | 'neverTaken' {
   const end = activityEnd('emailBillRunDocuments', error);
   switch (end.kind) {
     case 'timedOut':
       return end.neverStarted ? 'neverTaken' : { verdict: 'unknown', reasons: [WORKER_LOST] };
     case 'canceled':
+      // The activity itself never ends so, whatever cancels it: docs/decisions/0021.
+      return 'neverTaken';
     case 'other':
       return { verdict: 'unknown', reasons: [NO_RECEIPT] };
     case 'failed':
@@ -57,6 +59,57 @@ export function lostAttempt(error: unknown): LostAttempt | 'neverTaken' {
   }
 }
 
+/** What an attempt came to whose activity completed. A person can complete it in Temporal with any result: then nobody knows. */
+export function attemptResult(result: unknown): AttemptResult {
+  if (!isReceipt(result)) return { verdict: 'unknown', reasons: [FOREIGN_RESULT] };
+  if (!result.called && result.why === 'neverLeft') return { verdict: 'notExecuted', reasons: [result.reason] };
+  return result;
+}
+
+export function isReceipt(result: unknown): result is Receipt {
+  const { called, why, verdict, reasons, startedAt, ...rest } = fieldsOf(result);
+  switch (called) {
+    case true:
+      return (
+        VERDICTS.includes(verdict as Verdict) &&
+        Array.isArray(reasons) &&
+        reasons.every(isReason) &&
+        !Number.isNaN(Date.parse(String(startedAt))) &&
+        Number.isFinite(rest['durationMs']) &&
+        [rest['httpStatus'], rest['retryAfterMs']].every((each) => each === null || Number.isFinite(each)) &&
+        [rest['zuoraRequestId'], rest['echoedTrackId']].every((each) => each === null || typeof each === 'string')
+      );
+    case false:
+      return Object.hasOwn(NO_CALL, String(why)) && NO_CALL[why as NoCallReceipt['why']](rest);
+    default:
+      return false;
+  }
+}
+
+const VERDICTS = Object.freeze<Verdict[]>(['accepted', 'refused', 'notExecuted', 'unknown']);
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Whether the fields are there that go with a reason for no call. */
+const NO_CALL: Readonly<Record<NoCallReceipt['why'], (fields: Fields) => boolean>> = Object.freeze({
+  afterReset: ({ runId }: Fields) => typeof runId === 'string',
+  keyTooOld: () => true,
+  heldByAll: () => true,
+  takenBack: () => true,
+  looked: ({ billRun }: Fields) => isBillRun(billRun),
+  neverLeft: ({ reason }: Fields) => isReason(reason),
+});
+
+/** A person can complete a look in Temporal with any result, too. */
+export function isBillRun(result: unknown): result is BillRun {
+  const { id, number, status } = fieldsOf(result);
+  return [id, number, status].every((each) => typeof each === 'string' && each !== '');
+}
+
+function fieldsOf(value: unknown): Fields {
+  return typeof value === 'object' && value !== null ? (value as Fields) : {};
+}
+
 const WORKER_LOST: Reason = Object.freeze({
   code: 'WORKER_LOST',
   message: 'the worker was lost while its request may have been under way',
@@ -67,6 +120,12 @@ const NO_RECEIPT: Reason = Object.freeze({
   message: 'the attempt failed without a receipt',
 });
 
+const FOREIGN_RESULT: Reason = Object.freeze({
+  code: 'FOREIGN_RESULT',
+  message: 'the attempt was completed with a result that no worker of ours gives',
+});
+
 function isReason(details: unknown): details is Reason {
-  return typeof details === 'object' && details !== null && 'code' in details && 'message' in details;
+  const { code, message } = fieldsOf(details);
+  return typeof code === 'string' && typeof message === 'string';
 }

@@ -10,6 +10,10 @@ export type { Reason, Verdict };
 export const WORKFLOW_TYPE = 'emailBillRun';
 export const TASK_QUEUE = 'bill-run-emails';
 
+/** While a workflow with this id is open, no email call leaves in its namespace. */
+export const HOLD_ALL_WORKFLOW_ID = 'bill-run-emails/hold-all';
+export const HOLD_ALL_TYPE = 'holdAll';
+
 /** The one workflow id under which a bill run is emailed. */
 export function canonicalWorkflowId(billRunNumber: string, entityId?: string): string {
   return ['email-bill-run', ...(entityId === undefined ? [] : [entityId]), billRunNumber].join('/');
@@ -123,6 +127,7 @@ export const EMAIL_REASONS = [
   'notPosted',
   'coolDown',
   'job',
+  'all',
   'refused',
   'unknown',
   'autoEmail',

@@ -1,5 +1,5 @@
 /** Phase 3: the emails are with Zuora, or Zuora sends them by itself. The job stays open for retries and resends. */
-import { openSendOf, pendingRequests, type EmailJob } from './job.js';
+import { isOnHold, openSendOf, pendingRequests, type EmailJob } from './job.js';
 import { openSendStep } from './sending.js';
 import type { DeliveringStep, Shown } from './step.js';
 
@@ -15,11 +15,13 @@ export function openUntil(job: EmailJob, now: number): number | null {
   if (pendingRequests(job).length > 0) return null;
   const send = openSendOf(job);
   if (send === undefined) {
-    return Math.max(...sends.map(({ settledAt }) => Date.parse(settledAt ?? ''))) + settings.openForMs;
+    if (isOnHold(job)) return Infinity;
+    return Math.max(...sends.map(({ settledAt, heldMs }) => Date.parse(settledAt ?? '') + heldMs)) + settings.openForMs;
   }
   const step = openSendStep(job, now);
   const isFollowed = step?.kind === 'notNeeded' && step.reason === 'autoEmail';
-  return isFollowed ? (send.stoppedAt ?? now) + settings.openForMs : null;
+  if (!isFollowed) return null;
+  return isOnHold(job) ? Infinity : (send.stoppedAt ?? now) + settings.openForMs;
 }
 
 /** What people read about a job whose emails are with Zuora. */

@@ -24,9 +24,9 @@ export function detailsOf(job: EmailJob, now: number): string {
   return [
     `### ${state}${reason === null ? '' : ` (${reason})`}`,
     about(job, status),
-    question === null ? text : `**A person is asked (send ${question.ordinal}):** ${question.text}`,
+    ...(question === null || state === 'Held' ? [text] : []),
+    ...(question === null ? [] : [`**A person is asked (send ${question.ordinal}):** ${question.text}`]),
     ...outlook(job, step, status),
-    ...hold(job),
     ...(pendingRequests.length === 0 ? [] : [waitingRequests(pendingRequests)]),
     '**What you can do now**',
     list(choices(job, step, status)),
@@ -50,14 +50,6 @@ function outlook(job: EmailJob, step: Step, status: JobStatus): readonly string[
   if (isEnding(step)) return ['This job is closed and takes no more signals. Its result says how it ended.'];
   const sentence = outlookOf(status, job.sends);
   return sentence === null ? [] : [sentence];
-}
-
-function hold({ held, heldBy }: EmailJob): readonly string[] {
-  if (!held) return [];
-  const since = heldBy === null ? '' : ` since ${time(heldBy.at)}`;
-  const by = heldBy?.requestedBy === undefined ? '' : `, by ${quoted(heldBy.requestedBy)}`;
-  const why = heldBy?.reason === undefined ? '' : `: ${quoted(heldBy.reason)}`;
-  return [`On hold${since}${by}${why}. No attempt starts until \`release\`.`];
 }
 
 function waitingRequests(requests: readonly EmailRequest[]): string {

@@ -2,7 +2,7 @@
  * The record of an email job: everything one job knows about one bill run. It is plain data with pure code around it.
  * `messages.ts` changes it by messages, `next-step.ts` decides what comes next, and `status.ts` shows it to people.
  */
-import type { BillRun, EarlierSend, HandedOver } from '../contract/activities.js';
+import type { AttemptResult, BillRun, EarlierSend, HandedOver } from '../contract/activities.js';
 import {
   canonicalWorkflowId,
   type EmailReason,
@@ -14,7 +14,7 @@ import {
 } from '../contract/contract.js';
 import type { Settings } from '../contract/validation.js';
 import { keyParts } from './keys.js';
-import { hasUnknown, isUntouched, type Send } from './send.js';
+import { endAttempt, hasUnknown, isUntouched, postpone, stepBack, type AttemptPlan, type Send } from './send.js';
 import { iso } from './text.js';
 
 /** A job that continues as new hands its record on unchanged. */
@@ -58,6 +58,10 @@ export interface EmailJob {
   held: boolean;
   /** Who put it on hold, when (epoch, ms) and why. */
   heldBy: (NoteMessage & { readonly at: number }) | null;
+  /** An attempt met the hold on all. */
+  heldByAll: boolean;
+  /** Since when the job is on hold (epoch, ms). */
+  onHoldSince: number | null;
   finish: NoteMessage | null;
   canceled: boolean;
   readonly ignored: { count: number; last: IgnoredMessage[] };
@@ -107,6 +111,8 @@ export function openJob(
     handedOver: [],
     held: false,
     heldBy: null,
+    heldByAll: false,
+    onHoldSince: null,
     finish: null,
     canceled: false,
     ignored: { count: 0, last: [] },
@@ -292,6 +298,46 @@ export function recordHandover(
   job.queue = job.queue.filter(isLeft);
   job.incoming = job.incoming.filter(isLeft);
   job.handedOver.push(...handedOver);
+}
+
+/** Records how an attempt ended. `jitter` is a random number from 0 to 1. */
+export function recordAttempt(
+  job: EmailJob,
+  send: Send,
+  plan: AttemptPlan,
+  result: AttemptResult | 'neverTaken',
+  times: { startedAt: number; now: number; jitter: number },
+): void {
+  const { now } = times;
+  if (result === 'neverTaken') {
+    stepBack(send, now);
+    return;
+  }
+  endAttempt(send, plan, result, times);
+  if (!('called' in result) || result.called) return;
+  if (result.why === 'looked') recordLook(job, result.billRun, now);
+  if (result.why === 'heldByAll') recordHold(job, { heldByAll: true }, now);
+}
+
+export function isOnHold({ held, heldByAll }: EmailJob): boolean {
+  return held || heldByAll;
+}
+
+/** Puts a job on hold or releases it. Time on hold does not use up what limits a send, and how long the job stays open. */
+export function recordHold(
+  job: EmailJob,
+  hold: Partial<Pick<EmailJob, 'held' | 'heldBy' | 'heldByAll'>>,
+  now: number,
+): void {
+  Object.assign(job, hold);
+  if (isOnHold(job)) {
+    job.onHoldSince ??= now;
+    return;
+  }
+  const length = now - (job.onHoldSince ?? now);
+  job.onHoldSince = null;
+  const last = job.sends.at(-1);
+  if (last !== undefined) postpone(last, length);
 }
 
 /** Hints that the bill run posted are followed at most this often. */

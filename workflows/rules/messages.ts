@@ -4,10 +4,11 @@
  */
 import { canonicalWorkflowId, isBillRunId, type MessageAnswer, type RetryMessage } from '../contract/contract.js';
 import { checkNote, checkResend, checkRetry, type Checked } from '../contract/validation.js';
-import { canonicalIdOf, enqueue, ignore, isKnown, openSendOf, remember, type EmailJob } from './job.js';
+import { canonicalIdOf, enqueue, ignore, isKnown, openSendOf, recordHold, remember, type EmailJob } from './job.js';
 import { nextStep, questionOf } from './next-step.js';
 import { decide, needsSendAnyway } from './send.js';
 import { openSendStep } from './sending.js';
+import { wellFormed } from './text.js';
 
 /** Why a message cannot be followed, or undefined. */
 type Fault = string | undefined;
@@ -118,8 +119,8 @@ function followRetry(job: EmailJob, message: RetryMessage, now: number): void {
   if (requestId !== undefined) remember(job, 'retry', requestId);
   const answersQuestion = questionOf(job, now) !== null;
   decide(send, sendAnyway ? 'sendAnyway' : 'retry', message, now);
-  if (answersQuestion) send.retry = { sendAnyway, begun: false };
-  else if (sendAnyway) send.lookOverridden = true;
+  if (answersQuestion) send.retry = { sendAnyway, begun: false, at: now };
+  else if (sendAnyway) send.overriddenAt = now;
   else job.lookWanted = true;
 }
 
@@ -141,22 +142,29 @@ export function finish(job: EmailJob, argument: unknown, now: number): MessageAn
   return answer(job, now, {});
 }
 
+/** Holds whatever comes with it: an emergency stop must stop first. A malformed note is kept as text. */
 export function receiveHold(job: EmailJob, argument: unknown, now: number): void {
-  receive(job, 'hold', argument, checkNote, now, (message) => {
-    if (job.held) return 'the job is on hold already';
-    job.held = true;
-    job.heldBy = { ...message, at: now };
-    return undefined;
-  });
+  if (job.held) {
+    ignore(job, 'hold', 'the job is on hold already', now);
+    return;
+  }
+  const note = checkNote(argument).value ?? { reason: textOf(argument) };
+  recordHold(job, { held: true, heldBy: { ...note, at: now } }, now);
+  job.revision += 1;
 }
 
-export function receiveRelease(job: EmailJob, argument: unknown, now: number): void {
-  receive(job, 'release', argument, checkNote, now, () => {
-    if (!job.held) return 'the job is not on hold';
-    job.held = false;
-    job.heldBy = null;
-    return undefined;
-  });
+export function receiveRelease(job: EmailJob, _note: unknown, now: number): void {
+  if (!job.held) {
+    ignore(job, 'release', 'the job is not on hold', now);
+    return;
+  }
+  recordHold(job, { held: false, heldBy: null }, now);
+  job.revision += 1;
+}
+
+/** At most as long as a reason. */
+function textOf(note: unknown): string {
+  return wellFormed(JSON.stringify(note)).slice(0, 1000);
 }
 
 export function receiveHint(job: EmailJob): void {

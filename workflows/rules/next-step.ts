@@ -7,10 +7,19 @@ import type { Question } from '../contract/contract.js';
 import { aliasStep } from './alias.js';
 import { deliveringStep } from './delivering.js';
 import { endingOf } from './ending.js';
-import { ignore, isAlias, joinableSendOf, openSendOf, type EmailJob, type RepeatedRequests } from './job.js';
+import {
+  ignore,
+  isAlias,
+  joinableSendOf,
+  openSendOf,
+  recordHold,
+  type EmailJob,
+  type RepeatedRequests,
+} from './job.js';
 import { closeSend, decide, hasUnknown, intentOf, openSend, takeUp, type Send } from './send.js';
 import { openSendStep, questionIn, sendingStep } from './sending.js';
-import { held, type Step } from './step.js';
+import type { Step } from './step.js';
+import { held } from './held.js';
 import { isPosted, waitingStep } from './waiting.js';
 
 export function nextStep(job: EmailJob, now: number): Step {
@@ -25,10 +34,10 @@ export function nextStep(job: EmailJob, now: number): Step {
 }
 
 /** A query or a message can come between a look and the `settle` that follows it. */
-function aboutToSend({ held: isHeld }: EmailJob): Step {
+function aboutToSend(job: EmailJob): Step {
   const text = 'The bill run is posted, and a send is about to begin';
   const step = { kind: 'wait', until: Infinity, wake: Infinity } as const;
-  return isHeld ? { ...step, ...held() } : { ...step, state: 'Sending', reason: null, text };
+  return job.held ? { ...step, ...held(job) } : { ...step, state: 'Sending', reason: null, text };
 }
 
 /** Begins sends for waiting requests, supersedes, closes, and notes since when a person is asked. */
@@ -39,7 +48,13 @@ export function settle(job: EmailJob, now: number): void {
     if (current !== undefined) stopSend(job, current, now);
     return;
   }
-  if (!isPosted(job) || isAlias(job)) return;
+  if (isPosted(job) && !isAlias(job)) settleSends(job, now);
+  // Only a send that is due is kept back.
+  const step = isPosted(job) ? openSendStep(job, now) : null;
+  if (job.heldByAll && (step === null || step.kind === 'notNeeded')) recordHold(job, { heldByAll: false }, now);
+}
+
+function settleSends(job: EmailJob, now: number): void {
   supersede(job, now);
   // A message may have overtaken a send that an earlier job began.
   do beginSends(job, now);

@@ -12,10 +12,6 @@ export function outlookOf(
   switch (state) {
     case 'Waiting':
       return billRunStatus === 'Posted' ? `The first send starts at ${at}.` : unlessPosted(at, 'Once it is posted');
-    case 'Held':
-      return billRunStatus === 'Posted'
-        ? `The next deadline is at ${at}; a hold does not stop it.`
-        : unlessPosted(at, 'Once it is posted and released');
     case 'NeedsAttention': {
       // Attempts may continue while a person is asked.
       const continues = sends.at(-1)?.outcome === 'pending';

@@ -9,8 +9,8 @@ import * as questions from './questions.js';
 import {
   asksAboutReset,
   attemptsUnder,
-  CLOCK_AHEAD,
   hasUnknown,
+  isOverridden,
   keyExpiry,
   needsSendAnyway,
   verdictOfKey,
@@ -50,12 +50,11 @@ export interface Look {
   readonly at: number;
 }
 
-export function nextSendStep(send: Send, look: Look, settings: Settings, now: number): SendStep {
-  if (send.retry !== null) {
-    return send.retry.begun && now < send.nextAttemptAt
-      ? { kind: 'wait', until: send.nextAttemptAt, text: waitingForClock() }
-      : { kind: 'attempt', until: Infinity };
-  }
+/** `onHoldMs`: how long the job has been on hold now. It does not use up the budget. */
+type Limits = Pick<Settings, 'coolDownMs' | 'sendBudgetMs'> & { readonly onHoldMs: number };
+
+export function nextSendStep(send: Send, look: Look, settings: Limits, now: number): SendStep {
+  if (send.retry !== null) return { kind: 'attempt', until: Infinity };
   if (asksAboutReset(send)) return { kind: 'ask', question: unknown(send, questions.resetQuestion(), now) };
   const last = send.attempts.at(-1);
   if (last === undefined) return beforeFirstAttempt(send, look, settings, now);
@@ -76,7 +75,7 @@ export function nextSendStep(send: Send, look: Look, settings: Settings, now: nu
       ? { kind: 'ask', question: unknownToSettle(send, questions.unknownQuestion(send.attempts), now) }
       : { kind: 'ask', question: refused(questions.gaveUpQuestion(last)) };
   }
-  const troubleAt = (send.budgetFrom ?? now) + TROUBLE_MS;
+  const troubleAt = (send.budgetFrom ?? now) + TROUBLE_MS + settings.onHoldMs;
   const trouble = isTrouble(send, last);
   const question = !trouble || now < troubleAt ? {} : { question: troubleQuestion(send, last, end, now) };
   if (now >= send.nextAttemptAt) return { kind: 'attempt', until: end, ...question };
@@ -118,8 +117,8 @@ function safeUntil(send: Send, now: number): number | null {
 }
 
 /** Rule 6: a first send looks at the bill run before its first attempt. A resend is a person's explicit wish, and does not. */
-function beforeFirstAttempt(send: Send, look: Look, settings: Settings, now: number): SendStep {
-  if (!send.resend && !send.lookOverridden) {
+function beforeFirstAttempt(send: Send, look: Look, settings: Limits, now: number): SendStep {
+  if (!send.resend && !isOverridden(send, now)) {
     const [obstacle] = obstaclesIn(look, settings, now);
     switch (obstacle?.kind) {
       case 'autoEmail':
@@ -127,23 +126,19 @@ function beforeFirstAttempt(send: Send, look: Look, settings: Settings, now: num
         return { kind: 'notNeeded', reason: obstacle.kind };
       case 'coolDown': {
         const { until } = obstacle;
-        const sentTime = quoted(look.billRun.lastEmailSentTime ?? '');
-        const text =
-          `Zuora sent emails for this bill run at ${sentTime}, and repeating the call soon can email the same documents twice; ` +
-          `the first send waits until ${time(until)}`;
-        return { kind: 'coolDown', until, text };
+        return { kind: 'coolDown', until, text: `${emailsLeft(look)}; the first send waits until ${time(until)}` };
       }
       case undefined:
         if (now - look.at > LOOK_IS_FRESH_MS) return { kind: 'look' };
     }
   }
-  return now < send.nextAttemptAt
-    ? { kind: 'wait', until: send.nextAttemptAt, text: waitingForClock() }
-    : { kind: 'attempt', until: Infinity };
+  return { kind: 'attempt', until: Infinity };
 }
 
-function waitingForClock(): string {
-  return `Waiting for another worker, because ${CLOCK_AHEAD}`;
+function emailsLeft({ billRun: { lastEmailSentTime = '' } }: Look): string {
+  return sentAt(lastEmailSentTime) === undefined
+    ? `Zuora's time of its last emails, ${quoted(lastEmailSentTime)}, cannot be read, so they count as sent just now`
+    : `Zuora sent emails for this bill run at ${quoted(lastEmailSentTime)}, and repeating the call soon can email the same documents twice`;
 }
 
 /** What keeps a first send back on a posted bill run. */
@@ -170,21 +165,27 @@ export function hasNoDocuments({ numberOfInvoices, numberOfCreditMemos }: BillRu
 }
 
 /**
- * When the cool-down after Zuora's last emails ends (epoch, ms); undefined if there were none, or if Zuora's time cannot be read.
- * Zuora may write a time without a zone, in the tenant's own. Then the latest possible instant counts: 12 hours after the same time
- * in UTC. The emails left before the look in any case.
+ * When the cool-down after Zuora's last emails ends (epoch, ms); undefined if there were none. Zuora may write a time without a zone,
+ * in the tenant's own. Then the latest possible instant counts: 12 hours after the same time in UTC. A time that cannot be read counts
+ * as the time of the look. The emails left before it in any case.
  */
 export function coolDownEnd(sentTime: string | undefined, coolDownMs: number, lookedAt: number): number | undefined {
   if (sentTime === undefined) return undefined;
+  return Math.min(sentAt(sentTime) ?? lookedAt, lookedAt) + coolDownMs;
+}
+
+/** The latest instant that a time of Zuora's may mean (epoch, ms); undefined if it cannot be read. */
+function sentAt(sentTime: string): number | undefined {
   const zoned = /(Z|[+-]\d{2}:?\d{2})$/i.test(sentTime);
   const time = Date.parse(zoned ? sentTime : `${sentTime.replace(' ', 'T')}Z`);
   if (Number.isNaN(time)) return undefined;
-  return Math.min(zoned ? time : time + 12 * HOUR, lookedAt) + coolDownMs;
+  return zoned ? time : time + 12 * HOUR;
 }
 
 /** Rule 4: the last moment at which an attempt may start without a person. */
-function automaticUntil(send: Send, { sendBudgetMs }: Settings): number {
-  return Math.min(send.budgetFrom === null ? Infinity : send.budgetFrom + sendBudgetMs, keyExpiry(send));
+function automaticUntil(send: Send, { sendBudgetMs, onHoldMs }: Limits): number {
+  const end = send.budgetFrom === null ? Infinity : send.budgetFrom + sendBudgetMs + onHoldMs;
+  return hasUnknown(send) ? Math.min(end, keyExpiry(send)) : end;
 }
 
 /** An unknown outcome or a request that does not get through needs a person. Locks and limits pass by themselves. */

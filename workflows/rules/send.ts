@@ -5,11 +5,9 @@
 import type {
   AttemptInput,
   AttemptReceipt,
+  AttemptResult,
   BillRunAddress,
   EarlierAttempt,
-  LostAttempt,
-  NoCallReceipt,
-  Receipt,
 } from '../contract/activities.js';
 import type {
   Attempt,
@@ -33,6 +31,8 @@ const HOUR = 60 * MINUTE;
 const KEY_LIFETIME_MS = 23 * HOUR;
 const FIRST_PAUSE_MS = 5 * SECOND;
 const LONGEST_PAUSE_MS = 10 * MINUTE;
+/** A `sendAnyway` that no attempt served by then is asked for again: what the person saw may have changed. */
+const OVERRIDE_FOR_MS = HOUR;
 /** The longest wait that Zuora may ask for. */
 const LONGEST_RETRY_AFTER_MS = HOUR;
 /** The shortest wait if Zuora asks for less. It doubles, so that a send never fills history with attempts. */
@@ -58,17 +58,24 @@ export interface Send {
   nextAttemptAt: number;
   /** An attempt is under way. */
   inFlight: boolean;
-  /** A person's retry that no attempt has served yet. `begun`: an attempt for it is under way, or made no call. */
-  retry: { readonly sendAnyway: boolean; readonly begun: boolean } | null;
-  /** A person overrode the rules that keep the first attempt back. */
-  lookOverridden: boolean;
+  /** The record before that attempt, to which it steps back if it makes no call. */
+  before: Standing | null;
+  /** A person's retry that no attempt has served yet. `begun`: an attempt for it is under way. `at`: epoch, ms. */
+  retry: { readonly sendAnyway: boolean; readonly begun: boolean; readonly at: number } | null;
+  /** When a person overrode the rules that keep the first attempt back (epoch, ms). */
+  overriddenAt: number | null;
   /** That Temporal run came from a reset, so a lost part of history may have used a key. A person is asked until it is settled. */
   reset: { readonly runId: string; readonly settled: boolean } | null;
   /** Since when the send waits for a person (epoch, ms). */
   stoppedAt: number | null;
+  /** How long the job was on hold after this send was settled (ms). */
+  heldMs: number;
   /** Why nothing is attempted: Zuora emails by itself, or there are no documents. */
   notNeeded: 'autoEmail' | 'noDocuments' | null;
 }
+
+/** What the beginning of an attempt changes. */
+type Standing = Pick<Send, 'outcome' | 'keyNumber' | 'retry' | 'reset' | 'budgetFrom' | 'stoppedAt'>;
 
 export function openSend(ordinal: number, requests: readonly EmailRequest[], intent: string): Send {
   return {
@@ -86,10 +93,12 @@ export function openSend(ordinal: number, requests: readonly EmailRequest[], int
     budgetFrom: null,
     nextAttemptAt: 0,
     inFlight: false,
+    before: null,
     retry: null,
-    lookOverridden: false,
+    overriddenAt: null,
     reset: null,
     stoppedAt: null,
+    heldMs: 0,
     notNeeded: null,
   };
 }
@@ -193,29 +202,45 @@ function isUsed({ firstUse, keyNumber }: Send): boolean {
 export type AttemptPlan = Omit<AttemptInput, keyof BillRunAddress>;
 type AttemptName = Pick<AttemptPlan, 'idempotencyKey' | 'trackId'>;
 
+/** A person's `sendAnyway` counts for an hour. */
+export function isOverridden({ overriddenAt }: Send, now: number): boolean {
+  return overriddenAt !== null && now - overriddenAt <= OVERRIDE_FOR_MS;
+}
+
 /**
  * Begins an attempt: picks its key.
  *
  * @param unique differs for every attempt, after a reset too
+ * @param look the last look at the bill run, on which the first attempt of a first send depends
  * @returns undefined when a person's retry turns out not to be enough after all, and the question is open again
  */
 export function beginAttempt(
   send: Send,
-  { originalRunId, unique, now }: { originalRunId: string; unique: string; now: number },
+  {
+    originalRunId,
+    unique,
+    now,
+    look,
+  }: { originalRunId: string; unique: string; now: number; look: NonNullable<AttemptPlan['look']> },
 ): AttemptPlan | undefined {
-  if (send.retry !== null) {
-    const { sendAnyway } = send.retry;
-    if (needsSendAnyway(send, now) && !sendAnyway) {
+  const { outcome, keyNumber, retry, reset, budgetFrom, stoppedAt } = send;
+  send.before = { outcome, keyNumber, retry, reset, budgetFrom, stoppedAt };
+  if (retry !== null) {
+    const { sendAnyway, at } = retry;
+    const isTooOld = sendAnyway && now - at > OVERRIDE_FOR_MS;
+    if (isTooOld || (needsSendAnyway(send, now) && !sendAnyway)) {
       send.retry = null;
       return undefined;
     }
-    send.retry = { sendAnyway, begun: true };
+    send.retry = { ...retry, begun: true };
     // Rule 3 (b), and a person's `sendAnyway`.
     if (isUsedUp(send, now)) send.keyNumber += 1;
-    if (send.reset !== null) send.reset = { ...send.reset, settled: true };
+    if (reset !== null) send.reset = { ...reset, settled: true };
     send.budgetFrom = now;
     send.stoppedAt = null;
   }
+  // Rule 3 (a2).
+  else if (now > keyExpiry(send) && !hasUnknown(send)) send.keyNumber += 1;
   send.outcome = 'pending';
   send.inFlight = true;
   const firstUse = send.firstUse[send.keyNumber];
@@ -231,6 +256,7 @@ export function beginAttempt(
       : {}),
     // A further reset makes a further Temporal run, and the question is open again.
     ...(firstUse === undefined ? { originalRunId: send.reset?.runId ?? originalRunId } : {}),
+    ...(!send.resend && retry === null && send.attempts.length === 0 && !isOverridden(send, now) ? { look } : {}),
   };
 }
 
@@ -238,14 +264,15 @@ export function beginAttempt(
 export function endAttempt(
   send: Send,
   plan: AttemptName,
-  result: Receipt | LostAttempt,
+  result: AttemptResult,
   { startedAt, now, jitter, runId }: { startedAt: number; now: number; jitter: number; runId?: string },
 ): void {
-  send.inFlight = false;
   if ('called' in result && !result.called) {
     noCall(send, result, now);
     return;
   }
+  send.inFlight = false;
+  send.before = null;
   send.note = null;
   send.budgetFrom ??= startedAt;
   // The attempt begins in the workflow, before the call.
@@ -279,33 +306,26 @@ export function endAttempt(
   send.nextAttemptAt = now + pause(send, 'called' in result ? result.retryAfterMs : null, jitter);
 }
 
-/** No worker took the attempt in time: nothing was sent, and the same attempt is due again. */
-export function abandonAttempt(send: Send, now: number): void {
+/**
+ * An attempt made no call: no worker took it, or it was taken back. The send is as before, and the same attempt is due again. A retry
+ * that arrived meanwhile stays.
+ */
+export function stepBack(send: Send, now: number, note: string | null = null): void {
+  const { retry } = send;
+  Object.assign(send, send.before);
+  if (retry?.begun === false) send.retry = retry;
+  send.before = null;
   send.inFlight = false;
   send.nextAttemptAt = now;
-  send.note = 'no worker took the attempt in time, and nothing was sent by it';
+  send.note = note;
 }
 
-/** Why an attempt made no call although its key is young enough. */
-export const CLOCK_AHEAD =
-  'the clock of the worker that took the attempt is ahead: by it, the idempotency key was too old, and nothing was sent';
-
-function noCall(send: Send, { why, runId }: NoCallReceipt, now: number): void {
-  switch (why) {
-    case 'keyTooOld':
-      // The worker's clock is ahead of the server's. A used key has no automatic attempt left, so a person is asked.
-      // An unused key waits for a worker with a correct clock.
-      send.nextAttemptAt = isUsed(send) ? keyExpiry(send) + 1 : now + LONGEST_PAUSE_MS;
-      if (isUsed(send)) send.retry = null;
-      send.note = CLOCK_AHEAD;
-      return;
-    case 'afterReset':
-      // A first send emails only documents never emailed, so a new look is enough. A resend would email everything again.
-      send.reset = { runId, settled: !send.resend };
-      if (send.resend) send.retry = null;
-      send.nextAttemptAt = now;
-      return;
-  }
+function noCall(send: Send, receipt: Extract<AttemptResult, { called: false }>, now: number): void {
+  stepBack(send, now);
+  if (receipt.why !== 'afterReset') return;
+  // A first send emails only documents never emailed, so a new look is enough. A resend would email everything again.
+  send.reset = { runId: receipt.runId, settled: !send.resend };
+  if (send.resend) send.retry = null;
 }
 
 function attemptOf(send: Send, plan: AttemptName, receipt: AttemptReceipt): Attempt {
@@ -342,6 +362,13 @@ function pause(send: Send, retryAfterMs: number | null, jitter: number): number 
   };
   if (retryAfterMs !== null) return Math.min(Math.max(retryAfterMs, grown(FIRST_FLOOR_MS)), LONGEST_RETRY_AFTER_MS);
   return Math.round(grown(FIRST_PAUSE_MS) * (0.8 + 0.4 * jitter));
+}
+
+/** Moves the limits of a send by the time that its job was on hold. */
+export function postpone(send: Send, length: number): void {
+  if (send.budgetFrom !== null) send.budgetFrom += length;
+  if (send.stoppedAt !== null) send.stoppedAt += length;
+  if (send.settledAt !== null) send.heldMs += length;
 }
 
 /** Records what a person decided about a send. */

@@ -1,15 +1,17 @@
 /** Phase 2: the bill run is posted, and a send is due. */
-import { isAlias, openSendOf, type EmailJob } from './job.js';
+import { isAlias, isOnHold, openSendOf, type EmailJob } from './job.js';
 import { isPosted } from './waiting.js';
 import { nextSendStep, type SendQuestion, type SendStep } from './send-step.js';
-import type { Send } from './send.js';
-import { held, type SendingStep, type Shown, type Wait } from './step.js';
+import { hasUnknown, keyExpiry, type Send } from './send.js';
+import type { SendingStep, Shown, Wait } from './step.js';
+import { held } from './held.js';
 
 /** What the open send needs next. */
 export function openSendStep(job: EmailJob, now: number): SendStep | null {
   const send = openSendOf(job);
   if (send === undefined || job.billRun === null) return null;
-  return nextSendStep(send, { billRun: job.billRun, at: job.lookedAt }, job.settings, now);
+  const onHoldMs = now - (job.onHoldSince ?? now);
+  return nextSendStep(send, { billRun: job.billRun, at: job.lookedAt }, { ...job.settings, onHoldMs }, now);
 }
 
 export function questionIn(step: SendStep | null): SendQuestion | undefined {
@@ -19,8 +21,10 @@ export function questionIn(step: SendStep | null): SendQuestion | undefined {
 /** How long a question stays open if the job itself would close at once. */
 const LEAST_FOR_QUESTIONS_MS = 7 * 24 * 60 * 60_000;
 
-/** When the job stops waiting for an answer (epoch, ms). */
-export function questionEnd({ settings: { openForMs } }: EmailJob, send: Send, now: number): number {
+/** When the job stops waiting for an answer (epoch, ms): no deadline closes a job on hold. */
+export function questionEnd(job: EmailJob, send: Send, now: number): number {
+  if (isOnHold(job)) return Infinity;
+  const { openForMs } = job.settings;
   return (send.stoppedAt ?? now) + (openForMs === 0 ? LEAST_FOR_QUESTIONS_MS : openForMs);
 }
 
@@ -29,7 +33,7 @@ export function sendingStep(job: EmailJob, now: number): SendingStep | null {
   const send = openSendOf(job);
   if (send?.inFlight === true) return { ...waitUntil(Infinity), ...duringAttempt(job, send, now) };
   const step = dueStep(job, send, now);
-  return step === null || !job.held ? step : { ...step, ...held() };
+  return step === null || !job.held ? step : { ...step, ...held(job) };
 }
 
 function dueStep(job: EmailJob, send: Send | undefined, now: number): SendingStep | null {
@@ -45,10 +49,11 @@ function dueStep(job: EmailJob, send: Send | undefined, now: number): SendingSte
   if (send === undefined || step === null) return null;
   if (step.kind === 'notNeeded') {
     // Only a hold keeps a job without documents open.
-    return step.reason === 'noDocuments' && job.held ? { ...waitUntil(Infinity), ...held() } : null;
+    return step.reason === 'noDocuments' && job.held ? { ...waitUntil(Infinity), ...held(job) } : null;
   }
   const question = questionIn(step);
-  if (job.held) return { ...waitUntil(heldUntil(job, send, step, now), changeOf(question)), ...held() };
+  if (job.held) return { ...waitUntil(Infinity, keyExpiresAt(send, now)), ...held(job) };
+  if (job.heldByAll) return { kind: 'watchHoldAll', wake: keyExpiresAt(send, now), ...held(job) };
   switch (step.kind) {
     case 'look':
       return { kind: 'look', ...sending('Looking at the bill run before the first attempt') };
@@ -69,19 +74,10 @@ function dueStep(job: EmailJob, send: Send | undefined, now: number): SendingSte
   }
 }
 
-/** When something changes although the job is on hold: the automatic attempts end in a question, or a question expires. */
-function heldUntil(job: EmailJob, send: Send, step: Exclude<SendStep, { kind: 'notNeeded' }>, now: number): number {
-  switch (step.kind) {
-    case 'look':
-      return Infinity;
-    case 'attempt':
-      return step.until + 1;
-    case 'coolDown':
-    case 'wait':
-      return step.until;
-    case 'ask':
-      return questionEnd(job, send, now);
-  }
+/** When an unknown outcome becomes a question although the job is on hold (epoch, ms). */
+function keyExpiresAt(send: Send, now: number): number {
+  const expiry = keyExpiry(send);
+  return hasUnknown(send) && expiry >= now ? expiry + 1 : Infinity;
 }
 
 /** When the question changes by time alone (epoch, ms): the key no longer protects a retry. */

@@ -40,6 +40,12 @@ interface MakeAttempt extends Shown {
   readonly send: Send;
 }
 
+/** Watch the hold on all until it ends, or a message arrives. At `wake`, a question changes. */
+export interface WatchHoldAll extends Shown {
+  readonly kind: 'watchHoldAll';
+  readonly wake: number;
+}
+
 /** Wait for a message, at most until then. At `wake`, the text for people changes. */
 export interface Wait extends Shown {
   readonly kind: 'wait';
@@ -55,10 +61,6 @@ export type Ending =
 
 export type WaitingStep = Watch;
 export type AliasStep = HandOver | Wait;
-export type SendingStep = Look | LookUp | MakeAttempt | Wait;
+export type SendingStep = Look | LookUp | MakeAttempt | WatchHoldAll | Wait;
 export type DeliveringStep = Wait;
 export type Step = WaitingStep | AliasStep | SendingStep | DeliveringStep | Ending;
-
-export function held(): Shown {
-  return { state: 'Held', reason: 'job', text: 'On hold: nothing is sent until a person releases the job' };
-}

@@ -1,7 +1,8 @@
 /** Phase 1: the bill run is not posted yet. */
-import { isAlias, type EmailJob } from './job.js';
+import { isAlias, isOnHold, type EmailJob } from './job.js';
 import { hasNoDocuments } from './send-step.js';
-import { held, type WaitingStep } from './step.js';
+import type { WaitingStep } from './step.js';
+import { held } from './held.js';
 
 export function isPosted({ billRun }: EmailJob): boolean {
   return billRun?.status === 'Posted';
@@ -12,9 +13,9 @@ export function willNotPost(status: string): boolean {
   return status === 'Canceled' || status === 'Error';
 }
 
-/** When the wait for the post ends (epoch, ms). */
-export function postDeadline({ startedAt, settings }: EmailJob): number {
-  return startedAt + settings.postDeadlineMs;
+/** When the wait for the post ends (epoch, ms): no deadline closes a job on hold. */
+export function postDeadline(job: EmailJob): number {
+  return isOnHold(job) ? Infinity : job.startedAt + job.settings.postDeadlineMs;
 }
 
 export function waitingStep(job: EmailJob): WaitingStep | null {
@@ -25,7 +26,7 @@ export function waitingStep(job: EmailJob): WaitingStep | null {
     lastSeenStatus: billRun?.status,
     until: postDeadline(job),
     ...(job.held
-      ? held()
+      ? held(job)
       : {
           state: 'Waiting',
           reason: 'notPosted',

@@ -8,7 +8,6 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, o
 import { BillRunEmails, diagnose, type Check, type Diagnosis } from '../../../client/index.js';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { runChecks } from '../../../client/doctor/checkup.js';
-import { aheadOfAnswer, clockFinding } from '../../../client/doctor/zuora.js';
 import { indexedTypes } from '../../../client/temporal/setup.js';
 import { exitCodeOfDiagnosis } from '../../../client/doctor/doctor.js';
 import { doctorTable } from '../../../client/cli/doctor-table.js';
@@ -16,7 +15,7 @@ import { projectRoot } from '../../../scripts/project-root.js';
 import { simulatorEnvironment } from '../../../scripts/simulator-control.js';
 import { SIMULATOR_CREDENTIALS } from '../../../simulator/index.js';
 import { json, openLoopbackZuora } from '../../support/loopback-zuora.js';
-import { openRig, until, type Rig } from '../../support/rig.js';
+import { newNamespace, openRig, until, type Rig } from '../../support/rig.js';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -57,6 +56,7 @@ const TEMPORAL_IS_AWAY = {
   searchAttributes: 'skipped',
   workflowWorkers: 'skipped',
   activityWorkers: 'skipped',
+  holdAll: 'skipped',
 };
 
 describe('The doctor', () => {
@@ -82,9 +82,8 @@ describe('The doctor', () => {
       zuoraConfiguration: 'error',
       zuoraToken: 'skipped',
       zuoraRead: 'skipped',
-      zuoraClock: 'skipped',
     });
-    expect(of(diagnosis, 'zuoraClock')?.text).toContain('zuoraConfiguration');
+    expect(of(diagnosis, 'zuoraToken')?.text).toContain('zuoraConfiguration');
     expect(of(diagnosis, 'zuoraConfiguration')?.text).toContain('ZUORA_CLIENT_SECRET is missing');
     // The exit code names the first thing to fix.
     expect(exitCodeOfDiagnosis(diagnosis)).toBe(2);
@@ -108,6 +107,20 @@ describe('The doctor', () => {
       todo: expect.stringContaining('temporal operator namespace create') as string,
     });
     expect(of(diagnosis, 'searchAttributes')).toMatchObject({ result: 'skipped' });
+  });
+
+  test('says who holds all jobs, since when and why', async () => {
+    const namespace = await newNamespace();
+    environment({ TEMPORAL_NAMESPACE: namespace });
+    expect(of(await diagnose(), 'holdAll')).toMatchObject({ result: 'ok' });
+    const emails = await BillRunEmails.connect();
+    await emails.holdAll({ requestedBy: 'alice', reason: 'wrong template' });
+    await emails.close();
+    expect(of(await diagnose(), 'holdAll')).toMatchObject({
+      result: 'warning',
+      text: expect.stringMatching(/since \d{4}-\S+, by alice: wrong template, so nothing is sent$/) as string,
+      todo: expect.stringContaining('release --all') as string,
+    });
   });
 
   test('tells search attributes that are missing, or registered with another type', async () => {
@@ -161,7 +174,7 @@ describe('The doctor', () => {
   test('tells credentials that Zuora does not take, without showing them', async () => {
     environment({ ZUORA_CLIENT_SECRET: 'hunter2' });
     const diagnosis = await until(diagnose, (found) => of(found, 'activityWorkers')?.result === 'ok');
-    expect(ills(diagnosis)).toEqual({ zuoraToken: 'error', zuoraRead: 'skipped', zuoraClock: 'skipped' });
+    expect(ills(diagnosis)).toEqual({ zuoraToken: 'error', zuoraRead: 'skipped' });
     expect(of(diagnosis, 'zuoraToken')?.todo).toContain('ZUORA_CLIENT_SECRET');
     expect(JSON.stringify(diagnosis)).not.toContain('hunter2');
     expect(exitCodeOfDiagnosis(diagnosis)).toBe(7);
@@ -176,22 +189,7 @@ describe('The doctor', () => {
     });
   });
 
-  test.each([
-    ['behind', 3600_000],
-    ['ahead of', -3600_000],
-  ])('warns of a clock that is an hour %s that of Zuora', async (words, offMs) => {
-    const date = new Date(Date.now() + offMs).toUTCString();
-    const { baseUrl } = await openLoopbackZuora({ call: json(200, { data: [] }, { date }) });
-    environment({ ZUORA_BASE_URL: baseUrl.href });
-    const clock = of(await diagnose(), 'zuoraClock');
-    expect(clock?.result).toBe('warning');
-    expect(clock?.text).toMatch(new RegExp(`about 60 min ${words} Zuora's`));
-  });
-
-  test('warns where Zuora does not tell the time, and takes only a list for an answer', async () => {
-    const { baseUrl } = await openLoopbackZuora({ call: json(200, { data: [] }, { date: 'soon' }) });
-    environment({ ZUORA_BASE_URL: baseUrl.href });
-    expect(of(await diagnose(), 'zuoraClock')).toMatchObject({ result: 'warning' });
+  test('takes only a list for an answer', async () => {
     const other = await openLoopbackZuora({ call: json(200, { success: true }) });
     environment({ ZUORA_BASE_URL: other.baseUrl.href });
     expect(of(await diagnose(), 'zuoraRead')).toMatchObject({ result: 'error' });
@@ -205,7 +203,6 @@ describe('The doctor', () => {
       result: 'skipped',
       todo: expect.stringContaining('--entity') as string,
     });
-    expect(of(unnamed, 'zuoraClock')).toMatchObject({ result: 'skipped' });
     const { baseUrl, calls } = await openLoopbackZuora({ call: json(200, { data: [] }) });
     environment({ ZUORA_BASE_URL: baseUrl.href });
     expect(of(await diagnose({ entityId: 'e-1' }), 'zuoraRead')).toMatchObject({ result: 'ok' });
@@ -217,28 +214,6 @@ describe('The doctor', () => {
     const run = () => new Promise<never>(() => undefined);
     const checks = await runChecks([{ name: 'zuoraToken', run, explain }], 10);
     expect(checks).toMatchObject([{ result: 'error', text: expect.stringContaining('0.01 s') as string }]);
-  });
-});
-
-describe('The clock of this machine', () => {
-  const DATE = Date.parse('2026-03-02T12:00:00Z');
-
-  test.each([
-    // Zuora writes whole seconds, and the call may have been answered at any time in between.
-    [0, 0, 0],
-    [999, 5000, 0],
-    [-5000, 0, 0],
-    [1500, 1600, 500],
-    [-5000, -1, -1],
-    [3_601_000, 3_602_000, 3_600_000],
-  ])('is ahead of an answer, by a call from %i to %i ms after its date, by %i ms at least', (from, to, aheadMs) => {
-    expect(aheadOfAnswer(DATE, { from: DATE + from, to: DATE + to })).toBe(aheadMs);
-  });
-
-  test('is reported from a minute on', () => {
-    expect(clockFinding(60_000)).toMatchObject({ result: 'ok' });
-    expect(clockFinding(60_001)).toMatchObject({ text: "this machine's clock is about 1 min ahead of Zuora's" });
-    expect(clockFinding(-150_000)).toMatchObject({ text: "this machine's clock is about 3 min behind Zuora's" });
   });
 });
 

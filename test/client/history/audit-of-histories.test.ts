@@ -303,7 +303,7 @@ describe('The outcome of an attempt', () => {
     ['a stored reply', receipt({ echoedTrackId: 'bre-a-0' }), 'accepted (stored reply), HTTP 200, Zuora request z-1'],
     ['no answer', CUT_OFF, 'unknown, no answer, ECONNRESET: read ECONNRESET'],
     ['a refusal', REFUSED, 'refused, HTTP 400, Zuora request z-1, 58730030: no'],
-    ['no call', { called: false, runId: 'r', why: 'keyTooOld' }, 'no call was made (keyTooOld)'],
+    ['no call', { called: false, why: 'keyTooOld' }, 'no call was made: Zuora may have forgotten the key'],
   ])('is shown for %s, with the worker', async (_, result, text) => {
     expect(await end(result)).toEqual(['attemptEnded', 'worker', null, text]);
   });
@@ -340,6 +340,16 @@ describe('The outcome of an attempt', () => {
       ['attemptEnded', null, null, 'ended with nothing'],
       ['handover', null, null, "handed over to the bill run's own workflow: nothing"],
     ]);
+  });
+
+  test.each([
+    [0, 'attempt taken back before it began; nothing was sent', []],
+    // No activity of ours ends so.
+    [2, 'attempt ended without a receipt: no reason', [{ outcome: 'unknown' }]],
+  ])('is nothing if it was taken back: canceled, and started by event %i', async (startedEventId, text, sends) => {
+    const canceled = { activityTaskCanceledEventAttributes: { scheduledEventId: 1, startedEventId } };
+    expect(await describedOf(email(), canceled)).toContainEqual(['attemptEnded', null, null, text]);
+    expect((await audited(made([email(), canceled]))).sends).toMatchObject(sends);
   });
 
   test('is shown for a lost worker', async () => {

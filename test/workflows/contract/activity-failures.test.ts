@@ -9,7 +9,7 @@ import {
 } from '@temporalio/common';
 import { describe, expect, test } from 'vitest';
 import type { FinalFailures } from '../../../workflows/contract/activities.js';
-import { activityEnd, lostAttempt } from '../../../workflows/contract/activity-failures.js';
+import { activityEnd, attemptResult, isBillRun, lostAttempt } from '../../../workflows/contract/activity-failures.js';
 
 /** As a workflow catches it, and as history holds it. */
 function bothWays<T>(read: (error: unknown) => T, cause: Error): readonly T[] {
@@ -130,7 +130,6 @@ describe('An attempt without a receipt', () => {
   test.each([
     ApplicationFailure.nonRetryable('a defect', 'AttemptFailed'),
     ApplicationFailure.nonRetryable('a defect', 'TypeError', { code: 'X', message: 'x' }),
-    new CancelledFailure('canceled'),
     Object.assign(new Error('a foreign failure'), { type: 'NeverLeft' }),
   ])('is unknown after any other end: %s', (cause) => {
     const lost = {
@@ -138,5 +137,70 @@ describe('An attempt without a receipt', () => {
       reasons: [{ code: 'ATTEMPT_FAILED', message: 'the attempt failed without a receipt' }],
     };
     expect(bothWays(lostAttempt, cause)).toEqual([lost, lost]);
+  });
+
+  test('was taken back if it was canceled: the activity itself never ends so', () => {
+    expect(bothWays(lostAttempt, new CancelledFailure('canceled'))).toEqual(['neverTaken', 'neverTaken']);
+  });
+});
+
+describe('The result of an attempt', () => {
+  const receipt = {
+    called: true,
+    startedAt: '2026-03-02T12:00:00.000Z',
+    durationMs: 12,
+    verdict: 'accepted',
+    reasons: [{ code: 'X', message: 'x' }],
+    httpStatus: 200,
+    zuoraRequestId: 'zr-1',
+    echoedTrackId: null,
+    retryAfterMs: null,
+  };
+  const billRun = { id: '8ad0', number: 'BR-00000001', status: 'Posted' };
+
+  test.each([
+    receipt,
+    { ...receipt, verdict: 'unknown', reasons: [], httpStatus: null, zuoraRequestId: null, retryAfterMs: 5 },
+    { called: false, why: 'afterReset', runId: 'run-1' },
+    ...['keyTooOld', 'heldByAll', 'takenBack'].map((why) => ({ called: false, why })),
+    { called: false, why: 'looked', billRun },
+  ])('counts as it is: %j', (result) => {
+    expect(attemptResult(result)).toBe(result);
+  });
+
+  test('of one that could not leave is a call that was not executed, with the reason', () => {
+    const reason = { code: 'ECONNREFUSED', message: 'refused' };
+    expect(attemptResult({ called: false, why: 'neverLeft', reason })).toEqual({
+      verdict: 'notExecuted',
+      reasons: [reason],
+    });
+  });
+
+  test.each<unknown>([
+    ...[undefined, null, '', 'done', 7, [], {}, { called: 'true' }, { called: false }, { called: false, why: 'so' }],
+    ...['toString', '__proto__'].map((why) => ({ called: false, why })),
+    { called: false, why: 'afterReset' },
+    ...[undefined, {}, { ...billRun, status: '' }, { ...billRun, id: 1 }].map((each) => {
+      return { called: false, why: 'looked', billRun: each };
+    }),
+    ...[undefined, 'so', { code: 1, message: 'x' }, { code: 'X' }].map((reason) => {
+      return { called: false, why: 'neverLeft', reason };
+    }),
+    ...Object.keys(receipt).map((field) => ({ ...receipt, [field]: field === 'called' ? 1 : undefined })),
+    { ...receipt, verdict: 'toString' },
+    { ...receipt, reasons: [{}] },
+    { ...receipt, startedAt: 'soon' },
+    { ...receipt, durationMs: null },
+    { ...receipt, httpStatus: '200' },
+    { ...receipt, echoedTrackId: 7 },
+  ])('is unknown if no worker of ours gives it: %j', (result) => {
+    expect(attemptResult(result)).toMatchObject({ verdict: 'unknown', reasons: [{ code: 'FOREIGN_RESULT' }] });
+  });
+
+  test('of a look is a bill run, or the look is repeated', () => {
+    expect(isBillRun(billRun)).toBe(true);
+    for (const other of [undefined, null, 'Posted', {}, [], { ...billRun, number: '' }]) {
+      expect(isBillRun(other)).toBe(false);
+    }
   });
 });

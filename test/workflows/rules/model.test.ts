@@ -62,8 +62,9 @@ type Way =
   | 'noWorker'
   | 'inProgress'
   | 'foreign'
-  /** The worker makes no call: its clock is ahead, or the workflow seems to have been reset. */
-  | 'clockAhead'
+  /** No call is made: an order took the attempt back, all jobs are on hold, or the workflow seems to have been reset. */
+  | 'takenBack'
+  | 'heldByAll'
   | 'afterReset';
 
 interface Weather {
@@ -124,8 +125,9 @@ class Zuora {
         return replies({ verdict: 'unknown', httpStatus: 409 })(call, life);
       case 'foreign':
         return replies({ verdict: 'accepted', echoedTrackId: 'of-another-request' })(call, life);
-      case 'clockAhead':
-        return makesNoCall('keyTooOld')(call, life);
+      case 'takenBack':
+      case 'heldByAll':
+        return makesNoCall(way)(call, life);
       case 'afterReset':
         return call.originalRunId === undefined ? cutOff()(call, life) : makesNoCall('afterReset')(call, life);
       case 'answerLost':
@@ -175,13 +177,30 @@ class World {
   readonly earlier: SendRecord[] = [];
   jobs = 1;
   /** The calls that were made, of those that were begun. */
-  readonly made: Call[] = [];
+  readonly made: (Call & { readonly onHoldMs: number })[] = [];
   /** The calls begun before the hold or the close: no more may follow. */
   heldAt: number | null = null;
+  /** The time on hold so far, and since when it lasts. */
+  private heldMs = 0;
+  private heldSince: number | null = null;
   closedAt: number | null = null;
 
   constructor(nature: Nature) {
     this.zuora = new Zuora(nature);
+  }
+
+  hold(now: number): void {
+    this.heldSince ??= now;
+  }
+
+  release(now: number): void {
+    this.heldMs = this.onHoldUntil(now);
+    this.heldSince = null;
+  }
+
+  /** How long the job was on hold until then. */
+  onHoldUntil(now: number): number {
+    return this.heldMs + (this.heldSince === null ? 0 : now - this.heldSince);
   }
 
   /** Checks at each call the conditions under which it may be made. With `expect`, a life would take twice as long. */
@@ -192,7 +211,9 @@ class World {
       checkLook(life, call);
     }
     const result = this.zuora.answer(call, life, this);
-    if (result !== 'neverTaken' && (!('called' in result) || result.called)) this.made.push(call);
+    if (result !== 'neverTaken' && (!('called' in result) || result.called)) {
+      this.made.push({ ...call, onHoldMs: this.onHoldUntil(call.at) });
+    }
     return result;
   };
 }
@@ -312,16 +333,16 @@ function checkEmails({ emails }: Zuora, { outcome, settledAt, attempts, decision
 function checkTimes({ made }: World, { job }: Life, { attempts, decisions }: SendRecord): void {
   const intent = keyParts(attempts[0]?.idempotencyKey ?? '/').intent;
   const own = made.filter(({ idempotencyKey: key }) => keyParts(key).intent === intent);
-  const byPerson = decisions.map(({ at }) => own.find((call) => call.at >= Date.parse(at))?.at ?? Infinity);
+  // A person's retry begins a budget of its own with its first attempt.
+  const begins = new Set([own[0], ...decisions.map(({ at }) => own.find((call) => call.at >= Date.parse(at)))]);
+  let start = own[0];
   for (const call of own) {
     const first = attempts.find(({ idempotencyKey: key }) => key === call.idempotencyKey)?.startedAt;
     const firstUse = first === undefined ? call.at : Date.parse(first);
     assert.ok(call.at - firstUse <= 23 * HOUR, 'rule 4: no attempt under a forgotten key');
-    const starts = [Date.parse(attempts[0]?.startedAt ?? ''), ...byPerson].filter((at) => at <= call.at);
-    const start = Math.max(...starts);
-    if (starts.length > 0) {
-      assert.ok(call.at - start <= job.settings.sendBudgetMs, 'rule 4: the budget');
-    }
+    if (begins.has(call)) start = call;
+    const onHoldMs = call.onHoldMs - (start?.onHoldMs ?? 0);
+    assert.ok(call.at - (start?.at ?? 0) - onHoldMs <= job.settings.sendBudgetMs, 'rule 4: the budget');
   }
 }
 
@@ -369,7 +390,7 @@ function assertSame(actual: unknown, expected: unknown): void {
 const REASONS: Readonly<Record<EmailState, readonly (EmailReason | '')[]>> = {
   Waiting: ['notPosted', 'coolDown'],
   Sending: ['', 'unknown'],
-  Held: ['job'],
+  Held: ['job', 'all'],
   NeedsAttention: ['refused', 'unknown'],
   Delivering: ['', 'autoEmail'],
   Emailed: [],
@@ -401,7 +422,7 @@ function checkStep({ job, now }: Life): void {
   }
   const isUnderWay = openSendOf(job)?.inFlight === true;
   if (job.held && ending === null && !isUnderWay) assert.ok(['Held', 'Delivering'].includes(state), state);
-  if (!job.held) assert.notEqual(state, 'Held');
+  if (!job.held && !job.heldByAll) assert.notEqual(state, 'Held');
 }
 
 const people = fc.constantFrom('alice', 'bob', undefined);
@@ -471,6 +492,7 @@ function recordOf({ job }: Life): string {
 const holds = fc.constant(
   new Act('hold', (world, life) => {
     world.heldAt ??= life.calls.length;
+    world.hold(life.now);
     life.hold();
   }),
 );
@@ -478,8 +500,19 @@ const holds = fc.constant(
 const releases = fc.constant(
   new Act('release', (world, life) => {
     world.heldAt = null;
+    if (!life.allOnHold) world.release(life.now);
     life.release();
   }),
+);
+
+const holdsOnAll = fc.constantFrom(true, false).map(
+  (isOn) =>
+    new Act(isOn ? 'hold on all' : 'release of all', (world, life) => {
+      life.allOnHold = isOn;
+      if (isOn) world.hold(life.now);
+      else if (world.heldAt === null) world.release(life.now);
+      life.go();
+    }),
 );
 
 const closings = fc.constantFrom('finish' as const, 'cancel' as const).map(
@@ -491,7 +524,7 @@ const closings = fc.constantFrom('finish' as const, 'cancel' as const).map(
 );
 
 const nonsense = fc
-  .tuple(fc.constantFrom('resend', 'retry', 'hold', 'release', 'finish'), fc.jsonValue())
+  .tuple(fc.constantFrom('resend', 'retry', 'finish'), fc.jsonValue())
   .filter(([, argument]) => !isNothing(argument))
   .map(
     ([name, argument]) =>
@@ -540,6 +573,7 @@ const restarts = fc.record({ resend: fc.boolean(), requestId: fc.constantFrom('A
       world.earlier.push(...life.sends);
       world.jobs += 1;
       world.heldAt = null;
+      world.release(life.now);
       world.closedAt = null;
       showEmails(world, life);
       life.startAgain(JSON.parse(JSON.stringify(input)) as typeof input);
@@ -553,7 +587,7 @@ function showEmails({ zuora }: World, { billRun }: Life): void {
 }
 
 /** Messages that may also arrive while a call is under way. */
-const messages = fc.oneof(resends, resendUpdates, retries, holds, releases, closings);
+const messages = fc.oneof(resends, resendUpdates, retries, holds, releases, holdsOnAll, closings);
 
 const weather = fc
   .array(
@@ -565,7 +599,7 @@ const weather = fc
           weight: 4,
           arbitrary: fc.constantFrom<Way>(
             ...(['requestLost', 'answerLost', 'workerLostBefore', 'workerLostAfter', 'neverLeaves'] as const),
-            ...(['noWorker', 'inProgress', 'foreign', 'clockAhead', 'afterReset'] as const),
+            ...(['noWorker', 'inProgress', 'foreign', 'takenBack', 'heldByAll', 'afterReset'] as const),
           ),
         },
       ),
@@ -610,6 +644,7 @@ const lives = fc.commands(
     looks,
     holds,
     releases,
+    holdsOnAll,
     continues,
     nonsense,
   ].concat(closings),
@@ -645,6 +680,8 @@ test(`the rules hold for any life of a bill run (seed ${seed})`, { timeout }, ()
       // No job stays open forever.
       world.heldAt = null;
       world.zuora.weather.length = 0;
+      life.allOnHold = false;
+      world.release(life.now);
       life.release().pass(60 * DAY);
       checkRules(world, life);
       expect(life.end, 'every job comes to an end').toBeDefined();
