@@ -28,7 +28,7 @@ import {
   replies,
   SECOND,
   type Answer,
-  type Life,
+  Life,
 } from '../../support/life.js';
 
 /** As many of the same answer as a send can ask for. */
@@ -930,5 +930,92 @@ describe('Rule 7: history answers the auditor', () => {
     expect([life.step, life.question, life.sends]).toEqual(before);
     life.release().resend({ requestId: '__proto__' });
     expect(life.ignored.at(-1)).toContain('made before');
+  });
+});
+
+describe('Rule 8: stop means stop', () => {
+  test.each([
+    ['a wait for the post', () => begin({ billRun: { status: 'Completed' } })],
+    ['a question', () => begin({ answers: [refuses()] })],
+    ['an acceptance', () => begin()],
+    ['autoEmail', () => begin({ billRun: { autoEmail: true } })],
+  ])('no deadline closes a job on hold after %s; its time begins again where it stopped', (_, at) => {
+    const life = at()
+      .pass(6 * DAY)
+      .hold()
+      .pass(60 * DAY);
+    expect(life.end).toBeUndefined();
+    life.release();
+    if (life.state === 'NotPosted') return;
+    life.pass(DAY - MINUTE);
+    expect(life.end).toBeUndefined();
+    expect(life.pass(2 * MINUTE).end).toBeDefined();
+  });
+
+  test('holds of the job and of all together are one time on hold', () => {
+    const life = begin({ otherwise: busy(HOUR) }).pass(MINUTE);
+    life.allOnHold = true;
+    life
+      .pass(2 * HOUR)
+      .hold()
+      .pass(2 * HOUR);
+    life.allOnHold = false;
+    life.pass(2 * HOUR).release();
+    // The hold on all was met an hour after the first attempt.
+    expect(life.pass(10 * HOUR).question).toBeNull();
+    expect(life.pass(2 * HOUR).question).toMatchObject({ kind: 'refused' });
+  });
+
+  test('while all jobs are on hold, a job with something due says so, and one without goes on', () => {
+    const due = new Life();
+    due.allOnHold = true;
+    expect(due.go().stateAndReason).toBe('Held all');
+    expect(due.calls).toEqual([]);
+    expect(due.pass(60 * DAY).end).toBeUndefined();
+    const waits = new Life({ billRun: { status: 'Completed' } });
+    waits.allOnHold = true;
+    expect(waits.go().stateAndReason).toBe('Waiting notPosted');
+    expect(waits.hold().stateAndReason).toBe('Held job');
+    due.allOnHold = false;
+    expect(due.go().send.outcome).toBe('accepted');
+  });
+
+  test('an attempt that steps back leaves key, retry and decision as they were', () => {
+    const life = begin({ answers: [cutOff(), refuses()] }).pass(MINUTE);
+    const before = structuredClone({ send: life.job.sends[0], question: life.question });
+    life.willAnswer(makesNoCall('takenBack')).hold().retry({ requestedBy: 'alice', reason: 'fixed' });
+    expect(life.send.decisions).toHaveLength(1);
+    life.release();
+    expect(life.send).toMatchObject({ outcome: 'accepted', decisions: [{ requestedBy: 'alice' }] });
+    expect(life.keys).toEqual(['first/1', 'first/1', 'first/1', 'first/1']);
+    expect(before.question).not.toBeNull();
+  });
+
+  test('a retry that arrives while an attempt is taken back stays in force', () => {
+    const back = during((it) => it.retry(), makesNoCall('takenBack'));
+    const life = begin({ otherwise: cutOff() }).pass(HOUR);
+    const { length } = life.calls;
+    life.willAnswer(back, accepts()).pass(10 * MINUTE);
+    expect(life.calls).toHaveLength(length + 2);
+    expect(life.send).toMatchObject({ outcome: 'accepted', decisions: [{ decision: 'retry' }] });
+  });
+
+  test('a sendAnyway that a hold kept back for more than an hour is asked for again', () => {
+    const risk = { sendAnyway: true, requestedBy: 'carol', reason: 'checked' };
+    for (const [age, calls] of [
+      [HOUR, 1],
+      [HOUR + 1, 0],
+    ] as const) {
+      const cooling = begin({ billRun: { lastEmailSentTime: iso(NOON) } })
+        .hold()
+        .retry(risk);
+      expect(cooling.pass(age).release().calls).toHaveLength(calls);
+
+      const unknown = begin({ otherwise: cutOff() }).pass(2 * DAY);
+      const { length } = unknown.calls;
+      unknown.willAnswer(accepts()).hold().retry(risk).pass(age).release();
+      expect(unknown.calls.length - length).toBe(calls);
+      if (calls === 0) expect(unknown.question).toMatchObject({ kind: 'unknown', needsSendAnyway: true });
+    }
   });
 });
