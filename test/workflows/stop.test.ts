@@ -80,7 +80,7 @@ async function workedThrough(jobs: readonly Job[]): Promise<void> {
 
 describe.each(Object.entries(orders))('%s', (_, order) => {
   test('while workers are busy: only the calls under way end', async () => {
-    const jobs = await busyJobs(10_000);
+    const jobs = await busyJobs(6_000);
     await Promise.all(jobs.map(order));
     await workedThrough(jobs);
     expect(await callsOfAll(jobs)).toBe(PLACES);
@@ -236,6 +236,10 @@ describe("Temporal's own buttons", () => {
   test('a result set by hand for a look makes the job look again', async () => {
     const { number } = await rig.billRun.create({ status: 'Completed' });
     const job = { number, handle: await rig.start({ billRunKey: number }) };
+    await until(
+      () => rig.status(job.handle),
+      ({ billRunStatus }) => billRunStatus === 'Completed',
+    );
     await complete(job, 'watchBillRun');
     await rig.billRun.change(number, { status: 'Posted' });
     await rig.state(job.handle, 'Delivering');
