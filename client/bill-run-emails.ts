@@ -186,11 +186,14 @@ export class BillRunEmails {
 
   /**
    * Emails all documents of a bill run again, by the open job or by a new one. Repeating the same `requestId` does not repeat the
-   * emails, for as long as Temporal keeps the histories of earlier jobs. A missing `requestId` is generated.
+   * emails, for as long as Temporal keeps the histories of earlier jobs.
    */
-  async resend(billRun: BillRunToStart, message: Loose<ResendMessage> = {}): Promise<ResendResult> {
-    const requestId = message.requestId ?? randomUUID();
-    const request = { ...message, requestId } as ResendMessage;
+  async resend(
+    billRun: BillRunToStart,
+    message: Loose<ResendMessage> & { readonly requestId: string },
+  ): Promise<ResendResult> {
+    const { requestId } = message;
+    const request = message as ResendMessage;
     const input = { ...billRun, ...request, resend: true };
     valid(checkResend(request));
     valid(checkInput(input));

@@ -23,7 +23,9 @@ export const { emailBillRunDocuments } = proxyActivities<Activities>({
   startToCloseTimeout: '150 seconds',
   heartbeatTimeout: '30 seconds',
   retry: {
-    // Only what never left is repeated here, for two minutes. Everything else comes back as a receipt, and the rules decide.
+    // Only what never left is repeated here, by the activity for two minutes. Everything else comes back as a receipt, and the rules
+    // decide. The limit is for an input that no worker can decode.
+    maximumAttempts: 10,
     maximumInterval: '30 seconds',
     // A lost worker may have made its call.
     nonRetryableErrorTypes: ['TemporalTimeout:StartToClose', 'TemporalTimeout:Heartbeat'],

@@ -3,6 +3,7 @@ import type { EmailState } from '../../workflows/contract/contract.js';
 import { painted, STATES } from './email-states.js';
 import type { ListedJob } from '../list.js';
 import { connected, examples, jsonOf, wholeNumber } from './command.js';
+import { holderIn } from './tables.js';
 
 interface ListOptions {
   readonly state?: readonly EmailState[];
@@ -34,8 +35,13 @@ export function addList(program: Command): void {
     .action(async ({ json, state: states, ...filter }: ListOptions) => {
       await connected(async (emails) => {
         const jobs = emails.list({ ...filter, states });
-        if (json === true) await printLines(jobs);
-        else await printTable(jobs, filter.limit);
+        if (json === true) {
+          await printLines(jobs);
+          return;
+        }
+        for (const request of (await emails.holdAllRequests()) ?? [])
+          console.error(`All jobs are on hold by ${holderIn(request)}`);
+        await printTable(jobs, filter.limit);
       });
     });
 }

@@ -1,7 +1,16 @@
 /** What people say to jobs: `retry`, `hold`, `release` and `finish`, for one bill run, for several, or for all. */
+import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { BillRunEmails, JobName, MessageResult } from '../bill-run-emails.js';
-import { answerEach, billRunsNamed, canAsk, confirmed, onBillRuns, type BillRunsOptions } from './bill-runs.js';
+import {
+  answerEach,
+  askUnless,
+  billRunsNamed,
+  canAsk,
+  confirmed,
+  onBillRuns,
+  type BillRunsOptions,
+} from './bill-runs.js';
 import {
   answer,
   connected,
@@ -42,7 +51,7 @@ export function addMessages(program: Command): void {
 function addMessage(program: Command, name: MessageName): void {
   const command = withNote(onBillRuns(program, name, descriptions[name]));
   const lines = [
-    `${name} BR-00000001 --requested-by alice --reason "TICKET-1"`,
+    `${name} BR-00000001 --requested-by "<who>" --reason "<why>"`,
     `${name} BR-00000001 BR-00000002`,
     `${name} --file bill-runs.txt --json`,
   ];
@@ -50,7 +59,8 @@ function addMessage(program: Command, name: MessageName): void {
     command
       .option('--request-id <id>', 'names the retry; repeating it changes nothing')
       .option('--ordinal <number>', 'the send that is meant', wholeNumber(1))
-      .option('--send-anyway', 'override what keeps the send back; customers may get a second email');
+      .option('--send-anyway', 'override what keeps the send back; customers may get a second email; needs a --reason')
+      .option('--yes', 'with --send-anyway: do not ask');
   }
   if (name === 'hold' || name === 'release') {
     const which = {
@@ -59,11 +69,12 @@ function addMessage(program: Command, name: MessageName): void {
     };
     // An emergency stop must not fail because of a flag too many.
     command.option('--all', which[name]).option('--yes', 'with --all: do not ask');
-    lines.push(`${name} --all --requested-by alice --reason "Zuora maintenance"`);
+    lines.push(`${name} --all --requested-by "<who>" --reason "<why>"`);
   }
   command
     .addHelpText('after', `${examples(...lines)}\n\nFor several bill runs, the exit code is the highest of theirs.`)
     .action((args: readonly string[], { json, entity, file, all, yes, ...message }: MessageOptions) => {
+      if (message.sendAnyway === true) return sendAnyway(message, { json, entity, file, yes }, args);
       if (all !== true) return sendToNamed(name, message, { json, entity, file, yes }, args);
       if (args.length > 0 || file !== undefined || entity !== undefined) {
         throw mistake('--all is for every job: name no bill run, --file or --entity with it');
@@ -78,7 +89,7 @@ async function sendToNamed(
   { json, entity: entityId, file, yes }: { [Name in 'json' | 'entity' | 'file' | 'yes']: MessageOptions[Name] },
   args: readonly string[],
 ): Promise<void> {
-  if (yes === true) throw mistake('--yes is for --all');
+  if (yes === true && message.sendAnyway !== true) throw mistake('--yes is for --all and --send-anyway');
   const keys = await billRunsNamed(args, { file });
   const [only] = args;
   if (keys.length === 1 && only !== undefined) {
@@ -92,6 +103,18 @@ async function sendToNamed(
   await connected((emails) =>
     sendToEach(emails, name, message, jobs, { json, nameOf: ({ billRunKey }) => billRunKey }),
   );
+}
+
+/** A second email to customers may follow, so somebody must take that risk. */
+async function sendAnyway(
+  { requestedBy = userInfo().username, reason, ...message }: Message,
+  options: Parameters<typeof sendToNamed>[2],
+  args: readonly string[],
+): Promise<void> {
+  if (reason === undefined) throw mistake('--send-anyway needs a --reason: customers may get a second email');
+  const risk = `Customers may get a second email. ${requestedBy} takes that risk: ${reason}`;
+  await askUnless(options, risk, 'Send anyway?');
+  await sendToNamed('retry', { ...message, requestedBy, reason }, options, args);
 }
 
 interface AllOptions {

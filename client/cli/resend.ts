@@ -1,12 +1,24 @@
+import { userInfo } from 'node:os';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { milliseconds } from '../../workflows/contract/validation.js';
 import type { BillRunEmails, BillRunToStart, ResendResult } from '../bill-run-emails.js';
 import { EXIT } from '../failures/errors.js';
 import type { ResendOutcome } from '../resend-outcome.js';
-import { answer, connected, examples, onBillRun, withNote, type CommonOptions, type NoteOptions } from './command.js';
+import { askUnless } from './bill-runs.js';
+import {
+  answer,
+  connected,
+  examples,
+  mistake,
+  onBillRun,
+  withNote,
+  type CommonOptions,
+  type NoteOptions,
+} from './command.js';
 
 interface ResendOptions extends CommonOptions, NoteOptions {
   readonly requestId?: string;
+  readonly yes?: true;
   readonly org?: string[];
   /** Milliseconds. */
   readonly wait?: number;
@@ -14,7 +26,8 @@ interface ResendOptions extends CommonOptions, NoteOptions {
 
 export function addResend(program: Command): void {
   withNote(onBillRun(program, 'resend', 'email all documents again, by the open job or by a new one'))
-    .option('--request-id <id>', 'names the request; repeating it emails once, also after jobs have closed')
+    .option('--request-id <id>', 'required: names the request; repeating it emails once, also after jobs have closed')
+    .option('--yes', 'do not ask')
     .addOption(new Option('--org <id...>', 'Zuora Multi-Org only: the orgs'))
     .addOption(
       new Option('--wait [duration]', 'wait until it is settled or a person is asked, at most so long')
@@ -24,17 +37,22 @@ export function addResend(program: Command): void {
     .addHelpText(
       'after',
       `${examples(
-        'resend BR-00000001 --requested-by alice --reason "template was wrong, TICKET-1"',
-        'resend BR-00000001 --request-id TICKET-1 --wait',
-        'resend BR-00000001 --wait=1h --json',
+        'resend BR-00000001 --request-id "<ticket>" --reason "<why>"',
+        'resend BR-00000001 --request-id "<ticket>" --requested-by "<who>" --reason "<why>" --yes --wait=1h --json',
       )}
+
+It emails every customer, also those who have an email: so it needs a --request-id and a --reason. --requested-by is the user of
+this machine by default. On a terminal it asks first; elsewhere it needs --yes.
 
 Exit codes with --wait: 0 emailed, or emailed before for the same request id; 4 a person is asked, or the time is over
 (it continues by itself: see status); 5 the job closed without emailing.`,
     )
-    .action(async (key: string, { json, entity, org, wait, ...message }: ResendOptions) => {
+    .action(async (key: string, { json, entity, org, wait, yes, ...options }: ResendOptions) => {
       const billRun = { billRunKey: key, entityId: entity, orgIds: org };
-      const ask = () => connected((emails) => resend(emails, billRun, message, wait));
+      const ask = async () => {
+        const message = requestIn(options);
+        return connected((emails) => resend(emails, billRun, message, { yes, json, waitMs: wait }));
+      };
       await answer({ billRunKey: key, json }, ask, {
         inWords: (resent) => `${resent.text ?? requested(resent)}\nSee: bill-run-emails status ${key}`,
         exitCode: ({ result }) => (result === undefined ? EXIT.done : exitCodesOf[result]),
@@ -49,17 +67,29 @@ function durationToWait(text: string): number {
   throw new InvalidArgumentError('It is not a duration such as 90s or 1h. Put --wait last, or write --wait=1h.');
 }
 
+type Request = Required<Pick<ResendOptions, 'requestId' | 'requestedBy' | 'reason'>>;
+
+function requestIn({ requestId, requestedBy = userInfo().username, reason }: ResendOptions): Request {
+  if (requestId === undefined) {
+    throw mistake('name the resend by --request-id, for example by a ticket number: repeating it then emails once');
+  }
+  if (reason === undefined) throw mistake('a resend emails every customer again, so it needs a --reason');
+  return { requestId, requestedBy, reason };
+}
+
 async function resend(
   emails: BillRunEmails,
   billRun: BillRunToStart,
-  message: Pick<ResendOptions, 'requestId' | 'requestedBy' | 'reason'>,
-  waitMs: number | undefined,
+  message: Request,
+  { waitMs, ...how }: { yes: true | undefined; json: true | undefined; waitMs: number | undefined },
 ): Promise<ResendResult & Partial<ResendOutcome>> {
-  const served = message.requestId === undefined ? null : await emails.resendServed(billRun, message.requestId);
+  const served = await emails.resendServed(billRun, message.requestId);
   if (served !== null) return served;
+  const { requestId, requestedBy, reason } = message;
+  const facts = `Request ${requestId}: email all documents of ${billRun.billRunKey} again, for ${requestedBy}: ${reason}`;
+  await askUnless(how, facts, 'Email every customer again?');
   const request = await emails.resend(billRun, message);
   if (waitMs === undefined) return request;
-  console.error(requested(request));
   return { ...request, ...(await emails.resendOutcome(request, waitMs)) };
 }
 

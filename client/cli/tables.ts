@@ -42,7 +42,7 @@ export function status(status: StatusAndSends): string {
       'answer with',
       question === null || !isOpen
         ? null
-        : `bill-run-emails retry ${key}${question.needsSendAnyway ? ' --send-anyway' : ''}`,
+        : `bill-run-emails retry ${key}${question.needsSendAnyway ? ' --send-anyway --reason "<why>"' : ''}`,
     ],
     [
       'continue with',

@@ -1,6 +1,11 @@
 /** Who sent what, when and why. Read from event history alone, so it needs no worker and covers closed jobs. */
 import type { Client } from '@temporalio/client';
-import { WORKFLOW_TYPE, type Attempt, type SendOutcome } from '../../workflows/contract/contract.js';
+import {
+  HOLD_ALL_WORKFLOW_ID,
+  WORKFLOW_TYPE,
+  type Attempt,
+  type SendOutcome,
+} from '../../workflows/contract/contract.js';
 import { hasUnknown, recordOf, takeUp } from '../../workflows/rules/send.js';
 import { attemptsByIntent, type HistoricAttempt } from './attempts.js';
 import { entriesOf, resetIn, type AuditEntry } from './entries.js';
@@ -43,6 +48,10 @@ export async function auditOf(client: Client, workflowId: string): Promise<Audit
   const { loadedDataConverter: converter } = client.options;
   const entries: AuditEntry[] = [];
   for (const history of histories) entries.push(...(await entriesOf(history, runIds, converter)));
+  // Who held all jobs, if that kept this one back.
+  if (entries.some(({ event, text }) => event === 'state' && text === 'Held (all)')) {
+    entries.push(...(await holdAllEntries(client, Math.min(...entries.map(({ at }) => Date.parse(at))))));
+  }
   const sends = [...(await attemptsByIntent(histories, converter)).values()].map(auditedSend);
   return {
     workflowId,
@@ -53,6 +62,18 @@ export async function auditOf(client: Client, workflowId: string): Promise<Audit
     // Sorting is stable: events of the same millisecond keep their order.
     entries: entries.sort((one, other) => byTime(one.at, other.at)),
   };
+}
+
+/** The holds on all that had not ended by then (epoch, ms). */
+async function holdAllEntries(client: Client, since: number): Promise<AuditEntry[]> {
+  const runIds = (await runIdsOf(client, HOLD_ALL_WORKFLOW_ID)) ?? [];
+  const runs = runIds.map((runId) => ({ workflowId: HOLD_ALL_WORKFLOW_ID, runId }));
+  const entries: AuditEntry[] = [];
+  for await (const history of historiesOf(client, runs)) {
+    const ofRun = await entriesOf(history, runIds, client.options.loadedDataConverter);
+    if (Date.parse(ofRun.at(-1)?.at ?? '') >= since) entries.push(...ofRun);
+  }
+  return entries;
 }
 
 function byTime(one: string | undefined, other: string | undefined): number {

@@ -90,7 +90,7 @@ async function give(
   const handle = emails.client.workflow.getHandle(canonicalWorkflowId(billRun.billRunKey));
   switch (what) {
     case 'resend':
-      await emails.resend(billRun, message);
+      await emails.resend(billRun, { requestId: order.requestId ?? '', ...note });
       return true;
     case 'signal':
       await bounded(emails, () => handle.signal('resend', message));

@@ -143,9 +143,11 @@ export class Life {
     });
   }
 
+  /** Somebody takes the risk of a `sendAnyway`; without a name and a reason it would be ignored. */
   retry(argument?: RetryMessage | null): this {
+    const risk = { requestedBy: 'carol', reason: 'checked' };
     return this.receive(() => {
-      messages.receiveRetry(this.job, argument, this.now);
+      messages.receiveRetry(this.job, argument?.sendAnyway === true ? { ...risk, ...argument } : argument, this.now);
     });
   }
 

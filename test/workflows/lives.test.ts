@@ -210,7 +210,7 @@ describe('Sending', () => {
     expect(ignored.last[0]?.reason).toContain('sendAnyway: true');
     expect(await rig.emailCalls(number)).toEqual([]);
 
-    await job.signal('retry', { sendAnyway: true, requestedBy: 'alice' });
+    await job.signal('retry', { sendAnyway: true, requestedBy: 'alice', reason: 'checked' });
     expect(await rig.accepted(job, 1)).toMatchObject([
       { outcome: 'accepted', decisions: [{ decision: 'sendAnyway', requestedBy: 'alice' }] },
     ]);
@@ -584,7 +584,9 @@ describe('Updates', () => {
     const job = await rig.start({ billRunKey: number });
     await rig.state(job, 'NeedsAttention', 'unknown');
     await expectRejected(job, 'retry', { requestedBy: 'alice' }, 'sendAnyway: true');
-    const answer = await job.executeUpdate('retry', { args: [{ requestedBy: 'alice', sendAnyway: true }] });
+    const answer = await job.executeUpdate('retry', {
+      args: [{ requestedBy: 'alice', reason: 'checked', sendAnyway: true }],
+    });
     expect(answer).toEqual({ ordinal: 1, state: 'Sending' });
     await rig.state(job, 'Delivering');
   });

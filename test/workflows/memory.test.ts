@@ -77,7 +77,7 @@ describe('No second email', () => {
     const own = rig.own(number);
     const second = await nextRunId(own, runId);
     await rig.state(own, 'NeedsAttention');
-    await own.signal('retry', { sendAnyway: true, requestedBy: 'alice' });
+    await own.signal('retry', { sendAnyway: true, requestedBy: 'alice', reason: 'checked' });
     await rig.state(own, 'Delivering');
     const task = await taskOfLastAttempt(own);
 

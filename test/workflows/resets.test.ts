@@ -154,7 +154,7 @@ describe('After a reset', () => {
     const { question } = await rig.state(job, 'NeedsAttention');
     expect(question).toMatchObject({ kind: 'unknown', needsSendAnyway: true });
     expect(question?.text).toContain('reset');
-    await job.signal('retry', { requestedBy: 'alice', sendAnyway: true });
+    await job.signal('retry', { requestedBy: 'alice', reason: 'checked', sendAnyway: true });
     await rig.state(job, 'Delivering');
     // After the jump of its clock, Zuora may refuse the worker's token once.
     const last = (await rig.sends(job)).map(({ attempts }) => attempts.at(-1));

@@ -119,8 +119,10 @@ const coolingDown =
     await next(it);
   };
 
+const RISK = { sendAnyway: true, requestedBy: 'carol', reason: 'checked' };
+
 const sendAnyway: Play = async (it) => {
-  await it.signal('retry', { sendAnyway: true });
+  await it.signal('retry', RISK);
   await it.emailed();
 };
 const retry: Play = async (it) => {
@@ -252,7 +254,7 @@ const withPeople: Readonly<Record<string, Play>> = {
   'resend cut off after the effect': resent([after(RESET)], (it) => it.emailed(2)),
   'resend in a stored crash after the effect, sent anyway': resent([after(stored(CRASH))], async (it) => {
     await it.asks();
-    await it.signal('retry', { sendAnyway: true });
+    await it.signal('retry', RISK);
     await it.emailed(2);
   }),
   'resend during an unknown resend': resent([retryAfter(html(503), '2')], async (it) => {
@@ -513,7 +515,7 @@ const passingTime: Readonly<Record<string, Play>> = {
     await fixed(it);
     await it.plainRetryIsIgnored();
     await it.asks();
-    await it.signal('retry', { sendAnyway: true });
+    await it.signal('retry', RISK);
     await it.emailed(2);
   },
 };

@@ -73,13 +73,18 @@ export function checkNote(value: unknown): Checked<NoteMessage> {
 }
 
 export function checkRetry(value: unknown): Checked<RetryMessage> {
-  return checkFields<RetryMessage>(value ?? {}, {
+  const checked = checkFields<RetryMessage>(value ?? {}, {
     ordinal: positiveInteger,
     requestId: text(100),
     requestedBy: text(200),
     reason: text(1000),
     sendAnyway: boolean,
   });
+  const { sendAnyway, requestedBy, reason } = checked.value ?? {};
+  if (sendAnyway !== true || (requestedBy !== undefined && reason !== undefined)) return checked;
+  return {
+    faults: ['sendAnyway needs requestedBy and reason: customers may get a second email, and somebody takes that risk'],
+  };
 }
 
 /** Returns what the value must be, or undefined if it is valid. */
@@ -131,11 +136,16 @@ const positiveInteger: Check = (value) =>
 
 /** Half of a surrogate pair in the message of a failure ends the whole worker (SDK 1.24), so it is refused. */
 function text(longest: number): Check {
-  return (value) =>
-    typeof value === 'string' && value !== '' && value.length <= longest && !/\p{Surrogate}/u.test(value)
-      ? undefined
-      : `a text of 1 to ${longest} characters in well-formed Unicode`;
+  return (value) => {
+    if (typeof value !== 'string' || value === '' || value.length > longest || /\p{Surrogate}/u.test(value)) {
+      return `a text of 1 to ${longest} characters in well-formed Unicode`;
+    }
+    return PLACEHOLDER.test(value) ? `your own text instead of the placeholder ${value.trim()}` : undefined;
+  };
 }
+
+/** What the offered inputs have where a person must write something. */
+const PLACEHOLDER = /^\s*<[\w -]{1,30}>\s*$/;
 
 /** Identifiers become part of URLs, headers and workflow ids, so only plain characters are allowed. */
 export function isIdentifier(value: unknown): value is string {

@@ -2,7 +2,7 @@
  * What Temporal UI shows about a job, in markdown: what happens, since when, what comes next, and what an operator can do now, with
  * the signal and the JSON to send. It is written at every step, so its length has a bound however many requests there are.
  */
-import type { EmailRequest, JobStatus, Question } from '../contract/contract.js';
+import { HOLD_ALL_WORKFLOW_ID, type EmailRequest, type JobStatus, type Question } from '../contract/contract.js';
 import { acceptedSends, canonicalIdOf, isAlias, kindOf, openResend, openSendOf, type EmailJob } from './job.js';
 import { nextStep } from './next-step.js';
 import { outlookOf } from './outlook.js';
@@ -61,9 +61,9 @@ function waitingRequests(requests: readonly EmailRequest[]): string {
   return `**Requests for the next send**\n\n${list(more > 0 ? [...lines, counted(more, 'more request')] : lines)}`;
 }
 
-/** Notes that people copy into messages and change. */
-const NOTE = Object.freeze({ requestedBy: 'you', reason: 'why' });
-const RESEND = Object.freeze({ requestId: 'TICKET-1', ...NOTE });
+/** Notes that people copy into messages. A placeholder that is left there makes a message be ignored, with that reason. */
+const NOTE = Object.freeze({ requestedBy: '<who>', reason: '<why>' });
+const RESEND = Object.freeze({ requestId: '<ticket>', ...NOTE });
 
 /** Inputs of messages, as JSON to copy. */
 export const EXAMPLES = Object.freeze({
@@ -82,9 +82,19 @@ function choices(job: EmailJob, step: Step, { state, reason, question }: JobStat
     ...(step.kind === 'watch' ? ['signal **billRunPosted**, without input, looks at the bill run at once'] : []),
     ...(question === null ? retries(job, reason) : answersTo(question)),
     `${signal('resend', RESEND)} emails all documents${again ? ' again' : ', also those emailed before'}`,
-    ...(job.held ? [RELEASE] : state === 'Delivering' ? [] : [`${signal('hold', NOTE)} starts no further attempt`]),
+    ...holdOrRelease(job, state),
     `${signal('finish', NOTE)} closes the job; nothing more is sent`,
   ];
+}
+
+function holdOrRelease(job: EmailJob, state: JobStatus['state']): readonly string[] {
+  if (job.held) return [RELEASE];
+  if (state === 'Held') {
+    return [
+      `signal **release** to the workflow \`${HOLD_ALL_WORKFLOW_ID}\`, or bill-run-emails release --all, lets all jobs continue`,
+    ];
+  }
+  return state === 'Delivering' ? [] : [`${signal('hold', NOTE)} starts no further attempt`];
 }
 
 const RELEASE = `${signal('release', NOTE)} lets sends continue`;

@@ -42,7 +42,20 @@ describe('bill-run-emails', () => {
       () => json<JobStatus>(cli('status', number, '--json')),
       ({ state }) => state === 'Delivering',
     );
-    const resend = await json<{ requestId: string }>(cli('resend', number, '--requested-by', 'alice', '--json'));
+    const resend = await json<{ requestId: string }>(
+      cli(
+        'resend',
+        number,
+        '--request-id',
+        'T-0',
+        '--requested-by',
+        'alice',
+        '--reason',
+        'wrong template',
+        '--yes',
+        '--json',
+      ),
+    );
     const sends = await until(
       () => sendsOf(number),
       (all) => all.length === 2 && all[1]?.outcome === 'accepted',
@@ -72,7 +85,7 @@ describe('bill-run-emails', () => {
       emailed: { state: 'Delivering' },
     });
 
-    await json(cli('resend', number, '--request-id', 'T-1', '--json'));
+    await json(cli('resend', number, '--request-id', 'T-1', '--reason', 'wrong template', '--yes', '--json'));
     const sends = await until(
       () => sendsOf(number),
       (all) => all[0]?.outcome === 'accepted',

@@ -107,12 +107,19 @@ test('hold --all asks nobody, and release --all names who held, never without a 
   await rig.state(rig.own(other), 'Held', 'all');
   expect((await cli('status', other)).stdout).toMatch(/^held by +\S+, requestedBy says alice, \S+: wrong template$/m);
   await listed(2, 'Held');
+  const onHold = /^All jobs are on hold by \S+, requestedBy says alice, \S+: wrong template\n.*says bob, \S+\n$/;
+  expect((await cli('list')).stderr).toMatch(onHold);
 
   expect(await cli('release', '--all')).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') as string });
   const released = await cli('release', '--all', '--yes', '--json');
   expect(JSON.parse(released.stdout)).toEqual({ ...all, jobs: 1 });
-  expect(released.stderr).toMatch(/by \S+, requestedBy says alice, \S+: wrong template\n.*says bob, \S+\n$/);
+  expect(released.stderr).toMatch(onHold);
   await rig.state(rig.own(other), 'Delivering');
+  const audited = (await cli('audit', other)).stdout;
+  for (const text of ['Held (all)', '"requestedBy":"alice","reason":"wrong template"', 'requestedBy says bob']) {
+    expect(audited).toContain(text);
+  }
+  expect(audited).toMatch(/signal release with \{\}/);
   expect(await isHeld(one)).toBe(true);
   expect(await rig.emailCalls(one)).toEqual([]);
   expect((await cli('hold', '--all', one)).code).toBe(2);

@@ -1,4 +1,5 @@
 /** `resend --wait`, and request ids that were served before. */
+import { userInfo } from 'node:os';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import type { ResendOutcome } from '../../../client/index.js';
 import { cli, type Ended } from '../../support/command-line.js';
@@ -16,13 +17,16 @@ afterAll(async () => {
   await rig.close();
 });
 
+/** Nobody can be asked here. */
+const YES = ['--reason', 'wrong template', '--yes'];
+
 const outcomeOf = ({ code, stdout }: Ended) => ({ code, ...(JSON.parse(stdout) as ResendOutcome) });
 
 test('waits until the resend is emailed, and a request id emails once, whichever run served it', async () => {
   const { number } = await rig.billRun.create();
   const own = rig.own(number);
   const resend = async (id: string, ...args: string[]) =>
-    outcomeOf(await cli('resend', number, '--request-id', id, '--json', ...args));
+    outcomeOf(await cli('resend', number, ...YES, '--request-id', id, '--json', ...args));
   expect(await resend('T-1', '--wait')).toMatchObject({
     ...{ code: 0, result: 'emailed', workflowId: own.workflowId, requestId: 'T-1' },
     send: { ordinal: 1, resend: true, outcome: 'accepted' },
@@ -42,7 +46,7 @@ test('waits until the resend is emailed, and a request id emails once, whichever
 test('ends its wait when a person is asked, and when the time is over', async () => {
   const { number } = await rig.billRun.create({ status: 'Completed' });
   const own = rig.own(number);
-  const over = await cli('resend', number, '--request-id', 'T-1', '--wait=1s', '--json');
+  const over = await cli('resend', number, ...YES, '--request-id', 'T-1', '--wait=1s', '--json');
   expect(outcomeOf(over)).toMatchObject({ code: 4, result: 'waiting' });
   await own.signal('hold');
   await rig.fault({
@@ -51,21 +55,21 @@ test('ends its wait when a person is asked, and when the time is over', async ()
   });
   await rig.billRun.change(number, { status: 'Posted' });
   await rig.state(own, 'Held');
-  const held = await cli('resend', number, '--request-id', 'T-1', '--wait');
+  const held = await cli('resend', number, ...YES, '--request-id', 'T-1', '--wait');
   expect(held).toMatchObject({
     code: 4,
     stdout: expect.stringMatching(/^On hold.*\nSee: bill-run-emails status BR-/) as string,
   });
   await own.signal('release');
   await rig.state(own, 'NeedsAttention');
-  const refused = outcomeOf(await cli('resend', number, '--request-id', 'T-1', '--wait', '--json'));
+  const refused = outcomeOf(await cli('resend', number, ...YES, '--request-id', 'T-1', '--wait', '--json'));
   expect(refused).toMatchObject({ code: 4, result: 'needsPerson', text: expect.stringContaining('retry') as string });
   // Another request takes the place of the refused send, and emails for both.
   for (const [id, result] of [
     ['T-2', 'emailed'],
     ['T-1', 'alreadyEmailed'],
   ] as const) {
-    const outcome = outcomeOf(await cli('resend', number, '--request-id', id, '--wait', '--json'));
+    const outcome = outcomeOf(await cli('resend', number, ...YES, '--request-id', id, '--wait', '--json'));
     expect(outcome).toMatchObject({ code: 0, result, send: { ordinal: 2 } });
   }
   await own.signal('finish');
@@ -75,7 +79,7 @@ test('ends its wait when a person is asked, and when the time is over', async ()
 test('a run that closes without emailing ends the wait with 5', async () => {
   const { number } = await rig.billRun.create({ status: 'Completed' });
   const own = rig.own(number);
-  const waiting = cli('resend', number, '--wait', '--json');
+  const waiting = cli('resend', number, ...YES, '--request-id', 'T-1', '--wait', '--json');
   await until(
     () => rig.status(own).catch(() => undefined),
     (status) => status?.state === 'Waiting',
@@ -86,7 +90,7 @@ test('a run that closes without emailing ends the wait with 5', async () => {
 
 test('a resend by ID is followed to the job that it is handed to', async () => {
   const { id, number } = await rig.billRun.create();
-  const outcome = outcomeOf(await cli('resend', id, '--request-id', 'T-1', '--wait', '--json'));
+  const outcome = outcomeOf(await cli('resend', id, ...YES, '--request-id', 'T-1', '--wait', '--json'));
   expect(outcome).toMatchObject({ code: 0, result: 'emailed', workflowId: `email-bill-run/${id}` });
   expect(await rig.sends(rig.own(number))).toMatchObject([{ outcome: 'accepted', requests: [{ requestId: 'T-1' }] }]);
   await rig.own(number).signal('finish');
@@ -104,7 +108,54 @@ test('a bill run in the place of the duration is refused, and nothing is request
     });
   }
   expect((await cli('status', number)).code).toBe(3);
-  const args = ['resend', '--wait', '1m', number, '--request-id', 'T-1', '--json'];
+  const args = ['resend', '--wait', '1m', number, '--request-id', 'T-1', ...YES, '--json'];
   expect(outcomeOf(await cli(...args))).toMatchObject({ code: 0, result: 'emailed' });
   await rig.own(number).signal('finish');
+});
+
+test('asks for a name, a reason and a yes, and requests nothing without them', async () => {
+  const { number } = await rig.billRun.create();
+  for (const [args, words] of [
+    [YES, 'name the resend by --request-id'],
+    [['--request-id', 'T-1', '--yes'], 'needs a --reason'],
+    [['--request-id', 'T-1', '--reason', 'wrong template'], 'add --yes'],
+    [['--request-id', '<ticket>', ...YES], 'instead of the placeholder <ticket>'],
+  ] as const) {
+    const refused = await cli('resend', number, ...args, '--json');
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining(words) as string });
+    expect(JSON.parse(refused.stdout)).toMatchObject({
+      billRunKey: number,
+      ok: false,
+      error: { type: 'InvalidInput' },
+    });
+  }
+  expect((await cli('status', number)).code).toBe(3);
+});
+
+test('names the request before it is made, and takes the user of this machine for the one who asks', async () => {
+  const { number } = await rig.billRun.create({ status: 'Completed' });
+  const { code, stderr } = await cli('resend', number, '--request-id', 'T-1', ...YES);
+  expect(code).toBe(0);
+  const facts = `Request T-1: email all documents of ${number} again, for ${userInfo().username}: wrong template\n`;
+  expect(stderr).toBe(facts);
+  const own = rig.own(number);
+  const { pendingRequests } = await rig.state(own, 'Waiting');
+  expect(pendingRequests).toMatchObject([
+    { requestId: 'T-1', requestedBy: userInfo().username, reason: 'wrong template' },
+  ]);
+});
+
+test('retry --send-anyway asks for a reason and a yes as well', async () => {
+  const { number } = await rig.billRun.create({ status: 'Completed' });
+  await rig.billRun.change(number, { status: 'Posted', lastEmailSentTime: new Date().toISOString() });
+  await rig.start({ billRunKey: number });
+  await rig.state(rig.own(number), 'Waiting', 'coolDown');
+  const retry = ['retry', number, '--send-anyway'];
+  expect(await cli(...retry)).toMatchObject({ code: 2, stderr: expect.stringContaining('--reason') as string });
+  const risk = [...retry, '--reason', 'sent by hand'];
+  expect(await cli(...risk)).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') as string });
+  expect((await cli(...risk, '--yes')).code).toBe(0);
+  await rig.state(rig.own(number), 'Delivering');
+  const [send] = await rig.sends(rig.own(number));
+  expect(send?.decisions).toMatchObject([{ decision: 'sendAnyway', requestedBy: userInfo().username }]);
 });

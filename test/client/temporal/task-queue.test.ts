@@ -40,7 +40,7 @@ describe('A bill run on the task queue of another tenant', () => {
     for (const call of [
       () => ours.emails.start(name),
       () => ours.emails.start({ ...name, resend: true, requestId: 'T-1' }, { again: true }),
-      () => ours.emails.resend(name),
+      () => ours.emails.resend(name, { requestId: 'T-2' }),
     ]) {
       await expect(call()).rejects.toMatchObject(refused());
     }
@@ -75,7 +75,16 @@ describe('BILL_RUN_TASK_QUEUE', () => {
     await json(cliGiven({ env }, 'start', number, '--json'));
     const run = ours.client.workflow.getHandle(`email-bill-run/${number}`);
     expect(await run.describe()).toMatchObject({ taskQueue: ours.taskQueue });
-    const elsewhere = await cliGiven({}, 'resend', number);
+    const elsewhere = await cliGiven(
+      {},
+      'resend',
+      number,
+      '--request-id',
+      'T-1',
+      '--reason',
+      'wrong template',
+      '--yes',
+    );
     expect(elsewhere).toMatchObject({ code: 2, stderr: expect.stringContaining(ours.taskQueue) as string });
 
     vi.stubEnv('TEMPORAL_ADDRESS', inject('temporalAddress'));
