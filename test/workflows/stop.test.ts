@@ -111,7 +111,7 @@ describe('The hold on all', () => {
     await rig.emails.holdAll({ requestedBy: 'alice', reason: 'wrong template' });
     const { number } = await rig.billRun.create();
     const later = { number, handle: await rig.start({ billRunKey: number }) };
-    expect((await isHeldByAll(later)).text).toContain('bill-run-emails release --all');
+    expect((await isHeldByAll(later)).text).toContain('until a person releases all of them');
     const states = await Promise.all(
       jobs.map(({ handle }) =>
         until(

@@ -91,7 +91,7 @@ function holdOrRelease(job: EmailJob, state: JobStatus['state']): readonly strin
   if (job.held) return [RELEASE];
   if (state === 'Held') {
     return [
-      `signal **release** to the workflow \`${HOLD_ALL_WORKFLOW_ID}\`, or bill-run-emails release --all, lets all jobs continue`,
+      `signal **release** to the workflow \`${HOLD_ALL_WORKFLOW_ID}\`, or \`bill-run-emails release --all\`, lets all jobs continue`,
     ];
   }
   return state === 'Delivering' ? [] : [`${signal('hold', NOTE)} starts no further attempt`];

@@ -7,7 +7,7 @@ export function held(job: EmailJob): Shown {
   return job.held ? { state: 'Held', reason: 'job', text: heldBy(job) } : { state: 'Held', reason: 'all', text: ALL };
 }
 
-const ALL = 'All jobs are on hold: nothing is sent until a person releases them (bill-run-emails release --all)';
+const ALL = 'All jobs are on hold: nothing is sent until a person releases all of them';
 
 function heldBy({ heldBy: note }: EmailJob): string {
   const since = note === null ? '' : ` since ${time(note.at)}`;
