@@ -297,9 +297,8 @@ export class BillRunEmails {
     return this.#update(name, 'finish', note as NoteMessage);
   }
 
-  /** Starts no further attempt until `release`. Needs no worker. */
+  /** Starts no further attempt until `release`. Needs no worker. A note that is not valid holds as well, and is kept as text. */
   async hold(name: JobName, note: Loose<NoteMessage> = {}): Promise<MessageResult> {
-    valid(checkNote(note));
     return this.#signal(name, 'hold', note as NoteMessage);
   }
 
@@ -314,7 +313,6 @@ export class BillRunEmails {
    * and nothing ends it but `releaseAll`.
    */
   async holdAll(note: Loose<NoteMessage> = {}): Promise<{ readonly workflowId: string }> {
-    valid(checkNote(note));
     await this.#call('the hold on all', () => holdAll.holdAll(this.client, this.#taskQueue, note as NoteMessage));
     return { workflowId: HOLD_ALL_WORKFLOW_ID };
   }

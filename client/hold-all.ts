@@ -30,11 +30,12 @@ const CLOSES_WITHIN_MS = 3_000;
 /**
  * Ends the hold on all. It needs no worker.
  *
- * @throws BillRunEmailsError `Ignored` if somebody asked for the hold again meanwhile
- * @throws WorkflowNotFoundError if no hold on all is open
+ * @throws BillRunEmailsError `Ignored` if somebody asked for the hold again meanwhile, `NotFound` if no hold on all is open
  */
 export async function releaseAll(client: Client, note: NoteMessage): Promise<void> {
   const runId = await openHoldAll(client);
+  if (runId === undefined)
+    throw new BillRunEmailsError('NotFound', 'the jobs are not all on hold, so there is nothing to release');
   const handle = client.workflow.getHandle(HOLD_ALL_WORKFLOW_ID, runId);
   await handle.signal(releaseSignal, note);
   const until = Date.now() + CLOSES_WITHIN_MS;

@@ -4,7 +4,7 @@
  */
 import { condition, setCurrentDetails, setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
 import { holdSignal, releaseSignal } from './contract/contract.js';
-import { checkNote } from './contract/validation.js';
+import { checkNote, placeholderIn } from './contract/validation.js';
 import { quoted, time } from './rules/text.js';
 
 /** The most holds that Temporal UI shows; history has all. */
@@ -14,7 +14,7 @@ export async function holdAll(): Promise<void> {
   let isReleased = false;
   const holds: string[] = [];
   const receive = (name: string, argument: unknown): void => {
-    isReleased = name === releaseSignal.name;
+    isReleased = name === releaseSignal.name && placeholderIn(argument) === undefined;
     if (name !== holdSignal.name) return;
     const { requestedBy = 'somebody', reason } = checkNote(argument).value ?? {};
     holds.push(`- ${time(Date.now())}, ${quoted(requestedBy)}${reason === undefined ? '' : `: ${quoted(reason)}`}`);

@@ -138,8 +138,7 @@ async function releaseAll(note: NoteOptions, { json, yes }: AllOptions): Promise
     if (requests !== null && yes !== true && !(await confirmed('Release all jobs?')))
       throw mistake('Nothing was done.');
     await answer({ billRunKey: null, json }, () => emails.releaseAll(note), {
-      inWords: ({ jobs }) =>
-        `Released. ${jobs} job${jobs === 1 ? '' : 's'} kept back by it go on; jobs held one by one stay held.`,
+      inWords: ({ jobs }) => `Released. Jobs that it kept back: ${jobs}. They go on; jobs held one by one stay held.`,
     });
   });
 }

@@ -1,8 +1,8 @@
 import { userInfo } from 'node:os';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { milliseconds } from '../../workflows/contract/validation.js';
+import { checkResend, milliseconds } from '../../workflows/contract/validation.js';
 import type { BillRunEmails, BillRunToStart, ResendResult } from '../bill-run-emails.js';
-import { EXIT } from '../failures/errors.js';
+import { EXIT, valid } from '../failures/errors.js';
 import type { ResendOutcome } from '../resend-outcome.js';
 import { askUnless } from './bill-runs.js';
 import {
@@ -86,6 +86,7 @@ async function resend(
   const served = await emails.resendServed(billRun, message.requestId);
   if (served !== null) return served;
   const { requestId, requestedBy, reason } = message;
+  valid(checkResend(message));
   const facts = `Request ${requestId}: email all documents of ${billRun.billRunKey} again, for ${requestedBy}: ${reason}`;
   await askUnless(how, facts, 'Email every customer again?');
   const request = await emails.resend(billRun, message);

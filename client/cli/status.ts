@@ -16,7 +16,12 @@ export function addStatus(program: Command): void {
       const [only] = args;
       const exitCode = ({ state, ended }: tables.StatusAndSends): number => exitCodeOfState(state, ended !== undefined);
       if (keys.length === 1 && only !== undefined) {
-        const ask = () => connected((emails) => statusAndSends(emails, { billRunKey: only, entityId }));
+        const ask = () =>
+          connected(async (emails) => {
+            const found = await statusAndSends(emails, { billRunKey: only, entityId });
+            const heldBy = await emails.holdAllRequests();
+            return heldBy === null ? found : { ...found, heldBy };
+          });
         await answer({ billRunKey: only, json }, ask, { inWords: tables.status, exitCode });
         return;
       }
@@ -30,6 +35,5 @@ export function addStatus(program: Command): void {
 
 async function statusAndSends(emails: BillRunEmails, name: BillRunName): Promise<tables.StatusAndSends> {
   const status = await emails.status(name);
-  const heldBy = status.reason === 'all' ? await emails.holdAllRequests() : null;
-  return { ...status, sendRecords: await emails.sends(status), ...(heldBy === null ? {} : { heldBy }) };
+  return { ...status, sendRecords: await emails.sends(status) };
 }

@@ -17,23 +17,23 @@ export function started({ workflowId, runId, result, state }: StartResult): stri
   return words[result];
 }
 
-/** `heldBy`: who asked for the hold on all, if it keeps the job back. */
+/** `heldBy`: who asked for the hold on all, if there is one. */
 export interface StatusAndSends extends KnownStatus {
   readonly sendRecords: readonly SendRecord[];
   readonly heldBy?: readonly HoldAllRequest[];
 }
 
 export function status(status: StatusAndSends): string {
-  const { state, reason, since, text, billRunNumber, billRunStatus, question, pendingRequests, ignored, ended } =
-    status;
+  const { reason, since, text, billRunNumber, billRunStatus, question, pendingRequests, ignored, ended } = status;
   const isOpen = ended === undefined;
+  const heldBy = isOpen ? (status.heldBy ?? []) : [];
   const key = billRunNumber ?? 'KEY';
   const table = lines([
     ['state', `${stateInWords(status)}${since === null ? '' : ` since ${since}`}`],
     ['closed', isOpen ? null : `${endInWords(ended)}; the fields below are its last known state`],
     ['bill run', billRunNumber === null ? 'not seen yet' : `${billRunNumber}, ${billRunStatus ?? ''}`],
     ['now', text],
-    ...(status.heldBy ?? []).map((request, index) => [index === 0 ? 'held by' : '', holderIn(request)] as const),
+    ...heldBy.map((request, index) => [index === 0 ? 'all held by' : '', holderIn(request)] as const),
     ['until', isOpen ? outlookOf(status, status.sendRecords) : null],
     ['question', question === null ? null : `send ${question.ordinal}, ${question.kind}`],
     ['', question === null || question.text === text ? null : question.text],
@@ -42,20 +42,22 @@ export function status(status: StatusAndSends): string {
       'answer with',
       question === null || !isOpen
         ? null
-        : `bill-run-emails retry ${key}${question.needsSendAnyway ? ' --send-anyway --reason "<why>"' : ''}`,
+        : `bill-run-emails retry ${key} --ordinal ${question.ordinal}${question.needsSendAnyway ? ' --send-anyway' : ''} ${NOTE}`,
     ],
-    [
-      'continue with',
-      isOpen && state === 'Held' ? `bill-run-emails release ${reason === 'all' ? '--all' : key}` : null,
-    ],
+    ['continue with', isOpen && reason === 'job' ? `bill-run-emails release ${key} ${NOTE}` : null],
+    [reason === 'job' ? '' : 'continue with', heldBy.length > 0 ? `bill-run-emails release --all ${NOTE}` : null],
     ['look again', isOpen && reason === 'coolDown' ? `bill-run-emails retry ${key}` : null],
     ['pending', pendingRequests.length === 0 ? null : pendingRequests.map(({ requestId }) => requestId).join(', ')],
-    [
-      'ignored',
-      ignored.count === 0 ? null : `${ignored.count} messages; the last: ${ignored.last.at(-1)?.reason ?? ''}`,
-    ],
+    ['ignored', ignored.count === 0 ? null : `${ignored.count}; the last: ${lastIgnored(ignored)}`],
   ]);
   return `${table}\n\n${sends(status.sendRecords)}`;
+}
+
+const NOTE = '--requested-by "<who>" --reason "<why>"';
+
+function lastIgnored({ last }: KnownStatus['ignored']): string {
+  const { message, at, reason } = last.at(-1) ?? { message: '', at: '', reason: '' };
+  return `${message}, ${at}: ${reason}`;
 }
 
 /** Who asked for the hold on all, when and why. */

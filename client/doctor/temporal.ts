@@ -145,13 +145,14 @@ async function searchAttributesFinding({ connection, namespace }: Connected): Pr
 }
 
 async function holdAllFinding(to: Connected): Promise<Finding> {
-  const [first] = (await holdAllRequests(new Client(to))) ?? [];
-  if (first === undefined) return { result: 'ok', text: 'not all jobs are on hold' };
-  const { at, requestedBy, identity, reason } = first;
-  const by = requestedBy ?? identity ?? 'somebody';
+  const requests = await holdAllRequests(new Client(to));
+  if (requests === null) return { result: 'ok', text: 'not all jobs are on hold' };
+  const by = requests.map(({ at, requestedBy, identity, reason }) => {
+    return `by ${requestedBy ?? identity ?? 'somebody'} since ${at}${reason === null ? '' : ` (${reason})`}`;
+  });
   return {
     result: 'warning',
-    text: `all jobs are on hold since ${at}, by ${by}${reason === null ? '' : `: ${reason}`}, so nothing is sent`,
+    text: `all jobs are on hold, ${by.join(', ')}, so nothing is sent`,
     todo: 'To go on: bill-run-emails release --all',
   };
 }

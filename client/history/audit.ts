@@ -71,7 +71,8 @@ async function holdAllEntries(client: Client, since: number): Promise<AuditEntry
   const entries: AuditEntry[] = [];
   for await (const history of historiesOf(client, runs)) {
     const ofRun = await entriesOf(history, runIds, client.options.loadedDataConverter);
-    if (Date.parse(ofRun.at(-1)?.at ?? '') >= since) entries.push(...ofRun);
+    if (Date.parse(ofRun.at(-1)?.at ?? '') < since) continue;
+    entries.push(...ofRun.map((entry) => ({ ...entry, text: `hold on all jobs: ${entry.text}` })));
   }
   return entries;
 }

@@ -157,9 +157,9 @@ export class Life {
     });
   }
 
-  release(): this {
+  release(argument?: unknown): this {
     return this.receive(() => {
-      messages.receiveRelease(this.job, undefined, this.now);
+      messages.receiveRelease(this.job, argument, this.now);
     });
   }
 

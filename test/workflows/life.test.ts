@@ -601,6 +601,21 @@ describe('Malformed messages', () => {
     expect(status.statusOf(mistyped.job, NOON).text).toContain('`{"requestedby":"alice"}`');
   });
 
+  test('release releases all the same, unless it still holds a placeholder', () => {
+    for (const argument of nonsense) {
+      expect(
+        begin({ billRun: { status: 'Completed' } })
+          .hold()
+          .release(argument).state,
+      ).toBe('Waiting');
+    }
+    const life = begin({ billRun: { status: 'Completed' } })
+      .hold()
+      .release({ requestedBy: ' <who> ', reason: 'fixed' });
+    expect(life.stateAndReason).toBe('Held job');
+    expect(life.ignored).toEqual(['write your own text instead of the placeholder <who>']);
+  });
+
   test('a signal that the contract does not know is ignored, and the reason names those it knows', () => {
     const { job } = begin();
     messages.receiveUnknown(job, 'sendNow'.padEnd(1_000_000, '!'), NOON);
@@ -777,15 +792,14 @@ describe('What people read', () => {
             resend: () => life.resend(argument),
             retry: () => life.retry(argument),
             hold: () => life.hold(argument),
-            release: () => life.release(),
+            release: () => life.release(argument),
             finish: () => life.finish(argument),
           };
           expect(Object.keys(signals)).toContain(name);
           return signals[name]?.().ignored.slice(offered.ignored.length) ?? [];
         };
         expect(ignoredAfter(json.replaceAll(/"<\w+>"/g, '"a text"'))).toEqual([]);
-        const left =
-          name === 'hold' || name === 'release' ? [] : [expect.stringContaining('instead of the placeholder <')];
+        const left = name === 'hold' ? [] : [expect.stringContaining('instead of the placeholder <')];
         expect(ignoredAfter(json)).toEqual(left);
       }
     }

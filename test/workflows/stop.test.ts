@@ -124,6 +124,14 @@ describe('The hold on all', () => {
     expect(await callsOfAll(jobs)).toBe(PLACES);
     expect(await callsOf(later)).toBe(0);
 
+    const hold = rig.client.workflow.getHandle('bill-run-emails/hold-all');
+    await hold.signal('release', { requestedBy: '<who>', reason: '<why>' });
+    // A worker has taken it.
+    await until(
+      () => hold.describe(),
+      ({ raw }) => raw.pendingWorkflowTask == null,
+    );
+    expect(await rig.emails.holdAllRequests()).toHaveLength(1);
     await rig.emails.releaseAll({ requestedBy: 'bob' });
     expect(await rig.emails.holdAllRequests()).toBeNull();
     await emailedOnce([...jobs, later]);
@@ -134,10 +142,11 @@ describe('The hold on all', () => {
     await rig.stopWorker();
     const before = await callsOfAll(jobs);
     await rig.emails.holdAll({ requestedBy: 'alice', reason: 'wrong template' });
-    await rig.emails.holdAll({ requestedBy: 'bob' });
+    // A note that is not valid must not keep the order from being given.
+    await rig.emails.holdAll({ requestedBy: 'bob', reason: '<why>' });
     expect(await rig.emails.holdAllRequests()).toMatchObject([
       { requestedBy: 'alice', reason: 'wrong template', identity: expect.any(String) as string },
-      { requestedBy: 'bob', reason: null },
+      { requestedBy: 'bob', reason: '<why>' },
     ]);
     await rig.startWorker();
     await until(

@@ -144,6 +144,12 @@ function text(longest: number): Check {
   };
 }
 
+/** The placeholder that a message still holds, such as `<who>`. */
+export function placeholderIn(message: unknown): string | undefined {
+  const fields: unknown[] = typeof message === 'object' && message !== null ? Object.values(message) : [];
+  return fields.find((field): field is string => typeof field === 'string' && PLACEHOLDER.test(field))?.trim();
+}
+
 /** What the offered inputs have where a person must write something. */
 const PLACEHOLDER = /^\s*<[\w -]{1,30}>\s*$/;
 

@@ -3,7 +3,7 @@
  * An update first asks for the fault (`…Fault`), and is rejected with it; a signal with a fault is recorded as ignored.
  */
 import { canonicalWorkflowId, isBillRunId, type MessageAnswer, type RetryMessage } from '../contract/contract.js';
-import { checkNote, checkResend, checkRetry, type Checked } from '../contract/validation.js';
+import { checkNote, checkResend, checkRetry, placeholderIn, type Checked } from '../contract/validation.js';
 import { canonicalIdOf, enqueue, ignore, isKnown, openSendOf, recordHold, remember, type EmailJob } from './job.js';
 import { nextStep, questionOf } from './next-step.js';
 import { decide, needsSendAnyway } from './send.js';
@@ -153,9 +153,12 @@ export function receiveHold(job: EmailJob, argument: unknown, now: number): void
   job.revision += 1;
 }
 
-export function receiveRelease(job: EmailJob, _note: unknown, now: number): void {
-  if (!job.held) {
-    ignore(job, 'release', 'the job is not on hold', now);
+/** Releases whatever comes with it, except a placeholder: the record would name nobody. */
+export function receiveRelease(job: EmailJob, note: unknown, now: number): void {
+  const placeholder = placeholderIn(note);
+  const fault = placeholder === undefined ? undefined : `write your own text instead of the placeholder ${placeholder}`;
+  if (fault !== undefined || !job.held) {
+    ignore(job, 'release', fault ?? 'the job is not on hold', now);
     return;
   }
   recordHold(job, { held: false, heldBy: null }, now);

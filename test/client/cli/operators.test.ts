@@ -94,7 +94,10 @@ test('several bill runs get a message one by one, and a failure of one does not 
 
 test('hold --all asks nobody, and release --all names who held, never without a yes, and frees no job held by itself', async () => {
   const [one = '', other = ''] = await waiting(2);
-  expect((await cli('release', '--all', '--yes')).code).toBe(3);
+  expect(await cli('release', '--all', '--yes')).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('nothing to release') as string,
+  });
   const note = ['--requested-by', 'alice', '--reason', 'wrong template'];
   const all = { billRunKey: null, workflowId: 'bill-run-emails/hold-all', ok: true };
   expect(await json(cli('hold', '--all', '--json', ...note))).toEqual(all);
@@ -105,7 +108,9 @@ test('hold --all asks nobody, and release --all names who held, never without a 
   await rig.billRun.change(other, { status: 'Posted' });
   await rig.state(rig.own(one), 'Held', 'job');
   await rig.state(rig.own(other), 'Held', 'all');
-  expect((await cli('status', other)).stdout).toMatch(/^held by +\S+, requestedBy says alice, \S+: wrong template$/m);
+  expect((await cli('status', other)).stdout).toMatch(
+    /^all held by +\S+, requestedBy says alice, \S+: wrong template$/m,
+  );
   await listed(2, 'Held');
   const onHold = /^All jobs are on hold by \S+, requestedBy says alice, \S+: wrong template\n.*says bob, \S+\n$/;
   expect((await cli('list')).stderr).toMatch(onHold);
@@ -119,7 +124,7 @@ test('hold --all asks nobody, and release --all names who held, never without a 
   for (const text of ['Held (all)', '"requestedBy":"alice","reason":"wrong template"', 'requestedBy says bob']) {
     expect(audited).toContain(text);
   }
-  expect(audited).toMatch(/signal release with \{\}/);
+  expect(audited).toMatch(/hold on all jobs: signal release with \{\}/);
   expect(await isHeld(one)).toBe(true);
   expect(await rig.emailCalls(one)).toEqual([]);
   expect((await cli('hold', '--all', one)).code).toBe(2);
@@ -206,7 +211,7 @@ test('a freeze of all sends is put on and taken off while many bill runs are ope
   const paths = numbers.map((number) => `/v1/bill-runs/${number}/emails`);
   expect((await rig.requests()).filter(({ path }) => paths.includes(path))).toEqual([]);
 
-  expect((await cli('release', '--all', '--yes')).stdout).toContain(`${count} jobs`);
+  expect((await cli('release', '--all', '--yes')).stdout).toContain(`kept back: ${count}.`);
   await listed(count, 'Delivering');
   for (const number of numbers) {
     expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
