@@ -1,7 +1,7 @@
 import { activityInfo, Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Activities, AttemptInput, BillRun, FinalFailures, Receipt } from '../workflows/contract/activities.js';
-import { obstaclesIn } from '../workflows/rules/send-step.js';
+import { LOOK_IS_FRESH_MS, obstaclesIn } from '../workflows/rules/send-step.js';
 import { ZuoraFailure, type Scope, type Zuora } from '../zuora/client.js';
 import { NeverLeft } from '../zuora/transport.js';
 import { keepable } from '../zuora/words.js';
@@ -17,9 +17,6 @@ const HEARTBEAT_MS = 10_000;
 /** The retry policy repeats what never left for so long. Longer waits happen in the workflow, where operators see and end them. */
 const RETRIES_FOR_MS = 2 * 60_000;
 const LONGEST_RETRY_MS = 60_000;
-
-/** An older look at the bill run is repeated before the call. */
-const LOOK_IS_FRESH_MS = 60_000;
 
 export function createEmailBillRunDocuments({
   zuora,

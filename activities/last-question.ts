@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { activityInfo, Context } from '@temporalio/activity';
+import { tsToMs } from '@temporalio/common/lib/time.js';
 import proto from '@temporalio/proto';
 import { firstLineOf } from '../client/failures/errors.js';
 import { isHoldAllOpen } from '../client/temporal/hold-all.js';
@@ -97,11 +98,7 @@ async function ownAttempt(): Promise<{ startedAt: number; isTaskPending: boolean
     default:
       throw new Withheld('takenBack');
   }
-  const { seconds, nanos } = attempt.lastStartedTime ?? {};
-  return {
-    startedAt: Number(seconds ?? 0) * 1000 + Math.floor((nanos ?? 0) / 1e6),
-    isTaskPending: job.pendingWorkflowTask != null,
-  };
+  return { startedAt: tsToMs(attempt.lastStartedTime), isTaskPending: job.pendingWorkflowTask != null };
 }
 
 function client() {

@@ -317,7 +317,7 @@ export class BillRunEmails {
     return { workflowId: HOLD_ALL_WORKFLOW_ID };
   }
 
-  /** Everybody who asked for the present hold on all, oldest first; null if there is none. */
+  /** Who asked for the hold on all that is open, oldest first; null if none is open. */
   async holdAllRequests(): Promise<readonly HoldAllRequest[] | null> {
     return this.#call('the hold on all', () => holdAllRequests(this.client));
   }

@@ -14,7 +14,7 @@ export interface HoldAllRequest {
   readonly identity: string | null;
 }
 
-/** Everybody who asked for the present hold on all, oldest first; null if no hold on all is open. It needs no worker. */
+/** Who asked for the hold on all that is open, oldest first; null if none is open. It needs no worker. */
 export async function holdAllRequests(client: Client): Promise<readonly HoldAllRequest[] | null> {
   if (!(await isHoldAllOpen(client))) return null;
   const { events } = await client.workflow.getHandle(HOLD_ALL_WORKFLOW_ID).fetchHistory();

@@ -11,7 +11,9 @@ export function outlookOf(
   const at = time(Date.parse(until));
   switch (state) {
     case 'Waiting':
-      return billRunStatus === 'Posted' ? `The first send starts at ${at}.` : unlessPosted(at, 'Once it is posted');
+      return billRunStatus === 'Posted'
+        ? `The first send starts at ${at}.`
+        : `If it is not posted by ${at}, the job fails as NotPosted, and nothing is emailed. Once it is posted, its documents are emailed.`;
     case 'NeedsAttention': {
       // Attempts may continue while a person is asked.
       const continues = sends.at(-1)?.outcome === 'pending';
@@ -23,8 +25,4 @@ export function outlookOf(
     default:
       return `The next attempt is at ${at}.`;
   }
-}
-
-function unlessPosted(at: string, once: string): string {
-  return `If it is not posted by ${at}, the job fails as NotPosted, and nothing is emailed. ${once}, its documents are emailed.`;
 }

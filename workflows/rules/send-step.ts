@@ -25,7 +25,7 @@ const HOUR = 60 * MINUTE;
 /** Attempts without certainty are shown to a person after this time. */
 const TROUBLE_MS = 15 * MINUTE;
 /** An older look at the bill run says nothing about now. */
-const LOOK_IS_FRESH_MS = MINUTE;
+export const LOOK_IS_FRESH_MS = MINUTE;
 
 /** What one send needs next. */
 export type SendStep =

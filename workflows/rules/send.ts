@@ -310,14 +310,14 @@ export function endAttempt(
  * An attempt made no call: no worker took it, or it was taken back. The send is as before, and the same attempt is due again. A retry
  * that arrived meanwhile stays.
  */
-export function stepBack(send: Send, now: number, note: string | null = null): void {
+export function stepBack(send: Send, now: number): void {
   const { retry } = send;
   Object.assign(send, send.before);
   if (retry?.begun === false) send.retry = retry;
   send.before = null;
   send.inFlight = false;
   send.nextAttemptAt = now;
-  send.note = note;
+  send.note = null;
 }
 
 function noCall(send: Send, receipt: Extract<AttemptResult, { called: false }>, now: number): void {
