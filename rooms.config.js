@@ -57,9 +57,9 @@ export const rooms = [
   },
   {
     room: 'client/temporal',
-    is: 'the connection to Temporal, the setup of a namespace, and the attributes of a start',
+    is: 'the connection to Temporal, what it shows, the setup of a namespace, attributes of a start',
     imports: ['environment', 'workflows/contract', 'client/failures'],
-    packages: ['@temporalio/client', '@temporalio/common', '@temporalio/envconfig'],
+    packages: ['@temporalio/client', '@temporalio/common', '@temporalio/envconfig', '@temporalio/proto'],
   },
   {
     room: 'client/history',

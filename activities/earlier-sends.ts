@@ -5,9 +5,8 @@ import { earlierSends as find } from '../client/history/earlier-sends.js';
 /** For all histories together, below start-to-close (90 s). The SDK's calls to Temporal have no deadline of their own. */
 const DEADLINE_MS = 60_000;
 
-export const earlierSends: Activities['earlierSends'] = async ({ requestIds }) => {
-  const { workflowExecution } = activityInfo();
+export const earlierSends: Activities['earlierSends'] = async (input) => {
+  const { workflowExecution = { workflowId: '', runId: '' } } = activityInfo();
   const { client } = Context.current();
-  if (workflowExecution === undefined) return [];
-  return client.withDeadline(Date.now() + DEADLINE_MS, () => find(client, workflowExecution, requestIds));
+  return client.withDeadline(Date.now() + DEADLINE_MS, () => find(client, workflowExecution, input));
 };

@@ -1,87 +1,45 @@
 import { randomUUID } from 'node:crypto';
-import {
-  ApplicationFailure,
-  Client,
-  QueryRejectedError,
-  WorkflowClient,
-  WorkflowExecutionAlreadyStartedError,
-  WorkflowNotFoundError,
-  WorkflowUpdateFailedError,
-  type WorkflowExecutionDescription,
-} from '@temporalio/client';
-import { checkInput, checkNote, checkResend, checkRetry, type Settings } from '../workflows/contract/validation.js';
+import { Client, QueryRejectedError, WorkflowClient, WorkflowNotFoundError } from '@temporalio/client';
+import { checkInput, checkNote, checkRetry } from '../workflows/contract/validation.js';
 import {
   billRunPostedSignal,
   canonicalWorkflowId,
   HOLD_ALL_WORKFLOW_ID,
   isBillRunId,
-  resendSignal,
   sendsQuery,
   statusQuery,
   TASK_QUEUE,
   WORKFLOW_TYPE,
-  type EmailBillRunInput,
-  type EmailBillRunResult,
-  type EmailState,
   type JobStatus,
-  type MessageAnswer,
   type NoteMessage,
   type ResendMessage,
   type RetryMessage,
   type SendRecord,
 } from '../workflows/contract/contract.js';
 import { searchAttributes } from '../workflows/contract/search-attributes.js';
-import { quoted } from '../workflows/rules/text.js';
 import type { Audit } from './history/audit.js';
 import * as holdAll from './hold-all.js';
 import { holdAllRequests, type HoldAllRequest } from './history/hold-all.js';
 import { connect } from './temporal/connection.js';
 import { tryEach, type Tried } from './many.js';
 import { BillRunEmailsError, valid } from './failures/errors.js';
-import { alreadyEmailed, outcomeOf, sendFor, type ResendOutcome } from './resend-outcome.js';
-import { emailStateIn, listJobs, type ListedJob, type ListFilter } from './list.js';
-import { withStartAttributes } from './temporal/start-attributes.js';
+import { lastJob, type LastJob } from './last-job.js';
+import { resendOutcome, type ResendOutcome } from './resend-outcome.js';
+import { listJobs, type ListedJob, type ListFilter } from './list.js';
+import { assertOurs, startOrJoin, type Joined, type Loose, type StartInput, type StartResult } from './starting.js';
+import { signalAndConfirm, updateOrSignal, type MessageResult } from './messages.js';
+import { listed } from './temporal/jobs.js';
 import { isTaskQueue, TASK_QUEUE_FAULT, taskQueueIn } from './temporal/task-queue.js';
 import { temporalFailure } from './failures/temporal.js';
-
-/** Optional fields may also be undefined. JSON leaves them out. */
-type Loose<T> = { readonly [Field in keyof T]: object extends Pick<T, Field> ? T[Field] | undefined : T[Field] };
-
-/** The input of a job, as callers give it. */
-export type StartInput = Loose<EmailBillRunInput>;
 
 /** A bill run, and the settings for a job that has to be started for it. */
 export type BillRunToStart = Omit<StartInput, 'resend' | keyof ResendMessage>;
 
-export interface StartResult {
-  readonly workflowId: string;
-  readonly runId: string;
-  /**
-   * - `started`: a new job waits for the bill run to post, or emails it.
-   * - `joined`: a job is open already. A resend that was asked for was handed to it.
-   * - `alreadyEmailed`: an earlier job emailed the bill run; nothing was started. `emailed` is its result.
-   * - `stopped`: a person canceled or terminated the last job; nothing was started. `again` starts all the same.
-   */
-  readonly result: 'started' | 'joined' | 'alreadyEmailed' | 'stopped';
-  /** The state of that job; null if Temporal does not list it yet. */
-  readonly state: EmailState | null;
-  readonly emailed?: EmailBillRunResult;
-}
-
 /** How one of many was started, or why it was not. */
 export type StartedOne = { readonly input: StartInput } & Tried<StartResult>;
 
-export interface ResendResult {
-  readonly workflowId: string;
-  readonly runId: string;
+export interface ResendResult extends StartResult, Joined {
   readonly requestId: string;
-}
-
-/** How a job took a message. */
-export interface MessageResult extends Loose<Partial<MessageAnswer>> {
-  readonly workflowId: string;
-  /** `update`: the job has answered. `signal`: no worker answered in time, and the job takes the message when one does. */
-  readonly via: 'update' | 'signal';
 }
 
 /** The answer to the query `status`, and what Temporal knows besides. */
@@ -114,9 +72,6 @@ const ENDED = ['FAILED', 'CANCELLED', 'TERMINATED', 'TIMED_OUT'] as const;
 
 const DEADLINE_MS = 15_000;
 
-/** How long to wait for a worker's answer that is not essential. */
-const BRIEF_MS = 3_000;
-
 /**
  * Starts email jobs, asks them and sends them messages, for pipelines and operators. Every failure is a {@link BillRunEmailsError}.
  *
@@ -144,43 +99,24 @@ export class BillRunEmails {
     await this.client.connection.close();
   }
 
-  /**
-   * Emails a bill run once: starts a job, joins the open one, or reports that the bill run was emailed before. Safe to repeat.
-   *
-   * @param options.again starts a new job after a cancellation or a termination
-   */
-  async start(input: StartInput, { again = false }: { again?: boolean } = {}): Promise<StartResult> {
+  /** Emails a bill run once: starts a job, joins the open one, or says why it does neither. Safe to repeat. */
+  async start(input: StartInput): Promise<StartResult> {
+    return this.#start(input);
+  }
+
+  async #start(input: StartInput): Promise<StartResult & Joined> {
     const settings = valid(checkInput(input));
     const workflowId = await this.#workflowId(settings);
-    return this.#call(workflowId, async () => {
-      const started = await this.#startJob(workflowId, input, 'REJECT_DUPLICATE');
-      if (started !== undefined) return started;
-
-      const last = await this.#describe(workflowId);
-      const found = { workflowId, runId: last.runId, state: emailStateIn(last) };
-      if (last.status.name === 'RUNNING' || last.status.name === 'PAUSED') {
-        if (settings.resend) await this.client.workflow.getHandle(workflowId).signal(resendSignal, requestIn(settings));
-        return { ...found, result: 'joined' };
-      }
-      const isStopped = last.status.name === 'CANCELLED' || last.status.name === 'TERMINATED';
-      if (isStopped && !again) return { ...found, result: 'stopped' };
-      const emailed = await this.#emailedBy(last, settings.resend ? settings.requestId : undefined);
-      if (emailed !== undefined) return { ...found, result: 'alreadyEmailed', emailed };
-      const restarted = await this.#startJob(workflowId, input, 'ALLOW_DUPLICATE');
-      // Another caller may have started one in the meantime: join it.
-      return restarted ?? (await this.start(input, { again }));
-    });
+    const starter = { client: this.client, taskQueue: this.#taskQueue };
+    return this.#call(workflowId, () => startOrJoin(starter, workflowId, input, settings));
   }
 
   /**
    * Starts many, 25 at once, and answers in their order. One that is refused does not stop the others. After 25 failures of the
    * connection in a row, the rest is reported as not tried. Safe to repeat as a whole.
    */
-  async *startMany(
-    inputs: Iterable<StartInput>,
-    { again = false }: { again?: boolean } = {},
-  ): AsyncGenerator<StartedOne, void, undefined> {
-    const start = (input: StartInput): Promise<StartResult> => this.start(input, { again });
+  async *startMany(inputs: Iterable<StartInput>): AsyncGenerator<StartedOne, void, undefined> {
+    const start = (input: StartInput): Promise<StartResult> => this.start(input);
     for await (const { item: input, tried } of tryEach(inputs, start)) yield { input, ...tried };
   }
 
@@ -193,27 +129,7 @@ export class BillRunEmails {
     message: Loose<ResendMessage> & { readonly requestId: string },
   ): Promise<ResendResult> {
     const { requestId } = message;
-    const request = message as ResendMessage;
-    const input = { ...billRun, ...request, resend: true };
-    valid(checkResend(request));
-    valid(checkInput(input));
-    const workflowId = await this.#workflowId(billRun);
-    return this.#call(workflowId, async () => {
-      await this.#describe(workflowId).catch((error: unknown) => {
-        if (!(error instanceof WorkflowNotFoundError)) throw error;
-      });
-      const { signaledRunId: runId } = await withStartAttributes(input, (attributes) =>
-        this.client.workflow.signalWithStart(WORKFLOW_TYPE, {
-          ...this.#startOptions(workflowId, input),
-          ...attributes,
-          workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-          signal: resendSignal,
-          // A job that this call starts finds the same request in its input, and takes it once.
-          signalArgs: [request],
-        }),
-      );
-      return { workflowId, runId, requestId };
-    });
+    return { ...(await this.#start({ ...billRun, ...message, resend: true })), requestId };
   }
 
   /**
@@ -227,9 +143,9 @@ export class BillRunEmails {
     const hint = async (): Promise<StartResult> => {
       const workflowId = await this.#workflowId(input);
       return this.#call(workflowId, async () => {
-        const last = await this.#describe(workflowId);
+        const { runId, state } = await this.#lastJob(workflowId);
         await this.client.workflow.getHandle(workflowId).signal(billRunPostedSignal);
-        return { workflowId, runId: last.runId, result: 'joined', state: emailStateIn(last) };
+        return { workflowId, runId, result: 'joined', state };
       });
     };
     if (!start) return hint();
@@ -237,18 +153,14 @@ export class BillRunEmails {
     return started.result === 'joined' ? hint() : started;
   }
 
-  /**
-   * Whether the last job of a bill run has emailed for this request id, so that asking again would email nothing. Null if it has not,
-   * or if no worker answers within three seconds. A job that takes the request looks into earlier jobs itself.
-   */
-  async resendServed(name: BillRunName, requestId: string): Promise<(ResendResult & ResendOutcome) | null> {
+  /** Whether Zuora accepted a resend of this request id before, so that asking again emails nothing. It needs no worker. */
+  async isResent(name: BillRunName, requestId: string): Promise<boolean> {
     const workflowId = await this.#workflowId(name);
-    const ask = async (): Promise<(ResendResult & ResendOutcome) | null> => {
-      const { runId } = await this.#describe(workflowId);
-      const send = sendFor(requestId, await this.client.workflow.getHandle(workflowId, runId).query(sendsQuery));
-      return send?.outcome === 'accepted' ? { workflowId, runId, requestId, ...alreadyEmailed(send) } : null;
-    };
-    return this.client.withDeadline(Date.now() + BRIEF_MS, ask).catch(() => null);
+    return this.#call(workflowId, async () => {
+      const last = await lastJob(this.client, workflowId);
+      if (last !== undefined) assertOurs(last, { taskQueue: this.#taskQueue });
+      return last?.resends.includes(requestId) === true;
+    });
   }
 
   /**
@@ -258,25 +170,16 @@ export class BillRunEmails {
    * @param longestMs after that time the result is `waiting`
    * @throws BillRunEmailsError `TemporalUnavailable` if there was no answer at all in that time
    */
-  async resendOutcome({ workflowId, requestId }: ResendResult, longestMs = 600_000): Promise<ResendOutcome> {
-    const until = Date.now() + longestMs;
-    let job = { workflowId };
-    let last: ResendOutcome | undefined;
-    for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 1.5, 5_000)) {
-      try {
-        const status = await this.status(job);
-        last = outcomeOf(requestId, status, await this.sends(job));
-        if (status.state === 'HandedOver' && status.billRunNumber !== null) {
-          const [, entityId] = /^email-bill-run\/(.*)\//.exec(workflowId) ?? [];
-          job = { workflowId: canonicalWorkflowId(status.billRunNumber, entityId) };
-        }
-      } catch (error) {
-        const isAway = error instanceof BillRunEmailsError && error.type === 'TemporalUnavailable';
-        if (!isAway || (last === undefined && Date.now() >= until)) throw error;
-      }
-      if (last !== undefined && (last.result !== 'waiting' || Date.now() >= until)) return last;
-      await new Promise((resolve) => setTimeout(resolve, Math.min(pauseMs, Math.max(until - Date.now(), 0))));
-    }
+  async resendOutcome(
+    { workflowId, requestId }: Pick<ResendResult, 'workflowId' | 'requestId'>,
+    longestMs = 600_000,
+  ): Promise<ResendOutcome> {
+    const jobs = {
+      last: (id: string) => this.#call(id, () => this.#lastJob(id)),
+      status: (id: string) => this.status({ workflowId: id }),
+      sends: (id: string) => this.sends({ workflowId: id }),
+    };
+    return resendOutcome(jobs, { workflowId, requestId }, longestMs);
   }
 
   /**
@@ -288,13 +191,13 @@ export class BillRunEmails {
   async retry(name: JobName, message: Loose<RetryMessage> = {}): Promise<MessageResult> {
     const retry = { ...message, requestId: message.requestId ?? randomUUID() } as RetryMessage;
     valid(checkRetry(retry));
-    return this.#update(name, 'retry', retry);
+    return this.#updateOrSignal(name, 'retry', retry);
   }
 
   /** Closes the job now; nothing more is sent. An attempt under way ends first. */
   async finish(name: JobName, note: Loose<NoteMessage> = {}): Promise<MessageResult> {
     valid(checkNote(note));
-    return this.#update(name, 'finish', note as NoteMessage);
+    return this.#updateOrSignal(name, 'finish', note as NoteMessage);
   }
 
   /** Starts no further attempt until `release`. Needs no worker. A note that is not valid holds as well, and is kept as text. */
@@ -386,104 +289,29 @@ export class BillRunEmails {
     if (!isBillRunId(billRunKey)) return workflowId;
     return this.#call(workflowId, async () => {
       const query = `WorkflowType = '${WORKFLOW_TYPE}' AND BillRunId = '${billRunKey}'`;
-      for await (const { typedSearchAttributes } of this.client.workflow.list({ query, pageSize: 1 })) {
-        const number = typedSearchAttributes.get(searchAttributes.billRunNumber);
+      for await (const { attributes } of listed(this.client, query, 1)) {
+        const number = attributes.get(searchAttributes.billRunNumber);
         if (number !== undefined) return canonicalWorkflowId(number, entity);
       }
       return workflowId;
     });
   }
 
-  /** The last job. One on another task queue is refused: two tenants can use the same bill run number. docs/decisions/0013. */
-  async #describe(workflowId: string): Promise<WorkflowExecutionDescription> {
-    const last = await this.client.workflow.getHandle(workflowId).describe();
-    if (last.taskQueue === this.#taskQueue || last.type !== WORKFLOW_TYPE) return last;
-    const message =
-      `${workflowId} runs on task queue ${last.taskQueue}, and not on ${this.#taskQueue}: for another tenant? Each Zuora tenant ` +
-      `needs a Temporal namespace of its own; BILL_RUN_TASK_QUEUE names the task queue`;
-    throw new BillRunEmailsError('InvalidInput', message);
+  async #lastJob(workflowId: string): Promise<LastJob> {
+    const last = await lastJob(this.client, workflowId);
+    if (last === undefined) throw new WorkflowNotFoundError('there is no such job', workflowId, undefined);
+    assertOurs(last, { taskQueue: this.#taskQueue });
+    return last;
   }
 
-  async #startJob(
-    workflowId: string,
-    input: StartInput,
-    workflowIdReusePolicy: 'REJECT_DUPLICATE' | 'ALLOW_DUPLICATE',
-  ): Promise<StartResult | undefined> {
-    try {
-      const handle = await withStartAttributes(input, (attributes) =>
-        this.client.workflow.start(WORKFLOW_TYPE, {
-          ...this.#startOptions(workflowId, input),
-          ...attributes,
-          workflowIdReusePolicy,
-          workflowIdConflictPolicy: 'FAIL',
-        }),
-      );
-      return { workflowId, runId: handle.firstExecutionRunId, result: 'started', state: 'Waiting' };
-    } catch (error) {
-      if (error instanceof WorkflowExecutionAlreadyStartedError) return undefined;
-      throw error;
-    }
-  }
-
-  #startOptions(workflowId: string, input: StartInput) {
-    const { billRunKey, resend = false, requestedBy, reason } = input;
-    const which = resend ? 'all documents, also those emailed before,' : 'the documents';
-    const requester = requestedBy === undefined ? '' : `, requested by ${quoted(requestedBy)}`;
-    const because = reason === undefined ? '' : `\n\nReason: ${quoted(reason)}`;
-    return {
-      workflowId,
-      taskQueue: this.#taskQueue,
-      args: [input],
-      staticSummary: `email bill run ${billRunKey}${resend ? ' (resend)' : ''}`,
-      staticDetails: `Emails ${which} of bill run ${quoted(billRunKey)} once it is posted${requester}.${because}`,
-    };
-  }
-
-  /** The result of a closed job that emailed what is wanted now: anything, or the resend with that request id. */
-  async #emailedBy(
-    { workflowId, runId, status, type }: WorkflowExecutionDescription,
-    resendId: string | undefined,
-  ): Promise<EmailBillRunResult | undefined> {
-    if (status.name !== 'COMPLETED' || type !== WORKFLOW_TYPE) return undefined;
-    const result = (await this.client.workflow.getHandle(workflowId, runId).result()) as EmailBillRunResult;
-    if (result.state !== 'Delivering' && result.state !== 'Emailed') return undefined;
-    if (resendId === undefined) return result;
-    const isServed = result.sends.some(
-      ({ outcome, requests }) =>
-        outcome === 'accepted' && requests.some(({ requestId, resend }) => resend && requestId === resendId),
-    );
-    return isServed ? result : undefined;
-  }
-
-  /** Sends a message by an update, and by the signal of the same name if no worker answers. Taking both changes nothing. */
-  async #update(name: JobName, message: 'retry' | 'finish', argument: RetryMessage): Promise<MessageResult> {
+  async #updateOrSignal(name: JobName, message: 'retry' | 'finish', argument: RetryMessage): Promise<MessageResult> {
     const workflowId = await this.#workflowId(name);
-    return this.#call(workflowId, async () => {
-      const handle = this.client.workflow.getHandle(workflowId);
-      try {
-        const answer = await this.client.withDeadline(Date.now() + BRIEF_MS, () =>
-          handle.executeUpdate<MessageAnswer, [RetryMessage]>(message, { args: [argument] }),
-        );
-        return { workflowId, via: 'update', ...answer };
-      } catch (error) {
-        if (error instanceof WorkflowNotFoundError) throw error;
-        if (error instanceof WorkflowUpdateFailedError) {
-          const reason = error.cause instanceof ApplicationFailure ? error.cause.message : error.message;
-          throw new BillRunEmailsError('Ignored', `${workflowId} ignored ${message}: ${reason}`, { cause: error });
-        }
-        // No worker, or a workflow that is paused in Temporal, which takes signals only.
-      }
-      await handle.signal(message, argument);
-      return { workflowId, via: 'signal', requestId: argument.requestId };
-    });
+    return this.#call(workflowId, () => updateOrSignal(this.client, workflowId, message, argument));
   }
 
-  async #signal(name: JobName, message: 'hold' | 'release', note: NoteMessage): Promise<MessageResult> {
+  async #signal(name: JobName, signal: 'hold' | 'release', note: NoteMessage): Promise<MessageResult> {
     const workflowId = await this.#workflowId(name);
-    return this.#call(workflowId, async () => {
-      await this.client.workflow.getHandle(workflowId).signal(message, note);
-      return { workflowId, via: 'signal' };
-    });
+    return this.#call(workflowId, () => signalAndConfirm(this.client, workflowId, signal, note));
   }
 
   async #call<T>(workflowId: string, ask: () => Promise<T>): Promise<T> {
@@ -493,8 +321,4 @@ export class BillRunEmails {
       throw temporalFailure(error, workflowId);
     }
   }
-}
-
-function requestIn({ requestId, requestedBy, reason }: Settings): ResendMessage {
-  return { requestId, requestedBy, reason } as ResendMessage;
 }

@@ -11,6 +11,7 @@ import {
 } from '../workflows/contract/contract.js';
 import { BillRunEmailsError } from './failures/errors.js';
 import { openHoldAll } from './temporal/hold-all.js';
+import { listed } from './temporal/jobs.js';
 
 /** Takes effect when it returns: from then on, only calls under way end. It needs no worker. */
 export async function holdAll(client: Client, taskQueue: string, note: NoteMessage): Promise<void> {
@@ -63,7 +64,7 @@ async function end(handle: WorkflowHandle, { requestedBy = 'somebody', reason = 
 /** The open jobs that the hold on all keeps back. */
 export async function* jobsHeldByAll(client: Client): AsyncGenerator<string, void, undefined> {
   const query = `WorkflowType = '${WORKFLOW_TYPE}' AND EmailReason = 'all' AND CloseTime IS NULL`;
-  for await (const { workflowId } of client.workflow.list({ query })) yield workflowId;
+  for await (const { workflowId } of listed(client, query)) yield workflowId;
 }
 
 /** Has a job ask at once whether it may go on. A job that has closed meanwhile needs nothing. */

@@ -9,12 +9,11 @@ export type {
   BillRunToStart,
   JobName,
   KnownStatus,
-  MessageResult,
   ResendResult,
   StartedOne,
-  StartInput,
-  StartResult,
 } from './bill-run-emails.js';
+export type { StartInput, StartResult } from './starting.js';
+export type { MessageResult } from './messages.js';
 export { BillRunEmailsError } from './failures/errors.js';
 export { ConfigurationError } from '../environment/configuration-error.js';
 export type { ErrorType, Failure } from './failures/errors.js';

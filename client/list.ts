@@ -1,5 +1,5 @@
 /** The jobs that Temporal's visibility lists. It needs no worker, and lags behind by a moment. */
-import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { isIdentifier, milliseconds } from '../workflows/contract/validation.js';
 import {
   EMAIL_REASONS,
@@ -10,6 +10,8 @@ import {
 } from '../workflows/contract/contract.js';
 import { searchAttributes } from '../workflows/contract/search-attributes.js';
 import { BillRunEmailsError } from './failures/errors.js';
+import { emailStateIn } from './last-job.js';
+import { listed, type KnownWorkflow } from './temporal/jobs.js';
 
 /** Lists the jobs to which all of it applies. Default: every job that Temporal still keeps. */
 export interface ListFilter {
@@ -44,9 +46,6 @@ export interface ListedJob {
   readonly closedAt: string | null;
 }
 
-/** Temporal's limit for a page. */
-const MOST_PER_PAGE = 1000;
-
 /**
  * Open jobs before closed ones, then the newest first. Pages are fetched as they are read.
  *
@@ -60,8 +59,7 @@ export async function* listJobs(
 ): AsyncGenerator<ListedJob, void, undefined> {
   const { limit = 0 } = filter;
   const query = queryOf(filter, Date.now());
-  const pageSize = limit === 0 ? MOST_PER_PAGE : Math.min(limit, MOST_PER_PAGE);
-  const jobs = client.workflow.list({ query, pageSize })[Symbol.asyncIterator]();
+  const jobs = listed(client, query, limit === 0 ? undefined : limit);
   for (let listed = 0; limit === 0 || listed < limit; listed += 1) {
     const next = await call(() => jobs.next());
     if (next.done === true) return;
@@ -98,8 +96,8 @@ function queryOf({ states = [], olderThan, number, open = false, limit = 0 }: Li
   ].join(' AND ');
 }
 
-function listedJob(info: WorkflowExecutionInfo): ListedJob {
-  const { workflowId, runId, status, startTime, closeTime, typedSearchAttributes: attributes } = info;
+function listedJob(info: KnownWorkflow): ListedJob {
+  const { workflowId, runId, status, startedAt, closedAt, attributes } = info;
   const reason = attributes.get(searchAttributes.emailReason);
   return {
     workflowId,
@@ -111,16 +109,8 @@ function listedJob(info: WorkflowExecutionInfo): ListedJob {
     reason: EMAIL_REASONS.find((each) => each === reason) ?? null,
     since: attributes.get(searchAttributes.emailStateSince)?.toISOString() ?? null,
     sends: attributes.get(searchAttributes.emailSends) ?? 0,
-    status: status.name,
-    startedAt: startTime.toISOString(),
-    closedAt: closeTime?.toISOString() ?? null,
+    status,
+    startedAt: startedAt.toISOString(),
+    closedAt: closedAt?.toISOString() ?? null,
   };
-}
-
-/** The state that Temporal lists; it needs no worker. */
-export function emailStateIn({
-  typedSearchAttributes,
-}: Pick<WorkflowExecutionInfo, 'typedSearchAttributes'>): EmailState | null {
-  const state = typedSearchAttributes.get(searchAttributes.emailState);
-  return EMAIL_STATES.find((each) => each === state) ?? null;
 }

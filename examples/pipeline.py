@@ -11,8 +11,8 @@ import asyncio
 import os
 import sys
 
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowQueryRejectedError
-from temporalio.common import QueryRejectCondition, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
@@ -32,22 +32,26 @@ def workflow_id(number):
 
 
 async def start(client, number):
-    """Returns started, joined, alreadyEmailed or stopped. Safe to repeat."""
+    """Returns started, joined, alreadyEmailed or stopped. Safe to repeat. docs/sending.md has the table."""
     # Starts nothing if a job has this id, open or closed.
     if await start_job(client, number, WorkflowIDReusePolicy.REJECT_DUPLICATE):
         return "started"
     last = await client.get_workflow_handle(workflow_id(number)).describe()
-    if last.status in (WorkflowExecutionStatus.CANCELED, WorkflowExecutionStatus.TERMINATED):
-        return "stopped"
-    if last.status == WorkflowExecutionStatus.COMPLETED:
-        result = await client.get_workflow_handle(workflow_id(number), run_id=last.run_id).result()
-        if result["state"] in ("Delivering", "Emailed"):
-            return "alreadyEmailed"
-    elif last.close_time is None:
+    completed_as = attribute(last, "EmailState") if last.status == WorkflowExecutionStatus.COMPLETED else None
+    if attribute(last, "EmailSends", 0) > 0 or completed_as in ("Delivering", "Emailed"):
+        return "alreadyEmailed"
+    if last.close_time is None:
         return "joined"
+    if last.status in (WorkflowExecutionStatus.CANCELED, WorkflowExecutionStatus.TERMINATED) or completed_as == "Stopped":
+        return "stopped"
     started = await start_job(client, number, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
     # If another client was faster, its job is joined.
     return "started" if started else await start(client, number)
+
+
+def attribute(job, name, default=None):
+    """A search attribute: the job sets it, so reading it needs no worker."""
+    return job.search_attributes.get(name, [default])[0]
 
 
 async def start_job(client, number, reuse_policy):
@@ -68,17 +72,15 @@ async def start_job(client, number, reuse_policy):
 
 async def emailed(client, number):
     """Waits until Zuora has accepted it, or a person is needed; the exit code says which."""
-    handle = client.get_workflow_handle(workflow_id(number))
     while True:
-        try:
-            status = await handle.query("status", reject_condition=QueryRejectCondition.NOT_COMPLETED_CLEANLY)
-        except WorkflowQueryRejectedError as rejected:
-            # The last state is not how the job ended.
-            print(f"{number}: {rejected.status.name}")
-            return 5
-        if status["state"] in EXIT_CODES:
-            print(f"{number}: {status['state']}")
-            return EXIT_CODES[status["state"]]
+        job = await client.get_workflow_handle(workflow_id(number)).describe()
+        state = attribute(job, "EmailState")
+        closed = job.close_time is not None
+        code = EXIT_CODES.get(state, 5 if closed else None)
+        if code is not None:
+            print(f"{number}: {state}")
+            # A job that closed while it waited for a person has not emailed.
+            return 5 if closed and code == 4 else code
         await asyncio.sleep(PAUSE_SECONDS)
 
 

@@ -38,16 +38,22 @@ start() {
     echo started
     return
   fi
-  case $(temporals_status) in
+  # What the last job shows decides: docs/sending.md has the table.
+  status=$(temporals_status)
+  sends=$(attribute EmailSends)
+  case $status,$(attribute EmailState) in
+  ,*) echo "$failure" >&2 && exit 1 ;;
+  COMPLETED,Delivering | COMPLETED,Emailed) sends=1 ;;
+  COMPLETED,Stopped) status=TERMINATED ;;
+  esac
+  if [ "${sends:-0}" -gt 0 ]; then
+    echo alreadyEmailed
+    return
+  fi
+  case $status in
   RUNNING | PAUSED) echo joined ;;
   CANCELED | TERMINATED) echo stopped && exit 5 ;;
-  COMPLETED | FAILED | TIMED_OUT)
-    case $(state) in
-    Delivering | Emailed) echo alreadyEmailed ;;
-    *) start_job AllowDuplicate && echo started ;;
-    esac
-    ;;
-  *) echo "$failure" >&2 && exit 1 ;;
+  *) start_job AllowDuplicate && echo started ;;
   esac
 }
 
@@ -68,26 +74,28 @@ resend() {
 
 wait_until_emailed() {
   while :; do
-    state=$(state)
-    case $state in
-    Delivering | Emailed) echo "$state" && exit 0 ;;
-    Held | NeedsAttention) echo "$state" && exit 4 ;;
-    Skipped | NotPosted | Stopped | Unsettled) echo "$state" && exit 5 ;;
-    Waiting | Sending) sleep 1 ;;
-    # No worker answers for now, or the job failed, was canceled or terminated.
-    *) case $(temporals_status) in RUNNING | PAUSED) sleep 1 ;; *) echo "closed without emailing" && exit 5 ;; esac ;;
+    state=$(attribute EmailState)
+    case $(temporals_status),$state in
+    *,Delivering | *,Emailed) echo "$state" && exit 0 ;;
+    RUNNING,Held | RUNNING,NeedsAttention | PAUSED,Held | PAUSED,NeedsAttention) echo "$state" && exit 4 ;;
+    RUNNING,* | PAUSED,*) sleep 1 ;;
+    # It failed, or a person closed it.
+    *) echo "$state: closed without emailing" && exit 5 ;;
     esac
   done
 }
 
-# The state. A job that failed, was canceled or terminated is not queried: its last state is not how it ended.
-state() {
-  temporal workflow query --workflow-id "$id" --type status --reject-condition not_completed_cleanly --output json |
-    value_of state
+temporals_status() {
+  described | value_of status | sed 's/^WORKFLOW_EXECUTION_STATUS_//'
 }
 
-temporals_status() {
-  temporal workflow describe --workflow-id "$id" --output json | value_of status | sed 's/^WORKFLOW_EXECUTION_STATUS_//'
+# A search attribute: the job sets it, so reading it needs no worker.
+attribute() {
+  described | sed -n "/\"$1\": {/,/\"data\"/p" | value_of data | base64 -d | tr -d '"'
+}
+
+described() {
+  temporal workflow describe --workflow-id "$id" --output json
 }
 
 # The first text of that name in JSON. Quotes inside texts are escaped, so they do not match.

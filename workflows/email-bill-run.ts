@@ -41,8 +41,8 @@ import { resultOf } from './rules/status.js';
 import type { Ending, HandOver, LookUp, Step, Wait, Watch, WatchHoldAll } from './rules/step.js';
 import { summary, wellFormed } from './rules/text.js';
 import { waitingStep } from './rules/waiting.js';
-import { publish, publishMessages } from './view.js';
-import { change, clock, hintOrDeadline, interruptible, unlessTakenBack } from './waits.js';
+import { handedOn, publish, publishMessages } from './view.js';
+import { attemptDue, change, clock, hintOrDeadline, interruptible, unlessTakenBack } from './waits.js';
 
 /**
  * Waits until a bill run is posted, emails its documents once, and stays open for retries and resends.
@@ -73,7 +73,7 @@ export async function emailBillRun(input: EmailBillRunInput, carried?: EmailJob)
 function openJob(input: EmailBillRunInput, carried: EmailJob | undefined): EmailJob {
   const { workflowId, firstExecutionRunId: firstRunId, continuedFromExecutionRunId } = workflowInfo();
   if (carried !== undefined && continuedFromExecutionRunId !== undefined) return carried;
-  return jobs.openJob(settingsOf(input), { workflowId, firstRunId, now: Date.now() });
+  return jobs.openJob(settingsOf(input), { workflowId, firstRunId, now: Date.now(), ...handedOn() });
 }
 
 function settingsOf(input: unknown): Settings {
@@ -205,13 +205,23 @@ const LOOK_FAILURES: Readonly<Record<FinalFailures['watchBillRun'], FailureType>
   InvalidInput: 'InvalidInput',
 });
 
-async function lookUp(job: EmailJob, { requests }: LookUp): Promise<void> {
+/** Looks up what earlier jobs did. An attempt that is due comes first. */
+async function lookUp(job: EmailJob, { requests, wake }: LookUp): Promise<void> {
   const inQuestion = [...requests];
-  const requestIds = inQuestion.map(({ requestId }) => requestId);
-  const options = { summary: summary(`look up ${requestIds.join(', ')} in earlier jobs`) };
-  await interruptible(job, async () => {
-    jobs.recordEarlier(job, inQuestion, await earlierSends.executeWithOptions(options, [{ requestIds }]));
-  });
+  const requestIds = inQuestion.filter(({ resend }) => resend).map(({ requestId }) => requestId);
+  const input = {
+    requestIds,
+    first: inQuestion.some(({ resend }) => !resend),
+    ...(job.earlierRun === null ? {} : { earlierRun: job.earlierRun }),
+  };
+  const options = { summary: summary(`look up earlier jobs ${requestIds.join(', ')}`) };
+  await interruptible(
+    job,
+    async () => {
+      jobs.recordEarlier(job, inQuestion, await earlierSends.executeWithOptions(options, [input]));
+    },
+    () => attemptDue(job, wake),
+  );
 }
 
 /** Hands requests to the canonical job. If that is interrupted, they are named as unsettled. */

@@ -1,14 +1,30 @@
 /** Shows the job: search attributes that changed, the text in Temporal UI, metrics and log lines. */
-import { condition, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { condition, setCurrentDetails, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { SearchAttributeUpdatePair, TypedSearchAttributes } from '@temporalio/common';
+import type { JobMemo } from './contract/contract.js';
 import { searchAttributes } from './contract/search-attributes.js';
 import { detailsOf } from './rules/details.js';
-import { acceptedSends, type EmailJob } from './rules/job.js';
+import { acceptedResends, acceptedSends, type EmailJob } from './rules/job.js';
 import { nextStep } from './rules/next-step.js';
 import { noteState } from './rules/status.js';
 import type { Step } from './rules/step.js';
 import { report } from './telemetry.js';
 import { clock } from './waits.js';
+
+/** What the starter of this job found about earlier ones. Others can write anything into a memo. */
+export function handedOn(): { earlierRun?: string; accepted: number; resends: readonly string[] } {
+  const { memo = {}, typedSearchAttributes: indexed } = workflowInfo();
+  const { earlierRun, resends }: { [Field in keyof JobMemo]: unknown } = memo;
+  return {
+    ...(typeof earlierRun === 'string' ? { earlierRun } : {}),
+    accepted: indexed.get(searchAttributes.emailSends) ?? 0,
+    resends: isListOfTexts(resends) ? resends : [],
+  };
+}
+
+function isListOfTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string');
+}
 
 export function publish(job: EmailJob): void {
   const now = clock(job);
@@ -31,6 +47,8 @@ export function publish(job: EmailJob): void {
   ];
   const changed = pairs.filter(({ key, value }) => !isSame(indexed.get(key), value));
   if (changed.length > 0) upsertSearchAttributes(changed);
+  const resends = acceptedResends(job);
+  if (!isSame(JSON.stringify(resends), JSON.stringify(handedOn().resends))) upsertMemo({ resends });
   setCurrentDetails(detailsOf(job, now));
   report(job, step.state);
 }

@@ -1,6 +1,6 @@
 /** How the workflow waits: for messages, for timers, and for reads that a message may interrupt. */
 import { CancellationScope, condition, workflowInfo } from '@temporalio/workflow';
-import { hintDueAt, type EmailJob } from './rules/job.js';
+import { hintDueAt, openSendOf, type EmailJob } from './rules/job.js';
 import type { Wait } from './rules/step.js';
 import { summary } from './rules/text.js';
 
@@ -50,6 +50,11 @@ export async function unlessTakenBack<T>(job: EmailJob, attempt: () => Promise<T
   } finally {
     orders.cancel();
   }
+}
+
+/** Waits for the time of the next attempt of the open send; a retry makes it now. */
+export async function attemptDue(job: EmailJob, at: number): Promise<void> {
+  await waitUntil(job, at, 'the next attempt is due', () => mustMoveOn(job) || openSendOf(job)?.retry != null);
 }
 
 /** Waits for a hint, and follows it at most once in five seconds. */

@@ -13,9 +13,15 @@ export interface FileLine {
 
 /** The types of CSV cells that are not texts. */
 const fieldOf: Readonly<Record<string, (cell: string) => unknown>> = {
-  resend: (cell) => ({ true: true, false: false })[cell.toLowerCase()] ?? cell,
+  resend: flag,
+  hold: flag,
+  again: flag,
   orgIds: (cell) => cell.split(/[\s;,]+/),
 };
+
+function flag(cell: string): unknown {
+  return { true: true, false: false }[cell.toLowerCase()] ?? cell;
+}
 
 /**
  * The bill runs of a file, each with the input fields that the file gives. The first line decides the format: a JSON object, the

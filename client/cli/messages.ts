@@ -1,7 +1,8 @@
 /** What people say to jobs: `retry`, `hold`, `release` and `finish`, for one bill run, for several, or for all. */
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
-import type { BillRunEmails, JobName, MessageResult } from '../bill-run-emails.js';
+import type { BillRunEmails, JobName } from '../bill-run-emails.js';
+import type { MessageResult } from '../messages.js';
 import {
   answerEach,
   askUnless,
@@ -156,8 +157,8 @@ async function sendToEach<Name extends JobName>(
   await answerEach(jobs, send, { json, nameOf, inWords: line, resultOf });
 }
 
-function inWords(name: MessageName, { via, state }: MessageResult): string {
+function inWords(name: MessageName, { state }: MessageResult): string {
   if (state != null) return `${name} taken, the job is ${painted(state)}`;
-  if (via === 'signal' && (name === 'hold' || name === 'release')) return `${name} sent`;
-  return `${name} sent; no worker answered, so the job takes it when one runs`;
+  const isOrder = name === 'hold' || name === 'release';
+  return `${name} sent${isOrder ? ', and it counts' : ''}; no worker answered, so the job takes it when one runs`;
 }

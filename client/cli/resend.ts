@@ -55,7 +55,7 @@ Exit codes with --wait: 0 emailed, or emailed before for the same request id; 4 
       };
       await answer({ billRunKey: key, json }, ask, {
         inWords: (resent) => `${resent.text ?? requested(resent)}\nSee: bill-run-emails status ${key}`,
-        exitCode: ({ result }) => (result === undefined ? EXIT.done : exitCodesOf[result]),
+        exitCode: ({ result }) => exitCodesOf[result],
       });
     });
 }
@@ -66,6 +66,10 @@ function durationToWait(text: string): number {
   if (wait >= 0) return wait;
   throw new InvalidArgumentError('It is not a duration such as 90s or 1h. Put --wait last, or write --wait=1h.');
 }
+
+/** How the request was taken or, with `--wait`, what came of it. */
+type Resent = Omit<ResendResult, 'result'> &
+  Partial<Omit<ResendOutcome, 'result'>> & { readonly result: ResendResult['result'] | ResendOutcome['result'] };
 
 type Request = Required<Pick<ResendOptions, 'requestId' | 'requestedBy' | 'reason'>>;
 
@@ -82,23 +86,28 @@ async function resend(
   billRun: BillRunToStart,
   message: Request,
   { waitMs, ...how }: { yes: true | undefined; json: true | undefined; waitMs: number | undefined },
-): Promise<ResendResult & Partial<ResendOutcome>> {
-  const served = await emails.resendServed(billRun, message.requestId);
-  if (served !== null) return served;
-  const { requestId, requestedBy, reason } = message;
+): Promise<Resent> {
   valid(checkResend(message));
+  const { requestId, requestedBy, reason } = message;
+  const { ALREADY } = await import('../resend-outcome.js');
+  // It changes nothing, so nobody is asked.
+  if (await emails.isResent(billRun, requestId)) return { ...(await emails.resend(billRun, message)), text: ALREADY };
   const facts = `Request ${requestId}: email all documents of ${billRun.billRunKey} again, for ${requestedBy}: ${reason}`;
   await askUnless(how, facts, 'Email every customer again?');
   const request = await emails.resend(billRun, message);
-  if (waitMs === undefined) return request;
-  return { ...request, ...(await emails.resendOutcome(request, waitMs)) };
+  if (request.result === 'alreadyEmailed') return { ...request, text: ALREADY };
+  return waitMs === undefined ? request : { ...request, ...(await emails.resendOutcome(request, waitMs)) };
 }
 
-function requested({ workflowId, requestId }: ResendResult): string {
-  return `Asked ${workflowId} to email all documents; request ${requestId}.`;
+function requested({ workflowId, requestId, via }: Resent): string {
+  const later = via === 'signal' ? ' No worker answered, so the job takes it when one runs.' : '';
+  return `Asked ${workflowId} to email all documents; request ${requestId}.${later}`;
 }
 
-const exitCodesOf: Readonly<Record<ResendOutcome['result'], number>> = {
+const exitCodesOf: Readonly<Record<Resent['result'], number>> = {
+  started: EXIT.done,
+  joined: EXIT.done,
+  stopped: EXIT.notEmailed,
   emailed: EXIT.done,
   alreadyEmailed: EXIT.done,
   needsPerson: EXIT.needsPerson,

@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import type { StartInput, StartResult } from '../bill-run-emails.js';
+import type { StartInput, StartResult } from '../starting.js';
 import type { FileLine } from './bill-run-file.js';
 import { BillRunEmailsError, EXIT } from '../failures/errors.js';
 import { answerEach, billRunsNamed, contentsOf, onBillRuns, type BillRunsOptions } from './bill-runs.js';
@@ -7,7 +7,8 @@ import { answer, connected, examples, mistake, withNote, type CommonOptions, typ
 import * as tables from './tables.js';
 
 interface StartOptions extends CommonOptions, BillRunsOptions, NoteOptions {
-  readonly again?: boolean;
+  readonly again?: true;
+  readonly hold?: true;
   readonly org?: string[];
 }
 
@@ -26,7 +27,8 @@ export function addStart(program: Command): void {
       '--open-for <duration>',
       'how long the job stays open after an acceptance, a question or an answer (7 days)',
     )
-    .option('--again', 'start anew after a cancellation or a termination')
+    .option('--hold', 'start on hold: nothing is sent until release')
+    .option('--again', 'start anew although a person closed the last job; also retries what that job left open')
     .addHelpText(
       'after',
       examples(
@@ -35,12 +37,12 @@ export function addStart(program: Command): void {
         'start --file runs.csv',
       ) + FILES,
     )
-    .action(async (keys: readonly string[], { json, entity, file, again = false, org, ...rest }: StartOptions) => {
+    .action(async (keys: readonly string[], { json, entity, file, org, ...rest }: StartOptions) => {
       const defaults = { entityId: entity, orgIds: org, ...rest };
       const exitCode = ({ result }: StartResult): number => exitCodesOfStart[result];
       const [only] = keys;
       if (file === undefined && keys.length === 1 && only !== undefined) {
-        const start = () => connected((emails) => emails.start({ billRunKey: only, ...defaults }, { again }));
+        const start = () => connected((emails) => emails.start({ billRunKey: only, ...defaults }));
         await answer({ billRunKey: only, json }, start, { inWords: tables.started, exitCode });
         return;
       }
@@ -49,7 +51,7 @@ export function addStart(program: Command): void {
         const start = async ({ input, fault }: Line): Promise<StartResult> => {
           if (fault !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${fault}`);
           // The start itself checks the fields of a file.
-          return emails.start({ ...defaults, ...input } as StartInput, { again });
+          return emails.start({ ...defaults, ...input } as StartInput);
         };
         const resultOf = ({ result }: StartResult): string => result;
         return answerEach(lines, start, {

@@ -1,18 +1,20 @@
 /** What the command line prints for people. */
-import type { KnownStatus, StartResult } from '../bill-run-emails.js';
+import type { KnownStatus } from '../bill-run-emails.js';
+import type { StartResult } from '../starting.js';
 import type { HoldAllRequest } from '../history/hold-all.js';
 import { painted } from './email-states.js';
 import type { SetupResult } from '../temporal/setup.js';
 import type { SendRecord } from '../../workflows/contract/contract.js';
 import { outlookOf } from '../../workflows/rules/outlook.js';
 
-export function started({ workflowId, runId, result, state }: StartResult): string {
+export function started({ workflowId, runId, result, state, closing }: StartResult): string {
   const current = state === null ? '' : `; it is ${painted(state)}`;
+  const order = closing === true ? ' A message waits for a worker, and may close it: see status.' : '';
   const words: Record<StartResult['result'], string> = {
-    started: `Started ${workflowId} (run id ${runId}).`,
-    joined: `Joined ${workflowId}, which is open already (run id ${runId})${current}.`,
+    started: `Started ${workflowId} (run id ${runId})${state === 'Held' ? ', on hold until release' : ''}.`,
+    joined: `Joined ${workflowId}, which is open already (run id ${runId})${current}.${order}`,
     alreadyEmailed: `${workflowId} was emailed before (run id ${runId}); nothing was started. To email again: resend.`,
-    stopped: `A person stopped the last job, ${workflowId}; nothing was started. To start anew: --again.`,
+    stopped: `A person closed the last job, ${workflowId}; nothing was started. To start anew: start --again.`,
   };
   return words[result];
 }

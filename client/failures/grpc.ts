@@ -5,6 +5,8 @@ const CODES = {
   notFound: [5],
   /** Temporal, or a proxy before it, refuses the caller or the call. */
   refused: [7, 16],
+  /** The workflow closed before it could take the call. */
+  aborted: [10],
   /** The server has no such method. */
   unimplemented: [12],
   /**

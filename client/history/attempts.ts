@@ -11,6 +11,8 @@ export interface HistoricAttempt extends EarlierAttempt {
   readonly resend: boolean;
   /** The resends that its send serves, if its input names them. */
   readonly served: readonly string[];
+  /** Further runs that hold the attempt: a reset copies events. */
+  readonly copiedTo: string[];
 }
 
 /** The result of an attempt that ended, or whose Temporal run ended, while its request may have been under way. */
@@ -25,34 +27,62 @@ const UNDER_WAY: LostAttempt = {
   reasons: [{ code: 'UNDER_WAY', message: 'there is no answer yet' }],
 };
 
-/** The attempts in these histories, by the prefix that all keys of a send share. */
+/**
+ * The attempts in these histories, by the prefix that all keys of a send share.
+ *
+ * @param skip takes a run whose history cannot be decoded; by default that is an error
+ */
 export async function attemptsByIntent(
   histories: AsyncIterable<RunHistory> | Iterable<RunHistory>,
   converter: LoadedDataConverter,
+  skip?: (run: RunHistory) => void,
 ): Promise<ReadonlyMap<string, readonly HistoricAttempt[]>> {
   const byIntent = new Map<string, HistoricAttempt[]>();
-  const copies = new Set<string>();
-  for await (const { runId, events } of histories) {
-    for (const attempt of await attemptsIn(events, converter)) {
-      // A reset copies events, so both histories hold the attempt.
-      const copy = JSON.stringify([attempt.trackId, attempt.startedAt, attempt.result]);
-      if (copies.has(copy)) continue;
-      copies.add(copy);
+  const originals = new Map<string, HistoricAttempt>();
+  for await (const history of histories) {
+    for (const found of await attemptsOrSkip(history, converter, skip)) {
+      const { runId } = history;
+      const name = JSON.stringify([found.trackId, found.startedAt, found.result]);
+      const original = originals.get(name);
+      if (original !== undefined) {
+        original.copiedTo.push(runId);
+        continue;
+      }
+      const attempt = { runId, ...found, copiedTo: [] };
+      originals.set(name, attempt);
       const { intent } = keyParts(attempt.idempotencyKey);
-      byIntent.set(intent, [...(byIntent.get(intent) ?? []), { runId, ...attempt }]);
+      byIntent.set(intent, [...(byIntent.get(intent) ?? []), attempt]);
     }
   }
   return byIntent;
 }
 
-async function attemptsIn(events: readonly HistoryEvent[], converter: LoadedDataConverter) {
-  const attempts: Omit<HistoricAttempt, 'runId'>[] = [];
+async function attemptsOrSkip(
+  history: RunHistory,
+  converter: LoadedDataConverter,
+  skip: ((run: RunHistory) => void) | undefined,
+): Promise<readonly Found[]> {
+  try {
+    return await attemptsIn(history, converter);
+  } catch (error) {
+    if (skip === undefined) throw error;
+    skip(history);
+    return [];
+  }
+}
+
+type Found = Omit<HistoricAttempt, 'runId' | 'copiedTo'>;
+
+async function attemptsIn({ events, neverBegun }: RunHistory, converter: LoadedDataConverter): Promise<Found[]> {
+  const attempts: Found[] = [];
   for (const event of events) {
     const scheduled = event.activityTaskScheduledEventAttributes;
     if (scheduled?.activityType?.name !== 'emailBillRunDocuments') continue;
     const input = await firstOf(converter, scheduled.input?.payloads);
     // Another application may have used the id before.
     if (!isAttempt(input)) continue;
+    // A closed run never begins what it had only scheduled.
+    if (neverBegun.includes(scheduled.activityId ?? '')) continue;
     const result = await endOf(events, String(event.eventId), converter);
     if (result === 'neverTaken' || ('called' in result && !result.called)) continue;
     const { idempotencyKey, trackId, resend, requestIds: served = [] } = input;

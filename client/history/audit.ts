@@ -1,5 +1,5 @@
 /** Who sent what, when and why. Read from event history alone, so it needs no worker and covers closed jobs. */
-import type { Client } from '@temporalio/client';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import {
   HOLD_ALL_WORKFLOW_ID,
   WORKFLOW_TYPE,
@@ -9,7 +9,8 @@ import {
 import { hasUnknown, recordOf, takeUp } from '../../workflows/rules/send.js';
 import { attemptsByIntent, type HistoricAttempt } from './attempts.js';
 import { entriesOf, resetIn, type AuditEntry } from './entries.js';
-import { historiesOf, runIdsOf, type RunHistory } from './history.js';
+import { lastOf, listed } from '../temporal/jobs.js';
+import { historiesOf, runIdsOf, type Run, type RunHistory } from './history.js';
 
 /** A send with at least one attempt, by all histories together. */
 export interface AuditedSend {
@@ -38,26 +39,32 @@ export interface Audit {
 /** Reads the event histories of all runs of a workflow id, and of the jobs that handed their requests to it. */
 export async function auditOf(client: Client, workflowId: string): Promise<Audit> {
   // Visibility lags behind by a moment, so the newest run is described directly.
-  const { runId: newest } = await client.workflow.getHandle(workflowId).describe();
-  const runIds = [...new Set([...((await runIdsOf(client, workflowId)) ?? []), newest])];
+  const newest = await lastOf(client, workflowId);
+  if (newest === undefined) throw new WorkflowNotFoundError('there is no such job', workflowId, undefined);
+  const runIds = [...new Set([...((await runIdsOf(client, workflowId)) ?? []), newest.runId])];
   const runs = runIds.map((runId) => ({ workflowId, runId }));
   const aliases = await aliasesOf(client, workflowId);
   const histories: RunHistory[] = [];
-  for await (const history of historiesOf(client, [...runs, ...aliases])) histories.push(history);
+  const unreadable: string[] = [];
+  const skip = ({ runId }: Run): void => void unreadable.push(runId);
+  for await (const history of historiesOf(client, [...runs, ...aliases], skip)) histories.push(history);
 
   const { loadedDataConverter: converter } = client.options;
   const entries: AuditEntry[] = [];
   for (const history of histories) entries.push(...(await entriesOf(history, runIds, converter)));
   // Who held all jobs, if that kept this one back.
   if (entries.some(({ event, text }) => event === 'state' && text === 'Held (all)')) {
-    entries.push(...(await holdAllEntries(client, Math.min(...entries.map(({ at }) => Date.parse(at))))));
+    entries.push(...(await holdAllEntries(client, Math.min(...entries.map(({ at }) => Date.parse(at))), skip)));
   }
   const sends = [...(await attemptsByIntent(histories, converter)).values()].map(auditedSend);
   return {
     workflowId,
     runIds,
     aliases: [...new Set(aliases.map((alias) => alias.workflowId))],
-    incomplete: histories.flatMap((history) => missing(history, histories)),
+    incomplete: [
+      ...histories.flatMap((history) => missing(history, histories)),
+      ...unreadable.map((runId) => `the history of run ${runId} cannot be read`),
+    ],
     sends: sends.sort((one, other) => byTime(one.attempts[0]?.startedAt, other.attempts[0]?.startedAt)),
     // Sorting is stable: events of the same millisecond keep their order.
     entries: entries.sort((one, other) => byTime(one.at, other.at)),
@@ -65,11 +72,11 @@ export async function auditOf(client: Client, workflowId: string): Promise<Audit
 }
 
 /** The holds on all that had not ended by then (epoch, ms). */
-async function holdAllEntries(client: Client, since: number): Promise<AuditEntry[]> {
+async function holdAllEntries(client: Client, since: number, skip: (run: Run) => void): Promise<AuditEntry[]> {
   const runIds = (await runIdsOf(client, HOLD_ALL_WORKFLOW_ID)) ?? [];
   const runs = runIds.map((runId) => ({ workflowId: HOLD_ALL_WORKFLOW_ID, runId }));
   const entries: AuditEntry[] = [];
-  for await (const history of historiesOf(client, runs)) {
+  for await (const history of historiesOf(client, runs, skip)) {
     const ofRun = await entriesOf(history, runIds, client.options.loadedDataConverter);
     if (Date.parse(ofRun.at(-1)?.at ?? '') < since) continue;
     entries.push(...ofRun.map((entry) => ({ ...entry, text: `hold on all jobs: ${entry.text}` })));
@@ -87,7 +94,7 @@ async function aliasesOf(client: Client, workflowId: string): Promise<{ workflow
   const aliases: { workflowId: string; runId: string }[] = [];
   if (!/^[\w.-]+$/.test(number)) return aliases;
   const query = `WorkflowType = '${WORKFLOW_TYPE}' AND EmailState = 'HandedOver' AND BillRunNumber = '${number}'`;
-  for await (const { workflowId: id, runId } of client.workflow.list({ query })) {
+  for await (const { workflowId: id, runId } of listed(client, query)) {
     if (id !== workflowId) aliases.push({ workflowId: id, runId });
   }
   return aliases;
@@ -109,7 +116,7 @@ function auditedSend(historic: readonly HistoricAttempt[]): AuditedSend {
   const send = takeUp(
     1,
     [],
-    historic.map(({ resend, served, ...attempt }) => attempt),
+    historic.map(({ resend, served, copiedTo, ...attempt }) => attempt),
   );
   const { attempts } = recordOf(send);
   return {

@@ -4,6 +4,7 @@ import type { LoadedDataConverter } from '@temporalio/common';
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { failedAs } from '../failures/grpc.js';
 import { causeOf } from '../failures/temporal.js';
+import { listed } from '../temporal/jobs.js';
 
 export type HistoryEvent = NonNullable<Awaited<ReturnType<WorkflowHandle['fetchHistory']>>['events']>[number];
 type Payloads = NonNullable<NonNullable<HistoryEvent['workflowExecutionStartedEventAttributes']>['input']>['payloads'];
@@ -13,15 +14,15 @@ export interface RunHistory {
   readonly workflowId: string;
   readonly runId: string;
   readonly events: readonly HistoryEvent[];
+  /** The ids of activities that no worker had begun when the run was ended from outside. */
+  readonly neverBegun: readonly string[];
 }
 
 /** The runs that Temporal still keeps, oldest first; undefined if the server cannot list, as the time-skipping one. Lags by a moment. */
 export async function runIdsOf(client: Client, workflowId: string): Promise<readonly string[] | undefined> {
   const runs = new Map<string, Date>();
   try {
-    for await (const { runId, startTime } of client.workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
-      runs.set(runId, startTime);
-    }
+    for await (const { runId, startedAt } of listed(client, `WorkflowId = '${workflowId}'`)) runs.set(runId, startedAt);
   } catch (error) {
     if (failedAs(causeOf(error), 'unimplemented')) return undefined;
     throw error;
@@ -29,15 +30,45 @@ export async function runIdsOf(client: Client, workflowId: string): Promise<read
   return [...runs].sort(([, one], [, other]) => one.getTime() - other.getTime()).map(([runId]) => runId);
 }
 
-/** One after the other, because a history may have megabytes. */
+/** One run of a workflow id. */
+export type Run = Pick<RunHistory, 'workflowId' | 'runId'>;
+
+/**
+ * One after the other, because a history may have megabytes.
+ *
+ * @param skip takes a run whose history cannot be read, although Temporal answers; the others are read all the same
+ */
 export async function* historiesOf(
   client: Client,
-  runs: readonly Pick<RunHistory, 'workflowId' | 'runId'>[],
+  runs: readonly Run[],
+  skip: (run: Run) => void,
 ): AsyncGenerator<RunHistory> {
-  for (const { workflowId, runId } of runs) {
-    const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
-    yield { workflowId, runId, events: events ?? [] };
+  for (const run of runs) {
+    try {
+      const { events } = await client.workflow.getHandle(run.workflowId, run.runId).fetchHistory();
+      const neverBegun = isEndedFromOutside(events ?? []) ? await neverBegunIn(client, run) : [];
+      yield { ...run, events: events ?? [], neverBegun };
+    } catch (error) {
+      if (failedAs(causeOf(error), 'unavailable')) throw error;
+      skip(run);
+    }
   }
+}
+
+/** Temporal still lists the activities that were pending when it terminated a run. History does not tell whether one had begun. */
+async function neverBegunIn({ workflowService, options }: Client, execution: Run): Promise<string[]> {
+  const { pendingActivities } = await workflowService.describeWorkflowExecution({
+    namespace: options.namespace,
+    execution,
+  });
+  return pendingActivities.flatMap(({ activityId, lastStartedTime }) =>
+    lastStartedTime == null && activityId != null ? [activityId] : [],
+  );
+}
+
+function isEndedFromOutside(events: readonly HistoryEvent[]): boolean {
+  const last = events.at(-1);
+  return (last?.workflowExecutionTerminatedEventAttributes ?? last?.workflowExecutionTimedOutEventAttributes) != null;
 }
 
 /** The first payload, decoded. */

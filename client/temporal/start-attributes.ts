@@ -1,5 +1,5 @@
 import { TypedSearchAttributes } from '@temporalio/common';
-import { isBillRunId, type EmailBillRunInput } from '../../workflows/contract/contract.js';
+import { isBillRunId } from '../../workflows/contract/contract.js';
 import { searchAttributes } from '../../workflows/contract/search-attributes.js';
 import { lacksSearchAttributes } from '../failures/temporal.js';
 
@@ -8,15 +8,16 @@ import { lacksSearchAttributes } from '../failures/temporal.js';
  * start without them: for some seconds after `setup`, the namespace does not know them yet.
  */
 export async function withStartAttributes<T>(
-  { billRunKey }: Pick<EmailBillRunInput, 'billRunKey'>,
+  { billRunKey, hold }: { readonly billRunKey: string; readonly hold?: boolean | undefined },
+  sends: number,
   start: (options: { typedSearchAttributes?: TypedSearchAttributes }) => Promise<T>,
 ): Promise<T> {
   const { billRunNumber, emailState, emailReason, emailStateSince, emailSends } = searchAttributes;
   const typedSearchAttributes = new TypedSearchAttributes([
-    { key: emailState, value: 'Waiting' },
-    { key: emailReason, value: 'notPosted' },
+    { key: emailState, value: hold === true ? 'Held' : 'Waiting' },
+    { key: emailReason, value: hold === true ? 'job' : 'notPosted' },
     { key: emailStateSince, value: new Date() },
-    { key: emailSends, value: 0 },
+    { key: emailSends, value: sends },
     ...(isBillRunId(billRunKey) ? [] : [{ key: billRunNumber, value: billRunKey }]),
   ]);
   try {

@@ -112,7 +112,7 @@ export function bare({ client }: Parts, name: Exclude<Variant['name'], 'ours'>, 
     name,
     start: (billRunKey) =>
       name === 'listedFloor'
-        ? withStartAttributes({ billRunKey }, (attributes) => start(billRunKey, attributes))
+        ? withStartAttributes({ billRunKey }, 0, (attributes) => start(billRunKey, attributes))
         : start(billRunKey, {}),
   };
 }

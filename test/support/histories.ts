@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { defaultDataConverter } from '@temporalio/common';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
+import { msToTs } from '@temporalio/common/lib/time.js';
 import type { RunHistory } from '../../client/history/history.js';
 
 /** A Temporal run, and the search attributes by which it is found. */
@@ -26,7 +27,7 @@ export function recorded(name: string, runId = name): KnownRun {
     readonly events: readonly Started[];
   };
   const workflowId = history.events[0]?.workflowExecutionStartedEventAttributes.workflowId ?? '';
-  return { workflowId, runId, events: historyFromJSON(history).events ?? [] };
+  return { workflowId, runId, events: historyFromJSON(history).events ?? [], neverBegun: [] };
 }
 
 /** A Temporal run of these events in JSON. The first is at `at` (epoch, ms), the others follow at intervals of a second. */
@@ -39,7 +40,8 @@ export function made(
     eventTime: new Date(at + index * 1000).toISOString(),
     ...event,
   }));
-  return { workflowId, runId, events: historyFromJSON(JSON.parse(JSON.stringify({ events: dated }))).events ?? [] };
+  const { events: decoded } = historyFromJSON(JSON.parse(JSON.stringify({ events: dated })));
+  return { workflowId, runId, events: decoded ?? [], neverBegun: [] };
 }
 
 /** Arguments or a result. Undefined gives no payload. */
@@ -60,21 +62,30 @@ function base64(text: string): string {
 /** @param runs without those whose history Temporal has deleted; the newest Temporal run of a workflow id comes last */
 export function temporalWith(...runs: readonly KnownRun[]): Client {
   const of = (workflowId: string): readonly KnownRun[] => runs.filter((run) => run.workflowId === workflowId);
-  const workflow = {
-    getHandle: (workflowId: string, runId = of(workflowId).at(-1)?.runId) => ({
-      describe: () => Promise.resolve({ runId }),
-      fetchHistory: () => Promise.resolve(of(workflowId).find((run) => run.runId === runId)),
-    }),
-    async *list({ query }: { readonly query: string }) {
+  const infoOf = ({ workflowId, runId, events }: KnownRun) => ({
+    execution: { workflowId, runId },
+    startTime: msToTs(Number(events[0]?.eventTime?.seconds ?? 0) * 1000),
+  });
+  const workflowService = {
+    describeWorkflowExecution: ({ execution }: { readonly execution: { readonly workflowId: string } }) => {
+      const last = of(execution.workflowId).at(-1);
+      return Promise.resolve({ pendingActivities: [], ...(last && { workflowExecutionInfo: infoOf(last) }) });
+    },
+    listWorkflowExecutions({ query }: { readonly query: string }) {
       const conditions = query.split(' AND ').map((condition) => /^(\w+) = '([^']*)'$/.exec(condition));
-      for (const { workflowId, runId, attributes, unlisted, events } of runs) {
+      const executions = runs.filter(({ workflowId, attributes, unlisted }) => {
         const known = new Map(Object.entries({ WorkflowId: workflowId, ...attributes }));
-        if (unlisted || !conditions.every((each) => each !== null && known.get(each[1] ?? '') === each[2])) continue;
-        await Promise.resolve();
-        yield { workflowId, runId, startTime: new Date(Number(events[0]?.eventTime?.seconds) * 1000) };
-      }
+        return !unlisted && conditions.every((each) => each !== null && known.get(each[1] ?? '') === each[2]);
+      });
+      return Promise.resolve({ executions: executions.map(infoOf), nextPageToken: new Uint8Array() });
     },
   };
+  const workflow = {
+    getHandle: (workflowId: string, runId: string) => ({
+      fetchHistory: () => Promise.resolve(of(workflowId).find((run) => run.runId === runId)),
+    }),
+  };
+  const options = { namespace: 'default', loadedDataConverter: defaultDataConverter };
   // The audit uses nothing else of a client.
-  return { workflow, options: { loadedDataConverter: defaultDataConverter } } as unknown as Client;
+  return { workflow, workflowService, options } as unknown as Client;
 }

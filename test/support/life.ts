@@ -2,15 +2,17 @@
  * The life of an email job without Temporal: the pure rules, a clock, and a Zuora with scripted answers. It goes from step to step as
  * `email-bill-run.ts` does, so tests live through days in no time.
  */
-import type {
-  AttemptResult,
-  BillRun,
-  EarlierAttempt,
-  EarlierSend,
-  Receipt,
-} from '../../workflows/contract/activities.js';
+import type { AttemptResult, BillRun, Earlier, EarlierSend, Receipt } from '../../workflows/contract/activities.js';
 import { checkInput, type Settings } from '../../workflows/contract/validation.js';
-import type { MessageAnswer, Question, RetryMessage, SendRecord } from '../../workflows/contract/contract.js';
+import type {
+  EmailRequest,
+  MessageAnswer,
+  Question,
+  RetryMessage,
+  SendRecord,
+} from '../../workflows/contract/contract.js';
+import type { HistoricAttempt } from '../../client/history/attempts.js';
+import { earlierIn } from '../../client/history/earlier-sends.js';
 import { keyParts } from '../../workflows/rules/keys.js';
 import * as jobs from '../../workflows/rules/job.js';
 import * as messages from '../../workflows/rules/messages.js';
@@ -58,6 +60,8 @@ export interface Circumstances {
   /** What Zuora answers, call by call. */
   readonly answers?: readonly Answer[];
   readonly workflowId?: string;
+  /** As the starter found it; empty for the first job of its id. Default: another starter did not say. */
+  readonly earlierRun?: string;
   /** What it answers after those. Default: it accepts. */
   readonly otherwise?: Answer;
 }
@@ -74,7 +78,7 @@ export class Life {
   /** What further earlier jobs did. */
   earlier: readonly EarlierSend[] = [];
   /** The attempts of all jobs, as history keeps them. */
-  private readonly history: (EarlierAttempt & { readonly served: readonly string[] })[] = [];
+  private readonly history: HistoricAttempt[] = [];
   private jobs = 1;
   /** The requests that another job took over. */
   readonly handedOver: string[] = [];
@@ -92,8 +96,10 @@ export class Life {
     answers = [],
     otherwise = accepts(),
     workflowId = 'email-bill-run/BR-00000001',
+    earlierRun,
   }: Circumstances = {}) {
-    this.job = jobs.openJob(settingsOf(input), { workflowId, firstRunId: 'first-run', now: this.now });
+    const ids = { workflowId, firstRunId: 'first-run', ...(earlierRun === undefined ? {} : { earlierRun }) };
+    this.job = jobs.openJob(settingsOf(input), { ...ids, now: this.now });
     this.billRun = { ...POSTED, ...billRun };
     this.answers = [...answers];
     this.otherwise = otherwise;
@@ -269,11 +275,7 @@ export class Life {
         return true;
       case 'lookUp': {
         const requests = [...step.requests];
-        const ids = requests.map(({ requestId }) => requestId);
-        const found = [...this.earlier, ...this.earlierSends()].filter(({ requestIds }) =>
-          requestIds.some((id) => ids.includes(id)),
-        );
-        jobs.recordEarlier(this.job, requests, found);
+        jobs.recordEarlier(this.job, requests, this.lookUp(requests));
         return true;
       }
       case 'handOver': {
@@ -300,16 +302,18 @@ export class Life {
     }
   }
 
-  /** As `client/history/earlier-sends.ts` finds them in event histories. */
-  private earlierSends(): readonly EarlierSend[] {
-    const past = this.history.filter(({ runId, idempotencyKey: key }) => {
-      return runId !== this.job.firstRunId && key.includes('/resend/');
-    });
-    const intents = new Set(past.map(({ idempotencyKey }) => keyParts(idempotencyKey).intent));
-    return [...intents].map((intent) => {
-      const own = past.filter(({ idempotencyKey }) => keyParts(idempotencyKey).intent === intent);
-      return { requestIds: own.flatMap(({ served }) => served), attempts: own };
-    });
+  /** As the activity finds it in event histories. */
+  private lookUp(requests: readonly EmailRequest[]): Earlier {
+    const requestIds = requests.filter(({ resend }) => resend).map(({ requestId }) => requestId);
+    const first = requests.some(({ resend }) => !resend);
+    const byIntent = new Map<string, HistoricAttempt[]>();
+    for (const attempt of this.history) {
+      const { intent } = keyParts(attempt.idempotencyKey);
+      byIntent.set(intent, [...(byIntent.get(intent) ?? []), attempt]);
+    }
+    const found = earlierIn(byIntent, this.job.firstRunId, { requestIds, first });
+    const further = this.earlier.filter((send) => send.requestIds.some((id) => requestIds.includes(id)) || send.first);
+    return { ...found, sends: [...further, ...found.sends], unreadable: [] };
   }
 
   private look(): void {
@@ -336,8 +340,9 @@ export class Life {
     this.calls.push(call);
     const result = (this.answers.shift() ?? this.otherwise)(call, this);
     if (result !== 'neverTaken' && (!('called' in result) || result.called)) {
-      const { idempotencyKey, trackId, requestIds: served = [] } = plan;
-      this.history.push({ runId: this.job.firstRunId, idempotencyKey, trackId, startedAt, result, served });
+      const { idempotencyKey, trackId, resend, requestIds: served = [] } = plan;
+      const { firstRunId: runId } = this.job;
+      this.history.push({ runId, idempotencyKey, trackId, startedAt, result, resend, served, copiedTo: [] });
     }
     jobs.recordAttempt(this.job, send, plan, result, { startedAt, now: this.now, jitter: 0.5 });
   }

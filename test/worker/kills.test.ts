@@ -146,7 +146,7 @@ describe.concurrent('A kill', () => {
     await control('PATCH', `/bill-runs/${beforeCall.number}`, { status: 'Posted' });
     await until(
       () => emails.status({ billRunKey: beforeCall.number }),
-      ({ state }) => state === 'Held',
+      ({ state, billRunStatus }) => state === 'Held' && billRunStatus === 'Posted',
     );
     for (const send of [requestOut, answerHeld]) {
       await until(

@@ -90,7 +90,7 @@ describe.concurrent('A worker process', () => {
     );
     expect(events.map(({ event, requestedBy }) => (requestedBy === null ? event : `${event} ${requestedBy}`))).toEqual([
       ...['started pipeline', 'status', 'attempt', 'attemptEnded', 'attempt', 'attemptEnded'],
-      ...['signal alice', 'attempt', 'attemptEnded', 'continued', 'update bob', 'attempt', 'attemptEnded'],
+      ...['update alice', 'attempt', 'attemptEnded', 'continued', 'update bob', 'attempt', 'attemptEnded'],
     ]);
     await emails.finish(name);
     await run.result();

@@ -69,7 +69,11 @@ const phases: readonly (readonly [string, () => Life])[] = [
   ['NeedsAttention unknown', () => begin({ answers: cutOffs(300) }).pass(13 * HOUR)],
   [
     'NeedsAttention unknown',
-    () => begin({ input: { resend: true, requestId: 'START' }, answers: [makesNoCall('afterReset')] }),
+    () =>
+      begin({
+        input: { resend: true, requestId: 'START' },
+        answers: [makesNoCall('afterReset'), makesNoCall('afterReset')],
+      }),
   ],
   ['Delivering', () => begin()],
   ['Delivering autoEmail', () => begin(autoEmailing)],

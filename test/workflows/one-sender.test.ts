@@ -90,7 +90,7 @@ describe('A job under another id than the canonical one', () => {
     expect(await rig.emailCalls(stopped)).toHaveLength(0);
   });
 
-  test('is held like any other, and rejects the update resend with the id to ask', async () => {
+  test('is held like any other, and takes the update resend, which it hands over', async () => {
     const { id, number } = await rig.billRun.create();
     const { client, taskQueue } = rig;
     const alias = await client.workflow.signalWithStart('emailBillRun', {
@@ -105,16 +105,16 @@ describe('A job under another id than the canonical one', () => {
       () => rig.status(alias),
       ({ billRunNumber }) => billRunNumber === number,
     );
-    const rejection: unknown = await alias
-      .executeUpdate('resend', { args: [{ requestId: 'T-1' }] })
-      .catch((error: unknown) => error);
-    expect(rejection).toMatchObject({
-      cause: { message: expect.stringContaining(`ask email-bill-run/${number}`) as string },
-    });
+    const answer = await alias.executeUpdate('resend', { args: [{ requestId: 'T-1' }] });
+    expect(answer).toEqual({ requestId: 'T-1', state: 'Held' });
     expect(await rig.emailCalls(number)).toHaveLength(0);
     await alias.signal('release');
     expect((await rig.result(alias)).state).toBe('HandedOver');
     await rig.state(rig.own(number), 'Delivering');
+    const requestIds = (await rig.sends(rig.own(number)))
+      .flatMap(({ requests }) => requests)
+      .map((each) => each.requestId);
+    expect(requestIds).toContain('T-1');
   });
 
   test('fails as InvalidInput if its id names another bill run, and is listed without a state', async () => {
@@ -158,7 +158,7 @@ describe('A bill run by its ID', () => {
     await rig.state(job, 'Delivering');
     const name = { billRunKey: id };
     expect(await rig.emails.status(name)).toMatchObject({ state: 'Delivering', billRunNumber: number });
-    expect(await rig.emails.start(name)).toMatchObject({ workflowId: job.workflowId, result: 'joined' });
+    expect(await rig.emails.start(name)).toMatchObject({ workflowId: job.workflowId, result: 'alreadyEmailed' });
     expect(await rig.emails.resend(name, { requestId: 'T-1' })).toMatchObject({ workflowId: job.workflowId });
     await until(
       () => rig.mailbox(number),
@@ -186,7 +186,10 @@ describe('A job takes up what earlier jobs of its id did', () => {
     await rig.control('POST', '/clock', { advanceMs: 25 * HOUR });
 
     for (const requestId of ['T-1', 'T-2']) {
-      const again = await rig.resend(number, requestId);
+      const refused = await rig.emails.resend({ billRunKey: number }, { requestId });
+      expect(refused).toMatchObject({ result: 'alreadyEmailed' });
+      // Another starter does not look, so its job does.
+      const again = await rig.startAs(first.workflowId, { billRunKey: number, resend: true, requestId });
       await rig.state(again, 'Delivering');
       expect(await rig.sends(again)).toMatchObject([
         {
@@ -290,7 +293,7 @@ describe('A job takes up what earlier jobs of its id did', () => {
     );
     await first.terminate('a mistake');
     expect(await rig.emails.start({ billRunKey: number })).toMatchObject({ result: 'stopped' });
-    expect(await rig.emails.start({ billRunKey: number }, { again: true })).toMatchObject({ result: 'started' });
+    expect(await rig.emails.start({ billRunKey: number, again: true })).toMatchObject({ result: 'started' });
     await rig.state(rig.own(number), 'Delivering');
     await rig.control('POST', '/clock', { advanceMs: HOUR });
     await rig.control('PATCH', '/settings', { emailDelayMs: 0 });

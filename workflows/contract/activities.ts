@@ -75,10 +75,22 @@ export type NoCallReceipt = { readonly called: false } & (
 /** What an attempt came to, as the record takes it. */
 export type AttemptResult = AttemptReceipt | LostAttempt | Exclude<NoCallReceipt, { readonly why: 'neverLeft' }>;
 
-/** A resend, as the histories of all jobs of the workflow id record it. */
+/** What the histories of all jobs of a workflow id record. */
+export interface Earlier {
+  /** The sends that served the requests in question. */
+  readonly sends: readonly EarlierSend[];
+  /** How many sends Zuora accepted in other jobs, and the last resends of those, at most 50. */
+  readonly accepted: number;
+  readonly resends: readonly string[];
+  /** Temporal's run ids of jobs whose history cannot be read: what they did is not known. */
+  readonly unreadable: readonly string[];
+}
+
 export interface EarlierSend {
-  /** Which of the requests in question it served. */
+  /** Which of the resends in question it served. */
   readonly requestIds: readonly string[];
+  /** It serves a first send as well: Zuora accepted it, or it is itself a first send. */
+  readonly first: boolean;
   /** At least one, oldest first. */
   readonly attempts: readonly EarlierAttempt[];
 }
@@ -88,6 +100,15 @@ export interface EarlierAttempt extends Pick<AttemptInput, 'idempotencyKey' | 't
   /** When it was scheduled (epoch, ms). */
   readonly startedAt: number;
   readonly result: AttemptReceipt | LostAttempt;
+}
+
+export interface LookUpInput {
+  /** The resends in question. */
+  readonly requestIds: readonly string[];
+  /** A first send is in question, too. */
+  readonly first: boolean;
+  /** Temporal's run id of the last job, as the starter found it. */
+  readonly earlierRun?: string;
 }
 
 /** Requests for the canonical job of the bill run. */
@@ -132,11 +153,8 @@ export interface Activities {
    * @throws ApplicationFailure `NeverLeft`, which is retried: nothing was sent. `AttemptFailed` is final: a defect of ours
    */
   emailBillRunDocuments(input: AttemptInput): Promise<Receipt>;
-  /**
-   * Finds the sends that served the given resends, in the histories of all jobs of the calling workflow's id, its own included.
-   * Every failure is retried.
-   */
-  earlierSends(input: { readonly requestIds: readonly string[] }): Promise<readonly EarlierSend[]>;
+  /** Finds out what all jobs of the calling workflow's id did, its own included. Every failure is retried. */
+  earlierSends(input: LookUpInput): Promise<Earlier>;
   /**
    * Hands requests to the canonical job of the bill run, as their callers would have done. It is safe to repeat.
    *

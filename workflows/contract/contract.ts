@@ -19,6 +19,14 @@ export function canonicalWorkflowId(billRunNumber: string, entityId?: string): s
   return ['email-bill-run', ...(entityId === undefined ? [] : [entityId]), billRunNumber].join('/');
 }
 
+/** What our starters write into a job's memo. */
+export interface JobMemo {
+  /** Temporal's run id of the last job of the workflow id; empty if there is none. Jobs of other starters lack it. */
+  readonly earlierRun?: string;
+  /** The last 50 resends, by request id, that Zuora accepted in any job of the workflow id. */
+  readonly resends?: readonly string[];
+}
+
 /** Zuora's IDs have 32 hexadecimal digits; its numbers have a hyphen. */
 export function isBillRunId(key: string): boolean {
   return /^[0-9a-f]{32}$/i.test(key);
@@ -40,6 +48,10 @@ export interface EmailBillRunInput {
   readonly entityId?: string;
   /** Zuora Multi-Org only. */
   readonly orgIds?: readonly string[];
+  /** Start on hold: nothing is sent until a person releases the job. A resend waits for the release, too. */
+  readonly hold?: boolean;
+  /** Open a job although a person closed the last one. It counts as `retry` of what the job takes up from earlier ones. */
+  readonly again?: boolean;
   /** How long to wait for the bill run to post. Default: 30 days. */
   readonly postDeadline?: string;
   /** How long a send is attempted without a person. Default: 12 hours. At most 20 hours: Zuora forgets keys after 24. */

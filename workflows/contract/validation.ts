@@ -15,6 +15,8 @@ export interface Settings {
   readonly reason?: string;
   readonly entityId?: string;
   readonly orgIds?: readonly string[];
+  readonly hold?: boolean;
+  readonly again?: boolean;
   readonly postDeadlineMs: number;
   readonly sendBudgetMs: number;
   readonly coolDownMs: number;
@@ -52,6 +54,8 @@ function inputChecks(): Checks<EmailBillRunInput> {
     reason: text(1000),
     entityId: identifier('the ID of an entity'),
     orgIds: listOf(identifier('the ID of an org')),
+    hold: boolean,
+    again: boolean,
     postDeadline: duration({ zero: false }),
     sendBudget: duration({ zero: false, most: '20 hours' }),
     coolDown: duration({ zero: true }),

@@ -2,7 +2,7 @@
  * The record of an email job: everything one job knows about one bill run. It is plain data with pure code around it.
  * `messages.ts` changes it by messages, `next-step.ts` decides what comes next, and `status.ts` shows it to people.
  */
-import type { AttemptResult, BillRun, EarlierSend, HandedOver } from '../contract/activities.js';
+import type { AttemptResult, BillRun, Earlier, EarlierSend, HandedOver } from '../contract/activities.js';
 import {
   canonicalWorkflowId,
   type EmailReason,
@@ -41,8 +41,14 @@ export interface EmailJob {
 
   /** Grows with every message that may change what comes next. */
   revision: number;
-  /** Resends that an earlier job may have served: a look-up comes before anything is sent for them. */
+  /** Requests that an earlier job may have served: a look-up comes before anything is sent for them. */
   incoming: EmailRequest[];
+  /** What Zuora accepted in earlier jobs, as the starter or a look-up found it. */
+  earlier: Pick<Earlier, 'accepted' | 'resends' | 'unreadable'>;
+  /** Temporal's run id of the last job, by the starter; empty if Temporal took this one as the first of its workflow id. */
+  earlierRun: string | null;
+  /** A reset made this Temporal run, and its earlier part was looked up. */
+  resetRun: string | null;
   /** Requests that wait for a send. */
   queue: EmailRequest[];
   /** Requests that an earlier job served or began to serve, with its attempts. */
@@ -86,12 +92,24 @@ export interface RepeatedRequests extends Pick<EarlierSend, 'attempts'> {
 
 export function openJob(
   settings: Settings,
-  { workflowId, firstRunId, now }: { workflowId: string; firstRunId: string; now: number },
+  {
+    now,
+    earlierRun = null,
+    accepted = 0,
+    resends = [],
+    ...ids
+  }: {
+    workflowId: string;
+    firstRunId: string;
+    now: number;
+    earlierRun?: string | null;
+    accepted?: number;
+    resends?: readonly string[];
+  },
 ): EmailJob {
   const job: EmailJob = {
     settings,
-    workflowId,
-    firstRunId,
+    ...ids,
     startedAt: now,
     billRun: null,
     lookedAt: 0,
@@ -102,6 +120,9 @@ export function openJob(
     failedLook: null,
     revision: 0,
     incoming: [],
+    earlier: { accepted, resends, unreadable: [] },
+    earlierRun,
+    resetRun: null,
     queue: [],
     repeated: [],
     requestNames: {},
@@ -109,34 +130,45 @@ export function openJob(
     unnamedRequests: 0,
     sends: [],
     handedOver: [],
-    held: false,
-    heldBy: null,
+    held: settings.hold === true,
+    heldBy: settings.hold === true ? { ...noteOf(settings), at: now } : null,
     heldByAll: false,
-    onHoldSince: null,
+    onHoldSince: settings.hold === true ? now : null,
     finish: null,
     canceled: false,
     ignored: { count: 0, last: [] },
     stateSince: null,
   };
-  enqueue(job, settings, { requestId: settings.requestId ?? `${firstRunId}-0`, resend: settings.resend, now });
+  enqueue(job, settings, { requestId: ownRequestId(job), resend: settings.resend, now });
   return job;
+}
+
+/** The id of the request with which the job was started. */
+export function ownRequestId({ settings, firstRunId }: EmailJob): string {
+  return settings.requestId ?? `${firstRunId}-0`;
+}
+
+function noteOf({ requestedBy, reason }: NoteMessage): NoteMessage {
+  return {
+    ...(requestedBy === undefined ? {} : { requestedBy }),
+    ...(reason === undefined ? {} : { reason }),
+  };
 }
 
 export function enqueue(
   job: EmailJob,
-  { requestedBy, reason }: NoteMessage,
+  note: NoteMessage,
   { requestId, resend, now }: { requestId: string; resend: boolean; now: number },
 ): void {
   const request: EmailRequest = {
     requestId,
     resend,
-    ...(requestedBy === undefined ? {} : { requestedBy }),
-    ...(reason === undefined ? {} : { reason }),
+    ...noteOf(note),
     requestedAt: iso(now),
   };
   remember(job, resend ? 'resend' : 'first', requestId);
   job.requestBytes += bytesOf(JSON.stringify(request));
-  (resend ? job.incoming : job.queue).push(request);
+  (job.earlierRun === '' ? job.queue : job.incoming).push(request);
 }
 
 type RequestKind = 'first' | 'resend' | 'retry';
@@ -183,8 +215,30 @@ export function joinableSendOf(job: EmailJob): Send | undefined {
   return send?.resend === true && isUntouched(send) ? send : undefined;
 }
 
-export function acceptedSends(job: EmailJob): number {
-  return job.sends.filter(({ outcome }) => outcome === 'accepted').length;
+/** Whether an earlier job made the attempt that Zuora accepted. */
+function isEarlier({ attempts }: Send): boolean {
+  return attempts.findLast(({ verdict }) => verdict === 'accepted')?.runId !== undefined;
+}
+
+/** How many sends Zuora accepted, in all jobs of the workflow id as far as they are known. */
+export function acceptedSends({ sends, earlier }: EmailJob): number {
+  const own = sends.filter((send) => send.outcome === 'accepted' && !isEarlier(send));
+  return earlier.accepted + own.length;
+}
+
+/** How many accepted resends are handed on from job to job. */
+const RESENDS_KEPT = 50;
+
+/**
+ * The last resends that Zuora accepted, in all jobs of the workflow id. A resend also serves those before it that were not accepted: it
+ * took their place.
+ */
+export function acceptedResends({ sends, earlier }: EmailJob): readonly string[] {
+  const last = sends.findLastIndex(({ outcome, resend }) => outcome === 'accepted' && resend);
+  const own = sends
+    .slice(0, last + 1)
+    .flatMap(({ requests }) => requests.filter(({ resend }) => resend).map(({ requestId }) => requestId));
+  return [...new Set([...earlier.resends, ...own])].slice(-RESENDS_KEPT);
 }
 
 /** The last send, if documents may still have to be emailed for it. */
@@ -263,12 +317,24 @@ export function recordFailedLook(job: EmailJob, type: FailureType, message: stri
   job.failedLook = { type, message };
 }
 
-/** Records which of the requests earlier jobs served. The others are new. */
-export function recordEarlier(job: EmailJob, requests: readonly EmailRequest[], earlier: readonly EarlierSend[]): void {
+/** Records what earlier jobs did, and which of the requests they served. The others are new. */
+export function recordEarlier(
+  job: EmailJob,
+  requests: readonly EmailRequest[],
+  { sends, accepted, resends, unreadable }: Earlier,
+): void {
+  // Temporal may have forgotten jobs that the starter knew.
+  job.earlier = {
+    accepted: Math.max(accepted, job.earlier.accepted),
+    resends: [...new Set([...job.earlier.resends, ...resends])],
+    unreadable,
+  };
   job.incoming = job.incoming.filter((request) => !requests.includes(request));
   const left = new Set(requests);
-  for (const { requestIds, attempts } of earlier) {
-    const served = requests.filter((request) => left.has(request) && requestIds.includes(request.requestId));
+  for (const { requestIds, first, attempts } of sends) {
+    const isServed = ({ requestId, resend }: EmailRequest): boolean =>
+      resend ? requestIds.includes(requestId) : first;
+    const served = requests.filter((request) => left.has(request) && isServed(request));
     for (const request of served) left.delete(request);
     if (served.length > 0) recordRepeated(job, served, attempts);
   }
@@ -313,10 +379,21 @@ export function recordAttempt(
     stepBack(send, now);
     return;
   }
+  const isNew = send.attempts.length === 0;
   endAttempt(send, plan, result, times);
   if (!('called' in result) || result.called) return;
+  if (result.why === 'afterReset' && isNew && job.resetRun !== result.runId) lookUpFirst(job, send, result.runId);
   if (result.why === 'looked') recordLook(job, result.billRun, now);
   if (result.why === 'heldByAll') recordHold(job, { heldByAll: true }, now);
+}
+
+/** A reset hid what was done before: the requests of a new send are looked up, as those of earlier jobs are. */
+function lookUpFirst(job: EmailJob, send: Send, runId: string): void {
+  job.resetRun = runId;
+  // The job is no longer the first of its id.
+  job.earlierRun = null;
+  job.sends.splice(job.sends.indexOf(send), 1);
+  job.incoming.unshift(...send.requests);
 }
 
 export function isOnHold({ held, heldByAll }: EmailJob): boolean {

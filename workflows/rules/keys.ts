@@ -19,6 +19,11 @@ export function intentKey({ billRunId, resend, requestId }: Intent): string {
   return ['bill-run-email', plain(billRunId), ...what].join('/');
 }
 
+/** Whether it is the prefix of the keys of a first send. */
+export function isFirstIntent(intent: string): boolean {
+  return /^bill-run-email\/[^/]+\/first$/.test(intent);
+}
+
 /** The number grows only as rule 3 says: if nothing was executed under the last one, or if a person takes the risk. */
 export function idempotencyKey(intent: string, number: number): string {
   return `${intent}/${number}`;

@@ -2,9 +2,9 @@
  * What messages change in the record. No function here throws, whatever its argument: a signal that throws fails or blocks the job.
  * An update first asks for the fault (`…Fault`), and is rejected with it; a signal with a fault is recorded as ignored.
  */
-import { canonicalWorkflowId, isBillRunId, type MessageAnswer, type RetryMessage } from '../contract/contract.js';
+import type { MessageAnswer, RetryMessage } from '../contract/contract.js';
 import { checkNote, checkResend, checkRetry, placeholderIn, type Checked } from '../contract/validation.js';
-import { canonicalIdOf, enqueue, ignore, isKnown, openSendOf, recordHold, remember, type EmailJob } from './job.js';
+import { enqueue, ignore, isKnown, openSendOf, recordHold, remember, type EmailJob } from './job.js';
 import { nextStep, questionOf } from './next-step.js';
 import { decide, needsSendAnyway } from './send.js';
 import { openSendStep } from './sending.js';
@@ -33,7 +33,7 @@ export function resendFault(job: EmailJob, argument: unknown): Fault {
   const { requestId } = value;
   if (requestId === undefined) return 'requestId is missing; name the resend, for example by a ticket number';
   if (isKnown(job, 'resend', requestId)) return undefined;
-  return anotherJob(job) ?? (isFull(job) ? FULL : undefined) ?? closing(job);
+  return isFull(job) ? FULL : closing(job);
 }
 
 /** Asking again by the same name changes nothing, and names the same send. */
@@ -48,18 +48,6 @@ export function resend(job: EmailJob, argument: unknown, now: number): MessageAn
     requests.some((request) => request.resend && request.requestId === requestId),
   );
   return answer(job, now, { requestId, ordinal: serves?.ordinal });
-}
-
-/** The job to ask instead: another one emails the bill run, or may do so. */
-function anotherJob(job: EmailJob): Fault {
-  const { workflowId, settings } = job;
-  const canonical = canonicalIdOf(job);
-  if (canonical !== null) {
-    return canonical === workflowId ? undefined : `this job does not email the bill run; ask ${canonical}`;
-  }
-  const likely = canonicalWorkflowId(settings.billRunKey, settings.entityId);
-  if (likely === workflowId && !isBillRunId(settings.billRunKey)) return undefined;
-  return 'the number of the bill run is not known yet, and another job may email it; ask again in a moment, or signal resend';
 }
 
 // retry

@@ -12,11 +12,12 @@ import {
   isAlias,
   joinableSendOf,
   openSendOf,
+  ownRequestId,
   recordHold,
   type EmailJob,
   type RepeatedRequests,
 } from './job.js';
-import { closeSend, decide, hasUnknown, intentOf, openSend, takeUp, type Send } from './send.js';
+import { closeSend, decide, hasUnknown, intentOf, needsSendAnyway, openSend, takeUp, type Send } from './send.js';
 import { openSendStep, questionIn, sendingStep } from './sending.js';
 import type { Step } from './step.js';
 import { held } from './held.js';
@@ -76,9 +77,11 @@ function supersede(job: EmailJob, now: number): boolean {
 
 function beginSends(job: EmailJob, now: number): void {
   for (const repeated of job.repeated.splice(0)) {
-    const send = takeUp(job.sends.length + 1, repeated.requests, repeated.attempts);
-    if (openSendOf(job) === undefined) job.sends.push(send);
-    else if (send.outcome === 'accepted') ignoreRequests(job, repeated.requests, send.note ?? '', now);
+    const send = takeUp(job.sends.length + 1, repeated.requests, repeated.attempts, now);
+    if (openSendOf(job) === undefined) {
+      job.sends.push(send);
+      retryAgain(job, send, now);
+    } else if (send.outcome === 'accepted') ignoreRequests(job, repeated.requests, send.note ?? '', now);
     else job.repeated.push(repeated);
   }
   // One send serves all requests that arrived together, so all of them must be looked up first.
@@ -89,6 +92,17 @@ function beginSends(job: EmailJob, now: number): void {
     const requests = job.queue.splice(0);
     job.sends.push(openSend(job.sends.length + 1, requests, intentOf(requests, job.billRun.id)));
   }
+}
+
+/** A person who opens a job again wants what it takes up to go out. */
+function retryAgain(job: EmailJob, send: Send, now: number): void {
+  const { settings } = job;
+  const isOwn = send.requests.some(
+    ({ requestId, resend }) => resend === settings.resend && requestId === ownRequestId(job),
+  );
+  if (settings.again !== true || !isOwn || send.settledAt !== null || needsSendAnyway(send, now)) return;
+  decide(send, 'retry', settings, now);
+  send.retry = { sendAnyway: false, begun: false, at: now };
 }
 
 function ignoreRequests(job: EmailJob, requests: RepeatedRequests['requests'], note: string, now: number): void {

@@ -20,7 +20,7 @@ import type {
   SendRecord,
   Verdict,
 } from '../contract/contract.js';
-import { idempotencyKey, intentKey, keyParts, trackId, trackIdPrefix } from './keys.js';
+import { idempotencyKey, intentKey, isFirstIntent, keyParts, trackId, trackIdPrefix } from './keys.js';
 import { iso } from './text.js';
 
 const SECOND = 1000;
@@ -111,14 +111,26 @@ export function intentOf(requests: readonly EmailRequest[], billRunId: string): 
   return intentKey({ billRunId, resend, requestId });
 }
 
-/** Continues a send that earlier jobs began: their attempts count, and so do their keys, with the times of first use. */
-export function takeUp(ordinal: number, requests: readonly EmailRequest[], attempts: readonly EarlierAttempt[]): Send {
-  const send = openSend(ordinal, requests, keyParts(attempts[0]?.idempotencyKey ?? '').intent);
+/**
+ * Continues a send that earlier jobs began: their attempts count, and so do their keys, with the times of first use. Zuora may have
+ * accepted a resend before this first send, which is then served by it.
+ *
+ * @param now starts the budget of attempts anew if their outcome is unknown; the key limits them in any case
+ */
+export function takeUp(
+  ordinal: number,
+  requests: readonly EmailRequest[],
+  attempts: readonly EarlierAttempt[],
+  now?: number,
+): Send {
+  const { intent } = keyParts(attempts[0]?.idempotencyKey ?? '');
+  const send = { ...openSend(ordinal, requests, intent), resend: !isFirstIntent(intent) };
   for (const { runId, startedAt, result, ...plan } of attempts) {
     send.keyNumber = keyParts(plan.idempotencyKey).number;
-    const now = startedAt + ('called' in result ? result.durationMs : 0);
-    endAttempt(send, plan, result, { startedAt, now, jitter: 0.5, runId });
+    const endedAt = startedAt + ('called' in result ? result.durationMs : 0);
+    endAttempt(send, plan, result, { startedAt, now: endedAt, jitter: 0.5, runId });
   }
+  if (now !== undefined && hasUnknown(send)) send.budgetFrom = now;
   if (send.outcome === 'accepted') {
     const runId = send.attempts.at(-1)?.runId ?? '';
     send.note = `an earlier job (run ${runId}) emailed for this request, and nothing was sent again; a new request id emails again`;

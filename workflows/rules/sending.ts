@@ -38,14 +38,8 @@ export function sendingStep(job: EmailJob, now: number): SendingStep | null {
 
 function dueStep(job: EmailJob, send: Send | undefined, now: number): SendingStep | null {
   if (job.lookWanted) return { kind: 'look', ...coolingDown('Looking at the bill run again') };
-  if (job.incoming.length > 0) {
-    return {
-      kind: 'lookUp',
-      requests: job.incoming,
-      ...sending('Looking up whether an earlier job served the same request'),
-    };
-  }
   const step = openSendStep(job, now);
+  if (job.incoming.length > 0 && !isDue(job, send, step)) return lookUp(job, step);
   if (send === undefined || step === null) return null;
   if (step.kind === 'notNeeded') {
     // Only a hold keeps a job without documents open.
@@ -72,6 +66,23 @@ function dueStep(job: EmailJob, send: Send | undefined, now: number): SendingSte
         ...asking(step, step.question),
       };
   }
+}
+
+/** Attempts under way come before a look-up: it can take long, and Zuora forgets their key. */
+function isDue(job: EmailJob, send: Send | undefined, step: SendStep | null): boolean {
+  return step?.kind === 'attempt' && send !== undefined && send.attempts.length > 0 && !isOnHold(job);
+}
+
+function lookUp(job: EmailJob, step: SendStep | null): SendingStep {
+  const question = questionIn(step);
+  return {
+    kind: 'lookUp',
+    requests: job.incoming,
+    wake: step?.kind === 'wait' ? step.until : Infinity,
+    ...(step === null || question === undefined
+      ? sending('Looking up what earlier jobs of this bill run did')
+      : asking(step, question)),
+  };
 }
 
 /** When an unknown outcome becomes a question although the job is on hold (epoch, ms). */

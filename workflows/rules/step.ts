@@ -22,9 +22,10 @@ interface Look extends Shown {
   readonly kind: 'look';
 }
 
-/** Look up what earlier jobs did for these requests. */
+/** Look up what earlier jobs did for these requests. At `wake`, an attempt of the open send is due. */
 export interface LookUp extends Shown {
   readonly kind: 'lookUp';
+  readonly wake: number;
   readonly requests: readonly EmailRequest[];
 }
 

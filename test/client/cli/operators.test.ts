@@ -60,12 +60,12 @@ test('several bill runs get a message one by one, and a failure of one does not 
   const held = await cli('hold', one, 'BR-00999999', other, one, '--reason', 'maintenance', '--json');
   expect(held.code).toBe(3);
   expect(jsonLines(held)).toEqual([
-    { billRunKey: one, workflowId: id(one), ok: true, via: 'signal' },
+    { billRunKey: one, workflowId: id(one), ok: true, via: 'signal', state: 'Held' },
     {
       ...{ billRunKey: 'BR-00999999', workflowId: null, ok: false },
       error: { type: 'NotFound', message: expect.stringContaining('BR-00999999') as string },
     },
-    { billRunKey: other, workflowId: id(other), ok: true, via: 'signal' },
+    { billRunKey: other, workflowId: id(other), ok: true, via: 'signal', state: 'Held' },
   ]);
   await until(
     async () => [await isHeld(one), await isHeld(other)],
@@ -82,7 +82,7 @@ test('several bill runs get a message one by one, and a failure of one does not 
   const released = await cliGiven({ env, stdin }, 'release', '--file', '-');
   expect(released).toEqual({
     ...{ code: 0, stderr: '' },
-    stdout: `${one}: release sent\n${other}: release sent\n2 bill runs: 2 sent.\n`,
+    stdout: `${one}: release taken, the job is Waiting\n${other}: release taken, the job is Waiting\n2 bill runs: 2 sent.\n`,
   });
   await rig.state(rig.own(one), 'Waiting');
 
@@ -138,7 +138,10 @@ test('a retry that a job rejects is a failure, with the reason; holding twice is
   expect(JSON.parse(retried.stdout)).toMatchObject({ billRunKey: number, ok: false, error: { type: 'Ignored' } });
   // A rejected update leaves nothing behind.
   expect((await rig.status(rig.own(number))).ignored.count).toBe(0);
-  const held = { billRunKey: number, workflowId: `email-bill-run/${number}`, ok: true, via: 'signal' };
+  const held = {
+    ...{ billRunKey: number, workflowId: `email-bill-run/${number}`, ok: true },
+    ...{ via: 'signal', state: 'Held' },
+  };
   expect(await json(cli('hold', number, '--json'))).toEqual(held);
   expect(await cli('hold', number)).toMatchObject({ code: 0, stderr: '' });
   const finishing = await json(cli('finish', number, '--json'));

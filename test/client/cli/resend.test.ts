@@ -31,13 +31,13 @@ test('waits until the resend is emailed, and a request id emails once, whichever
     ...{ code: 0, result: 'emailed', workflowId: own.workflowId, requestId: 'T-1' },
     send: { ordinal: 1, resend: true, outcome: 'accepted' },
   });
-  expect(await resend('T-1')).toMatchObject({ code: 0, result: 'alreadyEmailed', send: { ordinal: 1 } });
+  expect(await resend('T-1')).toMatchObject({ code: 0, result: 'alreadyEmailed', workflowId: own.workflowId });
   expect((await rig.status(own)).ignored.count).toBe(0);
   await own.signal('finish');
   await rig.result(own);
   expect(await resend('T-1')).toMatchObject({ code: 0, result: 'alreadyEmailed' });
   expect(await resend('T-2', '--wait=1m')).toMatchObject({ code: 0, result: 'emailed' });
-  // Only the histories of earlier runs tell of this one.
+  // Handed on by the job before.
   expect(await resend('T-1', '--wait')).toMatchObject({ code: 0, result: 'alreadyEmailed' });
   expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 2, max: 2 });
   await own.signal('finish');
@@ -65,13 +65,10 @@ test('ends its wait when a person is asked, and when the time is over', async ()
   const refused = outcomeOf(await cli('resend', number, ...YES, '--request-id', 'T-1', '--wait', '--json'));
   expect(refused).toMatchObject({ code: 4, result: 'needsPerson', text: expect.stringContaining('retry') as string });
   // Another request takes the place of the refused send, and emails for both.
-  for (const [id, result] of [
-    ['T-2', 'emailed'],
-    ['T-1', 'alreadyEmailed'],
-  ] as const) {
-    const outcome = outcomeOf(await cli('resend', number, ...YES, '--request-id', id, '--wait', '--json'));
-    expect(outcome).toMatchObject({ code: 0, result, send: { ordinal: 2 } });
-  }
+  const second = outcomeOf(await cli('resend', number, ...YES, '--request-id', 'T-2', '--wait', '--json'));
+  expect(second).toMatchObject({ code: 0, result: 'emailed', send: { ordinal: 2 } });
+  const repeated = outcomeOf(await cli('resend', number, ...YES, '--request-id', 'T-1', '--wait', '--json'));
+  expect(repeated).toMatchObject({ code: 0, result: 'alreadyEmailed' });
   await own.signal('finish');
   await rig.result(own);
 });

@@ -70,19 +70,26 @@ test('each line of a CSV file is started with its fields, a wrong one is reporte
   expect(await by(plain)).toMatchObject({ requestedBy: 'alice', reason: 'October, late' });
   expect(await by(quick)).toMatchObject({ requestedBy: 'pipeline' });
 
-  await rig.own(plain).cancel();
-  await rig
-    .own(plain)
-    .result()
-    .catch(() => undefined);
   const again = await cli('start', '--file', file);
-  expect(again.code).toBe(5);
+  expect(again.code).toBe(2);
   const lines = again.stdout.split('\n');
-  expect(lines[0]).toBe(`${plain}: stopped`);
+  expect(lines[0]).toBe(`${plain}: alreadyEmailed`);
   expect(lines[1]).toMatch(/^\.\.\/x: invalid input: billRunKey must be/);
   expect(lines[2]).toBe(`${quick}: alreadyEmailed`);
-  expect(lines.slice(4)).toEqual(['4 bill runs: 1 stopped, 2 invalid, 1 alreadyEmailed.', '']);
+  expect(lines.slice(4)).toEqual(['4 bill runs: 2 alreadyEmailed, 2 invalid.', '']);
   expect(emailsPerDocument([...(await rig.mailbox(plain)), ...(await rig.mailbox(quick))])).toEqual({ min: 1, max: 1 });
+});
+
+test('a bill run whose job a person closed is not started, and the exit code says so', async () => {
+  const [number = ''] = await numbersOf(1, 'Completed');
+  await cli('start', number);
+  await rig.state(rig.own(number), 'Waiting');
+  expect((await cli('finish', number)).code).toBe(0);
+  await rig.result(rig.own(number));
+  expect(await cli('start', number)).toMatchObject({ code: 5, stdout: expect.stringContaining('--again') as string });
+  expect(jsonLines(await cli('start', number, '--hold', '--again', '--json'))).toMatchObject([
+    { billRunKey: number, ok: true, result: 'started', state: 'Held' },
+  ]);
 });
 
 test('JSON lines from stdin, keys as arguments, and the library do the same', async () => {

@@ -2,7 +2,9 @@
 import type { Client } from '@temporalio/client';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { tryEach, type Tried } from '../../../client/many.js';
-import { BillRunEmails, BillRunEmailsError, type KnownStatus, type SendRecord } from '../../../client/index.js';
+import { BillRunEmails, BillRunEmailsError, type SendRecord } from '../../../client/index.js';
+import type { LastJob } from '../../../client/last-job.js';
+import { resendOutcome } from '../../../client/resend-outcome.js';
 
 const away = new BillRunEmailsError('TemporalUnavailable', 'away');
 
@@ -40,26 +42,55 @@ test('a call that the server cancels at its deadline is a Temporal that is away'
 });
 
 describe('Waiting for a resend', () => {
-  const request = { workflowId: 'email-bill-run/BR-1', runId: 'r', requestId: 'T-1' };
-  const emails = new BillRunEmails({} as unknown as Client);
+  const request = { workflowId: 'email-bill-run/BR-1', requestId: 'T-1' };
+  const job = {
+    isOpen: true,
+    isChanging: false,
+    state: 'Sending',
+    billRunNumber: 'BR-1',
+    resends: [],
+  } as unknown as LastJob;
+  const jobs = {
+    last: vi.fn(() => Promise.resolve(job)),
+    status: vi.fn(() => Promise.resolve({ text: 'Sending.' })),
+    sends: vi.fn(() => Promise.resolve<readonly SendRecord[]>([])),
+  };
   afterEach(() => {
-    vi.restoreAllMocks();
+    vi.resetAllMocks();
   });
 
-  test('goes on while Temporal is away', async () => {
-    const status = { state: 'Sending', text: 'Sending.', ignored: { count: 0, last: [] } } as unknown as KnownStatus;
-    vi.spyOn(emails, 'status').mockRejectedValueOnce(away).mockResolvedValue(status);
-    const requests = [{ requestId: 'T-1', resend: true }];
-    const sends = [{ ordinal: 1, requests, outcome: 'accepted', attempts: [] }] as unknown as SendRecord[];
-    vi.spyOn(emails, 'sends').mockRejectedValueOnce(away).mockResolvedValueOnce([]).mockResolvedValue(sends);
-    expect(await emails.resendOutcome(request)).toMatchObject({ result: 'emailed', send: { ordinal: 1 } });
-    expect(await emails.resendOutcome({ ...request, requestId: 'T-2' }, 0)).toMatchObject({ result: 'waiting' });
+  test('goes on while Temporal is away, and needs no worker', async () => {
+    jobs.last
+      .mockRejectedValueOnce(away)
+      .mockResolvedValueOnce(job)
+      .mockResolvedValue({ ...job, resends: ['T-1'] });
+    jobs.sends.mockRejectedValue(away);
+    expect(await resendOutcome(jobs, request, 60_000)).toEqual({
+      result: 'emailed',
+      send: null,
+      text: 'Zuora accepted the send.',
+    });
+    jobs.last.mockResolvedValue(job);
+    jobs.status.mockRejectedValue(away);
+    expect(await resendOutcome(jobs, request, 0)).toMatchObject({
+      result: 'waiting',
+      text: 'No worker answers at the moment.',
+    });
+  });
+
+  test('ends where a person is asked, but not before the job has taken its messages', async () => {
+    const asks = { ...job, state: 'NeedsAttention' } as const;
+    jobs.last.mockResolvedValueOnce({ ...asks, isChanging: true }).mockResolvedValue(asks);
+    jobs.status.mockResolvedValue({ text: 'Zuora refused.' });
+    jobs.sends.mockResolvedValue([]);
+    expect(await resendOutcome(jobs, request, 60_000)).toMatchObject({ result: 'needsPerson', text: 'Zuora refused.' });
+    expect(jobs.last).toHaveBeenCalledTimes(2);
   });
 
   test('fails if there was no answer at all in that time, and at once for another failure', async () => {
-    vi.spyOn(emails, 'status').mockRejectedValue(away);
-    await expect(emails.resendOutcome(request, 600)).rejects.toThrow('away');
-    vi.spyOn(emails, 'status').mockRejectedValue(new BillRunEmailsError('NotFound', 'gone'));
-    await expect(emails.resendOutcome(request)).rejects.toThrow('gone');
+    jobs.last.mockRejectedValue(away);
+    await expect(resendOutcome(jobs, request, 600)).rejects.toThrow('away');
+    jobs.last.mockRejectedValue(new BillRunEmailsError('NotFound', 'gone'));
+    await expect(resendOutcome(jobs, request, 60_000)).rejects.toThrow('gone');
   });
 });

@@ -39,7 +39,7 @@ describe('A bill run on the task queue of another tenant', () => {
     const name = { billRunKey };
     for (const call of [
       () => ours.emails.start(name),
-      () => ours.emails.start({ ...name, resend: true, requestId: 'T-1' }, { again: true }),
+      () => ours.emails.start({ ...name, resend: true, requestId: 'T-1', again: true }),
       () => ours.emails.resend(name, { requestId: 'T-2' }),
     ]) {
       await expect(call()).rejects.toMatchObject(refused());
@@ -55,8 +55,8 @@ describe('A bill run on the task queue of another tenant', () => {
     const run = await theirs.start({ billRunKey, openFor: '0s' });
     await run.result();
     await expect(ours.emails.start({ billRunKey })).rejects.toMatchObject(refused());
-    await expect(ours.emails.start({ billRunKey }, { again: true })).rejects.toMatchObject(refused());
-    expect(await ours.emails.resendServed({ billRunKey }, 'first')).toBeNull();
+    await expect(ours.emails.start({ billRunKey, again: true })).rejects.toMatchObject(refused());
+    await expect(ours.emails.isResent({ billRunKey }, 'first')).rejects.toMatchObject(refused());
   });
 
   test('gets no handover: the alias fails with the reason', async () => {

@@ -40,6 +40,8 @@ function phasesOf({ job, now }: Life): readonly string[] {
   return Object.entries(steps).flatMap(([phase, step]) => (step === null ? [] : [phase]));
 }
 
+const NOTHING_EARLIER = { sends: [], accepted: 0, resends: [], unreadable: [] };
+
 describe('A job is in one phase', () => {
   test.each<readonly [string, () => Life]>([
     ['waiting', () => new Life()],
@@ -87,7 +89,7 @@ describe('A job is in one phase', () => {
 
 describe('Between a look or a look-up and the settle that follows it', () => {
   test('a job whose first send is not begun yet shows as Sending, or as Held', () => {
-    const life = new Life();
+    const life = new Life({ earlierRun: '' });
     recordLook(life.job, life.billRun, life.now);
     expect(phasesOf(life)).toEqual([]);
     expect(life.stateAndReason).toBe('Sending');
@@ -100,7 +102,7 @@ describe('Between a look or a look-up and the settle that follows it', () => {
   test('a job with a resend to begin shows as Sending, and does not close, although openFor is over', () => {
     const life = begin({ input: { openFor: '1 hour' } });
     life.job.incoming.push({ requestId: 'T-1', resend: true, requestedAt: iso(NOON) });
-    recordEarlier(life.job, [...life.job.incoming], []);
+    recordEarlier(life.job, [...life.job.incoming], NOTHING_EARLIER);
     life.now += 2 * HOUR;
     expect(phasesOf(life)).toEqual([]);
     expect(life.stateAndReason).toBe('Sending');
@@ -149,7 +151,7 @@ describe('A request that must be looked up first', () => {
     const life = begin({ answers: [busy(HOUR)] });
     const [known, other] = ['T-1', 'T-2'].map((requestId) => ({ requestId, resend: true, requestedAt: iso(NOON) }));
     life.job.incoming.push(...[known, other].flatMap((request) => request ?? []));
-    recordEarlier(life.job, life.job.incoming.slice(0, 1), []);
+    recordEarlier(life.job, life.job.incoming.slice(0, 1), NOTHING_EARLIER);
     settle(life.job, life.now);
     expect(life.job.sends.map(({ outcome }) => outcome)).toEqual(['pending']);
     expect(life.go().job.sends.map(({ outcome }) => outcome)).toEqual(['superseded', 'accepted']);
@@ -267,6 +269,7 @@ describe('A cool-down', () => {
 describe('Requests', () => {
   const earlier = (verdict: 'accepted' | 'unknown' | 'refused') => ({
     requestIds: ['T-1'],
+    first: false,
     attempts: [
       {
         runId: 'earlier-run',
@@ -333,7 +336,7 @@ describe('A job that is closed', () => {
     ['stopped', 'Stopped', 'finish'],
   ] as const)('by finish after the canonical job answered %s is %s', (result, state, reason) => {
     const life = new Life({ ...alias, input: { requestId: 'JOB' } }).hold();
-    recordHandover(life.job, [...life.job.queue], [{ requestId: 'JOB', result }]);
+    recordHandover(life.job, [...life.job.incoming], [{ requestId: 'JOB', result }]);
     life.job.held = false;
     life.job.finish = {};
     expect(life.step).toMatchObject({ kind: 'complete', state, reason });

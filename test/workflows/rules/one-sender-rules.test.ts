@@ -1,14 +1,16 @@
 /** One bill run, one sender: requests for the canonical job, and requests that an earlier job served or began to serve. */
 import { describe, expect, test } from 'vitest';
 import type { EarlierAttempt, EarlierSend } from '../../../workflows/contract/activities.js';
-import { resendFault } from '../../../workflows/rules/messages.js';
-import { recordHandover } from '../../../workflows/rules/job.js';
+import { acceptedResends, acceptedSends, recordEarlier, recordHandover } from '../../../workflows/rules/job.js';
 import { resultOf, statusOf } from '../../../workflows/rules/status.js';
 import {
   accepts,
   begin,
+  busy,
   cutOff,
   DAY,
+  during,
+  findsNoWorker,
   HOUR,
   Life,
   losesWorker,
@@ -46,7 +48,7 @@ function attempt(age: number, result: Partial<EarlierAttempt['result']>, key = `
   };
 }
 
-const earlier = (...attempts: EarlierAttempt[]): EarlierSend => ({ requestIds: ['T-1'], attempts });
+const earlier = (...attempts: EarlierAttempt[]): EarlierSend => ({ requestIds: ['T-1'], first: false, attempts });
 
 /** A job for a resend of which earlier jobs left a record. */
 function resendAfter(known: EarlierSend, circumstances: Circumstances = {}): Life {
@@ -131,7 +133,8 @@ describe('A send that an earlier job began', () => {
 
   test('keeps the key of the request that it was begun for, whichever of its requests is repeated', () => {
     const life = new Life({ input: { resend: true, requestId: 'T-9' } });
-    life.earlier = [{ requestIds: ['T-9'], attempts: [attempt(HOUR, { verdict: 'notExecuted', httpStatus: 429 })] }];
+    const limited = attempt(HOUR, { verdict: 'notExecuted', httpStatus: 429 });
+    life.earlier = [{ requestIds: ['T-9'], first: false, attempts: [limited] }];
     life.go();
     expect(life.keys).toEqual(['resend/T-1/1']);
   });
@@ -163,6 +166,132 @@ describe('A send that an earlier job began', () => {
   });
 });
 
+describe('A first send after earlier jobs', () => {
+  const laterToday = { lastEmailSentTime: new Date(NOON - MINUTE).toISOString() };
+
+  test('is not made if Zuora accepted one, under whatever number, however long ago', () => {
+    const life = begin({ answers: [refuses(), accepts()] })
+      .retry()
+      .pass(40 * DAY)
+      .startAgain();
+    expect(life.keys).toEqual(['first/1', 'first/2']);
+    expect(life.send).toMatchObject({ resend: false, outcome: 'accepted', attempts: [{}, { runId: 'first-run' }] });
+    expect(life.send.note).toContain('an earlier job (run first-run) emailed for this request');
+    expect(life.end).toMatchObject({ kind: 'complete', state: 'Delivering' });
+    expect(acceptedSends(life.job)).toBe(1);
+  });
+
+  test('is not made if Zuora accepted a resend, which emailed all documents', () => {
+    const life = begin({ answers: [refuses()] })
+      .resend({ requestId: 'T-1' })
+      .startAgain();
+    expect(life.keys).toEqual(['first/1', 'resend/T-1/1']);
+    expect(life.send).toMatchObject({ resend: true, outcome: 'accepted', requests: [{ resend: false }] });
+    expect(acceptedResends(life.job)).toEqual(['T-1']);
+  });
+
+  test('continues under its key if its outcome is unknown, at once: without look, cool-down or the old budget', () => {
+    for (const age of [SECOND, 13 * HOUR]) {
+      const life = begin({ otherwise: cutOff() }).pass(age);
+      life.billRun = { ...life.billRun, ...laterToday };
+      const looks = life.looks;
+      const calls = life.calls.length;
+      life
+        .willAnswer(repeats(1, { verdict: 'accepted' }))
+        .startAgain({ sendBudget: '1 hour' })
+        .pass(MINUTE);
+      expect(new Set(life.keys)).toEqual(new Set(['first/1']));
+      expect(life.calls.length).toBeGreaterThan(calls);
+      expect(life.looks).toBe(looks + 1);
+      expect(life.send.outcome).toBe('accepted');
+    }
+  });
+
+  test('asks a person if Zuora may have forgotten its key, also with again', () => {
+    for (const again of [false, true]) {
+      const life = begin({ answers: [cutOff()], otherwise: cutOff() }).pass(24 * HOUR);
+      const calls = life.calls.length;
+      life.startAgain({ again });
+      expect(life.calls).toHaveLength(calls);
+      expect(life.question).toMatchObject({ kind: 'unknown', needsSendAnyway: true });
+    }
+  });
+
+  test('asks at once if Zuora refused it; again retries it, under the next number, and the record says who', () => {
+    const plain = begin({ answers: [refuses()] }).startAgain();
+    expect(plain.keys).toEqual(['first/1']);
+    expect(plain.question).toMatchObject({ kind: 'refused' });
+    const again = begin({ answers: [refuses()] });
+    again.startAgain({ again: true, requestId: 'JOB-2', requestedBy: 'alice', reason: 'fixed' });
+    expect(again.keys).toEqual(['first/1', 'first/2']);
+    expect(again.send).toMatchObject({
+      outcome: 'accepted',
+      decisions: [{ decision: 'retry', requestId: 'JOB-2', requestedBy: 'alice', reason: 'fixed' }],
+    });
+  });
+
+  test('begins anew if no attempt ever left, with look and cool-down, also with again', () => {
+    const life = new Life({ answers: [during((under) => under.hold(), findsNoWorker())] }).go();
+    expect(life.stateAndReason).toBe('Held job');
+    life.billRun = { ...life.billRun, ...laterToday };
+    expect(life.startAgain({ again: true }).stateAndReason).toBe('Waiting coolDown');
+    expect(life.pass(DAY).keys).toEqual(['first/1', 'first/1']);
+  });
+
+  test('is retried by again only for the request with which the job was started', () => {
+    const life = begin({ input: { resend: true, requestId: 'T-1' }, answers: [refuses()] });
+    life.startAgain({ again: true, resend: true, requestId: 'T-2' }).resend({ requestId: 'T-1' });
+    expect(life.keys).toEqual(['resend/T-1/1', 'resend/T-2/1']);
+    expect(life.question).toMatchObject({ kind: 'refused' });
+  });
+});
+
+describe('A look-up of earlier jobs', () => {
+  test('is not made by the first job of a workflow id', () => {
+    const life = new Life({ earlierRun: '', answers: [busy(HOUR)] });
+    life.earlier = [{ requestIds: ['T-1'], first: true, attempts: [attempt(HOUR, { verdict: 'accepted' })] }];
+    life
+      .go()
+      .resend({ requestId: 'T-1' })
+      .pass(2 * HOUR);
+    expect(life.keys).toEqual(['first/1', 'resend/T-1/1']);
+  });
+
+  test('does not hold back the attempts of a send under way', () => {
+    const life = begin({ answers: [busy(HOUR)] });
+    life.job.incoming.push({ requestId: 'T-1', resend: true, requestedAt: new Date(NOON).toISOString() });
+    expect(life.step).toMatchObject({ kind: 'lookUp', wake: NOON + HOUR });
+    life.now += HOUR;
+    expect(life.step).toMatchObject({ kind: 'attempt' });
+    life.job.held = true;
+    expect(life.step).toMatchObject({ kind: 'lookUp', state: 'Held' });
+  });
+
+  test('leaves the open question visible', () => {
+    const life = begin({ answers: [refuses()] });
+    life.job.incoming.push({ requestId: 'T-1', resend: true, requestedAt: new Date(NOON).toISOString() });
+    expect(life.step).toMatchObject({ kind: 'lookUp', state: 'NeedsAttention', reason: 'refused', wake: Infinity });
+  });
+
+  test('adds to what the starter handed on', () => {
+    const life = begin({ answers: [accepts()] });
+    life.job.earlier = { accepted: 3, resends: ['T-0'], unreadable: [] };
+    recordEarlier(life.job, [], { sends: [], accepted: 2, resends: ['T-0', 'T-1'], unreadable: ['run-7'] });
+    expect(life.job.earlier).toEqual({ accepted: 3, resends: ['T-0', 'T-1'], unreadable: ['run-7'] });
+    expect(acceptedSends(life.job)).toBe(4);
+  });
+});
+
+describe('A job that starts on hold', () => {
+  test.each([{}, { resend: true, requestId: 'T-1' }])('sends nothing until a person releases it: %j', (input) => {
+    const life = begin({ input: { hold: true, requestedBy: 'alice', reason: 'review', ...input } });
+    expect(life.pass(2 * DAY).stateAndReason).toBe('Held job');
+    expect(life.step.text).toContain('by `alice` (`review`)');
+    expect(life.calls).toEqual([]);
+    expect(life.release().send.outcome).toBe('accepted');
+  });
+});
+
 describe('An alias', () => {
   const alias = { workflowId: 'email-bill-run/8ad09e208b1a' };
 
@@ -177,7 +306,7 @@ describe('An alias', () => {
 
   test('hands over what arrives while it hands over', () => {
     const life = new Life({ ...alias, input: { requestId: 'JOB' } });
-    const requests = [...life.job.queue];
+    const requests = [...life.job.incoming];
     life.hold().resend({ requestId: 'T-1' });
     expect(life.stateAndReason).toBe('Held job');
     recordHandover(life.job, requests, [{ requestId: 'JOB', result: 'joined' }]);
@@ -187,7 +316,7 @@ describe('An alias', () => {
 
   test('names the requests that a stopped canonical job did not take', () => {
     const life = new Life({ ...alias, input: { requestId: 'JOB' } }).hold();
-    recordHandover(life.job, life.job.queue, [{ requestId: 'JOB', result: 'stopped' }]);
+    recordHandover(life.job, life.job.incoming, [{ requestId: 'JOB', result: 'stopped' }]);
     life.release();
     expect(life.end).toMatchObject({ kind: 'complete', state: 'HandedOver' });
     expect(resultOf(life.job, { state: 'HandedOver', reason: null })).toMatchObject({
@@ -208,14 +337,9 @@ describe('An alias', () => {
     else expect(life.end).toMatchObject({ kind: 'fail', type: 'InvalidInput' });
   });
 
-  test('rejects the update resend, with the id to ask, as soon as that is known', () => {
-    const request = { requestId: 'T-1' };
-    expect(new Life(alias).hold().update('resend', request)).toContain('ask email-bill-run/BR-00000001');
-    for (const workflowId of ['job-17', 'email-bill-run/8ad09e208b1a']) {
-      expect(resendFault(new Life({ workflowId }).job, request)).toContain('not known yet');
-    }
-    const byId = { input: { billRunKey: '8'.repeat(32) }, workflowId: `email-bill-run/${'8'.repeat(32)}` };
-    expect(resendFault(new Life(byId).job, request)).toContain('not known yet');
-    expect(resendFault(new Life().job, request)).toBeUndefined();
+  test('takes the update resend, and hands it over', () => {
+    const life = new Life({ ...alias, input: { requestId: 'JOB' } }).hold();
+    expect(life.update('resend', { requestId: 'T-1' })).toEqual({ requestId: 'T-1', state: 'Held' });
+    expect(life.release().handedOver).toEqual(['JOB', 'T-1'].map((id) => `${id} to email-bill-run/BR-00000001`));
   });
 });

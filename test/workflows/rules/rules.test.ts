@@ -521,21 +521,45 @@ describe('Rule 4: after a reset, the first use of a key may be unknown', () => {
     ]);
   });
 
+  const resendAfterReset = {
+    input: { resend: true, requestId: 'T' },
+    answers: [makesNoCall('afterReset'), makesNoCall('afterReset')],
+  };
+
   test('a resend waits for a person, and only sendAnyway sends it, under the same key', () => {
-    const life = begin({ input: { resend: true, requestId: 'T' }, answers: [makesNoCall('afterReset')] });
+    const life = begin(resendAfterReset);
     expect(life.send).toMatchObject({ outcome: 'unknown', attempts: [] });
     expect(life.question).toMatchObject({ kind: 'unknown', needsSendAnyway: true, safeUntil: null });
-    expect(life.retry().calls).toHaveLength(1);
+    expect(life.retry().calls).toHaveLength(2);
     life.retry({ sendAnyway: true });
     // The answer counts for that Temporal run only: a further reset asks again.
     expect(life.calls.at(-1)).toHaveProperty('originalRunId', 'made-by-a-reset');
-    expect(life.keys).toEqual(['resend/T/1', 'resend/T/1']);
+    expect(life.keys).toEqual(['resend/T/1', 'resend/T/1', 'resend/T/1']);
     expect(life.send.outcome).toBe('accepted');
   });
 
+  test('what the part before the reset did is looked up first', () => {
+    for (const earlierRun of ['', 'run-0']) {
+      const life = new Life({ ...resendAfterReset, earlierRun });
+      const attempt = { runId: 'base', idempotencyKey: `bill-run-email/${POSTED.id}/resend/T/1`, trackId: 'bre-1' };
+      const result = {
+        ...({ called: true, verdict: 'accepted', startedAt: iso(NOON), durationMs: 20, reasons: [] } as const),
+        ...{ httpStatus: 200, zuoraRequestId: 'z-1', echoedTrackId: null, retryAfterMs: null },
+      };
+      life.betweenSteps = () => {
+        // An earlier look-up came before the send.
+        if (life.calls.length === 0) return;
+        life.earlier = [{ requestIds: ['T'], first: false, attempts: [{ ...attempt, startedAt: NOON, result }] }];
+      };
+      life.go();
+      expect(life.calls).toHaveLength(1);
+      expect(life.send).toMatchObject({ outcome: 'accepted', attempts: [{ runId: 'base' }] });
+    }
+  });
+
   test('a first send, which emails only what was never emailed, continues', () => {
-    const life = begin({ answers: [makesNoCall('afterReset')] });
-    expect(life.keys).toEqual(['first/1', 'first/1']);
+    const life = begin({ answers: [makesNoCall('afterReset'), makesNoCall('afterReset')] });
+    expect(life.keys).toEqual(['first/1', 'first/1', 'first/1']);
     expect(life.send.outcome).toBe('accepted');
   });
 
@@ -570,7 +594,7 @@ describe('Rule 4: after a reset, the first use of a key may be unknown', () => {
   });
 
   test('a resend that waits after a reset is closed as unknown by the next one', () => {
-    const life = begin({ input: { resend: true, requestId: 'T' }, answers: [makesNoCall('afterReset')] });
+    const life = begin(resendAfterReset);
     life.resend({ requestId: 'R' });
     expect(life.sends).toMatchObject([{ outcome: 'unknown' }, { outcome: 'accepted' }]);
   });

@@ -81,7 +81,7 @@ describe('A send', () => {
 
   test('names its requests on the first attempt of its own job, whatever earlier jobs did', () => {
     const life = new Life({ input: { resend: true, requestId: 'T-1' }, answers: [busy()] });
-    life.earlier = [{ requestIds: ['T-1'], attempts: [earlier('unknown')] }];
+    life.earlier = [{ requestIds: ['T-1'], first: false, attempts: [earlier('unknown')] }];
     life.go().pass(MINUTE);
     expect(life.calls.map(({ requestIds }) => requestIds)).toEqual([['T-1'], undefined]);
     expect(life.send.attempts[0]).toHaveProperty('runId', 'earlier-run');

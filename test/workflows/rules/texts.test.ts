@@ -80,7 +80,7 @@ describe('While it sends', () => {
     texts.push(life.step.text);
     expect(texts).toEqual(['Attempt 1 is under way', 'Attempt 2 follows after HTTP 429']);
     life.job.incoming.push({ requestId: 'T-1', resend: true, requestedAt: iso(NOON) });
-    expect(life.step.text).toBe('Looking up whether an earlier job served the same request');
+    expect(life.step.text).toBe('Looking up what earlier jobs of this bill run did');
   });
 
   test('a look is announced, before the first attempt and during a cool-down', () => {
@@ -122,7 +122,7 @@ describe('While it sends', () => {
   });
 
   test('a query between a look and the begin of a send has a sentence, too', () => {
-    const life = new Life();
+    const life = new Life({ earlierRun: '' });
     life.job.billRun = life.billRun;
     expect(life.step.text).toBe('The bill run is posted, and a send is about to begin');
   });

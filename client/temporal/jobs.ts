@@ -1,0 +1,87 @@
+/** What Temporal itself shows about workflows. No memo is decoded: another starter may have written it, in any encoding. */
+import { isGrpcServiceError, NamespaceNotFoundError, type Client } from '@temporalio/client';
+import type { TypedSearchAttributes } from '@temporalio/common';
+import { decodeTypedSearchAttributes } from '@temporalio/common/lib/converter/payload-search-attributes.js';
+import { tsToMs } from '@temporalio/common/lib/time.js';
+import proto from '@temporalio/proto';
+import { failedAs } from '../failures/grpc.js';
+
+type Info = proto.temporal.api.workflow.v1.IWorkflowExecutionInfo;
+type Payload = proto.temporal.api.common.v1.IPayload;
+
+export interface KnownWorkflow {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly type: string;
+  readonly taskQueue: string;
+  /** Temporal's status, such as `RUNNING` or `CANCELLED`. */
+  readonly status: string;
+  readonly startedAt: Date;
+  /** Null while it is open, also while it is paused. */
+  readonly closedAt: Date | null;
+  readonly attributes: TypedSearchAttributes;
+  readonly memo: Readonly<Record<string, Payload | undefined>>;
+}
+
+export interface DescribedWorkflow extends KnownWorkflow {
+  /** An order may be about to close it: a cancellation was requested, or a message waits for a worker. */
+  readonly isChanging: boolean;
+}
+
+/** The last run of a workflow id; undefined if Temporal has none. */
+export async function lastOf(client: Client, workflowId: string): Promise<DescribedWorkflow | undefined> {
+  try {
+    const {
+      workflowExecutionInfo: info,
+      workflowExtendedInfo: extended,
+      pendingWorkflowTask,
+    } = await client.workflowService.describeWorkflowExecution({
+      namespace: client.options.namespace,
+      execution: { workflowId },
+    });
+    if (info == null) return undefined;
+    return { ...known(info), isChanging: extended?.cancelRequested === true || pendingWorkflowTask != null };
+  } catch (error) {
+    if (!isGrpcServiceError(error) || !failedAs(error, 'notFound')) throw error;
+    const { namespace } = client.options;
+    if (/namespace/i.test(error.details)) throw new NamespaceNotFoundError(namespace);
+    return undefined;
+  }
+}
+
+/** Temporal's limit for a page. */
+const MOST_PER_PAGE = 1000;
+
+/** What visibility lists; it lags behind by a moment. Pages are fetched as they are read. */
+export async function* listed(
+  { workflowService, options: { namespace } }: Client,
+  query: string,
+  pageSize = MOST_PER_PAGE,
+): AsyncGenerator<KnownWorkflow, void, undefined> {
+  let nextPageToken: Uint8Array | undefined;
+  do {
+    const page = await workflowService.listWorkflowExecutions({
+      ...{ namespace, query, pageSize: Math.min(pageSize, MOST_PER_PAGE) },
+      ...(nextPageToken === undefined ? {} : { nextPageToken }),
+    });
+    yield* page.executions.map(known);
+    nextPageToken = page.nextPageToken;
+  } while (nextPageToken.length > 0);
+}
+
+function known(info: Info): KnownWorkflow {
+  const { WorkflowExecutionStatus } = proto.temporal.api.enums.v1;
+  const status = WorkflowExecutionStatus[info.status ?? 0] ?? '';
+  return {
+    workflowId: info.execution?.workflowId ?? '',
+    runId: info.execution?.runId ?? '',
+    type: info.type?.name ?? '',
+    taskQueue: info.taskQueue ?? '',
+    // As the SDK spells them.
+    status: status.replace('WORKFLOW_EXECUTION_STATUS_', '').replace('CANCELED', 'CANCELLED'),
+    startedAt: new Date(tsToMs(info.startTime)),
+    closedAt: info.closeTime == null ? null : new Date(tsToMs(info.closeTime)),
+    attributes: decodeTypedSearchAttributes(info.searchAttributes?.indexedFields),
+    memo: info.memo?.fields ?? {},
+  };
+}
