@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Client, QueryRejectedError, WorkflowClient, WorkflowNotFoundError } from '@temporalio/client';
+import { Client, WorkflowNotFoundError } from '@temporalio/client';
 import { checkInput, checkNote, checkRetry } from '../workflows/contract/validation.js';
 import {
   billRunPostedSignal,
@@ -28,7 +28,8 @@ import { resendOutcome, type ResendOutcome } from './resend-outcome.js';
 import { listJobs, type ListedJob, type ListFilter } from './list.js';
 import { assertOurs, startOrJoin, type Joined, type Loose, type StartInput, type StartResult } from './starting.js';
 import { signalAndConfirm, updateOrSignal, type MessageResult } from './messages.js';
-import { listed } from './temporal/jobs.js';
+import { listed, settled } from './temporal/jobs.js';
+import { statusOfPaused, type Pause } from './temporal/paused.js';
 import { isTaskQueue, TASK_QUEUE_FAULT, taskQueueIn } from './temporal/task-queue.js';
 import { temporalFailure } from './failures/temporal.js';
 
@@ -50,6 +51,11 @@ export interface KnownStatus extends JobStatus {
     readonly status: (typeof ENDED)[number];
     readonly at: string | null;
   };
+  /**
+   * What somebody paused by Temporal's own buttons; absent if nothing is. While the job itself is paused, the other fields are what
+   * Temporal lists, and `sends` cannot be asked.
+   */
+  readonly paused?: readonly Pause[];
 }
 
 export interface BillRunEmailsOptions {
@@ -248,17 +254,14 @@ export class BillRunEmails {
   async status(name: JobName): Promise<KnownStatus> {
     const workflowId = await this.#workflowId(name);
     return this.#call(workflowId, async () => {
-      try {
-        // Rejected for a job that failed or was stopped. All others need one call, and no memo of another starter is decoded.
-        const options = { ...this.client.workflow.options, queryRejectCondition: 'NOT_COMPLETED_CLEANLY' } as const;
-        return { workflowId, ...(await new WorkflowClient(options).getHandle(workflowId).query(statusQuery)) };
-      } catch (error) {
-        if (!(error instanceof QueryRejectedError)) throw error;
-      }
-      const { runId, status, closeTime } = await this.client.workflow.getHandle(workflowId).describe();
-      const last = { workflowId, ...(await this.client.workflow.getHandle(workflowId, runId).query(statusQuery)) };
-      const ended = ENDED.find((each) => each === status.name);
-      return ended === undefined ? last : { ...last, ended: { status: ended, at: closeTime?.toISOString() ?? null } };
+      const last = await settled(this.client, workflowId);
+      if (last === undefined) throw new WorkflowNotFoundError('there is no such job', workflowId, undefined);
+      const paused = last.paused.length === 0 ? {} : { paused: last.paused };
+      if (last.status === 'PAUSED') return { workflowId, ...statusOfPaused(last), ...paused };
+      const status = await this.client.workflow.getHandle(workflowId, last.runId).query(statusQuery);
+      const ended = ENDED.find((each) => each === last.status);
+      const end = ended === undefined ? {} : { ended: { status: ended, at: last.closedAt?.toISOString() ?? null } };
+      return { workflowId, ...status, ...paused, ...end };
     });
   }
 

@@ -19,6 +19,7 @@ export { ConfigurationError } from '../environment/configuration-error.js';
 export type { ErrorType, Failure } from './failures/errors.js';
 export type { ListedJob, ListFilter } from './list.js';
 export type { ResendOutcome } from './resend-outcome.js';
+export type { Pause } from './temporal/paused.js';
 export type { Audit } from './history/audit.js';
 export type { Diagnosis, DoctorOptions } from './doctor/doctor.js';
 export type { Check } from './doctor/checkup.js';

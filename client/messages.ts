@@ -6,11 +6,12 @@ import {
   type Client,
   type WorkflowHandle,
 } from '@temporalio/client';
-import type { EmailState, MessageAnswer } from '../workflows/contract/contract.js';
+import type { MessageAnswer } from '../workflows/contract/contract.js';
 import { BillRunEmailsError } from './failures/errors.js';
 import { failedAs } from './failures/grpc.js';
 import { causeOf } from './failures/temporal.js';
-import { lastJob, type LastJob } from './last-job.js';
+import { emailStateIn } from './last-job.js';
+import { settled } from './temporal/jobs.js';
 
 /** How a job took a message. */
 export interface MessageResult extends Partial<MessageAnswer> {
@@ -21,7 +22,6 @@ export interface MessageResult extends Partial<MessageAnswer> {
 
 /** How long a worker may take to answer. */
 const ANSWERS_WITHIN_MS = 3_000;
-const ASK_AGAIN_MS = 100;
 
 /**
  * Sends a message by an update, and by the signal of the same name if no worker answers. Taking both changes nothing.
@@ -67,16 +67,6 @@ export async function signalAndConfirm(
   const handle: WorkflowHandle = client.workflow.getHandle(workflowId);
   await handle.signal(signal, note);
   const last = await settled(client, workflowId);
-  const state: EmailState | null = last === undefined || last.isChanging ? null : last.state;
+  const state = last === undefined || last.isChanging ? null : emailStateIn(last);
   return { workflowId, via: 'signal', ...(state === null ? {} : { state }) };
-}
-
-/** The job once it has taken its messages, or as it is after three seconds. */
-async function settled(client: Client, workflowId: string): Promise<LastJob | undefined> {
-  const until = performance.now() + ANSWERS_WITHIN_MS;
-  for (;;) {
-    const last = await lastJob(client, workflowId);
-    if (last?.isChanging !== true || performance.now() > until) return last;
-    await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
-  }
 }

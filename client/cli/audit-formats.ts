@@ -28,7 +28,7 @@ function inBrackets(text: string): string {
 }
 
 /** The events that a person or a pipeline causes. */
-const orders: readonly AuditEntry['event'][] = ['started', 'signal', 'update', 'cancelRequested'];
+const orders: readonly AuditEntry['event'][] = ['started', 'signal', 'update', 'cancelRequested', 'paused', 'resumed'];
 
 /** The identity that Temporal recorded, and the claim of the message. A gap is named, never filled. */
 function whoOf({ event, identity, requestedBy }: AuditEntry): string {

@@ -28,10 +28,13 @@ export function painted(state: EmailState): string {
   return styleText(colourOf[meaningOf[state]], state, { validateStream: false });
 }
 
-/** A job that Temporal ended before it was done has not emailed, whatever its last state. */
-export function exitCodeOfState(state: EmailState, isEnded: boolean): number {
+/** A job that Temporal ended before it was done has not emailed, whatever its last state. A paused one waits for a person. */
+export function exitCodeOfState(
+  state: EmailState,
+  { isEnded, isPaused }: { readonly isEnded: boolean; readonly isPaused: boolean },
+): number {
   const meaning = meaningOf[state];
   if (meaning === 'done') return EXIT.done;
   if (isEnded || meaning === 'notEmailed') return EXIT.notEmailed;
-  return meaning === 'needsPerson' ? EXIT.needsPerson : EXIT.done;
+  return isPaused || meaning === 'needsPerson' ? EXIT.needsPerson : EXIT.done;
 }

@@ -14,7 +14,8 @@ export function addStatus(program: Command): void {
     .action(async (args: readonly string[], { json, entity: entityId, file }: CommonOptions & BillRunsOptions) => {
       const keys = await billRunsNamed(args, { file });
       const [only] = args;
-      const exitCode = ({ state, ended }: tables.StatusAndSends): number => exitCodeOfState(state, ended !== undefined);
+      const exitCode = ({ state, ended, paused }: tables.StatusAndSends): number =>
+        exitCodeOfState(state, { isEnded: ended !== undefined, isPaused: paused !== undefined });
       if (keys.length === 1 && only !== undefined) {
         const ask = () =>
           connected(async (emails) => {
@@ -35,5 +36,7 @@ export function addStatus(program: Command): void {
 
 async function statusAndSends(emails: BillRunEmails, name: BillRunName): Promise<tables.StatusAndSends> {
   const status = await emails.status(name);
-  return { ...status, sendRecords: await emails.sends(status) };
+  // A paused workflow answers no query.
+  const answersNone = status.paused?.some(({ what }) => what === 'job') === true;
+  return { ...status, sendRecords: answersNone ? null : await emails.sends(status) };
 }

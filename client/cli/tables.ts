@@ -3,6 +3,7 @@ import type { KnownStatus } from '../bill-run-emails.js';
 import type { StartResult } from '../starting.js';
 import type { HoldAllRequest } from '../history/hold-all.js';
 import { painted } from './email-states.js';
+import type { Pause } from '../temporal/paused.js';
 import type { SetupResult } from '../temporal/setup.js';
 import type { SendRecord } from '../../workflows/contract/contract.js';
 import { outlookOf } from '../../workflows/rules/outlook.js';
@@ -19,14 +20,15 @@ export function started({ workflowId, runId, result, state, closing }: StartResu
   return words[result];
 }
 
-/** `heldBy`: who asked for the hold on all, if there is one. */
+/** `heldBy`: who asked for the hold on all, if there is one. `sendRecords`: null while the workflow is paused. */
 export interface StatusAndSends extends KnownStatus {
-  readonly sendRecords: readonly SendRecord[];
+  readonly sendRecords: readonly SendRecord[] | null;
   readonly heldBy?: readonly HoldAllRequest[];
 }
 
 export function status(status: StatusAndSends): string {
-  const { reason, since, text, billRunNumber, billRunStatus, question, pendingRequests, ignored, ended } = status;
+  const { reason, since, text, billRunNumber, billRunStatus, question, pendingRequests, ignored, ended, paused } =
+    status;
   const isOpen = ended === undefined;
   const heldBy = isOpen ? (status.heldBy ?? []) : [];
   const key = billRunNumber ?? 'KEY';
@@ -35,8 +37,9 @@ export function status(status: StatusAndSends): string {
     ['closed', isOpen ? null : `${endInWords(ended)}; the fields below are its last known state`],
     ['bill run', billRunNumber === null ? 'not seen yet' : `${billRunNumber}, ${billRunStatus ?? ''}`],
     ['now', text],
+    ...(paused ?? []).map((pause, index) => [index === 0 ? 'paused' : '', pauseInWords(pause)] as const),
     ...heldBy.map((request, index) => [index === 0 ? 'all held by' : '', holderIn(request)] as const),
-    ['until', isOpen ? outlookOf(status, status.sendRecords) : null],
+    ['until', isOpen ? outlookOf(status, status.sendRecords ?? []) : null],
     ['question', question === null ? null : `send ${question.ordinal}, ${question.kind}`],
     ['', question === null || question.text === text ? null : question.text],
     ['safe until', question?.safeUntil ?? null],
@@ -52,7 +55,8 @@ export function status(status: StatusAndSends): string {
     ['pending', pendingRequests.length === 0 ? null : pendingRequests.map(({ requestId }) => requestId).join(', ')],
     ['ignored', ignored.count === 0 ? null : `${ignored.count}; the last: ${lastIgnored(ignored)}`],
   ]);
-  return `${table}\n\n${sends(status.sendRecords)}`;
+  const { sendRecords } = status;
+  return `${table}\n\n${sendRecords === null ? `Its sends: bill-run-emails audit ${key}` : sends(sendRecords)}`;
 }
 
 const NOTE = '--requested-by "<who>" --reason "<why>"';
@@ -68,10 +72,19 @@ export function holderIn({ at, requestedBy, reason, identity }: HoldAllRequest):
   return `${identity ?? 'no identity recorded'}${claim}, ${at}${reason === null ? '' : `: ${reason}`}`;
 }
 
+/** Who paused what in Temporal, when and why. */
+function pauseInWords({ what, by, at, reason }: Pause): string {
+  const time = at === null ? '' : `, ${at}`;
+  return `${what}, by ${by ?? 'no identity recorded'}${time}${reason === null ? '' : `: ${reason}`}`;
+}
+
 /** One of many. */
-export function statusLine({ state, reason, text, question, ended }: KnownStatus): string {
+export function statusLine({ state, reason, text, question, ended, paused = [] }: KnownStatus): string {
   const current = ended === undefined ? (question?.text ?? text) : endInWords(ended);
-  return `${stateInWords({ state, reason })}, ${current}`;
+  return [
+    `${stateInWords({ state, reason })}, ${current}`,
+    ...paused.map((each) => `paused: ${pauseInWords(each)}`),
+  ].join('; ');
 }
 
 function stateInWords({ state, reason }: Pick<KnownStatus, 'state' | 'reason'>): string {

@@ -9,6 +9,9 @@ import { ConfigurationError } from '../../environment/configuration-error.js';
 import { BillRunEmailsError } from './errors.js';
 import { CREDENTIALS, failedAs } from './grpc.js';
 
+/** Of Temporal's API: WORKFLOW_EXECUTION_STATUS_PAUSED. */
+const PAUSED = 8;
+
 /** Turns an error of Temporal's client into one for the caller. An unexpected error stays as it is. */
 export function temporalFailure(error: unknown, workflowId: string): unknown {
   if (error instanceof BillRunEmailsError) return error;
@@ -20,6 +23,10 @@ export function temporalFailure(error: unknown, workflowId: string): unknown {
       `Temporal has no open job ${workflowId}: none was started in this namespace, or the last one has closed ` +
       `(the audit shows it)`;
     return new BillRunEmailsError('NotFound', message, { cause: error });
+  }
+  if (error instanceof QueryRejectedError && (error.status as number) === PAUSED) {
+    const message = `${workflowId} is paused in Temporal and answers no question until somebody unpauses it; its status says who paused it`;
+    return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
   }
   if (error instanceof QueryNotRegisteredError || error instanceof QueryRejectedError) {
     const message = `${workflowId} cannot be asked: it failed before it could answer; its audit says why`;

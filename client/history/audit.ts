@@ -8,8 +8,8 @@ import {
 } from '../../workflows/contract/contract.js';
 import { hasUnknown, recordOf, takeUp } from '../../workflows/rules/send.js';
 import { attemptsByIntent, type HistoricAttempt } from './attempts.js';
-import { entriesOf, resetIn, type AuditEntry } from './entries.js';
-import { lastOf, listed } from '../temporal/jobs.js';
+import { entriesOf, resetIn, withReason, type AuditEntry } from './entries.js';
+import { lastOf, listed, type DescribedWorkflow } from '../temporal/jobs.js';
 import { historiesOf, runIdsOf, type Run, type RunHistory } from './history.js';
 
 /** A send with at least one attempt, by all histories together. */
@@ -56,6 +56,7 @@ export async function auditOf(client: Client, workflowId: string): Promise<Audit
   if (entries.some(({ event, text }) => event === 'state' && text === 'Held (all)')) {
     entries.push(...(await holdAllEntries(client, Math.min(...entries.map(({ at }) => Date.parse(at))), skip)));
   }
+  entries.push(...pausedActivities(newest));
   const sends = [...(await attemptsByIntent(histories, converter)).values()].map(auditedSend);
   return {
     workflowId,
@@ -69,6 +70,20 @@ export async function auditOf(client: Client, workflowId: string): Promise<Audit
     // Sorting is stable: events of the same millisecond keep their order.
     entries: entries.sort((one, other) => byTime(one.at, other.at)),
   };
+}
+
+/** What the newest run does now, and somebody paused. */
+function pausedActivities({ workflowId, runId, paused }: DescribedWorkflow): readonly AuditEntry[] {
+  return paused.flatMap(({ what, at, by: identity, reason }) =>
+    what === 'job' || at === null
+      ? []
+      : [
+          {
+            ...{ at, workflowId, runId, eventId: 0, event: 'paused', identity, requestedBy: null },
+            text: withReason(`${what} paused in Temporal, and not unpaused since`, { reason }),
+          },
+        ],
+  );
 }
 
 /** The holds on all that had not ended by then (epoch, ms). */

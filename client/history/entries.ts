@@ -12,6 +12,7 @@ export interface AuditEntry {
   readonly at: string;
   readonly workflowId: string;
   readonly runId: string;
+  /** 0 for a pause of an activity, which leaves no event: the entry is there only until it is unpaused. */
   readonly eventId: number;
   /**
    * - `started`, `continued`, `reset`, `closed`: beginning and end of a Temporal run.
@@ -19,6 +20,7 @@ export interface AuditEntry {
    * - `status`: the status of the bill run in Zuora. `state`: the `EmailState` of the job, with its `EmailReason`.
    * - `attempt`, `attemptEnded`: a call to email the documents, and its outcome.
    * - `handover`: requests that went to the canonical job of the bill run.
+   * - `paused`, `resumed`: Temporal's own buttons.
    */
   readonly event:
     | 'started'
@@ -30,6 +32,8 @@ export interface AuditEntry {
     | 'attempt'
     | 'attemptEnded'
     | 'handover'
+    | 'paused'
+    | 'resumed'
     | 'reset'
     | 'continued'
     | 'closed';
@@ -72,6 +76,10 @@ export async function entriesOf(
   return entries;
 }
 
+export function withReason(text: string, { reason }: { readonly reason?: string | null }): string {
+  return reason == null || reason === '' ? text : `${text}: ${reason}`;
+}
+
 /** The last event that a reset copied from another run, and that run. */
 export function resetIn(events: readonly HistoryEvent[]): { eventId: number; baseRunId: string } | undefined {
   const event = events.findLast(({ workflowTaskFailedEventAttributes: failed }) => Boolean(failed?.baseRunId));
@@ -109,6 +117,13 @@ class Reader {
     }
     const cancel = event.workflowExecutionCancelRequestedEventAttributes;
     if (cancel) return { event: 'cancelRequested', identity: cancel.identity, text: 'cancellation requested' };
+    const paused = event.workflowExecutionPausedEventAttributes;
+    if (paused)
+      return { event: 'paused', identity: paused.identity, text: withReason('job paused in Temporal', paused) };
+    const resumed = event.workflowExecutionUnpausedEventAttributes;
+    if (resumed) {
+      return { event: 'resumed', identity: resumed.identity, text: withReason('job unpaused in Temporal', resumed) };
+    }
     return (await this.#activity(event)) ?? this.#end(event);
   }
 
@@ -190,7 +205,7 @@ class Reader {
     if (failed) return { event: 'closed', text: `failed: ${await this.#reasonOf(failed.failure)}` };
     const terminated = event.workflowExecutionTerminatedEventAttributes;
     if (terminated) {
-      const text = `terminated${terminated.reason ? `: ${terminated.reason}` : ''}`;
+      const text = withReason('terminated', terminated);
       return { event: 'closed', identity: terminated.identity, text };
     }
     if (event.workflowExecutionCompletedEventAttributes) return { event: 'closed', text: 'completed' };

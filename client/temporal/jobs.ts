@@ -5,6 +5,7 @@ import { decodeTypedSearchAttributes } from '@temporalio/common/lib/converter/pa
 import { tsToMs } from '@temporalio/common/lib/time.js';
 import proto from '@temporalio/proto';
 import { failedAs } from '../failures/grpc.js';
+import { pausesIn, type Pause } from './paused.js';
 
 type Info = proto.temporal.api.workflow.v1.IWorkflowExecutionInfo;
 type Payload = proto.temporal.api.common.v1.IPayload;
@@ -24,6 +25,8 @@ export interface KnownWorkflow {
 }
 
 export interface DescribedWorkflow extends KnownWorkflow {
+  /** What somebody paused by Temporal's own buttons. */
+  readonly paused: readonly Pause[];
   /** An order may be about to close it: a cancellation was requested, or a message waits for a worker. */
   readonly isChanging: boolean;
 }
@@ -31,21 +34,35 @@ export interface DescribedWorkflow extends KnownWorkflow {
 /** The last run of a workflow id; undefined if Temporal has none. */
 export async function lastOf(client: Client, workflowId: string): Promise<DescribedWorkflow | undefined> {
   try {
-    const {
-      workflowExecutionInfo: info,
-      workflowExtendedInfo: extended,
-      pendingWorkflowTask,
-    } = await client.workflowService.describeWorkflowExecution({
+    const described = await client.workflowService.describeWorkflowExecution({
       namespace: client.options.namespace,
       execution: { workflowId },
     });
+    const { workflowExecutionInfo: info, workflowExtendedInfo: extended, pendingWorkflowTask } = described;
     if (info == null) return undefined;
-    return { ...known(info), isChanging: extended?.cancelRequested === true || pendingWorkflowTask != null };
+    const last = known(info);
+    const hasNews = extended?.cancelRequested === true || pendingWorkflowTask != null;
+    // What is paused takes no message.
+    return { ...last, paused: pausesIn(described), isChanging: hasNews && last.status !== 'PAUSED' };
   } catch (error) {
     if (!isGrpcServiceError(error) || !failedAs(error, 'notFound')) throw error;
     const { namespace } = client.options;
     if (/namespace/i.test(error.details)) throw new NamespaceNotFoundError(namespace);
     return undefined;
+  }
+}
+
+/** How long a worker may take for the messages of a job. */
+const SETTLES_WITHIN_MS = 3_000;
+const ASK_AGAIN_MS = 100;
+
+/** The last run once it has taken its messages, or as it is after three seconds. */
+export async function settled(client: Client, workflowId: string): Promise<DescribedWorkflow | undefined> {
+  const until = performance.now() + SETTLES_WITHIN_MS;
+  for (;;) {
+    const last = await lastOf(client, workflowId);
+    if (last?.isChanging !== true || performance.now() > until) return last;
+    await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
   }
 }
 

@@ -12,6 +12,8 @@ export interface KnownRun extends RunHistory {
   readonly attributes?: Readonly<Record<string, string>>;
   /** Visibility does not list it yet. */
   readonly unlisted?: boolean;
+  /** What Temporal describes besides. */
+  readonly raw?: object;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -69,7 +71,8 @@ export function temporalWith(...runs: readonly KnownRun[]): Client {
   const workflowService = {
     describeWorkflowExecution: ({ execution }: { readonly execution: { readonly workflowId: string } }) => {
       const last = of(execution.workflowId).at(-1);
-      return Promise.resolve({ pendingActivities: [], ...(last && { workflowExecutionInfo: infoOf(last) }) });
+      const info = last && { workflowExecutionInfo: infoOf(last), ...last.raw };
+      return Promise.resolve({ pendingActivities: [], ...info });
     },
     listWorkflowExecutions({ query }: { readonly query: string }) {
       const conditions = query.split(' AND ').map((condition) => /^(\w+) = '([^']*)'$/.exec(condition));

@@ -38,6 +38,7 @@ const FULL = audit({
     entry({ event: 'started', identity: 'p@ci', requestedBy: 'ann', text: 'started' }),
     entry({ event: 'state', text: 'Sending', eventId: 2 }),
     entry({ requestedBy: 'bob', eventId: 3 }),
+    entry({ event: 'paused', text: 'job paused in Temporal', eventId: 4 }),
   ],
   sends: [
     send,
@@ -69,6 +70,7 @@ describe('A table', () => {
       `${at}  started  started  [p@ci, requestedBy says ann]`,
       `${at}  state    Sending`,
       `${at}  signal   signal hold  [no identity recorded, requestedBy says bob]`,
+      `${at}  paused   job paused in Temporal  [no identity recorded]`,
       '',
       'Sends:',
       'resend=false                accepted',
@@ -123,6 +125,7 @@ describe('A spreadsheet', () => {
       `${at},started,started,p@ci,ann,email-bill-run/BR-1,run-1,1`,
       `${at},state,Sending,,,email-bill-run/BR-1,run-1,2`,
       `${at},signal,signal hold,,bob,email-bill-run/BR-1,run-1,3`,
+      `${at},paused,job paused in Temporal,,,email-bill-run/BR-1,run-1,4`,
     ]);
   });
 

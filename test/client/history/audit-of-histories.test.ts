@@ -1,4 +1,5 @@
 /** The audit of lives that were recorded, and of histories that hardly any life leaves. Without a server. */
+import { msToTs } from '@temporalio/common/lib/time.js';
 import { describe, expect, test, vi } from 'vitest';
 import { auditOf, type Audit } from '../../../client/history/audit.js';
 import type { AttemptReceipt } from '../../../workflows/contract/activities.js';
@@ -233,6 +234,49 @@ describe('Messages of people and pipelines', () => {
     const names = ['hold', 'release', 'finish'];
     const { entries } = await audited(made(names.map((name) => ({ ...signal(name), eventTime }))));
     expect(entries.map(({ text }) => text)).toEqual(names.map((name) => `signal ${name}`));
+  });
+});
+
+describe("Temporal's own buttons", () => {
+  test('leave who paused and unpaused a job, when and why', async () => {
+    expect(
+      await describedOf(
+        { workflowExecutionPausedEventAttributes: { identity: 'op', reason: 'wrong template' } },
+        { workflowExecutionUnpausedEventAttributes: { identity: 'chief', reason: 'it is right' } },
+        { workflowExecutionPausedEventAttributes: {} },
+        { workflowExecutionUnpausedEventAttributes: {} },
+      ),
+    ).toEqual([
+      ['paused', 'op', null, 'job paused in Temporal: wrong template'],
+      ['resumed', 'chief', null, 'job unpaused in Temporal: it is right'],
+      ['paused', null, null, 'job paused in Temporal'],
+      ['resumed', null, null, 'job unpaused in Temporal'],
+    ]);
+  });
+
+  test('leave no event for an activity: the audit shows what is paused now', async () => {
+    const pauseTime = msToTs(5_000);
+    const activity = (name: string, pauseInfo: object | null) => ({
+      ...{ activityType: { name }, paused: pauseInfo !== null, pauseInfo },
+    });
+    const raw = {
+      workflowExtendedInfo: { pauseInfo: { identity: 'op', pausedTime: pauseTime, reason: 'in history' } },
+      pendingActivities: [
+        activity('watchHoldAll', null),
+        activity('emailBillRunDocuments', { pauseTime, manual: { identity: 'op', reason: 'wrong template' } }),
+        activity('watchBillRun', { pauseTime, rule: { ruleId: 'r', identity: 'chief', reason: '' } }),
+        activity('ofAnotherVersion', { pauseTime, manual: { identity: '' } }),
+        activity('handOver', {}),
+      ],
+    };
+    const audit = await audited({ ...made([started()]), raw });
+    const [, ...paused] = audit.entries;
+    expect(described({ ...audit, entries: paused })).toEqual([
+      ['paused', 'op', null, 'attempt paused in Temporal, and not unpaused since: wrong template'],
+      ['paused', 'chief', null, 'look paused in Temporal, and not unpaused since'],
+      ['paused', null, null, 'activity paused in Temporal, and not unpaused since'],
+    ]);
+    expect(paused[0]).toMatchObject({ at: '1970-01-01T00:00:05.000Z', runId: 'run-1', eventId: 0 });
   });
 });
 
