@@ -24,7 +24,7 @@ import {
 } from '@temporalio/workflow';
 import { addressOf, earlierSends, emailBillRunDocuments, handOver, watchBillRun, watchHoldAll } from './activities.js';
 import type { FinalFailures } from './contract/activities.js';
-import { activityEnd, attemptResult, isBillRun, lostAttempt } from './contract/activity-failures.js';
+import { activityEnd, attemptResult, isBillRun, isEarlier, lostAttempt } from './contract/activity-failures.js';
 import type { EmailBillRunInput, EmailBillRunResult, FailureType } from './contract/contract.js';
 import { checkInput, type Settings } from './contract/validation.js';
 import { listen } from './handlers.js';
@@ -218,7 +218,9 @@ async function lookUp(job: EmailJob, { requests, wake }: LookUp): Promise<void> 
   await interruptible(
     job,
     async () => {
-      jobs.recordEarlier(job, inQuestion, await earlierSends.executeWithOptions(options, [input]));
+      const earlier: unknown = await earlierSends.executeWithOptions(options, [input]);
+      // Otherwise a person completed the look-up by hand, and it is repeated.
+      if (isEarlier(earlier)) jobs.recordEarlier(job, inQuestion, earlier);
     },
     () => attemptDue(job, wake),
   );
@@ -230,8 +232,11 @@ async function handTo(job: EmailJob, { to, requests }: HandOver, input: EmailBil
   const options = { summary: summary(`hand over to ${to}`) };
   await interruptible(job, async () => {
     try {
-      const handedOver = await handOver.executeWithOptions(options, [{ input: { ...input, billRunKey }, requests }]);
-      jobs.recordHandover(job, requests, handedOver);
+      const handedOver: unknown = await handOver.executeWithOptions(options, [
+        { input: { ...input, billRunKey }, requests },
+      ]);
+      // Otherwise a person completed it by hand, and it is repeated.
+      if (Array.isArray(handedOver)) jobs.recordHandover(job, requests, handedOver);
     } catch (error) {
       const end = activityEnd('handOver', error);
       switch (end.kind) {

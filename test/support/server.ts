@@ -11,7 +11,7 @@ export const TOO_MANY = 1_050;
 export const testServer: TemporalServerOptions = {
   headless: true,
   searchAttributes: billRunSearchAttributes,
-  dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': LONG_HISTORY },
+  dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': LONG_HISTORY, 'frontend.WorkflowPauseEnabled': true },
 };
 
 /** Sends so many signals that the history becomes too long, and waits until the next Temporal run has begun. */

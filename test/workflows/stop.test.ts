@@ -1,6 +1,5 @@
 /** Rule 8: an order that Temporal has taken is obeyed, whether workers run, are busy, or were stopped. On the real server. */
 import type { WorkflowHandle } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { emailsPerDocument, newNamespace, openRig, until, type Rig } from '../support/rig.js';
 
@@ -205,75 +204,5 @@ describe('The hold on all', () => {
     expect(await callsOf(job)).toBe(0);
     await job.handle.signal('release');
     await emailedOnce([job]);
-  });
-});
-
-describe("Temporal's own buttons", () => {
-  const pending = async ({ handle }: Job, name: string): Promise<string | undefined> => {
-    const { raw } = await handle.describe();
-    return raw.pendingActivities?.find(({ activityType }) => activityType?.name === name)?.activityId ?? undefined;
-  };
-
-  /** Completes a pending activity as Temporal UI and `temporal activity complete` do. */
-  const complete = async (job: Job, name: string): Promise<void> => {
-    const activityId = await until(
-      () => pending(job, name),
-      (id) => id !== undefined,
-    );
-    await rig.client.workflowService.respondActivityTaskCompletedById({
-      ...{ namespace: rig.client.options.namespace, workflowId: job.handle.workflowId, activityId: activityId ?? '' },
-      result: { payloads: [defaultPayloadConverter.toPayload({})] },
-    });
-  };
-
-  test('a result set by hand for an attempt is unknown, and the next attempt settles it under the same key', async () => {
-    const { number } = await rig.billRun.create();
-    await rig.fault({ when: 'before', fault: 'stall', afterMs: 3_000 });
-    const job = { number, handle: await rig.start({ billRunKey: number }) };
-    await until(
-      () => callsOf(job),
-      (count) => count === 1,
-    );
-    await complete(job, 'emailBillRunDocuments');
-    await rig.state(job.handle, 'Delivering');
-    const [send] = await rig.sends(job.handle);
-    expect(send?.attempts[0]).toMatchObject({ verdict: 'unknown', reasons: [{ code: 'FOREIGN_RESULT' }] });
-    expect(new Set(send?.attempts.map(({ idempotencyKey }) => idempotencyKey)).size).toBe(1);
-    expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
-  });
-
-  test('a result set by hand for a look makes the job look again', async () => {
-    const { number } = await rig.billRun.create({ status: 'Completed' });
-    const job = { number, handle: await rig.start({ billRunKey: number }) };
-    await until(
-      () => rig.status(job.handle),
-      ({ billRunStatus }) => billRunStatus === 'Completed',
-    );
-    await complete(job, 'watchBillRun');
-    await rig.billRun.change(number, { status: 'Posted' });
-    await rig.state(job.handle, 'Delivering');
-  });
-
-  test('an attempt that was paused before a worker took it does not leave until it is unpaused', async () => {
-    const [job, ...others] = await busyJobs(2_000);
-    if (job === undefined) expect.unreachable();
-    await rig.stopWorker();
-    const waiting: Job[] = [];
-    for (const each of [job, ...others]) if ((await callsOf(each)) === 0) waiting.push(each);
-    const [paused = expect.unreachable()] = waiting;
-    const execution = { workflowId: paused.handle.workflowId };
-    const named = {
-      namespace: rig.client.options.namespace,
-      execution,
-      identity: 'alice',
-      type: 'emailBillRunDocuments',
-    };
-    await rig.client.workflowService.pauseActivity({ ...named, reason: 'wrong template' });
-    await rig.startWorker();
-    await workedThrough(waiting.filter((each) => each !== paused));
-    expect(await callsOf(paused)).toBe(0);
-    await rig.client.workflowService.unpauseActivity(named);
-    await rig.state(paused.handle, 'Delivering');
-    expect(emailsPerDocument(await rig.mailbox(paused.number))).toEqual({ min: 1, max: 1 });
   });
 });

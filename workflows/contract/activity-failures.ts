@@ -1,6 +1,14 @@
 /** How an activity ended that gave no result. Workflow code and readers of history share this. */
 import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure, TimeoutType } from '@temporalio/common';
-import type { AttemptResult, BillRun, FinalFailures, LostAttempt, NoCallReceipt, Receipt } from './activities.js';
+import type {
+  AttemptResult,
+  BillRun,
+  Earlier,
+  FinalFailures,
+  LostAttempt,
+  NoCallReceipt,
+  Receipt,
+} from './activities.js';
 import type { Reason, Verdict } from './contract.js';
 
 /** The failure of an activity `A`. `type` is one of the activity's own final failures, so that a `switch` over it is exhaustive. */
@@ -104,6 +112,12 @@ const NO_CALL: Readonly<Record<NoCallReceipt['why'], (fields: Fields) => boolean
 export function isBillRun(result: unknown): result is BillRun {
   const { id, number, status } = fieldsOf(result);
   return [id, number, status].every((each) => typeof each === 'string' && each !== '');
+}
+
+/** The same for a look-up. */
+export function isEarlier(result: unknown): result is Earlier {
+  const { sends, accepted, resends, unreadable } = fieldsOf(result);
+  return [sends, resends, unreadable].every(Array.isArray) && typeof accepted === 'number';
 }
 
 function fieldsOf(value: unknown): Fields {
