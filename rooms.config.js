@@ -96,7 +96,7 @@ export const rooms = [
     is: 'what the workflow asks of the world; they start jobs and read histories by the library, so there is one way to do each',
     imports: ['zuora', 'workflows/rules', 'client/failures', 'client/temporal', 'client/history', 'client'],
     types: ['workflows/contract'],
-    packages: ['@temporalio/activity', '@temporalio/common', '@temporalio/proto'],
+    packages: ['@temporalio/activity', '@temporalio/common', '@temporalio/proto', 'lru-cache'],
   },
   {
     room: 'worker',

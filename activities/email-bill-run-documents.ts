@@ -5,6 +5,7 @@ import { LOOK_IS_FRESH_MS, obstaclesIn } from '../workflows/rules/send-step.js';
 import { ZuoraFailure, type Scope, type Zuora } from '../zuora/client.js';
 import { NeverLeft } from '../zuora/transport.js';
 import { keepable } from '../zuora/words.js';
+import type { ReadBillRun } from './look.js';
 import { openQuestioner, Withheld, type Questioner } from './last-question.js';
 
 /** For token and call together. Zuora cuts requests at 120 s, so its own answer comes first. Start-to-close is 150 s. */
@@ -20,9 +21,11 @@ const LONGEST_RETRY_MS = 60_000;
 
 export function createEmailBillRunDocuments({
   zuora,
+  readBillRun,
   question = openQuestioner,
 }: {
   zuora: Zuora;
+  readBillRun: ReadBillRun;
   question?: typeof openQuestioner;
 }): Activities['emailBillRunDocuments'] {
   return async (input) => {
@@ -36,7 +39,7 @@ export function createEmailBillRunDocuments({
     }, HEARTBEAT_MS);
     try {
       const questioner = await question();
-      const looked = await lookAgain(zuora, input, questioner);
+      const looked = await lookAgain(readBillRun, input, questioner);
       return looked ?? (await attempt(zuora, input, questioner));
     } catch (error) {
       // Never a CancelledFailure or an AbortError: Temporal would record that the attempt was never begun.
@@ -54,20 +57,20 @@ export function createEmailBillRunDocuments({
 
 /** The look at the bill run, repeated if it has grown old meanwhile; undefined if nothing forbids the send. */
 async function lookAgain(
-  zuora: Zuora,
+  readBillRun: ReadBillRun,
   { billRunKey, entityId, orgIds, look }: AttemptInput,
   { now }: Questioner,
 ): Promise<Receipt | undefined> {
   if (look === undefined || now() - look.at <= LOOK_IS_FRESH_MS) return undefined;
-  const billRun = await read(zuora, billRunKey, { entityId, orgIds });
+  const billRun = await read(readBillRun, billRunKey, { entityId, orgIds });
   const isPosted = billRun.status === 'Posted';
   const isClear = isPosted && obstaclesIn({ billRun, at: now() }, look, now()).length === 0;
   return isClear ? undefined : { called: false, why: 'looked', billRun };
 }
 
-async function read(zuora: Zuora, key: string, scope: Scope): Promise<BillRun> {
+async function read(readBillRun: ReadBillRun, key: string, scope: Scope): Promise<BillRun> {
   try {
-    return await zuora.getBillRun(key, scope);
+    return await readBillRun(key, scope);
   } catch (error) {
     if (!(error instanceof ZuoraFailure)) throw error;
     throw new NeverLeft(

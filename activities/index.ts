@@ -1,6 +1,7 @@
 import { earlierSends } from './earlier-sends.js';
 import { createEmailBillRunDocuments } from './email-bill-run-documents.js';
 import { handOver } from './hand-over.js';
+import { billRunReader } from './look.js';
 import type { Activities } from '../workflows/contract/activities.js';
 import { watchHoldAll } from './watch-hold-all.js';
 import { createWatchBillRun, type Polling } from './watch-bill-run.js';
@@ -17,9 +18,10 @@ export interface ActivitySettings {
 
 /** The activities of one worker, on one connection to Zuora. They reach Temporal by the worker's own connection. */
 export function createActivities({ zuora, multiEntity, polling }: ActivitySettings): Activities {
+  const readBillRun = billRunReader(zuora);
   return {
-    watchBillRun: createWatchBillRun({ zuora, multiEntity, ...(polling === undefined ? {} : { polling }) }),
-    emailBillRunDocuments: createEmailBillRunDocuments({ zuora }),
+    watchBillRun: createWatchBillRun({ readBillRun, multiEntity, ...(polling === undefined ? {} : { polling }) }),
+    emailBillRunDocuments: createEmailBillRunDocuments({ zuora, readBillRun }),
     watchHoldAll,
     earlierSends,
     handOver,

@@ -1,7 +1,8 @@
 import { activityInfo, heartbeat } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import type { Activities, BillRun, FinalFailures, WatchInput } from '../workflows/contract/activities.js';
-import { ZuoraFailure, type Zuora } from '../zuora/client.js';
+import { ZuoraFailure } from '../zuora/client.js';
+import type { ReadBillRun } from './look.js';
 import { NeverLeft } from '../zuora/transport.js';
 import { keepable } from '../zuora/words.js';
 
@@ -36,11 +37,11 @@ type Failure = FinalFailures['watchBillRun'];
 const LONGEST_RETRY_AFTER_MS = HOUR_MS;
 
 export function createWatchBillRun({
-  zuora,
+  readBillRun,
   multiEntity,
   polling = DEFAULT_POLLING,
 }: {
-  zuora: Zuora;
+  readBillRun: ReadBillRun;
   multiEntity: boolean;
   polling?: Polling;
 }): Activities['watchBillRun'] {
@@ -50,7 +51,7 @@ export function createWatchBillRun({
     const { scheduledTimestampMs, currentAttemptScheduledTimestampMs } = activityInfo();
     // Both by the server's clock.
     const elapsedMs = currentAttemptScheduledTimestampMs - scheduledTimestampMs;
-    const billRun = await read(zuora, input, polling);
+    const billRun = await read(readBillRun, input, polling);
     if (billRun.status !== input.lastSeenStatus) return billRun;
     // Found again. The heartbeat comes only then, because heartbeats cost calls, and money on Temporal Cloud.
     if (lastHeartbeat().notFoundSince !== undefined) heartbeat({});
@@ -101,9 +102,13 @@ function checkEntity({ entityId }: WatchInput, multiEntity: boolean): void {
   );
 }
 
-async function read(zuora: Zuora, { billRunKey, ...scope }: WatchInput, polling: Polling): Promise<BillRun> {
+async function read(
+  readBillRun: ReadBillRun,
+  { billRunKey, lastSeenStatus, ...scope }: WatchInput,
+  polling: Polling,
+): Promise<BillRun> {
   try {
-    return await zuora.getBillRun(billRunKey, scope);
+    return await readBillRun(billRunKey, scope);
   } catch (error) {
     if (error instanceof NeverLeft) throw unreadable(error.code, error.message, error.retryAfterMs);
     if (!(error instanceof ZuoraFailure)) throw error;

@@ -68,6 +68,8 @@ export interface ListedDocument extends BillingDocument {
 /** What Zuora says about a bill run now. */
 export interface Reading extends Look {
   readonly invoices: DocumentList;
+  /** Why the notifications cannot be read by which Zuora may email at the post. */
+  readonly notificationsUnreadable?: string;
   /** `refused` says why Zuora does not list credit memos. */
   readonly creditMemos: DocumentList | { readonly refused: string };
 }
@@ -105,11 +107,28 @@ async function readingOf(zuora: Zuora, { billRunKey, entityId, orgIds }: Setting
   const scope = { entityId, orgIds };
   const billRun = await zuora.getBillRun(billRunKey, scope);
   const at = Date.now();
-  const [invoices, creditMemos] = await Promise.all([
+  const [notifications, invoices, creditMemos] = await Promise.all([
+    billRun.status === 'Posted' ? notificationsOf(zuora, scope) : [],
     zuora.listDocuments('invoice', billRun.number, scope),
     creditMemosOf(zuora, billRun.number, scope),
   ]);
-  return { billRun, at, invoices, creditMemos };
+  return 'unreadable' in notifications
+    ? { billRun, at, invoices, creditMemos, notificationsUnreadable: notifications.unreadable }
+    : { billRun: { ...billRun, postedNotifications: notifications }, at, invoices, creditMemos };
+}
+
+/** A job sends all the same if they cannot be read. */
+async function notificationsOf(
+  zuora: Zuora,
+  scope: Scope,
+): Promise<readonly string[] | { readonly unreadable: string }> {
+  try {
+    return await zuora.postedNotifications(scope);
+  } catch (error) {
+    const trouble = zuoraTroubleIn(error);
+    if (trouble === undefined) throw error;
+    return { unreadable: trouble.text };
+  }
 }
 
 /** Zuora lists credit memos only for tenants with Invoice Settlement. The others still see their invoices. */
@@ -141,7 +160,7 @@ export function documentsOf(
   const isPosted = billRun.status === 'Posted';
   const listed = [...invoices.documents, ...memos.documents.toSorted(byNumber)].map((each) => listedOf(each, isPosted));
   const notPosted = isPosted ? [] : [keptBackUntilPosted(reading)];
-  const obstacles = obstaclesIn(reading, { coolDownMs }, at).map((obstacle) => keptBackBy(obstacle, reading));
+  const obstacles = obstaclesIn(reading, { coolDownMs }, at).map(keptBackBy);
   const emailed = (send: 'first' | 'resend') => counted(listed.map(({ wouldEmail }) => wouldEmail[send]));
   return {
     workflowId: canonicalWorkflowId(billRun.number, entityId),
@@ -200,7 +219,7 @@ function keptBackUntilPosted({ billRun }: Reading): KeptBack {
   return { kind: 'notPosted', text, until: null };
 }
 
-function keptBackBy(obstacle: Obstacle, { billRun }: Reading): KeptBack {
+function keptBackBy(obstacle: Obstacle): KeptBack {
   const { kind } = obstacle;
   switch (kind) {
     case 'autoEmail':
@@ -216,17 +235,15 @@ function keptBackBy(obstacle: Obstacle, { billRun }: Reading): KeptBack {
         until: null,
       };
     case 'coolDown': {
-      const { until } = obstacle;
-      const text =
-        `Zuora sent emails for this bill run at ${keepable(billRun.lastEmailSentTime ?? '')}, so a first send waits ` +
-        `until ${time(until)}; retry --send-anyway ends the wait.`;
-      return { kind, text, until: iso(until) };
+      const { until, text } = obstacle;
+      const wait = `a first send waits until ${time(until)}; retry --send-anyway ends the wait.`;
+      return { kind, text: `${text}; ${wait}`, until: iso(until) };
     }
   }
 }
 
 function warningsOf(
-  { billRun, invoices, creditMemos }: Reading,
+  { billRun, invoices, creditMemos, notificationsUnreadable }: Reading,
   documents: readonly ListedDocument[],
 ): readonly string[] {
   const { numberOfInvoices, numberOfCreditMemos } = billRun;
@@ -235,6 +252,12 @@ function warningsOf(
   else if (numberOfCreditMemos !== 0) {
     warnings.push(
       `Zuora does not list credit memos here, so none are shown, and a send may email some: ${creditMemos.refused}`,
+    );
+  }
+  if (notificationsUnreadable !== undefined) {
+    warnings.push(
+      `Zuora's notifications cannot be read, so a first send does not wait for emails that a post brings about: ` +
+        notificationsUnreadable,
     );
   }
   const zeroInvoices = documents.filter(

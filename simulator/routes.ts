@@ -3,6 +3,7 @@ import { frontDoor, type Operation, type Route, type Simulation } from './front-
 import * as billRuns from './operations/bill-runs.js';
 import { listCreditMemos, queryInvoices } from './operations/documents.js';
 import { listEmailHistory } from './operations/email-history.js';
+import { queryNotificationDefinitions } from './operations/notification-definitions.js';
 import { createToken } from './operations/token.js';
 import { Refusal, type Family } from './refusal.js';
 import type { Credentials } from './tokens.js';
@@ -30,6 +31,7 @@ export function zuoraRoutes(simulation: Simulation, credentials: Credentials) {
     serve('POST', '/v1/bill-runs/:key/emails', of('v1', billRuns.emailBillRun));
     serve('GET', '/v1/credit-memos', of('v1', listCreditMemos));
     serve('GET', '/v1/notification-history/email', of('v1', listEmailHistory));
+    serve('GET', '/notifications/notification-definitions', of('v1', queryNotificationDefinitions));
     serve('GET', '/object-query/billing-runs', of('objectQuery', billRuns.queryBillingRuns));
     serve('GET', '/object-query/billing-runs/:key', of('objectQuery', billRuns.queryBillingRun));
     serve('GET', '/object-query/invoices', of('objectQuery', queryInvoices));

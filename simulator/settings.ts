@@ -29,6 +29,8 @@ export const settingsSchema = z.strictObject({
 
   /** The notifications "Manual Email For Invoice" and "Email Credit Memo": both, neither, or one of them. */
   notificationActive: z.union([z.boolean(), z.enum(['invoices', 'creditMemos'])]),
+  /** The notifications "Invoice Posted" and "Credit Memo Posted": posting itself emails the documents. */
+  postedNotificationActive: z.boolean(),
   /** Entity IDs the token is valid for. Empty: no Multi-entity. With more than one, Zuora-Entity-Ids is required. */
   entities: z.array(z.string().min(1)).readonly(),
   /** Org IDs the user may see. Empty: no Multi-Org. */
@@ -52,7 +54,7 @@ export const settingsSchema = z.strictObject({
   stringResend: z.enum(['accept', 'refuse']),
   /** Zuora-Entity-Ids without Multi-entity, Zuora-Org-Ids without Multi-Org: "should not be set", with no word on what happens. */
   unneededHeaders: z.enum(['ignore', 'refuse']),
-  /** Whether emails that left by auto-post and auto-email count as sent for `resend=false`. */
+  /** Whether emails that posting brought about, by auto-email or a notification, count as sent for `resend=false`. */
   autoEmailCounts: z.boolean(),
   /** Whether `noEmailForZeroAmountInvoice` also holds for the email call. */
   zeroAmountRuleHoldsForEmailCall: z.boolean(),
@@ -75,6 +77,7 @@ export const defaultSettings: Settings = {
   tokenLifetimeSeconds: 3599,
   tokensExpireEarlySeconds: 0,
   notificationActive: true,
+  postedNotificationActive: false,
   entities: [],
   orgs: [],
   utcOffset: '-07:00',

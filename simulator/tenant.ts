@@ -32,7 +32,7 @@ export interface NewBillRun {
   readonly fields: RecordChange;
 }
 
-/** What asked for an email: a call, or the tenant itself after auto-post. */
+/** What asked for an email: a call, or the tenant itself after a post. */
 export interface EmailCause {
   readonly idempotencyKey: string | undefined;
   readonly resend: boolean | undefined;
@@ -269,7 +269,7 @@ export class Tenant {
         (this.#known(id).documents ?? []).map((document) => this.#posted(document)),
       );
       this.#record(id, { postedDate: now, errorMessage: null });
-      this.#emailAfterAutoPost(this.#known(id));
+      this.#emailAfterPost(this.#known(id));
     }
   }
 
@@ -315,11 +315,15 @@ export class Tenant {
     return { ...document, postedAt: document.postedAt ?? this.#clock.now() };
   }
 
-  /** `autoEmail` means: after auto-post. A bill run that somebody posts sends nothing by itself, whatever the field says. */
-  #emailAfterAutoPost(billRun: BillRun): void {
-    const { autoPost, autoEmail } = billRun.record;
-    if (autoPost !== true || autoEmail !== true) return;
-    const chosen = (billRun.documents ?? []).filter((document) => !isSuppressed(billRun, document));
+  /**
+   * `autoEmail` means: after auto-post. A bill run that somebody posts sends nothing by itself, whatever the field says, unless a
+   * notification about the post is active.
+   */
+  #emailAfterPost(billRun: BillRun): void {
+    const { documents = [] } = billRun;
+    const { postedNotificationActive } = this.#settings.current;
+    if (!hasAutoEmail(billRun) && !postedNotificationActive) return;
+    const chosen = documents.filter((document) => postedNotificationActive || !isSuppressed(billRun, document));
     this.#emailLater(billRun, chosen, { idempotencyKey: undefined, resend: undefined });
   }
 
@@ -356,7 +360,11 @@ export class Tenant {
           : document,
       ),
     );
-    this.#record(billRunId, { invoicesEmailed: true, lastEmailSentTime: this.#written(sentAt) });
+    // Only the batch action sets the first field. Emails of a notification are not emails of the bill run.
+    if (cause.resend !== undefined) this.#record(billRunId, { invoicesEmailed: true });
+    if (cause.resend !== undefined || hasAutoEmail(present)) {
+      this.#record(billRunId, { lastEmailSentTime: this.#written(sentAt) });
+    }
   }
 
   #hasActiveNotification(document: BillingDocument): boolean {
@@ -401,6 +409,10 @@ export class Tenant {
   #written(moment: number): string {
     return withOffset(moment, this.#settings.current.utcOffset);
   }
+}
+
+function hasAutoEmail({ record }: BillRun): boolean {
+  return record.autoPost === true && record.autoEmail === true;
 }
 
 function isSuppressed(billRun: BillRun, document: BillingDocument): boolean {

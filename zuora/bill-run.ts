@@ -13,6 +13,8 @@ export interface BillRun {
   readonly status: string;
   /** Zuora itself emails the documents. */
   readonly autoEmail?: boolean;
+  /** When it was posted, in Zuora's format. */
+  readonly postedDate?: string;
   /** When Zuora last sent emails for this bill run, in Zuora's format. */
   readonly lastEmailSentTime?: string;
   readonly numberOfInvoices?: number;
@@ -31,6 +33,7 @@ const record = z.object({
   billingRunNumber: name,
   status: text.min(1),
   autoEmail: z.boolean().nullish(),
+  postedDate: text.nullish(),
   lastEmailSentTime: text.nullish(),
   numberOfInvoices: z.int().nonnegative().nullish(),
   numberOfCreditMemos: z.int().nonnegative().nullish(),
@@ -41,14 +44,14 @@ const record = z.object({
 export function billRunIn(body: string): BillRun | undefined {
   const parsed = record.safeParse(jsonIn(body));
   if (!parsed.success) return undefined;
-  const { id, billingRunNumber, status, autoEmail, lastEmailSentTime, numberOfInvoices, numberOfCreditMemos } =
-    parsed.data;
-  const errorMessage = parsed.data.errorMessage;
+  const { id, billingRunNumber, status, autoEmail, postedDate, lastEmailSentTime } = parsed.data;
+  const { numberOfInvoices, numberOfCreditMemos, errorMessage } = parsed.data;
   return {
     id,
     number: billingRunNumber,
     status,
     ...(autoEmail == null ? {} : { autoEmail }),
+    ...(postedDate == null ? {} : { postedDate }),
     ...(lastEmailSentTime == null ? {} : { lastEmailSentTime }),
     ...(numberOfInvoices == null ? {} : { numberOfInvoices }),
     ...(numberOfCreditMemos == null ? {} : { numberOfCreditMemos }),

@@ -2,6 +2,7 @@ import { billRunIn, type BillRun } from './bill-run.js';
 import type { CredentialSource } from './credentials.js';
 import { listings, namesOf, type BillingDocument, type DocumentKind, type DocumentList } from './documents.js';
 import { jsonIn } from './json.js';
+import { emailNotificationsIn, POSTED_EVENTS } from './notifications.js';
 import { outcomeOf, withoutSecrets, type Answer, type Headers, type Outcome } from './outcome.js';
 import { tokenSource } from './token.js';
 import { observed, type OnCall } from './observed.js';
@@ -65,6 +66,12 @@ export interface Zuora {
    */
   getBillRun(key: string, scope?: Scope): Promise<BillRun>;
   /**
+   * Reads the names of the notifications by which Zuora itself emails documents when they are posted.
+   *
+   * @throws {@link ZuoraFailure}, {@link NeverLeft}
+   */
+  postedNotifications(scope?: Scope): Promise<readonly string[]>;
+  /**
    * Lists the billing documents of one kind: at most 9,900 invoices or 4,000 credit memos.
    *
    * @param number the bill run's number, because documents do not have its ID
@@ -109,6 +116,9 @@ export class ZuoraFailure extends Error {
 }
 
 const BILL_RUNS = '/object-query/billing-runs';
+const DEFINITIONS = '/notifications/notification-definitions';
+/** A look at a bill run waits for this read, which it can do without. */
+const DEFINITIONS_DEADLINE_MS = 10_000;
 /** `Zuora-Version`. From this one on, errors have real HTTP statuses; the verdicts on answers were made for it. */
 const VERSION = '2025-08-12';
 const READ_DEADLINE_MS = 30_000;
@@ -163,10 +173,11 @@ export function createZuora({
     url: URL,
     scope: Scope,
     found: (body: string, headers: Headers) => T | undefined,
+    deadlineMs = readDeadlineMs,
   ): Promise<T> {
     const once = async (): Promise<T> => {
       const { answer, outcome } = await authorized(scope, (headers) =>
-        transport.call({ endpoint, method: 'GET', url, headers, deadlineMs: readDeadlineMs }),
+        transport.call({ endpoint, method: 'GET', url, headers, deadlineMs }),
       );
       const value = answer.kind === 'reply' && answer.status === 200 ? found(answer.body, answer.headers) : undefined;
       if (value === undefined) throw readFailure(what, answer, outcome);
@@ -200,6 +211,20 @@ export function createZuora({
         scope,
         billRunIn,
       ),
+
+    async postedNotifications(scope = {}) {
+      const names = await Promise.all(
+        POSTED_EVENTS.map((code) => {
+          const url = new URL('notifications/notification-definitions', baseUrl);
+          url.searchParams.set('eventCategory', code);
+          // The largest page. More of one event are not to be expected.
+          url.searchParams.set('limit', '100');
+          const deadlineMs = Math.min(readDeadlineMs, DEFINITIONS_DEADLINE_MS);
+          return read('notification definitions', DEFINITIONS, url, scope, emailNotificationsIn, deadlineMs);
+        }),
+      );
+      return [...new Set(names.flat())];
+    },
 
     async listDocuments(kind, number, scope = {}) {
       const { path, parameters, pageIn, nextPage } = listings[kind];

@@ -12,7 +12,8 @@ export type CheckName =
   | 'holdAll'
   | 'zuoraConfiguration'
   | 'zuoraToken'
-  | 'zuoraRead';
+  | 'zuoraRead'
+  | 'postedNotifications';
 
 export interface Check {
   readonly name: CheckName;
@@ -31,6 +32,8 @@ export interface CheckToRun {
   /** Earlier checks of the list, of which one must be ok or a warning. Default: none. */
   readonly needs?: readonly CheckName[];
   readonly run: () => Finding | Promise<Finding>;
+  /** The result if `run` throws. Default: error. */
+  readonly worst?: 'warning';
   /** The meaning of an error that `run` throws. */
   readonly explain: (error: unknown) => Explanation | Promise<Explanation>;
 }
@@ -45,18 +48,16 @@ export type Explanation = Required<Pick<Check, 'text' | 'todo'>>;
  */
 export function runChecks(list: readonly CheckToRun[], deadlineMs: number): Promise<Check[]> {
   const started = new Map<CheckName, Promise<{ readonly check: Check; readonly failed?: CheckName }>>();
-  for (const { name, needs = [], run, explain } of list) {
-    const needed = needs.flatMap((each) => started.get(each) ?? []);
-    started.set(name, outcome(name, needed, run, explain));
+  for (const check of list) {
+    const needed = (check.needs ?? []).flatMap((each) => started.get(each) ?? []);
+    started.set(check.name, outcome(check, needed));
   }
   return Promise.all([...started.values()].map(async (each) => (await each).check));
 
   /** `failed` is the check at the root of a chain that was skipped. */
   async function outcome(
-    name: CheckName,
+    { name, run, worst, explain }: CheckToRun,
     needed: readonly Promise<{ readonly failed?: CheckName }>[],
-    run: CheckToRun['run'],
-    explain: CheckToRun['explain'],
   ): Promise<{ readonly check: Check; readonly failed?: CheckName }> {
     const outcomes = await Promise.all(needed);
     const failed = outcomes.at(-1)?.failed;
@@ -66,7 +67,7 @@ export function runChecks(list: readonly CheckToRun[], deadlineMs: number): Prom
     const finding = await pTimeout(Promise.resolve().then(run), {
       milliseconds: deadlineMs,
       message: `no answer within ${deadlineMs / 1000} s`,
-    }).catch(async (error: unknown) => ({ result: 'error' as const, ...(await explain(error)) }));
+    }).catch(async (error: unknown) => ({ result: worst ?? ('error' as const), ...(await explain(error)) }));
     const usable = finding.result === 'ok' || finding.result === 'warning';
     return { check: { name, ...finding }, ...(usable ? {} : { failed: name }) };
   }

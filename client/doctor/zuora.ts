@@ -44,10 +44,29 @@ export function zuoraChecks(entityId: string | undefined, deadlineMs: number) {
     };
   }
 
+  async function postedNotifications(): Promise<Finding> {
+    const names = (await client?.postedNotifications({ entityId })) ?? [];
+    if (names.length === 0) return { result: 'ok', text: 'Zuora emails no document by itself when it is posted' };
+    return {
+      result: 'warning',
+      text:
+        `Zuora emails every document when it is posted, by its notification ${names.join(', ')}; a first send then ` +
+        'waits for the cool-down after the post, and customers get an email that this application did not send',
+      todo: `Switch off the email of ${names.join(', ')} in Zuora, if bill-run-emails is to send the documents`,
+    };
+  }
+
   const checks: readonly CheckToRun[] = [
     { name: 'zuoraConfiguration', run: configuration, explain: explainConfiguration },
     { name: 'zuoraToken', needs: ['zuoraConfiguration'], run: token, explain },
     { name: 'zuoraRead', needs: ['zuoraToken'], run: read, explain },
+    {
+      name: 'postedNotifications',
+      needs: ['zuoraRead'],
+      run: postedNotifications,
+      worst: 'warning',
+      explain: unreadable,
+    },
   ];
   return { checks, close: async () => client?.close() };
 }
@@ -56,6 +75,13 @@ function explainConfiguration(error: unknown): Explanation {
   const text =
     error instanceof Error ? error.message.replace(/:\n\s*/, ': ').replace(/\n\s*/g, '; ') : 'unknown reason';
   return { text, todo: 'Set the ZUORA_* variables as for the worker; the README lists them' };
+}
+
+function unreadable(error: unknown): Explanation {
+  return {
+    text: `the notifications by which Zuora may email at the post cannot be read, so a first send does not wait for such emails: ${explain(error).text}`,
+    todo: "Allow the OAuth client's user to read notification definitions, or see to it that Invoice Posted and Credit Memo Posted do not email",
+  };
 }
 
 function explain(error: unknown): Explanation {

@@ -7,14 +7,16 @@ import { paged } from './pages.js';
 const DAY_MS = 24 * 60 * 60 * 1000;
 const LONGEST_WINDOW_MS = 3 * DAY_MS;
 
-/**
- * Codes of standard events. 1130 and 1110 are documented; that of "Email Credit Memo" is not, so the number here is a
- * guess that nothing should depend on.
- */
-const EVENTS = {
-  Invoice: { category: '1130', notification: 'Manual Email For Invoice' },
-  CreditMemo: { category: '1170', notification: 'Email Credit Memo' },
-  AutoPost: { category: '1110', notification: 'Invoice Posted' },
+/** Codes and names of standard events: on request, and at the post. */
+export const EVENTS = {
+  requested: {
+    Invoice: { category: '1130', notification: 'Manual Email For Invoice' },
+    CreditMemo: { category: '2730', notification: 'Email Credit Memo' },
+  },
+  posted: {
+    Invoice: { category: '1110', notification: 'Invoice Posted' },
+    CreditMemo: { category: '2720', notification: 'Credit Memo Posted' },
+  },
 } as const;
 
 /**
@@ -65,7 +67,7 @@ function asRow(email: SentEmail, utcOffset: string) {
 }
 
 function eventOf({ cause, document }: SentEmail) {
-  return cause.resend === undefined ? EVENTS.AutoPost : EVENTS[document.type];
+  return EVENTS[cause.resend === undefined ? 'posted' : 'requested'][document.type];
 }
 
 /** `yyyy-MM-ddTHH:mm:ss`, in a time zone that is not documented: read as UTC here unless it names one. */

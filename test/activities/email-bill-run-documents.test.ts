@@ -3,6 +3,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createEmailBillRunDocuments } from '../../activities/email-bill-run-documents.js';
+import { billRunReader } from '../../activities/look.js';
 import { Withheld } from '../../activities/last-question.js';
 import type { AttemptInput, BillRun, Receipt } from '../../workflows/contract/activities.js';
 import { ZuoraFailure, type EmailAnswer, type Zuora } from '../../zuora/client.js';
@@ -39,6 +40,7 @@ interface Surroundings {
   /** How long the retry policy has tried already. */
   readonly triedForMs?: number;
   readonly billRun?: Promise<BillRun>;
+  readonly notifications?: readonly string[];
 }
 
 beforeEach(() => {
@@ -46,17 +48,19 @@ beforeEach(() => {
 });
 afterEach(() => vi.useRealTimers());
 
-function open(call: Call, { question = allows, triedForMs = 0, billRun }: Surroundings = {}) {
+function open(call: Call, { question = allows, triedForMs = 0, billRun, notifications = [] }: Surroundings = {}) {
   const zuora: Zuora = {
     getBillRun: vi.fn<Zuora['getBillRun']>().mockImplementation(() => billRun ?? expect.unreachable('no look')),
     emailBillRunDocuments: call,
     listDocuments: vi.fn(),
     authenticate: vi.fn(),
     probe: vi.fn(),
+    postedNotifications: () => Promise.resolve(notifications),
     close: vi.fn(),
   };
   const emailBillRunDocuments = createEmailBillRunDocuments({
     zuora,
+    readBillRun: billRunReader(zuora),
     question: () => Promise.resolve({ now: () => Date.now(), lastQuestion: () => question }),
   });
   const environment = new MockActivityEnvironment(
@@ -183,6 +187,7 @@ describe('no call is made', () => {
     const call = answers(ACCEPTED);
     const questioner = createEmailBillRunDocuments({
       zuora: {} as Zuora,
+      readBillRun: () => expect.unreachable('no look'),
       question: () => Promise.reject(new Withheld('takenBack')),
     });
     expect(await open(call).environment.run(questioner, INPUT)).toEqual({ called: false, why: 'takenBack' });
@@ -228,6 +233,16 @@ describe('a look at the bill run', () => {
     const call = answers(ACCEPTED);
     const { run } = open(call, { billRun: Promise.resolve(billRun) });
     expect(await run({ ...INPUT, look })).toEqual({ called: false, why: 'looked', billRun });
+    expect(call).not.toHaveBeenCalled();
+  });
+
+  test('comes back, and no call is made, if Zuora has been emailing since the post', async () => {
+    const billRun = { ...POSTED, postedDate: new Date(NOW - MINUTE).toISOString() };
+    const call = answers(ACCEPTED);
+    const notifications = ['Invoice Posted'];
+    const { run } = open(call, { billRun: Promise.resolve(billRun), notifications });
+    const looked = { ...billRun, postedNotifications: notifications };
+    expect(await run({ ...INPUT, look })).toEqual({ called: false, why: 'looked', billRun: looked });
     expect(call).not.toHaveBeenCalled();
   });
 

@@ -26,12 +26,21 @@ interface Setting {
   /** What the attempt before said in its heartbeat. */
   readonly heartbeatDetails?: unknown;
   readonly onHeartbeat?: (details: unknown) => void;
+  readonly postedNotifications?: Zuora['postedNotifications'];
 }
 
 /** One attempt at watching a bill run whose reads are scripted. */
 function watch(
   getBillRun: Zuora['getBillRun'],
-  { input = INPUT, elapsedMs = 0, multiEntity = false, polling, heartbeatDetails, onHeartbeat }: Setting = {},
+  {
+    input = INPUT,
+    elapsedMs = 0,
+    multiEntity = false,
+    polling,
+    heartbeatDetails,
+    onHeartbeat,
+    postedNotifications = () => Promise.resolve([]),
+  }: Setting = {},
 ): Promise<BillRun> {
   const zuora: Zuora = {
     getBillRun,
@@ -39,6 +48,7 @@ function watch(
     listDocuments: vi.fn(),
     authenticate: vi.fn(),
     probe: vi.fn(),
+    postedNotifications,
     close: vi.fn(),
   };
   const activities = createActivities({ zuora, multiEntity, ...(polling === undefined ? {} : { polling }) });

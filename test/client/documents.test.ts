@@ -80,6 +80,24 @@ describe('What would keep a send back', () => {
     expect(found.sends[0].keptBackBy.map(({ until }) => until)).toEqual([null, null, '2026-03-03T11:00:00.000Z']);
   });
 
+  test('is a post at which Zuora emails by itself', () => {
+    const billRun = { postedDate: '2026-03-02T11:00:00Z', postedNotifications: ['Invoice Posted'] };
+    const found = of({ billRun });
+    expect(found.sends).toMatchObject([
+      {
+        keptBackBy: [
+          {
+            kind: 'coolDown',
+            until: '2026-03-03T11:00:00.000Z',
+            text: expect.stringMatching(/at the post by its notification `Invoice Posted`.*waits until/) as string,
+          },
+        ],
+      },
+      { keptBackBy: [] },
+    ]);
+    expect(obstacles(of({ billRun: { postedDate: billRun.postedDate } }))).toEqual([[], []]);
+  });
+
   test('is not a cool-down that is over, or a count that is missing', () => {
     const lastEmailSentTime = '2026-03-01T11:00:00Z';
     expect(obstacles(of({ billRun: { lastEmailSentTime, numberOfInvoices: 0 } }))).toEqual([[], []]);
@@ -172,6 +190,19 @@ describe('Zuora', () => {
     expect(found.warnings).toEqual([expect.stringContaining('403')]);
   });
 
+  test('is asked for its notifications about the post; if it refuses, a warning says so', async () => {
+    const tenant = await openTenant({ postedNotificationActive: true });
+    const { number } = await tenant.addBillRun({ status: 'Posted' });
+    const found = await documents({ billRunKey: number }, environment(tenant.url));
+    expect(obstacles(found)).toEqual([['coolDown'], []]);
+    expect(found.warnings).toEqual([]);
+    const path = '/notifications/notification-definitions';
+    await tenant.addFault({ method: 'GET', path, fault: 'respond', when: 'before', status: 403, times: 2 });
+    const without = await documents({ billRunKey: number }, environment(tenant.url));
+    expect(obstacles(without)).toEqual([[], []]);
+    expect(without.warnings).toEqual([expect.stringMatching(/notifications cannot be read.*403/)]);
+  });
+
   test('may name next pages without end: a hundred are read', async () => {
     const invoices = json(200, { data: [{ invoiceNumber: 'INV1', status: 'Posted' }], nextPage: 'again' });
     const record = json(200, { id: 'i', billingRunNumber: 'BR-1', status: 'Posted' });
@@ -184,9 +215,11 @@ describe('Zuora', () => {
         });
         const answers = arrived.path.includes('billing-runs')
           ? record
-          : arrived.path.includes('invoices')
-            ? invoices
-            : memos;
+          : arrived.path.includes('definitions')
+            ? json(200, { data: [] })
+            : arrived.path.includes('invoices')
+              ? invoices
+              : memos;
         answers(response, arrived);
       },
     });

@@ -152,6 +152,10 @@ describe('auto-email', () => {
       const { number } = await tenant.addBillRun(billRun);
       await tenant.advance(1000);
       expect(await tenant.mailbox()).toMatchObject([{ idempotencyKey: null, resend: null }]);
+      expect((await tenant.call('GET', `/object-query/billing-runs/${number}`)).body).toMatchObject({
+        invoicesEmailed: false,
+        lastEmailSentTime: expect.any(String) as string,
+      });
       await tenant.email(number, 'k');
       expect(await tenant.mailbox()).toHaveLength(row.emailsAfterTheCall);
     },
@@ -162,6 +166,57 @@ describe('auto-email', () => {
     await tenant.addBillRun({ autoEmail: true, postsAfterMs: 1000 });
     await tenant.advance(1000);
     expect(await tenant.mailbox()).toEqual([]);
+  });
+});
+
+describe('a notification about the post', () => {
+  it('emails the documents of every post, and the bill run shows nothing of it', async () => {
+    const tenant = await openTenant({ postedNotificationActive: true, emailDelayMs: 1000 });
+    const { number } = await tenant.addBillRun({ invoices: 1, creditMemos: 1, postsAfterMs: 1000 });
+    await tenant.advance(1000);
+    expect(await tenant.mailbox()).toEqual([]);
+    await tenant.advance(1000);
+    expect(await tenant.mailbox()).toMatchObject([
+      { documentType: 'Invoice', idempotencyKey: null, resend: null },
+      { documentType: 'CreditMemo', idempotencyKey: null, resend: null },
+    ]);
+    const { body } = await tenant.call('GET', `/object-query/billing-runs/${number}`);
+    expect(body).toMatchObject({ invoicesEmailed: false, postedDate: expect.any(String) as string });
+    expect(body).not.toHaveProperty('lastEmailSentTime');
+    const invoices = await tenant.call('GET', `/object-query/invoices?filter[]=sourceid.EQ:${number}`);
+    expect(invoices.body).toHaveProperty('data[0].lastEmailSentDate');
+    const history = await tenant.call('GET', '/v1/notification-history/email?failedOnly=false');
+    expect(history.body).toMatchObject({ emailHistories: [{ eventCategory: '1110' }, { eventCategory: '2720' }] });
+    await tenant.email(number, 'k');
+    expect(await tenant.mailbox()).toHaveLength(2);
+  });
+
+  it('and a call right after the post email everything twice, because the first emails leave later', async () => {
+    const tenant = await openTenant({ postedNotificationActive: true, emailDelayMs: HOUR_MS });
+    const { number, documents } = await tenant.addBillRun({ status: 'Posted' });
+    await tenant.email(number, 'k');
+    await tenant.advance(HOUR_MS);
+    const twice = Object.fromEntries(documents.map((document) => [document.number, 2]));
+    expect(perDocument(await tenant.mailbox())).toEqual(twice);
+  });
+
+  it('is among the definitions, which say whether they are active', async () => {
+    const tenant = await openTenant({ notificationActive: 'invoices' });
+    const definitions = async (category: string) =>
+      (await tenant.call('GET', `/notifications/notification-definitions${category}`)).body;
+    const of = (eventTypeName: string, active: boolean) => ({ eventTypeName, active, emailActive: true });
+    expect(await definitions('')).toMatchObject({
+      data: [
+        of('Manual Email For Invoice', true),
+        of('Email Credit Memo', false),
+        of('Invoice Posted', false),
+        of('Credit Memo Posted', false),
+      ],
+    });
+    await tenant.set({ postedNotificationActive: true });
+    expect(await definitions('?eventCategory=1110')).toMatchObject({ data: [of('Invoice Posted', true)] });
+    expect(await definitions('?eventCategory=2720')).toMatchObject({ data: [of('Credit Memo Posted', true)] });
+    expect(await definitions('?eventCategory=1410')).toEqual({ data: [] });
   });
 });
 

@@ -166,6 +166,7 @@ const KEY_WORDS = [
   'autoEmail is on',
   'no invoices and no credit memos',
   'Zuora sent emails for this bill run',
+  'Zuora emails the documents at the post',
   'On hold',
 ] as const;
 

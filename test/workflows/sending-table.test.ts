@@ -407,6 +407,21 @@ const passingTime: Readonly<Record<string, Play>> = {
     await it.start();
     await it.emailed();
   },
+  'emails at the post': async (it) => {
+    const emailDelayMs = 10 * MINUTE;
+    await it.rig.control('PATCH', '/settings', { postedNotificationActive: true, emailDelayMs });
+    it.happens('Invoice Posted and Credit Memo Posted email 10 min later');
+    await it.billRun();
+    // The post by the clock of the server, which may stand years ahead.
+    const postedDate = new Date(await it.rig.environment.currentTimeMs()).toISOString();
+    await it.rig.billRun.change(it.number, { postedDate });
+    // A worker knows the notifications of a scope for some minutes.
+    await it.start({ orgIds: ['emails-at-post'] });
+    await it.isKeptBack('coolDown');
+    await it.rig.control('POST', '/clock', { advanceMs: emailDelayMs });
+    await it.passes(24 * 60);
+    await it.emailed();
+  },
   'token withdrawn before a resend': async (it) => {
     await it.start();
     await it.emailed();

@@ -201,4 +201,22 @@ describe('Waiting between attempts', () => {
     expect((await rig.result(job)).state).toBe('Delivering');
     expect(await reads(number)).toBe(2);
   });
+
+  test('Rule 6: a first send waits for the cool-down after the post, if Zuora emails at the post by itself', async () => {
+    await rig.control('PATCH', '/settings', { postedNotificationActive: true });
+    const { number } = await rig.billRun.create();
+    const postedAt = (await rig.environment.currentTimeMs()) - 3_600_000;
+    await rig.billRun.change(number, { postedDate: new Date(postedAt).toISOString() });
+    // A worker knows the notifications of a scope for some minutes.
+    const job = await rig.start({ billRunKey: number, orgIds: ['emails-at-post'] });
+    const waiting = await rig.state(job, 'Waiting', 'coolDown');
+    expect(waiting.text).toContain('by its notifications `Invoice Posted`, `Credit Memo Posted`');
+    expect(waiting.until).toBe(new Date(postedAt + 86_400_000).toISOString());
+    expect(await rig.emailCalls(number)).toEqual([]);
+    expect(await rig.mailbox(number)).toHaveLength(3);
+
+    expect((await rig.result(job)).state).toBe('Delivering');
+    expect(await rig.emailCalls(number)).toHaveLength(1);
+    expect(await rig.mailbox(number)).toHaveLength(3);
+  });
 });

@@ -241,6 +241,7 @@ describe('a bill run', () => {
       call: json(200, {
         ...RECORD,
         autoEmail: false,
+        postedDate: '2026-01-05T03:00:00-08:00',
         lastEmailSentTime: '2026-01-05T04:00:00-08:00',
         numberOfInvoices: 3,
         numberOfCreditMemos: 0,
@@ -254,6 +255,7 @@ describe('a bill run', () => {
       number: 'BR-00000001',
       status: 'Posted',
       autoEmail: false,
+      postedDate: '2026-01-05T03:00:00-08:00',
       lastEmailSentTime: '2026-01-05T04:00:00-08:00',
       numberOfInvoices: 3,
       numberOfCreditMemos: 0,
@@ -267,6 +269,7 @@ describe('a bill run', () => {
         ...RECORD,
         status: 'BeingInvented',
         autoEmail: null,
+        postedDate: null,
         lastEmailSentTime: null,
         numberOfInvoices: null,
         errorMessage: '',
@@ -343,6 +346,36 @@ describe('a bill run', () => {
     const { baseUrl } = await openLoopbackZuora({ call: json(404, { reasons: [{ code: 50000040, message }] }) });
     const failure = await failureOf(openZuora(baseUrl).getBillRun('BR-00000009'));
     expect(failure.message).toMatch(/^Zuora has no bill run BR-00000009: 50000040 x{300}…$/);
+  });
+});
+
+describe('the notifications by which Zuora emails at the post', () => {
+  const definition = { name: 'Invoice Posted', active: true, emailActive: true };
+
+  test('are the active ones that email, each name once and fit for history', async () => {
+    const definitions = [
+      definition,
+      { ...definition, active: false, name: 'inactive' },
+      { ...definition, emailActive: false, name: 'callout only' },
+      { name: 'neither says so', active: null },
+      { ...definition, name: `for jane@example.com\n${'x'.repeat(100)}` },
+    ];
+    const { baseUrl, calls } = await openLoopbackZuora({ call: json(200, { data: definitions }) });
+    expect(await openZuora(baseUrl).postedNotifications({ entityId: 'e-1' })).toEqual([
+      'Invoice Posted',
+      expect.stringMatching(/^for \[address\] x{50,70}…$/),
+    ]);
+    expect(calls.map(({ path }) => path).sort()).toEqual(
+      ['1110', '2720'].map((code) => `/notifications/notification-definitions?eventCategory=${code}&limit=100`),
+    );
+    expect(calls[0]?.headers['zuora-entity-ids']).toBe('e-1');
+  });
+
+  test('are not to be had from an answer of another shape, or from none', async () => {
+    const { baseUrl } = await openLoopbackZuora({ call: json(200, { success: true }) });
+    expect(await failureOf(openZuora(baseUrl).postedNotifications())).toMatchObject({ kind: 'unavailable' });
+    const refusing = await openLoopbackZuora({ call: json(403, { code: 10 }) });
+    expect(await failureOf(openZuora(refusing.baseUrl).postedNotifications())).toMatchObject({ kind: 'refused' });
   });
 });
 

@@ -1,9 +1,13 @@
 /** Inputs, results and failures of the activities: plain data that stays in workflow history. Workflow code knows only these types. */
-import type { BillRun } from '../../zuora/bill-run.js';
+import type { BillRun as BillRunInZuora } from '../../zuora/bill-run.js';
 import type { EmailBillRunInput, EmailRequest } from './contract.js';
 import type { Reason, Verdict } from '../../zuora/outcome.js';
 
-export type { BillRun };
+/** A look at a bill run. */
+export interface BillRun extends BillRunInZuora {
+  /** The tenant's notifications by which Zuora itself emails documents at the post, if there are any; only once it is posted. */
+  readonly postedNotifications?: readonly string[];
+}
 
 /** Where a bill run is found in Zuora. */
 export interface BillRunAddress {

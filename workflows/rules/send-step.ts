@@ -125,8 +125,8 @@ function beforeFirstAttempt(send: Send, look: Look, settings: Limits, now: numbe
       case 'noDocuments':
         return { kind: 'notNeeded', reason: obstacle.kind };
       case 'coolDown': {
-        const { until } = obstacle;
-        return { kind: 'coolDown', until, text: `${emailsLeft(look)}; the first send waits until ${time(until)}` };
+        const { until, text } = obstacle;
+        return { kind: 'coolDown', until, text: `${text}; the first send waits until ${time(until)}` };
       }
       case undefined:
         if (now - look.at > LOOK_IS_FRESH_MS) return { kind: 'look' };
@@ -135,28 +135,54 @@ function beforeFirstAttempt(send: Send, look: Look, settings: Limits, now: numbe
   return { kind: 'attempt', until: Infinity };
 }
 
-function emailsLeft({ billRun: { lastEmailSentTime = '' } }: Look): string {
-  return sentAt(lastEmailSentTime) === undefined
-    ? `Zuora's time of its last emails, ${quoted(lastEmailSentTime)}, cannot be read, so they count as sent just now`
-    : `Zuora sent emails for this bill run at ${quoted(lastEmailSentTime)}, and repeating the call soon can email the same documents twice`;
+/** What keeps a first send back on a posted bill run. */
+export type Obstacle = { readonly kind: 'autoEmail' | 'noDocuments' } | ({ readonly kind: 'coolDown' } & CoolDown);
+
+/** When it ends (epoch, ms), and its cause without the full stop. */
+interface CoolDown {
+  readonly until: number;
+  readonly text: string;
 }
 
-/** What keeps a first send back on a posted bill run. */
-export type Obstacle =
-  { readonly kind: 'autoEmail' | 'noDocuments' } | { readonly kind: 'coolDown'; readonly until: number };
-
-/** All obstacles that a look at the bill run shows; the first one counts. `until` is epoch, ms. */
+/** All obstacles that a look at the bill run shows; the first one counts. */
 export function obstaclesIn(
-  { billRun, at }: Look,
+  look: Look,
   { coolDownMs }: Pick<Settings, 'coolDownMs'>,
   now: number,
 ): readonly Obstacle[] {
-  const until = coolDownEnd(billRun.lastEmailSentTime, coolDownMs, at);
+  const { billRun } = look;
+  const coolDown = coolDownAfter(look, coolDownMs);
   return [
     ...(billRun.autoEmail === true ? [{ kind: 'autoEmail' } as const] : []),
     ...(hasNoDocuments(billRun) ? [{ kind: 'noDocuments' } as const] : []),
-    ...(until !== undefined && now < until ? [{ kind: 'coolDown', until } as const] : []),
+    ...(coolDown !== undefined && now < coolDown.until ? [{ kind: 'coolDown', ...coolDown } as const] : []),
   ];
+}
+
+/** The cool-down that ends last: after Zuora's last emails, or after a post at which it emails. */
+function coolDownAfter({ billRun, at }: Look, coolDownMs: number): CoolDown | undefined {
+  const { lastEmailSentTime, postedDate, postedNotifications = [] } = billRun;
+  const emailed = coolDownEnd(lastEmailSentTime, coolDownMs, at);
+  const posted = postedNotifications.length === 0 ? undefined : coolDownEnd(postedDate, coolDownMs, at);
+  if (posted !== undefined && posted > (emailed ?? 0)) {
+    return { until: posted, text: emailsAtPost(postedNotifications, postedDate) };
+  }
+  return emailed === undefined ? undefined : { until: emailed, text: emailsLeft(lastEmailSentTime) };
+}
+
+function emailsLeft(sentTime = ''): string {
+  return latestOf(sentTime) === undefined
+    ? `Zuora's time of its last emails, ${quoted(sentTime)}, cannot be read, so they count as sent just now`
+    : `Zuora sent emails for this bill run at ${quoted(sentTime)}, and repeating the call soon can email the same documents twice`;
+}
+
+function emailsAtPost(notifications: readonly string[], postedDate = ''): string {
+  const names = `notification${notifications.length === 1 ? '' : 's'} ${notifications.map(quoted).join(', ')}`;
+  const posted = quoted(postedDate);
+  return (
+    `Zuora emails the documents at the post by its ${names}, and the bill run was posted at ` +
+    (latestOf(postedDate) === undefined ? `${posted}, which cannot be read, so it counts as posted just now` : posted)
+  );
 }
 
 /** A missing count means unknown, not zero. */
@@ -165,21 +191,23 @@ export function hasNoDocuments({ numberOfInvoices, numberOfCreditMemos }: BillRu
 }
 
 /**
- * When the cool-down after Zuora's last emails ends (epoch, ms); undefined if there were none. Zuora may write a time without a zone,
+ * When the cool-down after a time of Zuora's ends (epoch, ms); undefined if there is none. Zuora may write a time without a zone,
  * in the tenant's own. Then the latest possible instant counts: 12 hours after the same time in UTC. A time that cannot be read counts
- * as the time of the look. The emails left before it in any case.
+ * as the time of the look. It lies before the look in any case.
  */
-export function coolDownEnd(sentTime: string | undefined, coolDownMs: number, lookedAt: number): number | undefined {
-  if (sentTime === undefined) return undefined;
-  return Math.min(sentAt(sentTime) ?? lookedAt, lookedAt) + coolDownMs;
+export function coolDownEnd(time: string | undefined, coolDownMs: number, lookedAt: number): number | undefined {
+  if (time === undefined) return undefined;
+  return Math.min(latestOf(time) ?? lookedAt, lookedAt) + coolDownMs;
 }
 
 /** The latest instant that a time of Zuora's may mean (epoch, ms); undefined if it cannot be read. */
-function sentAt(sentTime: string): number | undefined {
-  const zoned = /(Z|[+-]\d{2}:?\d{2})$/i.test(sentTime);
-  const time = Date.parse(zoned ? sentTime : `${sentTime.replace(' ', 'T')}Z`);
-  if (Number.isNaN(time)) return undefined;
-  return zoned ? time : time + 12 * HOUR;
+function latestOf(written: string): number | undefined {
+  // A day without a time lasts 24 hours.
+  if (/^\d{4}-\d{2}-\d{2}$/.test(written)) return latestOf(`${written}T23:59:59`);
+  const zoned = /(Z|[+-]\d{2}:?\d{2})$/i.test(written);
+  const at = Date.parse(zoned ? written : `${written.replace(' ', 'T')}Z`);
+  if (Number.isNaN(at)) return undefined;
+  return zoned ? at : at + 12 * HOUR;
 }
 
 /** Rule 4: the last moment at which an attempt may start without a person. */

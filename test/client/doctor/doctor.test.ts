@@ -69,7 +69,9 @@ describe('The doctor', () => {
     const { clientId, clientSecret } = SIMULATOR_CREDENTIALS;
     for (const secret of [clientId, clientSecret]) expect(JSON.stringify(diagnosis)).not.toContain(secret);
     const calls = (await rig.requests()).map(({ method, path }) => `${method} ${path}`);
-    expect(new Set(calls)).toEqual(new Set(['POST /oauth/token', 'GET /object-query/billing-runs']));
+    expect(new Set(calls)).toEqual(
+      new Set(['POST /oauth/token', 'GET /object-query/billing-runs', 'GET /notifications/notification-definitions']),
+    );
   });
 
   test('reports all checks in the same order, skipped ones too', async () => {
@@ -82,6 +84,7 @@ describe('The doctor', () => {
       zuoraConfiguration: 'error',
       zuoraToken: 'skipped',
       zuoraRead: 'skipped',
+      postedNotifications: 'skipped',
     });
     expect(of(diagnosis, 'zuoraToken')?.text).toContain('zuoraConfiguration');
     expect(of(diagnosis, 'zuoraConfiguration')?.text).toContain('ZUORA_CLIENT_SECRET is missing');
@@ -174,7 +177,7 @@ describe('The doctor', () => {
   test('tells credentials that Zuora does not take, without showing them', async () => {
     environment({ ZUORA_CLIENT_SECRET: 'hunter2' });
     const diagnosis = await until(diagnose, (found) => of(found, 'activityWorkers')?.result === 'ok');
-    expect(ills(diagnosis)).toEqual({ zuoraToken: 'error', zuoraRead: 'skipped' });
+    expect(ills(diagnosis)).toEqual({ zuoraToken: 'error', zuoraRead: 'skipped', postedNotifications: 'skipped' });
     expect(of(diagnosis, 'zuoraToken')?.todo).toContain('ZUORA_CLIENT_SECRET');
     expect(JSON.stringify(diagnosis)).not.toContain('hunter2');
     expect(exitCodeOfDiagnosis(diagnosis)).toBe(7);
@@ -186,6 +189,27 @@ describe('The doctor', () => {
       result: 'error',
       text: expect.stringContaining('403') as string,
       todo: expect.stringContaining('permissions') as string,
+    });
+  });
+
+  test('names the notifications by which Zuora emails at the post, which is a reason to switch them off', async () => {
+    await rig.control('PATCH', '/settings', { postedNotificationActive: true });
+    const diagnosis = await until(diagnose, ({ ok }) => ok);
+    expect(ills(diagnosis)).toEqual({ postedNotifications: 'warning' });
+    expect(of(diagnosis, 'postedNotifications')).toMatchObject({
+      text: expect.stringContaining('by its notification Invoice Posted, Credit Memo Posted') as string,
+      todo: expect.stringContaining('Switch off the email of Invoice Posted, Credit Memo Posted') as string,
+    });
+    expect(exitCodeOfDiagnosis(diagnosis)).toBe(0);
+  });
+
+  test('warns if it cannot read the notifications, and goes on', async () => {
+    const path = '/notifications/notification-definitions';
+    await rig.fault({ method: 'GET', path, fault: 'respond', status: 403, body: {}, times: 2 });
+    expect(of(await diagnose(), 'postedNotifications')).toMatchObject({
+      result: 'warning',
+      text: expect.stringMatching(/cannot be read, so a first send does not wait .*403/) as string,
+      todo: expect.stringContaining('Allow') as string,
     });
   });
 

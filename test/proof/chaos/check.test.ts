@@ -208,6 +208,15 @@ const doctored: readonly Doctored[] = [
     'the cool-down is not over',
   ],
   [
+    'a cool-down after the post that was not over',
+    ({ run }) => {
+      const posted = { postedNotifications: ['Invoice Posted'], postedDate: time(-HOUR) };
+      Object.assign(run.attempts[0].look.billRun, posted);
+    },
+    6,
+    'the cool-down after the post is not over',
+  ],
+  [
     'an audit that misses a send',
     ({ audit }) => audit.sends.pop(),
     7,

@@ -31,6 +31,7 @@ import {
   DAY,
   findsNoWorker,
   HOUR,
+  iso,
   Life,
   losesWorker,
   makesNoCall,
@@ -223,9 +224,11 @@ function checkLook({ job }: Life, { at }: Call): void {
   assert.notEqual(job.billRun?.autoEmail, true, 'rule 6: Zuora does not email by itself');
   const documents = [job.billRun?.numberOfInvoices, job.billRun?.numberOfCreditMemos];
   assert.notDeepEqual(documents, [0, 0], 'rule 6: there is something to email');
-  const lastSent = job.billRun?.lastEmailSentTime;
-  const quietSince = lastSent === undefined ? 0 : Date.parse(lastSent);
-  assert.ok(at >= quietSince + job.settings.coolDownMs, 'rule 6: the cool-down is over');
+  const { lastEmailSentTime, postedDate, postedNotifications } = job.billRun ?? {};
+  for (const emailed of [lastEmailSentTime, postedNotifications && postedDate]) {
+    const quietSince = emailed === undefined ? 0 : Date.parse(emailed);
+    assert.ok(at >= quietSince + job.settings.coolDownMs, 'rule 6: the cool-down is over');
+  }
 }
 
 /** One event in the life of a job. */
@@ -553,13 +556,16 @@ const looks = fc
     numberOfInvoices: fc.constantFrom(undefined, 0, 3),
     numberOfCreditMemos: fc.constantFrom(undefined, 0, 3),
     sentAgo: fc.constantFrom(undefined, 0, HOUR, 30 * HOUR),
+    postedAgo: fc.constantFrom(undefined, 0, HOUR, 30 * HOUR),
+    postedNotifications: fc.constantFrom(undefined, ['Invoice Posted']),
   })
   .map(
-    ({ sentAgo, ...fields }) =>
-      new Act(`Zuora shows ${JSON.stringify({ ...fields, sentAgo })}`, (_, life) => {
+    ({ sentAgo, postedAgo, ...fields }) =>
+      new Act(`Zuora shows ${JSON.stringify({ ...fields, sentAgo, postedAgo })}`, (_, life) => {
         const { id, number, status } = life.billRun;
-        const lastEmailSentTime = sentAgo === undefined ? undefined : new Date(life.now - sentAgo).toISOString();
-        const record = JSON.stringify({ id, number, status, ...fields, lastEmailSentTime });
+        const time = (ago: number | undefined) => (ago === undefined ? undefined : iso(life.now - ago));
+        const times = { lastEmailSentTime: time(sentAgo), postedDate: time(postedAgo) };
+        const record = JSON.stringify({ id, number, status, ...fields, ...times });
         life.billRun = JSON.parse(record) as BillRun;
         life.go();
       }),

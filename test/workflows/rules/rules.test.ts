@@ -857,8 +857,62 @@ describe('Rule 6: look before the first attempt', () => {
     expect(coolDownEnd('2026-03-02T12:00:00Z', 0, at + HOUR)).toBe(at);
     expect(coolDownEnd('2026-03-02 12:00:00 +0200', 0, at + HOUR)).toBe(at - 2 * HOUR);
     expect(coolDownEnd('2026-03-02T12:00:00.000+02:00', DAY, at)).toBe(at + 22 * HOUR);
+    expect(coolDownEnd('2026-03-02', 0, at + 2 * DAY)).toBe(at + DAY - SECOND);
+    expect(coolDownEnd('2026-03-02', 0, at)).toBe(at);
     expect(coolDownEnd('+275760-09-13T00:00:00Z', DAY, at)).toBe(at + DAY);
     expect(coolDownEnd(undefined, DAY, at)).toBeUndefined();
+  });
+
+  test('a notification that emails at the post delays the send, from the post on', () => {
+    const billRun = { postedDate: iso(NOON - HOUR), postedNotifications: ['Invoice Posted'] };
+    const life = begin({ billRun });
+    expect([life.stateAndReason, life.question]).toEqual(['Waiting coolDown', null]);
+    const { text, until } = status.statusOf(life.job, life.now);
+    expect(text).toBe(
+      'Zuora emails the documents at the post by its notification `Invoice Posted`, and the bill run was posted at ' +
+        `\`${iso(NOON - HOUR)}\`; the first send waits until 2026-03-03 11:00:00 UTC.`,
+    );
+    expect(until).toBe(iso(NOON + 23 * HOUR));
+    life.pass(23 * HOUR - 1);
+    expect(life.calls).toEqual([]);
+    life.pass(1);
+    expect([life.looks, life.keys]).toEqual([2, ['first/1']]);
+  });
+
+  test('a post delays nothing without such a notification, without its time, or after the cool-down', () => {
+    const postedNotifications = ['Invoice Posted'];
+    expect(begin({ billRun: { postedDate: iso(NOON) } }).calls).toHaveLength(1);
+    expect(begin({ billRun: { postedDate: iso(NOON), postedNotifications: [] } }).calls).toHaveLength(1);
+    expect(begin({ billRun: { postedNotifications } }).calls).toHaveLength(1);
+    expect(begin({ billRun: { postedNotifications, postedDate: iso(NOON - DAY) } }).calls).toHaveLength(1);
+  });
+
+  test('of the last emails and the post, the one counts whose cool-down ends later', () => {
+    const postedNotifications = ['Invoice Posted', 'Credit Memo Posted'];
+    const waiting = (lastEmailSentTime: string, postedDate: string) => {
+      const life = begin({ billRun: { postedNotifications, lastEmailSentTime, postedDate } });
+      return status.statusOf(life.job, life.now);
+    };
+    const posted = waiting(iso(NOON - 2 * HOUR), iso(NOON - HOUR));
+    expect(posted.until).toBe(iso(NOON + 23 * HOUR));
+    expect(posted.text).toContain('by its notifications `Invoice Posted`, `Credit Memo Posted`');
+    const emailed = waiting(iso(NOON - HOUR), iso(NOON - 2 * HOUR));
+    expect(emailed.until).toBe(iso(NOON + 23 * HOUR));
+    expect(emailed.text).toContain('Zuora sent emails for this bill run');
+  });
+
+  test('a time of the post that cannot be read counts as now, and sendAnyway overrides it', () => {
+    const life = begin({ billRun: { postedDate: 'today', postedNotifications: ['Invoice Posted'] } });
+    expect(status.statusOf(life.job, life.now)).toMatchObject({
+      text: expect.stringContaining('`today`, which cannot be read, so it counts as posted just now') as string,
+      until: iso(NOON + DAY),
+    });
+    expect(life.retry({ sendAnyway: true }).calls).toHaveLength(1);
+  });
+
+  test('a resend does not wait for it', () => {
+    const billRun = { postedDate: iso(NOON), postedNotifications: ['Invoice Posted'] };
+    expect(begin({ billRun, input: { resend: true, requestId: 'T' } }).keys).toEqual(['resend/T/1']);
   });
 
   test('sendAnyway overrides both, and the record names the person who took the risk', () => {
