@@ -50,7 +50,7 @@ export interface PossibleSend {
 }
 
 export interface KeptBack {
-  readonly kind: 'notPosted' | 'autoEmail' | 'noDocuments' | 'coolDown';
+  readonly kind: 'notPosted' | Obstacle['kind'];
   readonly text: string;
   /** When it ends by itself, as ISO 8601; null if it does not. */
   readonly until: string | null;
@@ -226,6 +226,14 @@ function keptBackBy(obstacle: Obstacle): KeptBack {
       return {
         kind,
         text: 'Zuora should email the documents by itself (autoEmail is on), so a first send waits for: retry --send-anyway.',
+        until: null,
+      };
+    case 'emailedElsewhere':
+      return {
+        kind,
+        text:
+          'Zuora says that the bill run was emailed. Unless its job did that, a first send waits for: ' +
+          'retry --send-anyway.',
         until: null,
       };
     case 'noDocuments':

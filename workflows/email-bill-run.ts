@@ -3,7 +3,7 @@
  *
  *     start ─► Waiting ──posted──► Sending ──accepted──► Delivering ──(openFor | finish)──► completed
  *                 │                   │ refused, unknown     ▲   │ resend
- *                 │ autoEmail         ▼                      │   ▼
+ *                 │ autoEmail, …      ▼                      │   ▼
  *                 │               NeedsAttention ───retry────┘  Sending
  *                 └────────────────► Delivering
  *
@@ -36,7 +36,7 @@ import * as jobs from './rules/job.js';
 import type { EmailJob } from './rules/job.js';
 import { settle } from './rules/next-step.js';
 import { beginAttempt, type Send } from './rules/send.js';
-import { sendingStep } from './rules/sending.js';
+import { lookRules, sendingStep } from './rules/sending.js';
 import { resultOf } from './rules/status.js';
 import type { Ending, HandOver, LookUp, Step, Wait, Watch, WatchHoldAll } from './rules/step.js';
 import { summary, wellFormed } from './rules/text.js';
@@ -277,7 +277,7 @@ async function attempt(job: EmailJob, send: Send): Promise<void> {
     originalRunId: workflowInfo().originalExecutionRunId,
     unique: uuid4(),
     now: startedAt,
-    look: { at: job.lookedAt, coolDownMs: job.settings.coolDownMs },
+    look: { at: job.lookedAt, ...lookRules(job, send) },
   });
   if (plan === undefined) return;
   // Always the number: Zuora refuses a key that comes with another URL.

@@ -13,6 +13,8 @@ export interface BillRun {
   readonly status: string;
   /** Zuora itself emails the documents. */
   readonly autoEmail?: boolean;
+  /** Somebody emailed the documents by the action on the whole bill run. */
+  readonly invoicesEmailed?: boolean;
   /** When it was posted, in Zuora's format. */
   readonly postedDate?: string;
   /** When Zuora last sent emails for this bill run, in Zuora's format. */
@@ -33,6 +35,7 @@ const record = z.object({
   billingRunNumber: name,
   status: text.min(1),
   autoEmail: z.boolean().nullish(),
+  invoicesEmailed: z.boolean().nullish(),
   postedDate: text.nullish(),
   lastEmailSentTime: text.nullish(),
   numberOfInvoices: z.int().nonnegative().nullish(),
@@ -44,13 +47,14 @@ const record = z.object({
 export function billRunIn(body: string): BillRun | undefined {
   const parsed = record.safeParse(jsonIn(body));
   if (!parsed.success) return undefined;
-  const { id, billingRunNumber, status, autoEmail, postedDate, lastEmailSentTime } = parsed.data;
-  const { numberOfInvoices, numberOfCreditMemos, errorMessage } = parsed.data;
+  const { id, billingRunNumber, status, autoEmail, invoicesEmailed, postedDate } = parsed.data;
+  const { lastEmailSentTime, numberOfInvoices, numberOfCreditMemos, errorMessage } = parsed.data;
   return {
     id,
     number: billingRunNumber,
     status,
     ...(autoEmail == null ? {} : { autoEmail }),
+    ...(invoicesEmailed == null ? {} : { invoicesEmailed }),
     ...(postedDate == null ? {} : { postedDate }),
     ...(lastEmailSentTime == null ? {} : { lastEmailSentTime }),
     ...(numberOfInvoices == null ? {} : { numberOfInvoices }),

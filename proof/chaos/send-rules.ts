@@ -79,15 +79,20 @@ export function attemptsBeyond(
 }
 
 /** Rule 6, for the first attempt of a first send: faults of the look before it. */
-export function lookFaults({ at, look }: ScheduledAttempt, { coolDownMs }: Pick<Settings, 'coolDownMs'>): string[] {
+export function lookFaults(
+  { at, look, input }: ScheduledAttempt,
+  { coolDownMs }: Pick<Settings, 'coolDownMs'>,
+): string[] {
   if (look === undefined) return ['there was no look before it'];
   const { billRun, at: lookedAt } = look;
   const sentAt = Math.min(Date.parse(billRun.lastEmailSentTime ?? '1970-01-01T00:00:00Z'), lookedAt);
+  const missing = input.look?.missing === true;
   const postedDate = billRun.postedNotifications === undefined ? undefined : billRun.postedDate;
   const postedAt = Math.min(Date.parse(postedDate ?? '1970-01-01T00:00:00Z'), lookedAt);
   return [
     ...(at - lookedAt > FRESH_MS + SLACK_MS ? ['the look before it was not fresh'] : []),
-    ...(billRun.autoEmail === true ? ['Zuora emails by itself'] : []),
+    ...(billRun.autoEmail === true && !missing ? ['Zuora emails by itself'] : []),
+    ...(billRun.invoicesEmailed === true && !missing ? ['somebody else emailed the bill run'] : []),
     ...(billRun.numberOfInvoices === 0 && billRun.numberOfCreditMemos === 0 ? ['there is nothing to email'] : []),
     ...(at < sentAt + coolDownMs ? ['the cool-down is not over'] : []),
     ...(at < postedAt + coolDownMs ? ['the cool-down after the post is not over'] : []),

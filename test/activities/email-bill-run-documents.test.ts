@@ -227,6 +227,7 @@ describe('a look at the bill run', () => {
   test.each<[string, Partial<BillRun>]>([
     ['the bill run is no longer posted', { status: 'Completed' }],
     ['Zuora emails by itself', { autoEmail: true }],
+    ['somebody else emailed it', { invoicesEmailed: true }],
     ['emails left meanwhile', { lastEmailSentTime: new Date(NOW - MINUTE).toISOString() }],
   ])('comes back, and no call is made, if %s', async (_, change) => {
     const billRun = { ...POSTED, ...change };
@@ -234,6 +235,12 @@ describe('a look at the bill run', () => {
     const { run } = open(call, { billRun: Promise.resolve(billRun) });
     expect(await run({ ...INPUT, look })).toEqual({ called: false, why: 'looked', billRun });
     expect(call).not.toHaveBeenCalled();
+  });
+
+  test('does not forbid what is to email the documents that other emails missed', async () => {
+    const billRun = { ...POSTED, autoEmail: true, invoicesEmailed: true };
+    const { run } = open(answers(ACCEPTED), { billRun: Promise.resolve(billRun) });
+    expect(await run({ ...INPUT, look: { ...look, missing: true } })).toMatchObject({ called: true });
   });
 
   test('comes back, and no call is made, if Zuora has been emailing since the post', async () => {

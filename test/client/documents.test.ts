@@ -80,6 +80,12 @@ describe('What would keep a send back', () => {
     expect(found.sends[0].keptBackBy.map(({ until }) => until)).toEqual([null, null, '2026-03-03T11:00:00.000Z']);
   });
 
+  test('is that the bill run was emailed, perhaps by its own job', () => {
+    const [first] = of({ billRun: { invoicesEmailed: true } }).sends;
+    expect(first.keptBackBy).toMatchObject([{ kind: 'emailedElsewhere', until: null }]);
+    expect(first.keptBackBy[0]?.text).toMatch(/Zuora says that the bill run was emailed\. Unless its job did that/);
+  });
+
   test('is a post at which Zuora emails by itself', () => {
     const billRun = { postedDate: '2026-03-02T11:00:00Z', postedNotifications: ['Invoice Posted'] };
     const found = of({ billRun });
@@ -158,7 +164,7 @@ describe('Zuora', () => {
 
     await tenant.email(billRun.number, 'k');
     const after = await documents({ billRunKey: billRun.number, coolDown: '1 hour' }, environment(tenant.url));
-    expect(obstacles(after)).toEqual([['coolDown'], []]);
+    expect(obstacles(after)).toEqual([['emailedElsewhere', 'coolDown'], []]);
     expect(after.sends[0].wouldEmail).toEqual({ yes: 0, no: 120, unknown: 45 });
     expect(await tenant.mailbox(billRun.number)).toHaveLength(165);
     const writes = (await tenant.requests()).filter(({ method }) => method !== 'GET');

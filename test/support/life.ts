@@ -19,6 +19,7 @@ import * as messages from '../../workflows/rules/messages.js';
 import * as status from '../../workflows/rules/status.js';
 import * as steps from '../../workflows/rules/next-step.js';
 import type { EmailJob } from '../../workflows/rules/job.js';
+import { lookRules } from '../../workflows/rules/sending.js';
 import type { Ending, Step } from '../../workflows/rules/step.js';
 import { beginAttempt, type AttemptPlan, type Send } from '../../workflows/rules/send.js';
 
@@ -328,7 +329,7 @@ export class Life {
       originalRunId: 'first-run',
       unique: number.toString(16).padStart(8, '0'),
       now: startedAt,
-      look: { at: this.job.lookedAt, coolDownMs: this.job.settings.coolDownMs },
+      look: { at: this.job.lookedAt, ...lookRules(this.job, send) },
     });
     if (plan === undefined) return;
     if (this.allOnHold) {

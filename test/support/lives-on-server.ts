@@ -275,6 +275,7 @@ export async function soon<T>(what: string, ask: () => Promise<T>, right: (answe
 /** Fields that Zuora can show about a bill run beside its status. */
 export interface Shown {
   readonly autoEmail: boolean | null;
+  readonly invoicesEmailed: boolean | null;
   readonly numberOfInvoices: number | null;
   readonly numberOfCreditMemos: number | null;
   readonly sentAgo: number | null;

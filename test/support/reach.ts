@@ -118,6 +118,16 @@ export const states: Readonly<Record<string, Reachable>> = {
     reason: 'autoEmail',
     reach: async (_, start) => (await start({ autoEmail: true })).job,
   },
+  EmailedElsewhere: {
+    state: 'Delivering',
+    reason: 'emailedElsewhere',
+    async reach(rig, start) {
+      const { number, job } = await start({ status: 'Completed' });
+      const emailed = { invoicesEmailed: true, lastEmailSentTime: new Date().toISOString() };
+      await rig.billRun.change(number, { status: 'Posted', ...emailed });
+      return job;
+    },
+  },
   Skipped: {
     state: 'Skipped',
     reason: 'noDocuments',

@@ -164,6 +164,7 @@ const KEY_WORDS = [
   'may have emailed them',
   'Attempts continue',
   'autoEmail is on',
+  'Zuora says that the bill run was emailed',
   'no invoices and no credit memos',
   'Zuora sent emails for this bill run',
   'Zuora emails the documents at the post',
@@ -284,7 +285,7 @@ export class Case {
   }
 
   /** Waits until the job keeps the send back for a reason, without a question. */
-  async isKeptBack(reason: 'coolDown' | 'autoEmail'): Promise<void> {
+  async isKeptBack(reason: 'coolDown' | 'autoEmail' | 'emailedElsewhere'): Promise<void> {
     const { question, text } = await this.status((status) => status.reason === reason);
     expect(question).toBeNull();
     this.reads(saying(text));
@@ -371,7 +372,8 @@ export class Case {
     switch (name) {
       case 'RUNNING':
         if (status.state === 'Held') this.reads(saying(status.text));
-        else if (status.reason === 'autoEmail') expect(status.text).toContain('retry with sendAnyway');
+        else if (['autoEmail', 'emailedElsewhere'].includes(status.reason ?? ''))
+          expect(status.text).toContain('retry with sendAnyway');
         else if (last?.outcome !== 'accepted') checkAdvice(status);
         return;
       case 'COMPLETED': {

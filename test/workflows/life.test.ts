@@ -27,6 +27,7 @@ import {
 
 const unposted = { billRun: { status: 'Completed' } };
 const autoEmailing = { billRun: { autoEmail: true } };
+const emailedElsewhere = { billRun: { invoicesEmailed: true } };
 const coolingDown = { billRun: { lastEmailSentTime: new Date(NOON).toISOString() } };
 const empty = { numberOfInvoices: 0, numberOfCreditMemos: 0 };
 
@@ -77,6 +78,7 @@ const phases: readonly (readonly [string, () => Life])[] = [
   ],
   ['Delivering', () => begin()],
   ['Delivering autoEmail', () => begin(autoEmailing)],
+  ['Delivering emailedElsewhere', () => begin(emailedElsewhere)],
 ];
 
 test.each(phases)('the job shows as %s at that point of its life: %#', (expected, at) => {
@@ -371,6 +373,7 @@ describe('The update retry', () => {
       ['NeedsAttention unknown', anyway('the idempotency key does not protect another attempt')],
       ['Delivering', 'no question is open'],
       ['Delivering autoEmail', anyway('Zuora should email the documents by itself')],
+      ['Delivering emailedElsewhere', anyway('Zuora says that the bill run was emailed')],
     ]);
   });
 
@@ -485,6 +488,7 @@ describe('finish and cancel', () => {
     ['Delivering', null, () => begin()],
     ['Delivering', null, () => begin().hold()],
     ['Delivering', 'autoEmail', () => begin(autoEmailing)],
+    ['Delivering', 'emailedElsewhere', () => begin(emailedElsewhere)],
     ['Delivering', null, () => begin({ answers: [cutOff(), accepts()] }).resend()],
     [
       'Skipped',
@@ -746,6 +750,7 @@ describe('What people read', () => {
     ['Delivering', () => begin(), [`${resendAll} again`, finish]],
     ['Delivering', () => begin().hold(), [`${resendAll} again`, release, finish]],
     ['Delivering (autoEmail)', () => begin(autoEmailing), [sendNow, resend, finish]],
+    ['Delivering (emailedElsewhere)', () => begin(emailedElsewhere), [sendNow, resend, finish]],
     ['HandedOver', () => begin(alias), ['look at `email-bill-run/BR-00000001`, which emails this bill run']],
     ['Delivering', () => begin().pass(8 * DAY), [resendAgain]],
     ['Delivering (autoEmail)', () => begin(autoEmailing).pass(8 * DAY), [resendAgain]],

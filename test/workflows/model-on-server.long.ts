@@ -194,6 +194,7 @@ function plain<T>(fields: { [Field in keyof T]: fc.Arbitrary<T[Field]> }): fc.Ar
 
 const visible = plain<Shown>({
   autoEmail: fc.constantFrom(null, false, false, true),
+  invoicesEmailed: fc.constantFrom(null, null, false, true),
   numberOfInvoices: fc.constantFrom(null, 0, 2),
   numberOfCreditMemos: fc.constantFrom(null, 0, 1),
   sentAgo: fc.constantFrom(null, 0, HOUR, 23 * HOUR, 30 * HOUR),

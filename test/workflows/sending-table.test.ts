@@ -109,6 +109,17 @@ const autoEmailed =
     await next(it);
   };
 
+const emailedElsewhere =
+  (next: Play): Play =>
+  async (it) => {
+    await it.billRun();
+    await it.rig.billRun.change(it.number, { invoicesEmailed: true, lastEmailSentTime: new Date().toISOString() });
+    it.happens('somebody emails all in Zuora');
+    await it.start();
+    await it.isKeptBack('emailedElsewhere');
+    await next(it);
+  };
+
 const coolingDown =
   (next: Play): Play =>
   async (it) => {
@@ -356,6 +367,12 @@ const withPeople: Readonly<Record<string, Play>> = {
     await sendAnyway(it);
   }),
   'automatic emails, finished': autoEmailed(async (it) => {
+    await it.signal('finish');
+    await it.over();
+  }),
+  'emailed elsewhere': emailedElsewhere(leftOpen),
+  'emailed elsewhere, sent anyway': emailedElsewhere(sendAnyway),
+  'emailed elsewhere, finished': emailedElsewhere(async (it) => {
     await it.signal('finish');
     await it.over();
   }),

@@ -132,6 +132,23 @@ describe('Waiting after a send', () => {
   });
 });
 
+describe('A bill run that somebody emailed in Zuora', () => {
+  test('Rule 6: is not emailed again; the job stays open for seven days, and completes as Delivering', async () => {
+    const { number } = await rig.billRun.create();
+    await rig.billRun.change(number, { invoicesEmailed: true });
+    const job = await rig.start({ billRunKey: number });
+    const following = await rig.state(job, 'Delivering', 'emailedElsewhere');
+    expect(following).toMatchObject({ question: null, sends: 0 });
+    expect(await rig.listed(job)).toMatchObject({ state: 'Delivering', reason: 'emailedElsewhere' });
+    const result = await rig.result(job);
+    expect(result).toMatchObject({ state: 'Delivering', reason: 'emailedElsewhere', unsettled: [] });
+    expect(result.sends).toMatchObject([{ outcome: 'stopped', attempts: [] }]);
+    const { startTime, closeTime } = await job.describe();
+    expect(Number(closeTime) - Number(startTime)).toBeGreaterThanOrEqual(7 * 86_400_000);
+    expect(await rig.emailCalls(number)).toEqual([]);
+  });
+});
+
 describe('Waiting between attempts', () => {
   test('Rule 4: the automatic attempts end with the budget, all under one key, and then a person is asked', async () => {
     const { number } = await rig.billRun.create();

@@ -241,6 +241,7 @@ describe('a bill run', () => {
       call: json(200, {
         ...RECORD,
         autoEmail: false,
+        invoicesEmailed: true,
         postedDate: '2026-01-05T03:00:00-08:00',
         lastEmailSentTime: '2026-01-05T04:00:00-08:00',
         numberOfInvoices: 3,
@@ -255,6 +256,7 @@ describe('a bill run', () => {
       number: 'BR-00000001',
       status: 'Posted',
       autoEmail: false,
+      invoicesEmailed: true,
       postedDate: '2026-01-05T03:00:00-08:00',
       lastEmailSentTime: '2026-01-05T04:00:00-08:00',
       numberOfInvoices: 3,
@@ -269,6 +271,7 @@ describe('a bill run', () => {
         ...RECORD,
         status: 'BeingInvented',
         autoEmail: null,
+        invoicesEmailed: null,
         postedDate: null,
         lastEmailSentTime: null,
         numberOfInvoices: null,

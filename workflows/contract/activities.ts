@@ -35,7 +35,14 @@ export interface AttemptInput extends BillRunAddress {
   /** The resends that the send serves; only on its first attempt. Later jobs read them from this history. */
   readonly requestIds?: readonly string[];
   /** The last look at the bill run (epoch, ms), if the send depends on it. One older than a minute is repeated before the call. */
-  readonly look?: { readonly at: number; readonly coolDownMs: number };
+  readonly look?: LookRules & { readonly at: number };
+}
+
+/** What keeps a first send back. */
+export interface LookRules {
+  readonly coolDownMs: number;
+  /** The send is for what earlier emails missed, so these do not make it needless. */
+  readonly missing?: boolean;
 }
 
 /** The result of one attempt. */

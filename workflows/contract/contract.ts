@@ -143,6 +143,7 @@ export const EMAIL_REASONS = [
   'refused',
   'unknown',
   'autoEmail',
+  'emailedElsewhere',
   'noDocuments',
   'finish',
   'cancel',

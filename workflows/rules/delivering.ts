@@ -6,7 +6,7 @@ import type { DeliveringStep, Shown } from './step.js';
 export function deliveringStep(job: EmailJob, now: number): DeliveringStep | null {
   const until = openUntil(job, now);
   if (until === null) return null;
-  return { kind: 'wait', until, wake: until, ...delivering(job) };
+  return { kind: 'wait', until, wake: until, ...delivering(job, now) };
 }
 
 /** When the job closes (epoch, ms); null if something is still to be sent. Every job has a request, so without one it has a send. */
@@ -19,20 +19,26 @@ export function openUntil(job: EmailJob, now: number): number | null {
     return Math.max(...sends.map(({ settledAt, heldMs }) => Date.parse(settledAt ?? '') + heldMs)) + settings.openForMs;
   }
   const step = openSendStep(job, now);
-  const isFollowed = step?.kind === 'notNeeded' && step.reason === 'autoEmail';
+  const isFollowed = step?.kind === 'notNeeded' && step.reason !== 'noDocuments';
   if (!isFollowed) return null;
   return isOnHold(job) ? Infinity : (send.stoppedAt ?? now) + settings.openForMs;
 }
 
 /** What people read about a job whose emails are with Zuora. */
-export function delivering({ sends }: EmailJob): Shown & { readonly state: 'Delivering' } {
-  return sends.some(({ outcome }) => outcome === 'accepted')
-    ? { state: 'Delivering', reason: null, text: 'Zuora accepted the request and is sending the emails' }
-    : {
-        state: 'Delivering',
-        reason: 'autoEmail',
-        text:
-          'Zuora should email the documents by itself (autoEmail is on), so nothing is sent from here; ' +
-          'bill-run-emails documents shows which it emailed; if it did not, retry with sendAnyway',
-      };
+export function delivering(job: EmailJob, now: number): Shown & { readonly state: 'Delivering' } {
+  if (job.sends.some(({ outcome }) => outcome === 'accepted')) {
+    return { state: 'Delivering', reason: null, text: 'Zuora accepted the request and is sending the emails' };
+  }
+  const step = openSendStep(job, now);
+  const notNeeded = step?.kind === 'notNeeded' ? step.reason : job.sends.at(-1)?.notNeeded;
+  return notNeeded === 'emailedElsewhere'
+    ? { state: 'Delivering', reason: 'emailedElsewhere', text: EMAILED_ELSEWHERE }
+    : { state: 'Delivering', reason: 'autoEmail', text: AUTO_EMAIL };
 }
+
+const AUTO_EMAIL =
+  'Zuora should email the documents by itself (autoEmail is on), so nothing is sent from here; ' +
+  'bill-run-emails documents shows which it emailed; if it did not, retry with sendAnyway';
+const EMAILED_ELSEWHERE =
+  'Zuora says that the bill run was emailed, and this job did not do it, so nothing is sent from here; ' +
+  'bill-run-emails documents shows which documents were emailed; if they were not, retry with sendAnyway';

@@ -107,14 +107,13 @@ function answersTo({ ordinal, needsSendAnyway }: Question): readonly string[] {
   ];
 }
 
-/** `retry` without a question: during a cool-down, or if Zuora emails by itself. */
+/** `retry` without a question: during a cool-down, or if the documents are emailed without us. */
 function retries(job: EmailJob, reason: JobStatus['reason']): readonly string[] {
   const ordinal = openSendOf(job)?.ordinal;
-  if (ordinal === undefined || (reason !== 'coolDown' && reason !== 'autoEmail')) return [];
+  const emails = reason === 'autoEmail' || reason === 'emailedElsewhere';
+  if (ordinal === undefined || (reason !== 'coolDown' && !emails)) return [];
   const anyway = `${signal('retry', { ordinal, sendAnyway: true, ...NOTE })} sends now, at your risk`;
-  return reason === 'autoEmail'
-    ? [anyway]
-    : [`${signal('retry', { ordinal, ...NOTE })} looks at the bill run again`, anyway];
+  return emails ? [anyway] : [`${signal('retry', { ordinal, ...NOTE })} looks at the bill run again`, anyway];
 }
 
 function isEnding(step: Step): step is Ending {

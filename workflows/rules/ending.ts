@@ -10,8 +10,8 @@ import { isPosted, postDeadline, willNotPost } from './waiting.js';
 /** How the job closes now; null while it stays open. An attempt under way always ends first. */
 export function endingOf(job: EmailJob, now: number): Ending | null {
   if (openSendOf(job)?.inFlight === true) return null;
-  if (job.canceled) return { kind: 'cancel', ...stateAtClosing(job, 'cancel') };
-  if (job.finish !== null) return { kind: 'complete', ...stateAtClosing(job, 'finish') };
+  if (job.canceled) return { kind: 'cancel', ...stateAtClosing(job, 'cancel', now) };
+  if (job.finish !== null) return { kind: 'complete', ...stateAtClosing(job, 'finish', now) };
   if (job.failedLook !== null) return afterFailedLook(job, job.failedLook);
   if (isAlias(job)) return endingOfAlias(job);
   if (!isPosted(job)) return notPosted(job, now);
@@ -67,7 +67,7 @@ function afterSending(job: EmailJob, now: number): Ending | null {
     return unanswered(job, step.question.kind);
   }
   const until = openUntil(job, now);
-  return until !== null && now >= until ? { kind: 'complete', ...delivering(job) } : null;
+  return until !== null && now >= until ? { kind: 'complete', ...delivering(job, now) } : null;
 }
 
 function unanswered(job: EmailJob, reason: Question['kind']): Ending {
@@ -87,13 +87,14 @@ function fail(type: FailureType, text: string, reason: EmailReason | null = null
 function stateAtClosing(
   job: EmailJob,
   by: 'finish' | 'cancel',
+  now: number,
 ): Shown & { readonly state: EmailBillRunResult['state'] } {
   if (unsettledOf(job).length > 0) {
     const how = by === 'finish' ? 'A person finished the job' : 'The job was canceled';
     return { state: 'Stopped', reason: by, text: `${how}; nothing more is sent` };
   }
   if (job.handedOver.length > 0) return handedOver();
-  return job.sends.at(-1)?.notNeeded === 'noDocuments' ? skipped() : delivering(job);
+  return job.sends.at(-1)?.notNeeded === 'noDocuments' ? skipped() : delivering(job, now);
 }
 
 function handedOver(): Shown & { readonly state: 'HandedOver' } {

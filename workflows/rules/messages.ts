@@ -91,8 +91,12 @@ function faultOfRetry(job: EmailJob, { ordinal, sendAnyway = false }: RetryMessa
   const isKeptBack = step?.kind === 'coolDown' || step?.kind === 'notNeeded';
   if (send === undefined || (question === null && !isKeptBack)) return 'no question is open';
   if (ordinal !== undefined && ordinal !== send.ordinal) return `send ${send.ordinal} is open, not send ${ordinal}`;
-  if (step?.kind === 'notNeeded' && step.reason === 'autoEmail' && !sendAnyway) {
-    return 'retry must say sendAnyway: true here, because Zuora should email the documents by itself';
+  if (step?.kind === 'notNeeded' && step.reason !== 'noDocuments' && !sendAnyway) {
+    return `retry must say sendAnyway: true here, because ${
+      step.reason === 'autoEmail'
+        ? 'Zuora should email the documents by itself'
+        : 'Zuora says that the bill run was emailed'
+    }`;
   }
   if (question !== null && needsSendAnyway(send, now) && !sendAnyway) {
     return 'retry must say sendAnyway: true here, because the idempotency key does not protect another attempt';

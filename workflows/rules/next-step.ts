@@ -138,6 +138,7 @@ function noteNeed(send: Send, notNeeded: Send['notNeeded']): void {
 
 const NOT_NEEDED: Readonly<Record<NonNullable<Send['notNeeded']>, string>> = Object.freeze({
   autoEmail: 'not attempted: Zuora should email the documents by itself (autoEmail is on)',
+  emailedElsewhere: 'not attempted: Zuora says that the bill run was emailed, and this job did not do it',
   noDocuments: 'not attempted: the bill run has no invoices and no credit memos',
 });
 

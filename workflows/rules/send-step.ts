@@ -2,7 +2,7 @@
  * What one send needs next: from its record, the last look at the bill run, the settings and the clock. It also says what a person
  * is asked. `send.ts` holds the record.
  */
-import type { BillRun } from '../contract/activities.js';
+import type { BillRun, LookRules } from '../contract/activities.js';
 import type { Attempt, Question } from '../contract/contract.js';
 import type { Settings } from '../contract/validation.js';
 import * as questions from './questions.js';
@@ -37,7 +37,7 @@ export type SendStep =
   | { readonly kind: 'wait'; readonly until: number; readonly question?: SendQuestion; readonly text: string }
   /** Zuora sent emails a short while ago: wait until then. `retry` looks again, or sends at once with `sendAnyway`. */
   | { readonly kind: 'coolDown'; readonly until: number; readonly text: string }
-  /** Nothing is attempted: Zuora emails by itself, or there are no documents. */
+  /** Nothing is attempted: Zuora emails by itself, somebody else emailed, or there are no documents. */
   | { readonly kind: 'notNeeded'; readonly reason: NonNullable<Send['notNeeded']> }
   /** Only a person can go on from here. */
   | { readonly kind: 'ask'; readonly question: SendQuestion };
@@ -51,7 +51,7 @@ export interface Look {
 }
 
 /** `onHoldMs`: how long the job has been on hold now. It does not use up the budget. */
-type Limits = Pick<Settings, 'coolDownMs' | 'sendBudgetMs'> & { readonly onHoldMs: number };
+type Limits = LookRules & Pick<Settings, 'sendBudgetMs'> & { readonly onHoldMs: number };
 
 export function nextSendStep(send: Send, look: Look, settings: Limits, now: number): SendStep {
   if (send.retry !== null) return { kind: 'attempt', until: Infinity };
@@ -122,6 +122,7 @@ function beforeFirstAttempt(send: Send, look: Look, settings: Limits, now: numbe
     const [obstacle] = obstaclesIn(look, settings, now);
     switch (obstacle?.kind) {
       case 'autoEmail':
+      case 'emailedElsewhere':
       case 'noDocuments':
         return { kind: 'notNeeded', reason: obstacle.kind };
       case 'coolDown': {
@@ -136,7 +137,7 @@ function beforeFirstAttempt(send: Send, look: Look, settings: Limits, now: numbe
 }
 
 /** What keeps a first send back on a posted bill run. */
-export type Obstacle = { readonly kind: 'autoEmail' | 'noDocuments' } | ({ readonly kind: 'coolDown' } & CoolDown);
+export type Obstacle = { readonly kind: NonNullable<Send['notNeeded']> } | ({ readonly kind: 'coolDown' } & CoolDown);
 
 /** When it ends (epoch, ms), and its cause without the full stop. */
 interface CoolDown {
@@ -145,16 +146,13 @@ interface CoolDown {
 }
 
 /** All obstacles that a look at the bill run shows; the first one counts. */
-export function obstaclesIn(
-  look: Look,
-  { coolDownMs }: Pick<Settings, 'coolDownMs'>,
-  now: number,
-): readonly Obstacle[] {
+export function obstaclesIn(look: Look, { coolDownMs, missing = false }: LookRules, now: number): readonly Obstacle[] {
   const { billRun } = look;
   const coolDown = coolDownAfter(look, coolDownMs);
   return [
-    ...(billRun.autoEmail === true ? [{ kind: 'autoEmail' } as const] : []),
+    ...(billRun.autoEmail === true && !missing ? [{ kind: 'autoEmail' } as const] : []),
     ...(hasNoDocuments(billRun) ? [{ kind: 'noDocuments' } as const] : []),
+    ...(billRun.invoicesEmailed === true && !missing ? [{ kind: 'emailedElsewhere' } as const] : []),
     ...(coolDown !== undefined && now < coolDown.until ? [{ kind: 'coolDown', ...coolDown } as const] : []),
   ];
 }

@@ -70,8 +70,8 @@ export interface Send {
   stoppedAt: number | null;
   /** How long the job was on hold after this send was settled (ms). */
   heldMs: number;
-  /** Why nothing is attempted: Zuora emails by itself, or there are no documents. */
-  notNeeded: 'autoEmail' | 'noDocuments' | null;
+  /** Why nothing is attempted: Zuora emails by itself, somebody else emailed, or there are no documents. */
+  notNeeded: 'autoEmail' | 'emailedElsewhere' | 'noDocuments' | null;
 }
 
 /** What the beginning of an attempt changes. */

@@ -1,4 +1,5 @@
 /** Phase 2: the bill run is posted, and a send is due. */
+import type { LookRules } from '../contract/activities.js';
 import { isAlias, isOnHold, openSendOf, type EmailJob } from './job.js';
 import { isPosted } from './waiting.js';
 import { nextSendStep, type SendQuestion, type SendStep } from './send-step.js';
@@ -11,7 +12,14 @@ export function openSendStep(job: EmailJob, now: number): SendStep | null {
   const send = openSendOf(job);
   if (send === undefined || job.billRun === null) return null;
   const onHoldMs = now - (job.onHoldSince ?? now);
-  return nextSendStep(send, { billRun: job.billRun, at: job.lookedAt }, { ...job.settings, onHoldMs }, now);
+  const limits = { ...lookRules(job, send), sendBudgetMs: job.settings.sendBudgetMs, onHoldMs };
+  return nextSendStep(send, { billRun: job.billRun, at: job.lookedAt }, limits, now);
+}
+
+/** Once this job may have emailed, what Zuora shows as emailed says nothing about others. */
+export function lookRules({ settings, sends }: EmailJob, send: Send): LookRules {
+  const missing = sends.some((each) => each !== send && (each.outcome === 'accepted' || hasUnknown(each)));
+  return { coolDownMs: settings.coolDownMs, ...(missing ? { missing } : {}) };
 }
 
 export function questionIn(step: SendStep | null): SendQuestion | undefined {

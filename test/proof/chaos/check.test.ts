@@ -196,6 +196,12 @@ const doctored: readonly Doctored[] = [
     'Zuora emails by itself',
   ],
   [
+    'a bill run that somebody else emailed',
+    ({ run }) => (run.attempts[0].look.billRun.invoicesEmailed = true),
+    6,
+    'somebody else emailed the bill run',
+  ],
+  [
     'a bill run without documents',
     ({ run }) => Object.assign(run.attempts[0].look.billRun, { numberOfInvoices: 0, numberOfCreditMemos: 0 }),
     6,

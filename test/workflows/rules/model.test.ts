@@ -219,9 +219,15 @@ class World {
   };
 }
 
-function checkLook({ job }: Life, { at }: Call): void {
+function isOurs({ outcome }: SendRecord): boolean {
+  return outcome === 'accepted' || outcome === 'unknown';
+}
+
+function checkLook({ job, sends }: Life, { at }: Call): void {
   assert.ok(at - job.lookedAt <= MINUTE, 'rule 6: the look is fresh');
   assert.notEqual(job.billRun?.autoEmail, true, 'rule 6: Zuora does not email by itself');
+  const { invoicesEmailed } = job.billRun ?? {};
+  assert.ok(invoicesEmailed !== true || sends.some(isOurs), 'rule 6: nobody else emailed');
   const documents = [job.billRun?.numberOfInvoices, job.billRun?.numberOfCreditMemos];
   assert.notDeepEqual(documents, [0, 0], 'rule 6: there is something to email');
   const { lastEmailSentTime, postedDate, postedNotifications } = job.billRun ?? {};
@@ -362,7 +368,8 @@ function checkRequests(world: World, { job, sends, end }: Life): void {
   const last = job.sends.at(-1);
   const isSettled = last === undefined || last.outcome === 'accepted' || last.notNeeded !== null;
   expect(unsettled.length).toBe(waiting.length + (isSettled ? 0 : 1));
-  const isDelivering = sends.some(({ outcome }) => outcome === 'accepted') || last?.notNeeded === 'autoEmail';
+  const isFollowed = last?.notNeeded === 'autoEmail' || last?.notNeeded === 'emailedElsewhere';
+  const isDelivering = sends.some(({ outcome }) => outcome === 'accepted') || isFollowed;
   if (end.state === 'Delivering') expect([unsettled, isDelivering]).toEqual([[], true]);
   if (end.state === 'Stopped') expect(unsettled.length === 0 && isDelivering).toBe(false);
   if (end.state === 'Unsettled') expect(unsettled.length).toBeGreaterThan(0);
@@ -395,7 +402,7 @@ const REASONS: Readonly<Record<EmailState, readonly (EmailReason | '')[]>> = {
   Sending: ['', 'unknown'],
   Held: ['job', 'all'],
   NeedsAttention: ['refused', 'unknown'],
-  Delivering: ['', 'autoEmail'],
+  Delivering: ['', 'autoEmail', 'emailedElsewhere'],
   Emailed: [],
   Skipped: ['noDocuments'],
   Stopped: ['finish', 'cancel'],
@@ -553,6 +560,7 @@ const posts = fc.constant(new Act('post', (_, life) => void life.change({ status
 const looks = fc
   .record({
     autoEmail: fc.constantFrom(undefined, false, true),
+    invoicesEmailed: fc.constantFrom(undefined, undefined, false, true),
     numberOfInvoices: fc.constantFrom(undefined, 0, 3),
     numberOfCreditMemos: fc.constantFrom(undefined, 0, 3),
     sentAgo: fc.constantFrom(undefined, 0, HOUR, 30 * HOUR),
@@ -586,10 +594,10 @@ const restarts = fc.record({ resend: fc.boolean(), requestId: fc.constantFrom('A
     }),
 );
 
-/** Zuora shows when it last emailed for the bill run. */
+/** Zuora shows that and when it last emailed for the bill run. */
 function showEmails({ zuora }: World, { billRun }: Life): void {
   const { shownTime } = zuora;
-  if (shownTime !== undefined) Object.assign(billRun, { lastEmailSentTime: shownTime });
+  if (shownTime !== undefined) Object.assign(billRun, { invoicesEmailed: true, lastEmailSentTime: shownTime });
 }
 
 /** Messages that may also arrive while a call is under way. */

@@ -57,6 +57,7 @@ describe('A job is in one phase', () => {
     ['delivering', () => begin()],
     ['delivering', () => begin().hold()],
     ['delivering', () => begin({ billRun: { autoEmail: true } })],
+    ['delivering', () => begin({ billRun: { invoicesEmailed: true } })],
   ])('%s: %#', (phase, at) => {
     expect(phasesOf(at())).toEqual([phase]);
   });

@@ -776,6 +776,52 @@ describe('Rule 6: look before the first attempt', () => {
     expect(life.stateAndReason).toBe('Delivering');
   });
 
+  test('if somebody else emailed the bill run nothing of ours is sent: the job is Delivering, and the record says why', () => {
+    const life = begin({ billRun: { invoicesEmailed: true, lastEmailSentTime: iso(NOON) } });
+    expect([life.calls, life.stateAndReason, life.question]).toEqual([[], 'Delivering emailedElsewhere', null]);
+    const note = 'not attempted: Zuora says that the bill run was emailed, and this job did not do it';
+    expect(life.send).toMatchObject({ outcome: 'stopped', settledAt: null, note });
+    const { text, until, sends } = status.statusOf(life.job, life.now);
+    expect(text).toContain('Zuora says that the bill run was emailed, and this job did not do it');
+    expect([until, sends]).toEqual([iso(NOON + 7 * DAY), 0]);
+    expect(jobs.unsettledOf(life.job)).toEqual([]);
+    expect(life.pass(7 * DAY).end).toMatchObject({ state: 'Delivering', reason: 'emailedElsewhere' });
+  });
+
+  test('emails elsewhere come after autoEmail and no documents, and before the cool-down', () => {
+    const emailed = { invoicesEmailed: true, lastEmailSentTime: iso(NOON) };
+    expect(begin({ billRun: { ...emailed, autoEmail: true } }).stateAndReason).toBe('Delivering autoEmail');
+    const empty = { numberOfInvoices: 0, numberOfCreditMemos: 0 };
+    expect(begin({ billRun: { ...emailed, ...empty } }).end?.state).toBe('Skipped');
+  });
+
+  test('emails elsewhere that a later look shows count as well; false and missing mean no', () => {
+    const life = begin({ billRun: { lastEmailSentTime: iso(NOON) } });
+    life.billRun = { ...life.billRun, invoicesEmailed: true };
+    expect(life.retry().stateAndReason).toBe('Delivering emailedElsewhere');
+    expect(life.pass(7 * DAY - 1).end).toBeUndefined();
+    expect(begin({ billRun: { invoicesEmailed: false } }).calls).toHaveLength(1);
+  });
+
+  test('emails elsewhere are overridden by sendAnyway, and by a resend', () => {
+    const billRun = { invoicesEmailed: true };
+    expect(begin({ billRun }).retry({ sendAnyway: true }).send).toMatchObject({ outcome: 'accepted', note: null });
+    expect(begin({ billRun }).resend({ requestId: 'T' }).keys).toEqual(['resend/T/1']);
+    expect(begin({ billRun, input: { resend: true, requestId: 'T' } }).keys).toEqual(['resend/T/1']);
+  });
+
+  test('after an attempt of ours, what Zuora shows as emailed may be ours', () => {
+    const life = begin({ answers: [cutOff()] });
+    life.billRun = { ...life.billRun, invoicesEmailed: true };
+    life.pass(2 * MINUTE);
+    expect([life.keys, life.stateAndReason]).toEqual([['first/1', 'first/1'], 'Delivering']);
+    // A further first send looks again, and goes on.
+    life.job.queue.push({ requestId: 'what is missing', resend: false, requestedAt: iso(life.now) });
+    life.go();
+    expect([life.looks, life.sends.length, life.send.outcome]).toEqual([2, 2, 'accepted']);
+    expect(life.calls.at(-1)?.look).toMatchObject({ missing: true });
+  });
+
   test('without documents the job completes at once as Skipped', () => {
     const life = begin({ billRun: { numberOfInvoices: 0, numberOfCreditMemos: 0 } });
     expect(life.calls).toEqual([]);

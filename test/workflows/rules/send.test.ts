@@ -139,11 +139,14 @@ describe('Before the first attempt of a first send', () => {
   });
 
   test('all obstacles are named, the decisive one first, and a cool-down that is over is not an obstacle', () => {
-    const billRun = { ...POSTED, autoEmail: true, numberOfInvoices: 0, numberOfCreditMemos: 0 };
+    const emailed = { autoEmail: true, invoicesEmailed: true };
+    const billRun = { ...POSTED, ...emailed, numberOfInvoices: 0, numberOfCreditMemos: 0 };
     const look = { billRun: { ...billRun, lastEmailSentTime: iso(NOON) }, at: NOON };
     const kinds = (now: number) => obstaclesIn(look, { coolDownMs: DAY }, now).map(({ kind }) => kind);
-    expect(kinds(NOON + DAY - 1)).toEqual(['autoEmail', 'noDocuments', 'coolDown']);
-    expect(kinds(NOON + DAY)).toEqual(['autoEmail', 'noDocuments']);
+    expect(kinds(NOON + DAY - 1)).toEqual(['autoEmail', 'noDocuments', 'emailedElsewhere', 'coolDown']);
+    expect(kinds(NOON + DAY)).toEqual(['autoEmail', 'noDocuments', 'emailedElsewhere']);
+    const missing = obstaclesIn(look, { coolDownMs: DAY, missing: true }, NOON).map(({ kind }) => kind);
+    expect(missing).toEqual(['noDocuments', 'coolDown']);
   });
 
   test('a look is fresh for a minute', () => {

@@ -144,6 +144,14 @@ describe('After the acceptance, and at the end', () => {
         'Zuora should email the documents by itself (autoEmail is on), so nothing is sent from here; ' +
         'bill-run-emails documents shows which it emailed; if it did not, retry with sendAnyway',
     });
+    expect(begin({ billRun: { invoicesEmailed: true } }).step).toMatchObject({
+      kind: 'wait',
+      state: 'Delivering',
+      reason: 'emailedElsewhere',
+      text:
+        'Zuora says that the bill run was emailed, and this job did not do it, so nothing is sent from here; ' +
+        'bill-run-emails documents shows which documents were emailed; if they were not, retry with sendAnyway',
+    });
   });
 
   test.each<readonly [string, () => Life, object]>([
