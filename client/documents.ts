@@ -225,15 +225,13 @@ function keptBackBy(obstacle: Obstacle): KeptBack {
     case 'autoEmail':
       return {
         kind,
-        text: 'Zuora should email the documents by itself (autoEmail is on), so a first send waits for: retry --send-anyway.',
+        text: 'Zuora should email the documents by itself (autoEmail is on), so a first send waits for a retry.',
         until: null,
       };
     case 'emailedElsewhere':
       return {
         kind,
-        text:
-          'Zuora says that the bill run was emailed. Unless its job did that, a first send waits for: ' +
-          'retry --send-anyway.',
+        text: 'Zuora says that the bill run was emailed. Unless its job did that, a first send waits for a retry.',
         until: null,
       };
     case 'noDocuments':

@@ -39,7 +39,7 @@ interface MessageOptions extends CommonOptions, BillRunsOptions, Message {
 }
 
 const descriptions: Readonly<Record<MessageName, string>> = {
-  retry: 'try again what did not go out: answers the open question, or looks again during a cool-down',
+  retry: 'try again what did not go out: answers the open question, looks again, or emails what others did not email',
   hold: 'start no further attempt until released',
   release: 'let attempts continue after a hold',
   finish: 'close the job now; nothing more is sent',

@@ -32,6 +32,7 @@ export function status(status: StatusAndSends): string {
   const isOpen = ended === undefined;
   const heldBy = isOpen ? (status.heldBy ?? []) : [];
   const key = billRunNumber ?? 'KEY';
+  const isEmailed = reason === 'autoEmail' || reason === 'emailedElsewhere';
   const table = lines([
     ['state', `${stateInWords(status)}${since === null ? '' : ` since ${since}`}`],
     ['closed', isOpen ? null : `${endInWords(ended)}; the fields below are its last known state`],
@@ -52,6 +53,7 @@ export function status(status: StatusAndSends): string {
     ['continue with', isOpen && reason === 'job' ? `bill-run-emails release ${key} ${NOTE}` : null],
     [reason === 'job' ? '' : 'continue with', heldBy.length > 0 ? `bill-run-emails release --all ${NOTE}` : null],
     ['look again', isOpen && reason === 'coolDown' ? `bill-run-emails retry ${key}` : null],
+    ['send the rest', isOpen && isEmailed ? `bill-run-emails retry ${key}` : null],
     ['pending', pendingRequests.length === 0 ? null : pendingRequests.map(({ requestId }) => requestId).join(', ')],
     ['ignored', ignored.count === 0 ? null : `${ignored.count}; the last: ${lastIgnored(ignored)}`],
   ]);

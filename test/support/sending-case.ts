@@ -286,7 +286,7 @@ export class Case {
 
   /** Waits until the job keeps the send back for a reason, without a question. */
   async isKeptBack(reason: 'coolDown' | 'autoEmail' | 'emailedElsewhere'): Promise<void> {
-    const { question, text } = await this.status((status) => status.reason === reason);
+    const { question, text } = await this.status(({ reason: now, until: end }) => now === reason && end !== null);
     expect(question).toBeNull();
     this.reads(saying(text));
   }
@@ -373,7 +373,7 @@ export class Case {
       case 'RUNNING':
         if (status.state === 'Held') this.reads(saying(status.text));
         else if (['autoEmail', 'emailedElsewhere'].includes(status.reason ?? ''))
-          expect(status.text).toContain('retry with sendAnyway');
+          expect(status.text).toContain('retry emails what was never');
         else if (last?.outcome !== 'accepted') checkAdvice(status);
         return;
       case 'COMPLETED': {

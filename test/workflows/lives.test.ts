@@ -196,23 +196,30 @@ describe('Sending', () => {
     ]);
   });
 
-  test('Rule 6: with autoEmail nothing of ours is sent, and an operator overrides that with sendAnyway alone', async () => {
+  test('Rule 6: with autoEmail nothing of ours is sent; retry waits for the cool-down, and sendAnyway overrides that', async () => {
     const { number } = await rig.billRun.create({ autoEmail: true });
     const job = await rig.start({ billRunKey: number });
     const following = await rig.state(job, 'Delivering', 'autoEmail');
     expect(following).toMatchObject({ question: null, sends: 0 });
     expect(following.text).toContain('autoEmail is on');
-    await job.signal('retry', { requestedBy: 'alice' });
-    const { ignored } = await until(
+    expect(await job.executeUpdate('retry', { args: [{ requestedBy: 'bob' }] })).toMatchObject({ state: 'Waiting' });
+    const waiting = await until(
       () => rig.status(job),
-      (status) => status.ignored.count === 1,
+      ({ until: end }) => end !== null,
     );
-    expect(ignored.last[0]?.reason).toContain('sendAnyway: true');
+    expect(waiting).toMatchObject({ state: 'Waiting', reason: 'coolDown', ignored: { count: 0 } });
+    expect(waiting.text).toContain('at the post by itself (autoEmail is on)');
     expect(await rig.emailCalls(number)).toEqual([]);
 
     await job.signal('retry', { sendAnyway: true, requestedBy: 'alice', reason: 'checked' });
     expect(await rig.accepted(job, 1)).toMatchObject([
-      { outcome: 'accepted', decisions: [{ decision: 'sendAnyway', requestedBy: 'alice' }] },
+      {
+        outcome: 'accepted',
+        decisions: [
+          { decision: 'retry', requestedBy: 'bob' },
+          { decision: 'sendAnyway', requestedBy: 'alice' },
+        ],
+      },
     ]);
     expect(await rig.status(job)).toMatchObject({ state: 'Delivering', reason: null, sends: 1 });
   });

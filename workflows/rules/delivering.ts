@@ -38,7 +38,7 @@ export function delivering(job: EmailJob, now: number): Shown & { readonly state
 
 const AUTO_EMAIL =
   'Zuora should email the documents by itself (autoEmail is on), so nothing is sent from here; ' +
-  'bill-run-emails documents shows which it emailed; if it did not, retry with sendAnyway';
+  'bill-run-emails documents shows which it emailed; retry emails what was never emailed, once the cool-down is over';
 const EMAILED_ELSEWHERE =
   'Zuora says that the bill run was emailed, and this job did not do it, so nothing is sent from here; ' +
-  'bill-run-emails documents shows which documents were emailed; if they were not, retry with sendAnyway';
+  'bill-run-emails documents shows which documents were; retry emails what was never emailed, once the cool-down is over';

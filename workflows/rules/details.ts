@@ -112,8 +112,11 @@ function retries(job: EmailJob, reason: JobStatus['reason']): readonly string[] 
   const ordinal = openSendOf(job)?.ordinal;
   const emails = reason === 'autoEmail' || reason === 'emailedElsewhere';
   if (ordinal === undefined || (reason !== 'coolDown' && !emails)) return [];
-  const anyway = `${signal('retry', { ordinal, sendAnyway: true, ...NOTE })} sends now, at your risk`;
-  return emails ? [anyway] : [`${signal('retry', { ordinal, ...NOTE })} looks at the bill run again`, anyway];
+  const effect = emails ? 'emails what was never emailed, once the cool-down is over' : 'looks at the bill run again';
+  return [
+    `${signal('retry', { ordinal, ...NOTE })} ${effect}`,
+    `${signal('retry', { ordinal, sendAnyway: true, ...NOTE })} sends now, at your risk`,
+  ];
 }
 
 function isEnding(step: Step): step is Ending {

@@ -91,13 +91,6 @@ function faultOfRetry(job: EmailJob, { ordinal, sendAnyway = false }: RetryMessa
   const isKeptBack = step?.kind === 'coolDown' || step?.kind === 'notNeeded';
   if (send === undefined || (question === null && !isKeptBack)) return 'no question is open';
   if (ordinal !== undefined && ordinal !== send.ordinal) return `send ${send.ordinal} is open, not send ${ordinal}`;
-  if (step?.kind === 'notNeeded' && step.reason !== 'noDocuments' && !sendAnyway) {
-    return `retry must say sendAnyway: true here, because ${
-      step.reason === 'autoEmail'
-        ? 'Zuora should email the documents by itself'
-        : 'Zuora says that the bill run was emailed'
-    }`;
-  }
   if (question !== null && needsSendAnyway(send, now) && !sendAnyway) {
     return 'retry must say sendAnyway: true here, because the idempotency key does not protect another attempt';
   }
@@ -113,7 +106,11 @@ function followRetry(job: EmailJob, message: RetryMessage, now: number): void {
   decide(send, sendAnyway ? 'sendAnyway' : 'retry', message, now);
   if (answersQuestion) send.retry = { sendAnyway, begun: false, at: now };
   else if (sendAnyway) send.overriddenAt = now;
-  else job.lookWanted = true;
+  else {
+    const step = openSendStep(job, now);
+    if (step?.kind === 'notNeeded' && step.reason !== 'noDocuments') send.missing = true;
+    job.lookWanted = true;
+  }
 }
 
 // finish, hold, release, billRunPosted

@@ -159,11 +159,12 @@ export function obstaclesIn(look: Look, { coolDownMs, missing = false }: LookRul
 
 /** The cool-down that ends last: after Zuora's last emails, or after a post at which it emails. */
 function coolDownAfter({ billRun, at }: Look, coolDownMs: number): CoolDown | undefined {
-  const { lastEmailSentTime, postedDate, postedNotifications = [] } = billRun;
+  const { autoEmail, lastEmailSentTime, postedDate, postedNotifications = [] } = billRun;
   const emailed = coolDownEnd(lastEmailSentTime, coolDownMs, at);
-  const posted = postedNotifications.length === 0 ? undefined : coolDownEnd(postedDate, coolDownMs, at);
+  const emailsAtPost = autoEmail === true || postedNotifications.length > 0;
+  const posted = emailsAtPost ? coolDownEnd(postedDate, coolDownMs, at) : undefined;
   if (posted !== undefined && posted > (emailed ?? 0)) {
-    return { until: posted, text: emailsAtPost(postedNotifications, postedDate) };
+    return { until: posted, text: emailedAtPost(postedNotifications, postedDate) };
   }
   return emailed === undefined ? undefined : { until: emailed, text: emailsLeft(lastEmailSentTime) };
 }
@@ -174,11 +175,12 @@ function emailsLeft(sentTime = ''): string {
     : `Zuora sent emails for this bill run at ${quoted(sentTime)}, and repeating the call soon can email the same documents twice`;
 }
 
-function emailsAtPost(notifications: readonly string[], postedDate = ''): string {
-  const names = `notification${notifications.length === 1 ? '' : 's'} ${notifications.map(quoted).join(', ')}`;
+function emailedAtPost(notifications: readonly string[], postedDate = ''): string {
+  const names = `by its notification${notifications.length === 1 ? '' : 's'} ${notifications.map(quoted).join(', ')}`;
+  const how = notifications.length === 0 ? 'by itself (autoEmail is on)' : names;
   const posted = quoted(postedDate);
   return (
-    `Zuora emails the documents at the post by its ${names}, and the bill run was posted at ` +
+    `Zuora emails the documents at the post ${how}, and the bill run was posted at ` +
     (latestOf(postedDate) === undefined ? `${posted}, which cannot be read, so it counts as posted just now` : posted)
   );
 }

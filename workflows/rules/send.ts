@@ -62,6 +62,8 @@ export interface Send {
   before: Standing | null;
   /** A person's retry that no attempt has served yet. `begun`: an attempt for it is under way. `at`: epoch, ms. */
   retry: { readonly sendAnyway: boolean; readonly begun: boolean; readonly at: number } | null;
+  /** A person retried although the documents are emailed without us: only what these emails miss is to be sent. */
+  missing?: boolean;
   /** When a person overrode the rules that keep the first attempt back (epoch, ms). */
   overriddenAt: number | null;
   /** That Temporal run came from a reset, so a lost part of history may have used a key. A person is asked until it is settled. */

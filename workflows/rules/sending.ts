@@ -18,7 +18,8 @@ export function openSendStep(job: EmailJob, now: number): SendStep | null {
 
 /** Once this job may have emailed, what Zuora shows as emailed says nothing about others. */
 export function lookRules({ settings, sends }: EmailJob, send: Send): LookRules {
-  const missing = sends.some((each) => each !== send && (each.outcome === 'accepted' || hasUnknown(each)));
+  const emailed = sends.some((each) => each !== send && (each.outcome === 'accepted' || hasUnknown(each)));
+  const missing = send.missing === true || emailed;
   return { coolDownMs: settings.coolDownMs, ...(missing ? { missing } : {}) };
 }
 

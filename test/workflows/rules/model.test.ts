@@ -223,15 +223,16 @@ function isOurs({ outcome }: SendRecord): boolean {
   return outcome === 'accepted' || outcome === 'unknown';
 }
 
-function checkLook({ job, sends }: Life, { at }: Call): void {
+function checkLook({ job, sends, send }: Life, { at }: Call): void {
   assert.ok(at - job.lookedAt <= MINUTE, 'rule 6: the look is fresh');
-  assert.notEqual(job.billRun?.autoEmail, true, 'rule 6: Zuora does not email by itself');
-  const { invoicesEmailed } = job.billRun ?? {};
-  assert.ok(invoicesEmailed !== true || sends.some(isOurs), 'rule 6: nobody else emailed');
+  const { autoEmail, invoicesEmailed, lastEmailSentTime, postedDate, postedNotifications } = job.billRun ?? {};
+  const isForMissing = send.decisions.length > 0 || sends.some(isOurs);
+  assert.ok(autoEmail !== true || isForMissing, 'rule 6: Zuora does not email by itself');
+  assert.ok(invoicesEmailed !== true || isForMissing, 'rule 6: nobody else emailed');
   const documents = [job.billRun?.numberOfInvoices, job.billRun?.numberOfCreditMemos];
   assert.notDeepEqual(documents, [0, 0], 'rule 6: there is something to email');
-  const { lastEmailSentTime, postedDate, postedNotifications } = job.billRun ?? {};
-  for (const emailed of [lastEmailSentTime, postedNotifications && postedDate]) {
+  const emailsAtPost = autoEmail === true || postedNotifications !== undefined;
+  for (const emailed of [lastEmailSentTime, emailsAtPost ? postedDate : undefined]) {
     const quietSince = emailed === undefined ? 0 : Date.parse(emailed);
     assert.ok(at >= quietSince + job.settings.coolDownMs, 'rule 6: the cool-down is over');
   }

@@ -763,14 +763,63 @@ describe('Rule 6: look before the first attempt', () => {
     expect([until, sends]).toEqual([iso(NOON + 7 * DAY), 0]);
   });
 
-  test('with autoEmail a plain retry is ignored, and sendAnyway sends the first send', () => {
-    const life = begin({ billRun: { autoEmail: true } }).retry();
-    expect([life.calls.length, life.looks]).toEqual([0, 1]);
-    expect(life.ignored).toEqual([
-      expect.stringContaining('must say sendAnyway: true here, because Zuora should email'),
-    ]);
-    expect(life.send.decisions).toEqual([]);
-    life.retry({ sendAnyway: true });
+  test('with autoEmail or emails elsewhere a retry looks again, and sends what was never emailed', () => {
+    for (const billRun of [
+      { autoEmail: true },
+      { invoicesEmailed: true },
+      { autoEmail: true, invoicesEmailed: true },
+    ]) {
+      const life = begin({ billRun }).retry({ requestedBy: 'carol' });
+      expect([life.looks, life.ignored, life.stateAndReason]).toEqual([2, [], 'Delivering']);
+      expect(life.calls).toMatchObject([{ resend: false, look: { at: NOON, missing: true } }]);
+      expect(life.send).toMatchObject({
+        outcome: 'accepted',
+        note: null,
+        decisions: [{ decision: 'retry', requestedBy: 'carol' }],
+      });
+    }
+  });
+
+  test('that retry waits for the cool-down after the last emails, goes on by itself, and survives all that follows', () => {
+    const life = begin({ billRun: { invoicesEmailed: true, lastEmailSentTime: iso(NOON - HOUR) } }).retry();
+    expect([life.stateAndReason, life.send.outcome, life.send.note]).toEqual(['Waiting coolDown', 'pending', null]);
+    expect(status.statusOf(life.job, life.now)).toMatchObject({ until: iso(NOON + 23 * HOUR), question: null });
+    life.retry().continueAsNew().hold().pass(HOUR).release();
+    expect([life.stateAndReason, life.calls]).toEqual(['Waiting coolDown', []]);
+    life.pass(22 * HOUR - 1);
+    expect(life.calls).toEqual([]);
+    expect(life.pass(1).keys).toEqual(['first/1']);
+  });
+
+  test('with autoEmail, the cool-down of that retry counts from the post: these emails leave later', () => {
+    const billRun = { autoEmail: true, postedDate: iso(NOON - 2 * HOUR) };
+    const life = begin({ billRun }).pass(HOUR).retry();
+    const { state, text, until } = status.statusOf(life.job, life.now);
+    expect([state, until]).toEqual(['Waiting', iso(NOON + 22 * HOUR)]);
+    expect(text).toMatch(/^Zuora emails the documents at the post by itself \(autoEmail is on\), and .* waits until/);
+    expect(life.pass(21 * HOUR).keys).toEqual(['first/1']);
+    expect(begin({ billRun }).stateAndReason).toBe('Delivering autoEmail');
+  });
+
+  test('that retry can be overridden by sendAnyway, taken back by finish, and finds no documents', () => {
+    const billRun = { invoicesEmailed: true, lastEmailSentTime: iso(NOON) };
+    expect(begin({ billRun }).retry().retry({ sendAnyway: true }).send.outcome).toBe('accepted');
+    const finished = begin({ billRun }).retry().finish();
+    expect([finished.stateAndReason, finished.calls]).toEqual(['Stopped finish', []]);
+    const empty = begin({ billRun });
+    empty.billRun = { ...empty.billRun, numberOfInvoices: 0, numberOfCreditMemos: 0 };
+    expect(empty.retry().end?.state).toBe('Skipped');
+  });
+
+  test('a retry about something else does not override emails elsewhere', () => {
+    const billRun = { status: 'Completed', numberOfInvoices: 0, numberOfCreditMemos: 0 };
+    const life = begin({ billRun }).hold().change({ status: 'Posted' });
+    life.billRun = { ...POSTED, invoicesEmailed: true };
+    expect(life.retry().release().stateAndReason).toBe('Delivering emailedElsewhere');
+  });
+
+  test('with autoEmail sendAnyway sends the first send', () => {
+    const life = begin({ billRun: { autoEmail: true } }).retry({ sendAnyway: true });
     expect(life.keys).toEqual(['first/1']);
     expect(life.send).toMatchObject({ outcome: 'accepted', note: null });
     expect(life.stateAndReason).toBe('Delivering');
@@ -982,10 +1031,7 @@ describe('Rule 6: look before the first attempt', () => {
   });
 
   test('an autoEmail job stays open for openFor, and then completes as Delivering', () => {
-    const life = begin({ billRun: { autoEmail: true }, input: { openFor: '2 days' } })
-      .pass(DAY)
-      .retry()
-      .pass(DAY - 1);
+    const life = begin({ billRun: { autoEmail: true }, input: { openFor: '2 days' } }).pass(2 * DAY - 1);
     expect(life.end).toBeUndefined();
     expect(life.pass(1).end).toMatchObject({ kind: 'complete', state: 'Delivering', reason: 'autoEmail' });
     expect(status.resultOf(life.job, { state: 'Delivering', reason: 'autoEmail' }).unsettled).toEqual([]);

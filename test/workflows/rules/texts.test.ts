@@ -142,7 +142,7 @@ describe('After the acceptance, and at the end', () => {
       reason: 'autoEmail',
       text:
         'Zuora should email the documents by itself (autoEmail is on), so nothing is sent from here; ' +
-        'bill-run-emails documents shows which it emailed; if it did not, retry with sendAnyway',
+        'bill-run-emails documents shows which it emailed; retry emails what was never emailed, once the cool-down is over',
     });
     expect(begin({ billRun: { invoicesEmailed: true } }).step).toMatchObject({
       kind: 'wait',
@@ -150,7 +150,7 @@ describe('After the acceptance, and at the end', () => {
       reason: 'emailedElsewhere',
       text:
         'Zuora says that the bill run was emailed, and this job did not do it, so nothing is sent from here; ' +
-        'bill-run-emails documents shows which documents were emailed; if they were not, retry with sendAnyway',
+        'bill-run-emails documents shows which documents were; retry emails what was never emailed, once the cool-down is over',
     });
   });
 
