@@ -9,9 +9,10 @@ import { intentKey, keyParts } from '../../workflows/rules/keys.js';
 import type { BillRunEvidence, Evidence, RunEvidence, SentEmail } from './evidence.js';
 import type { ScheduledAttempt } from './history.js';
 import { attemptsBeyond, KEY_LIFETIME_MS, lookFaults, numberFaults, SLACK_MS } from './send-rules.js';
+import { forbiddenCalls, openedAfterStop } from './stops.js';
 
 /** `evidence`: something is missing, so nothing can be judged. */
-type Rule = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 'hold' | 'determinism' | 'evidence';
+type Rule = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 'hold' | 'determinism' | 'evidence';
 
 interface Violation {
   readonly rule: Rule;
@@ -51,6 +52,7 @@ export function judge(evidence: Evidence): Judgement {
     checkOutcomes(billRun, sends, find);
     checkLooks(billRun, find);
     checkAudit(billRun, find);
+    checkStops(billRun, evidence, find);
     const lost = checkRequests(billRun, sends, find);
     const of = (outcome: WholeSend['end']): number => sends.filter(({ end }) => end === outcome).length;
     counts.lost += lost.requests;
@@ -132,9 +134,19 @@ function endOf(records: WholeSend['records']): WholeSend['end'] {
   return record.settledAt !== null ||
     record.outcome === 'stopped' ||
     isAsked ||
-    (!run.open && record.outcome !== 'pending')
+    (!run.open && (record.outcome !== 'pending' || run.closedByPerson))
     ? 'unsettled'
     : 'lost';
+}
+
+function madeNoCall({ end }: Pick<ScheduledAttempt, 'end'>): boolean {
+  return end === 'notTaken' || (typeof end === 'object' && !end.called);
+}
+
+/** Its run was ended from outside while it may have been under way: only a later run can know more. */
+function isCutOff({ runs }: BillRunEvidence, { input, end }: ScheduledAttempt): boolean {
+  const run = runs.find(({ attempts }) => attempts.some((each) => each.input.trackId === input.trackId));
+  return end === 'open' && run?.closedByPerson === true;
 }
 
 /** The evidence must be complete. */
@@ -194,8 +206,7 @@ function checkOneCallEach({ number, calls, runs }: BillRunEvidence, find: Find):
   }
   for (const { input, end } of scheduled) {
     const call = calls.find(({ trackId }) => trackId === input.trackId);
-    const noCall = end === 'notTaken' || (typeof end === 'object' && !end.called);
-    if (noCall && call !== undefined) find(2, 'a call that history says was not made', { call, end });
+    if (madeNoCall({ end }) && call !== undefined) find(2, 'a call that history says was not made', { call, end });
     if (typeof end !== 'object' || !end.called || end.httpStatus === null) continue;
     const { httpStatus, zuoraRequestId } = end;
     // If the client seems to have disconnected, the log has no status although the call may have been answered.
@@ -209,9 +220,11 @@ function checkOneCallEach({ number, calls, runs }: BillRunEvidence, find: Find):
 function checkKeys(billRun: BillRunEvidence, sends: readonly WholeSend[], find: Find): number {
   const { id, runs, calls, emails, accepted } = billRun;
   const scheduled = runs.flatMap(({ attempts }) => attempts);
-  for (const { input } of scheduled) {
-    const { idempotencyKey: key, resend } = input;
+  for (const attempt of scheduled) {
+    const { idempotencyKey: key, resend } = attempt.input;
     const send = sends.find(({ keys }) => keys.has(key));
+    // No record holds it.
+    if (send === undefined && (madeNoCall(attempt) || isCutOff(billRun, attempt))) continue;
     const ids = send === undefined ? [] : send.requests.map(({ requestId }) => requestId);
     const legal = (resend ? ids : ['']).map((requestId) => intentKey({ billRunId: id, resend, requestId }));
     if (!legal.includes(keyParts(key).intent)) find(3, 'a key that is not built from business ids', { key, legal });
@@ -290,14 +303,19 @@ function checkAges({ calls, runs }: BillRunEvidence, sends: readonly WholeSend[]
   }
   for (const send of sends) {
     const budgetMs = Math.max(...send.records.map(({ run }) => settingsOf(run).sendBudgetMs));
-    for (const late of attemptsBeyond(budgetMs, send, startIn(scheduled))) {
+    // A job that takes up an unknown outcome has a budget of its own.
+    const takenUp = send.records.slice(1).map(({ run }) => ({ decision: 'retry', at: iso(run.startedAt) }) as const);
+    const restarted = { ...send, decisions: [...send.decisions, ...takenUp] };
+    for (const late of attemptsBeyond(budgetMs, restarted, startIn(scheduled))) {
       find(4, 'an attempt after the budget ended', { ...late, budgetMs });
     }
   }
 }
 
 /** Rule 5: the outcome of a send follows from its attempts and the mailbox. */
-function checkOutcomes({ documents, emails, runs }: BillRunEvidence, sends: readonly WholeSend[], find: Find): void {
+function checkOutcomes(billRun: BillRunEvidence, sends: readonly WholeSend[], find: Find): void {
+  const { documents, emails, runs } = billRun;
+  const cutOff = runs.flatMap(({ attempts }) => attempts).filter((attempt) => isCutOff(billRun, attempt));
   for (const send of sends) {
     const { attempts, keys, resend, end } = send;
     const own = emails.filter(({ idempotencyKey }) => keys.has(idempotencyKey ?? ''));
@@ -319,9 +337,11 @@ function checkOutcomes({ documents, emails, runs }: BillRunEvidence, sends: read
     }
     for (const key of keys) {
       const mailed = own.some(({ idempotencyKey }) => idempotencyKey === key);
-      const maybe = attempts.some(
-        ({ idempotencyKey, verdict }) => idempotencyKey === key && ['accepted', 'unknown'].includes(verdict),
-      );
+      const maybe =
+        cutOff.some(({ input }) => input.idempotencyKey === key) ||
+        attempts.some(
+          ({ idempotencyKey, verdict }) => idempotencyKey === key && ['accepted', 'unknown'].includes(verdict),
+        );
       if (mailed && !maybe)
         find(5, 'documents were mailed under a key without an accepted or unknown attempt', attemptsOf(send));
     }
@@ -338,8 +358,8 @@ function checkLooks({ runs }: BillRunEvidence, find: Find): void {
       if (held || closing) find('hold', 'an attempt of a run that was held or closing', input);
     }
     for (const { resend, attempts, decisions } of run.sends) {
-      const own = attempts.filter(({ runId }) => runId === undefined);
-      const begun = run.attempts.find(({ input }) => input.trackId === own[0]?.trackId);
+      // A send that an earlier job began continues without a look.
+      const begun = run.attempts.find(({ input }) => input.trackId === attempts[0]?.trackId);
       if (resend || begun === undefined) continue;
       const overridden = decisions.some(({ decision, at }) => decision === 'sendAnyway' && Date.parse(at) <= begun.at);
       if (overridden) continue;
@@ -348,17 +368,30 @@ function checkLooks({ runs }: BillRunEvidence, find: Find): void {
   }
 }
 
+/** Rule 8. */
+function checkStops({ number, calls, runs }: BillRunEvidence, surroundings: Evidence, find: Find): void {
+  for (const { call, order } of forbiddenCalls({ calls, runs }, surroundings)) {
+    const lateMs = Date.parse(call.at) - order.from;
+    find(8, `a call left ${lateMs} ms after an order that forbids it (${order.by})`, { call, order });
+  }
+  for (const { runId, input } of openedAfterStop(runs)) {
+    find(8, 'a start opened a job although a person had closed the one before', { number, runId, input });
+  }
+}
+
 /** Rule 7: history, the records of sends and the audit agree and are complete. */
-function checkAudit({ runs, calls, audit, accepted }: BillRunEvidence, find: Find): void {
+function checkAudit(billRun: BillRunEvidence, find: Find): void {
+  const { runs, calls, audit, accepted } = billRun;
   const recorded = new Map(runs.flatMap(({ sends }) => sends.flatMap(({ attempts }) => attempts.map(named))));
   const audited = new Map(audit.sends.flatMap(({ attempts }) => attempts.map(named)));
-  for (const { input, end } of runs.flatMap(({ attempts }) => attempts)) {
-    if (end === 'notTaken' || (typeof end === 'object' && !end.called)) continue;
+  for (const scheduledAttempt of runs.flatMap(({ attempts }) => attempts)) {
+    const { input, end } = scheduledAttempt;
+    if (madeNoCall(scheduledAttempt) || isCutOff(billRun, scheduledAttempt)) continue;
     for (const [source, attempt] of [
       ['the record', recorded.get(input.trackId)],
       ['the audit', audited.get(input.trackId)],
     ] as const) {
-      const receipt = typeof end === 'object' ? end : undefined;
+      const receipt = typeof end === 'object' && end.called ? end : undefined;
       const right =
         attempt?.idempotencyKey === input.idempotencyKey &&
         (receipt === undefined ||
@@ -406,11 +439,17 @@ function checkRequests(
     for (const requestId of run.resends.ids) resends.add(requestId);
     if (input.resend === true && input.requestId !== undefined) resends.add(input.requestId);
   }
+  // What a person closed, nobody promises any more.
+  const isStopped = runs.some(({ closedByPerson }) => closedByPerson);
   const lost: { requestId: string; why: string; opened: boolean }[] = [];
   for (const requestId of resends) {
-    const serving = sends.filter(({ requests }) => resendsIn(requests).includes(requestId));
+    const serving = sends.filter(
+      ({ requests, attempts, records }) =>
+        resendsIn(requests).includes(requestId) &&
+        !(attempts.length === 0 && records.every(({ run }) => run.closedByPerson)),
+    );
     if (serving.length > 1) find(7, 'a request is served by two sends', { requestId, sends: serving.map(attemptsOf) });
-    if (serving.length === 0 && posted) lost.push({ requestId, why: 'no send serves it', opened: false });
+    if (serving.length === 0 && posted && !isStopped) lost.push({ requestId, why: 'no send serves it', opened: false });
     if (serving.some(({ end }) => end === 'lost'))
       lost.push({ requestId, why: 'its send stopped without an outcome', opened: true });
   }
@@ -419,12 +458,13 @@ function checkRequests(
       run.sends.flatMap(({ requests }) => requests.map(({ requestId }) => requestId)).filter(isGenerated),
     );
     const missing = run.resends.unnamed - generated.size;
-    if (posted && missing > 0) lost.push({ requestId: `${missing} without an id`, why: 'no send', opened: false });
+    if (posted && missing > 0 && !isStopped)
+      lost.push({ requestId: `${missing} without an id`, why: 'no send', opened: false });
   }
   const starts = accepted.filter(({ kind }) => kind === 'start');
   const emailed = new Set(emails.map(({ documentNumber }) => documentNumber));
   const complete = documents.every(({ number }) => emailed.has(number));
-  const waits = sends.some(({ end }) => end === 'unsettled');
+  const waits = isStopped || sends.some(({ end }) => end === 'unsettled');
   if (posted && starts.length > 0 && !complete && !waits) {
     const opened = sends.some(({ end }) => end === 'lost');
     lost.push({ requestId: starts[0]?.requestId ?? 'start', why: 'documents without an email', opened });
@@ -457,6 +497,10 @@ function attemptsOf({ attempts, requests, end, intent }: WholeSend): object {
 function startIn(scheduled: readonly ScheduledAttempt[]): (attempt: Attempt) => number {
   return ({ trackId, startedAt }) =>
     scheduled.find(({ input }) => input.trackId === trackId)?.at ?? Date.parse(startedAt);
+}
+
+function iso(at: number): string {
+  return new Date(at).toISOString();
 }
 
 function settingsOf({ input }: RunEvidence): Settings {

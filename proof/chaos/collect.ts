@@ -10,6 +10,7 @@ import { auditOf } from '../../client/history/audit.js';
 import { runIdsOf } from '../../client/history/history.js';
 import {
   canonicalWorkflowId,
+  HOLD_ALL_WORKFLOW_ID,
   sendsQuery,
   statusQuery,
   type EmailBillRunInput,
@@ -17,8 +18,8 @@ import {
   type EmailState,
 } from '../../workflows/contract/contract.js';
 import { searchAttributes } from '../../workflows/contract/search-attributes.js';
-import type { BillRunEvidence, EmailCall, Evidence, RunEvidence, SentEmail } from './evidence.js';
-import { brokenTasksIn, inputIn, readHistory } from './history.js';
+import type { BillRunEvidence, EmailCall, Evidence, Forbidden, RunEvidence, SentEmail } from './evidence.js';
+import { brokenTasksIn, forbiddenIn, inputIn, isClosedByPerson, lifeOf, readHistory } from './history.js';
 import type { Parts } from './parts.js';
 import type { Ledger } from './people.js';
 
@@ -129,7 +130,19 @@ export async function collect(numbers: readonly string[], parts: Parts, ledger: 
     });
   });
   billRuns.sort((one, other) => (one.number < other.number ? -1 : 1));
-  return { billRuns, emails: emails.length, calls: calls.length };
+  const holdsOnAll = await holdsOnAllIn(parts.client);
+  return { billRuns, emails: emails.length, calls: calls.length, holdsOnAll, delays: parts.delays };
+}
+
+async function holdsOnAllIn(client: Client): Promise<readonly Forbidden[]> {
+  const runIds = await patiently(client, () => runIdsOf(client, HOLD_ALL_WORKFLOW_ID));
+  const holds: Forbidden[] = [];
+  for (const runId of runIds ?? []) {
+    const handle = client.workflow.getHandle(HOLD_ALL_WORKFLOW_ID, runId);
+    const history = await patiently(client, () => handle.fetchHistory());
+    holds.push({ by: 'hold on all', ...lifeOf(history) });
+  }
+  return holds;
 }
 
 interface SimulatedBillRun {
@@ -159,6 +172,9 @@ async function runsOf(client: Client, workflowId: string): Promise<readonly RunE
           workflowId,
           runId,
           open: description.status.name === 'RUNNING',
+          startedAt: lifeOf(history).from,
+          closedByPerson: isClosedByPerson(history),
+          forbidden: forbiddenIn(history),
           atRest: isAtRest(description),
           events: history.events?.length ?? 0,
           input: inputIn(history) as EmailBillRunInput,

@@ -9,6 +9,17 @@ export interface Evidence {
   /** All emails that left Zuora and all email calls that reached it. */
   readonly emails: number;
   readonly calls: number;
+  /** When all jobs were on hold. */
+  readonly holdsOnAll: readonly Forbidden[];
+  /** When connections to Zuora were stalled or slow (epoch, ms): a call arrives later than it left. */
+  readonly delays: readonly { readonly from: number; readonly until: number }[];
+}
+
+/** No call may leave from an order on, until it is lifted; null: for good. Epoch, ms. */
+export interface Forbidden {
+  readonly by: string;
+  readonly from: number;
+  readonly until: number | null;
 }
 
 export interface BillRunEvidence {
@@ -69,6 +80,11 @@ export interface RunEvidence {
   readonly workflowId: string;
   readonly runId: string;
   readonly open: boolean;
+  /** Epoch, ms. */
+  readonly startedAt: number;
+  /** A person finished, canceled or terminated it before its work was done. */
+  readonly closedByPerson: boolean;
+  readonly forbidden: readonly Forbidden[];
   /** No workflow task is pending, and no activity except a watch between two reads. */
   readonly atRest: boolean;
   readonly events: number;

@@ -5,6 +5,7 @@ import { tsToMs } from '@temporalio/common/lib/time.js';
 import type { AttemptInput, BillRun, Receipt } from '../../workflows/contract/activities.js';
 import { checkNote, checkResend } from '../../workflows/contract/validation.js';
 import type { EmailBillRunResult } from '../../workflows/contract/contract.js';
+import type { Forbidden } from './evidence.js';
 
 type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 type HistoryEvent = NonNullable<History['events']>[number];
@@ -94,6 +95,52 @@ export function endIn({ events }: History): EmailBillRunResult | 'canceled' {
 /** The run's argument. */
 export function inputIn({ events }: History): unknown {
   return decoded(events?.[0]?.workflowExecutionStartedEventAttributes?.input)[0];
+}
+
+/** Since when, and until when, orders in this history forbid calls. */
+export function forbiddenIn({ events }: History): readonly Forbidden[] {
+  const forbidden: Forbidden[] = [];
+  let heldSince: number | undefined;
+  const lift = (until: number | null): void => {
+    if (heldSince !== undefined) forbidden.push({ by: 'hold', from: heldSince, until });
+    heldSince = undefined;
+  };
+  for (const event of events ?? []) {
+    const { held, closing } = orders([event]);
+    const isTerminated = event.workflowExecutionTerminatedEventAttributes != null;
+    if (held) heldSince ??= timeOf(event);
+    if (messageIn(event)?.name === 'release') lift(timeOf(event));
+    if (closing || isTerminated) {
+      forbidden.push({ by: isTerminated ? 'terminate' : 'finish or cancel', from: timeOf(event), until: null });
+    }
+  }
+  lift(null);
+  return forbidden;
+}
+
+/** Whether a person ended the run before its work was done. */
+export function isClosedByPerson(history: History): boolean {
+  const last = history.events?.at(-1);
+  if ((last?.workflowExecutionTerminatedEventAttributes ?? last?.workflowExecutionCanceledEventAttributes) != null)
+    return true;
+  if (last?.workflowExecutionCompletedEventAttributes == null) return false;
+  const end = endIn(history);
+  return end !== 'canceled' && end.state === 'Stopped';
+}
+
+/** When a run began and ended (epoch, ms); null if it is open. */
+export function lifeOf({ events }: History): { readonly from: number; readonly until: number | null } {
+  const first = events?.at(0);
+  const last = events?.at(-1);
+  const ended =
+    last?.workflowExecutionCompletedEventAttributes ??
+    last?.workflowExecutionFailedEventAttributes ??
+    last?.workflowExecutionCanceledEventAttributes ??
+    last?.workflowExecutionTerminatedEventAttributes;
+  return {
+    from: first === undefined ? 0 : timeOf(first),
+    until: last === undefined || ended == null ? null : timeOf(last),
+  };
 }
 
 /** Harmless causes in Temporal's enum: unhandled command, reset of the sticky queue, forced close, failover, reset, update. */

@@ -2,13 +2,14 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
-import { BillRunEmails } from '../../client/index.js';
+import { BillRunEmails, BillRunEmailsError } from '../../client/index.js';
 import { startSimulator } from '../../simulator/index.js';
 import type { Child } from '../../scripts/processes.js';
 import { controlOf, type Control } from '../../scripts/simulator-control.js';
 import { billRunSearchAttributes, startTemporalServer, type TemporalServer } from '../../scripts/temporal-server.js';
 import { spawnWorker, startWorker } from '../../scripts/worker-process.js';
-import { linksOf, type Disruption, type Plan } from './plan.js';
+import type { Evidence } from './evidence.js';
+import { linksOf, UNREACHABLE_MS, type Disruption, type Plan } from './plan.js';
 import { openLink, type Link } from './proxy.js';
 
 export interface Parts {
@@ -21,6 +22,8 @@ export interface Parts {
   /** Ends all disruptions; everything is up afterwards. */
   restore(): Promise<void>;
   readonly counts: Readonly<DisruptionCounts>;
+  /** When connections to Zuora were stalled or slow (epoch, ms). */
+  readonly delays: Evidence['delays'];
 }
 
 export interface DisruptionCounts {
@@ -31,6 +34,9 @@ export interface DisruptionCounts {
   cutConnections: number;
   stalls: number;
   slowed: number;
+  holdsOnAll: number;
+  /** How often no worker ran. */
+  workersStopped: number;
   /** Worker processes that ended by themselves, as they do when Temporal is down at their start. */
   workersGone: number;
 }
@@ -68,6 +74,11 @@ export async function startParts(
   const counts: DisruptionCounts = {
     kills: { SIGKILL: 0, SIGTERM: 0 },
     ...{ serverRestarts: 0, cuts: 0, cutConnections: 0, stalls: 0, slowed: 0, workersGone: 0 },
+    ...{ holdsOnAll: 0, workersStopped: 0 },
+  };
+  const delays: { from: number; until: number }[] = [];
+  const noteDelay = (link: string, ms: number): void => {
+    if (link.endsWith('/zuora')) delays.push({ from: Date.now(), until: Date.now() + ms });
   };
   // Emails leave so late that a first send repeated under a new key would choose the same documents again.
   const simulator = await startSimulator({ seed: plan.seed, emailDelayMs: 20_000 });
@@ -133,10 +144,13 @@ export async function startParts(
     emailsOf.set(name, new BillRunEmails(new Client({ connection, identity: name }), { deadlineMs: CALL_LIMIT_MS }));
   }
 
+  const client = new Client({ connection });
+  const direct = new BillRunEmails(client, { deadlineMs: CALL_LIMIT_MS });
   return {
     control: controlOf(simulator.url),
-    client: new Client({ connection }),
+    client,
     emailsOf,
+    delays,
     get counts() {
       return { ...counts, workersGone: workers.reduce((sum, { gone }) => sum + gone(), 0) };
     },
@@ -149,16 +163,30 @@ export async function startParts(
         case 'restartTemporal':
           restarting = restarting.then(() => restart(disruption.downMs));
           return restarting;
+        case 'holdAll':
+          await untilTaken(() => direct.holdAll(NOTE));
+          await delay(disruption.ms);
+          await untilTaken(() => direct.releaseAll(NOTE));
+          counts.holdsOnAll += 1;
+          return;
+        case 'stopWorkers':
+          for (const [name, link] of links) if (name.endsWith('/zuora')) link.cut(UNREACHABLE_MS);
+          await delay(UNREACHABLE_MS);
+          await Promise.all(workers.map((worker) => worker.pause(disruption.ms)));
+          counts.workersStopped += 1;
+          return;
         case 'cut':
           counts.cutConnections += linkTo(disruption.link).cut(disruption.ms);
           counts.cuts += 1;
           return;
         case 'stall':
           linkTo(disruption.link).stall(disruption.ms);
+          noteDelay(disruption.link, disruption.ms);
           counts.stalls += 1;
           return;
         case 'slow':
           linkTo(disruption.link).slow(disruption.ms);
+          noteDelay(disruption.link, disruption.ms);
           counts.slowed += 1;
           return;
       }
@@ -197,10 +225,27 @@ async function startServer(folder: string, port?: number): Promise<TemporalServe
   return started().catch(started);
 }
 
+const NOTE = { requestedBy: 'operator', reason: 'chaos' };
+
+/** Repeats an order until Temporal takes it. */
+async function untilTaken(order: () => Promise<unknown>): Promise<void> {
+  for (;;) {
+    try {
+      await order();
+      return;
+    } catch (error) {
+      if (!(error instanceof BillRunEmailsError) || error.type !== 'TemporalUnavailable') throw error;
+      await delay(500);
+    }
+  }
+}
+
 interface Supervised {
   start: () => Promise<void>;
   /** SIGKILL ends it at once. With SIGTERM the next one starts while it drains, as in a rolling deployment. */
   kill: (signal: 'SIGKILL' | 'SIGTERM') => Promise<void>;
+  /** No process runs for this time. */
+  pause: (ms: number) => Promise<void>;
   stop: () => Promise<void>;
   /** How often it ended by itself. */
   gone: () => number;
@@ -242,6 +287,13 @@ function supervised(spawn: (starts: number) => Promise<Child>): Supervised {
       current = undefined;
       const ended = end(child, signal === 'SIGKILL' ? 0 : DRAIN_MS);
       if (signal === 'SIGKILL') await ended;
+      if (!stopped) await start();
+    },
+    async pause(ms) {
+      const child = current;
+      current = undefined;
+      await end(child, 0);
+      await delay(ms);
       if (!stopped) await start();
     },
     async stop() {

@@ -52,7 +52,7 @@ async function startAsPlanned(
   const billRunKey = by === 'id' ? id : billRun;
   const request = { requestId, requestedBy: pipeline, reason: 'month end' };
   const { workflowId, result } = await insist(ledger, () => emails.start({ billRunKey, resend, ...request, ...input }));
-  const requestedBy = result === 'alreadyEmailed' ? null : pipeline;
+  const requestedBy = result === 'alreadyEmailed' || result === 'stopped' ? null : pipeline;
   ledger.accepted.push({ billRun, kind: resend ? 'resend' : 'start', requestId, requestedBy, workflowId });
 }
 
@@ -90,8 +90,7 @@ async function give(
   const handle = emails.client.workflow.getHandle(canonicalWorkflowId(billRun.billRunKey));
   switch (what) {
     case 'resend':
-      await emails.resend(billRun, { requestId: order.requestId ?? '', ...note });
-      return true;
+      return (await emails.resend(billRun, { requestId: requestId ?? '', ...note })).result !== 'alreadyEmailed';
     case 'signal':
       await bounded(emails, () => handle.signal('resend', message));
       return true;
@@ -104,6 +103,17 @@ async function give(
     case 'query':
       await emails.status(billRun);
       return false;
+    case 'start':
+    case 'again':
+      await emails.start({ ...billRun, ...note, again: what === 'again' });
+      return false;
+    case 'cancel':
+      await bounded(emails, () => handle.cancel());
+      return false;
+    case 'terminate':
+      await bounded(emails, () => handle.terminate(note.reason));
+      return false;
+    case 'finish':
     case 'retry':
     case 'hold':
     case 'release':

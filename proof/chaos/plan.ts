@@ -49,10 +49,15 @@ export interface PlannedStart {
   readonly requestId: string;
 }
 
-/** An operator's order, and how often it is repeated. `resend` starts a job if none is open; `signal` and `update` need an open one. */
+/**
+ * An operator's order, and how often it is repeated. `resend`, `start` and `again` start a job if none is open; the others need an open
+ * one.
+ */
 export interface Order {
   readonly at: number;
-  readonly what: 'resend' | 'signal' | 'update' | 'retry' | 'hold' | 'release' | 'hint' | 'query';
+  readonly what:
+    | ('resend' | 'signal' | 'update' | 'retry' | 'hold' | 'release' | 'hint' | 'query')
+    | ('finish' | 'cancel' | 'terminate' | 'start' | 'again');
   /** For `resend`, `signal` and `update` only; optional for `signal`. */
   readonly requestId?: string;
   readonly times: number;
@@ -73,6 +78,10 @@ export function linksOf(workers: number): readonly string[] {
 export type Disruption =
   | { readonly at: number; readonly kind: 'kill'; readonly worker: number; readonly signal: 'SIGKILL' | 'SIGTERM' }
   | { readonly at: number; readonly kind: 'restartTemporal'; readonly downMs: number }
+  /** All jobs are on hold for this time. */
+  | { readonly at: number; readonly kind: 'holdAll'; readonly ms: number }
+  /** No worker runs for this time. Before, none reaches Zuora for a moment, so that attempts wait for their retry. */
+  | { readonly at: number; readonly kind: 'stopWorkers'; readonly ms: number }
   /** `cut` ends connections and refuses new ones, `stall` stops all packets, `slow` delays every packet. */
   | { readonly at: number; readonly kind: 'cut' | 'stall' | 'slow'; readonly link: string; readonly ms: number };
 
@@ -82,24 +91,25 @@ const MS_PER_BILL_RUN = 600;
 /** Above the heartbeat timeout (30 s), so Temporal takes the worker for lost while its call continues. */
 const LONG_STALL_MS = 36_000;
 
-/**
- * @param options.queries operators also query jobs. Off by default because of a defect of the SDK (1.24) that shows when workers
- *   are replaced: a query that waited for a worker is answered with events that no workflow task has processed yet. The next
- *   task continues from there, and its history cannot be replayed. docs/decisions/0010.
- */
-export function planOf(seed: number, billRuns: number, { queries = false } = {}): Plan {
+/** How long workers are stopped, how long Zuora cannot be reached before, and when jobs are held and released meanwhile. */
+export const STOPPED_MS = 5_000;
+export const UNREACHABLE_MS = 3_000;
+const HELD_AFTER_MS = UNREACHABLE_MS + 2_000;
+const RELEASED_AFTER_MS = UNREACHABLE_MS + STOPPED_MS + 6_000;
+
+export function planOf(seed: number, billRuns: number): Plan {
   const lengthMs = SHORTEST_MS + billRuns * MS_PER_BILL_RUN;
+  const disruptions = disruptionsOf(lengthMs, streamOf(seed, 0));
+  const stops = disruptions.filter(({ kind }) => kind === 'stopWorkers').map(({ at }) => at);
   // Each bill run has its own random stream, so that more bill runs do not change the others.
   // The first ones start at once, so that short plans are dense, too.
-  const times = { earliest: 0, latest: lengthMs * 0.65, lastOrder: lengthMs * 0.95 };
+  const times = { earliest: 0, latest: lengthMs * 0.65, lastOrder: lengthMs * 0.95, stops };
   return hashed({
     seed,
     lengthMs,
-    billRuns: Array.from({ length: billRuns }, (_, index) =>
-      plannedBillRun(index, times, streamOf(seed, index + 1), { queries }),
-    ),
+    billRuns: Array.from({ length: billRuns }, (_, index) => plannedBillRun(index, times, streamOf(seed, index + 1))),
     randomFaults: RANDOM_FAULTS,
-    disruptions: disruptionsOf(lengthMs, streamOf(seed, 0)),
+    disruptions,
   });
 }
 
@@ -131,18 +141,18 @@ export const RANDOM_FAULTS: readonly object[] = [
   { ...TOKENS, fault: 'respond', status: 503, chance: 0.1 },
 ];
 
-/** When a bill run may be created, and when the last order may come. */
+/** When a bill run may be created, when the last order may come, and when all workers stop. */
 interface Times {
   readonly earliest: number;
   readonly latest: number;
   readonly lastOrder: number;
+  readonly stops: readonly number[];
 }
 
 export function plannedBillRun(
   index: number,
-  { earliest, latest, lastOrder }: Times,
+  { earliest, latest, lastOrder, stops }: Times,
   random: Random,
-  { queries }: { readonly queries: boolean },
 ): PlannedBillRun {
   const { chance, between, one } = drawer(random);
   const name = String(index + 1).padStart(8, '0');
@@ -177,8 +187,19 @@ export function plannedBillRun(
       resend: startsWithResend,
       requestId: `nightly-${name}`,
     })),
-    orders: ordersFor(name, at + postsAfterMs, lastOrder, { chance, between, one, queries }),
+    orders: [
+      ...ordersFor(name, at + postsAfterMs, lastOrder, { chance, between, one }),
+      ...stops.filter((stop) => stop > at).flatMap(heldWhileStopped),
+    ].sort((one, other) => one.at - other.at),
   };
+}
+
+/** Orders that Temporal takes while no worker runs. */
+function heldWhileStopped(stop: number): readonly Order[] {
+  return [
+    { at: stop + HELD_AFTER_MS, what: 'hold', times: 1 },
+    { at: stop + RELEASED_AFTER_MS, what: 'release', times: 1 },
+  ];
 }
 
 type Drawer = ReturnType<typeof drawer>;
@@ -191,12 +212,7 @@ function drawer(random: Random) {
   };
 }
 
-function ordersFor(
-  name: string,
-  postedAt: number,
-  last: number,
-  { chance, between, one, queries }: Drawer & { readonly queries: boolean },
-): Order[] {
+function ordersFor(name: string, postedAt: number, last: number, { chance, between, one }: Drawer): Order[] {
   const moment = (): number => Math.round(between(postedAt - 3_000, Math.max(last, postedAt)));
   const orders: Order[] = [];
   const resends = one([0, 0, 1, 1, 2, 3]);
@@ -214,10 +230,19 @@ function ordersFor(
     const until = at + Math.round(between(500, 6_000));
     orders.push({ at, what: 'hold', times: 1 }, { at: until, what: 'release', times: 1 });
   }
-  for (let looks = queries ? one([0, 0, 1, 3]) : 0; looks > 0; looks--) {
-    orders.push({ at: moment(), what: 'query', times: 1 });
-  }
-  return orders.sort((one, other) => one.at - other.at);
+  for (let looks = one([0, 0, 1, 3]); looks > 0; looks--) orders.push({ at: moment(), what: 'query', times: 1 });
+  if (chance(0.12)) orders.push(...closedByPerson(moment(), { chance, between, one }));
+  return orders;
+}
+
+/** The nightly start comes again after a person has closed the job. Some change their mind. */
+function closedByPerson(at: number, { chance, between, one }: Drawer): readonly Order[] {
+  const later = (ms: number): number => Math.round(at + between(500, ms));
+  return [
+    { at, what: one(['finish', 'cancel', 'terminate'] as const), times: 1 },
+    { at: later(2_000), what: 'start', times: one([1, 2]) },
+    ...(chance(0.5) ? [{ at: later(6_000), what: 'again', times: 1 } as const] : []),
+  ];
 }
 
 function disruptionsOf(lengthMs: number, random: Random): Disruption[] {
@@ -230,6 +255,10 @@ function disruptionsOf(lengthMs: number, random: Random): Disruption[] {
     ...spread(lengthMs, 40_000, random, (at): Disruption => {
       return { at, kind: 'restartTemporal', downMs: Math.round(between(200, 3_000)) };
     }),
+    ...spread(lengthMs, 45_000, random, (at): Disruption => {
+      return { at, kind: 'holdAll', ms: Math.round(between(5_000, 8_000)) };
+    }),
+    ...spread(lengthMs, 60_000, random, (at): Disruption => ({ at, kind: 'stopWorkers', ms: STOPPED_MS })),
     ...connectionDisruptions(lengthMs, 1_500, random, { links: linksOf(WORKERS), longestStallMs: 12_000 }),
   ];
   if (lengthMs > 3 * LONG_STALL_MS) {

@@ -7,7 +7,7 @@ import { emailFaults } from './email-faults.js';
 import type { Evidence } from './evidence.js';
 import { startParts, type Parts, type RestartableTemporal, type DisruptionCounts } from './parts.js';
 import { live, type At, type Ledger } from './people.js';
-import { WORKERS, type Plan } from './plan.js';
+import { WORKERS, type Disruption, type Plan } from './plan.js';
 
 /** Counts and judgement at the end. */
 export interface Outcome extends Judgement {
@@ -34,6 +34,8 @@ export interface ChaosResult extends Outcome {
   readonly serverRestarts: number;
   readonly killsBySignal: DisruptionCounts['kills'];
   readonly workersGone: number;
+  readonly holdsOnAll: number;
+  readonly workersStopped: number;
 }
 
 export interface ChaosOptions extends Surroundings {
@@ -55,7 +57,7 @@ export async function chaos(plan: Plan, options: ChaosOptions): Promise<{ result
     return `${killed} workers killed, Temporal restarted ${serverRestarts} times, ${cuts} cuts`;
   });
   const { evidence, ...judged } = await conclude(plan, parts, ledger, zuoraFaults, report, { finish: false });
-  const { kills, serverRestarts, workersGone } = parts.counts;
+  const { kills, serverRestarts, workersGone, holdsOnAll, workersStopped } = parts.counts;
   const result: ChaosResult = {
     seed: plan.seed,
     billRuns: plan.billRuns.length,
@@ -64,7 +66,7 @@ export async function chaos(plan: Plan, options: ChaosOptions): Promise<{ result
     kills: kills.SIGKILL + kills.SIGTERM,
     serverRestarts,
     killsBySignal: kills,
-    workersGone,
+    ...{ workersGone, holdsOnAll, workersStopped },
     ...judged,
   };
   return { result, evidence };
@@ -146,11 +148,14 @@ export async function runPlan(
         await parts.apply(disruption);
       }
     };
+    const ofKinds = (...kinds: readonly Disruption['kind'][]): Plan['disruptions'] =>
+      plan.disruptions.filter(({ kind }) => kinds.includes(kind));
     await Promise.all([
       ...plan.billRuns.map((planned) => live(planned, parts, ledger, at)),
-      inTurn(plan.disruptions.filter(({ kind }) => kind === 'kill')),
-      inTurn(plan.disruptions.filter(({ kind }) => kind === 'restartTemporal')),
-      inTurn(plan.disruptions.filter(({ kind }) => kind !== 'kill' && kind !== 'restartTemporal')),
+      inTurn(ofKinds('kill', 'stopWorkers')),
+      inTurn(ofKinds('restartTemporal')),
+      inTurn(ofKinds('holdAll')),
+      inTurn(ofKinds('cut', 'stall', 'slow')),
     ]);
   } finally {
     clearInterval(timer);

@@ -54,8 +54,8 @@ export function soakPlan({ seed, minutes, billRunsPerMinute }: SoakSize): Plan {
     billRuns: Array.from({ length: billRunsIn(minutes, billRunsPerMinute) }, (_, index) => {
       const earliest = index * everyMs;
       const latest = earliest + everyMs;
-      const times = { earliest, latest, lastOrder: latest + ORDERS_MS };
-      const planned = plannedBillRun(index, times, streamOf(seed, index + 1), { queries: false });
+      const times = { earliest, latest, lastOrder: latest + ORDERS_MS, stops: [] };
+      const planned = plannedBillRun(index, times, streamOf(seed, index + 1));
       return { ...planned, input: { ...WINDOWS, ...planned.input } };
     }),
     randomFaults: RANDOM_FAULTS,

@@ -51,6 +51,29 @@ test(
   },
 );
 
+test.each([
+  [
+    'ignores the hold on all',
+    'activities/last-question.js',
+    ['answered(() => isHoldAllOpen(client()))', 'Promise.resolve(false)'],
+    'hold on all',
+  ],
+  [
+    'skips the last question',
+    'activities/email-bill-run-documents.js',
+    ['lastQuestion: lastQuestion(notAfter, LEAVE_WITHIN_MS)', 'lastQuestion: () => Promise.resolve(() => true)'],
+    'after an order that forbids it',
+  ],
+] as const)('a worker that %s is named by rule 8', { timeout: LONGEST_MS }, async (_what, file, patch, words) => {
+  const worker = await patchedWorker(file, patch);
+  const { code, stdout } = await start(['--bill-runs', '40', '--seed', '7', '--json', '--worker', worker]).ended;
+  const { violations } = JSON.parse(stdout) as ChaosResult;
+  expect(violations).toContainEqual(
+    expect.objectContaining({ rule: 8, what: expect.stringContaining(words) as string }),
+  );
+  expect(code).toBe(1);
+});
+
 test.runIf(process.platform === 'linux').each(['SIGINT', 'SIGTERM'] as const)(
   'a chaos run that ends by %s leaves nothing behind',
   async (signal) => {

@@ -5,7 +5,8 @@
 import { expect, test } from 'vitest';
 import type { AttemptReceipt } from '../../../workflows/contract/activities.js';
 import { judge } from '../../../proof/chaos/check.js';
-import type { BillRunEvidence, Evidence } from '../../../proof/chaos/evidence.js';
+import { forbiddenCalls } from '../../../proof/chaos/stops.js';
+import type { BillRunEvidence, Evidence, Forbidden } from '../../../proof/chaos/evidence.js';
 import type { Attempt, SendRecord } from '../../../workflows/contract/contract.js';
 
 const NUMBER = 'BR-00000001';
@@ -287,6 +288,28 @@ const doctored: readonly Doctored[] = [
     'is lost: documents without an email',
   ],
   ['an attempt of a held run', ({ run }) => (run.attempts[2].held = true), 'hold', 'held or closing'],
+  [
+    'a call long after a hold',
+    ({ run }) => run.forbidden.push(order('hold', -1_500)),
+    8,
+    'left 2500 ms after an order that forbids it (hold)',
+  ],
+  [
+    'a call while all jobs were on hold',
+    (all) => all.holdsOnAll.push(order('hold on all', 30_000, 90_000)),
+    8,
+    'hold on all',
+  ],
+  ['a call of a terminated job', ({ run }) => run.forbidden.push(order('terminate', 20_000)), 8, 'terminate'],
+  [
+    'a start that opens what a person had closed',
+    ({ billRun, run }) => {
+      const closed = { ...run, runId: 'run-0', closedByPerson: true, sends: [], attempts: [] };
+      billRun.runs.unshift(closed);
+    },
+    8,
+    'although a person had closed',
+  ],
   ['a workflow task that broke', ({ run }) => run.brokenTasks.push('event 7'), 'determinism', 'could not continue'],
   ['no run at all', ({ billRun }) => billRun.runs.splice(0), 'evidence', 'no run'],
   ['no history', ({ run }) => (run.events = 0), 'evidence', 'no history'],
@@ -310,6 +333,25 @@ test.each(doctored)('%s is found, and named by its rule', (_what, doctor, rule, 
   expect(judge(mutable as unknown as Evidence).violations).toContainEqual(
     expect.objectContaining({ rule, what: expect.stringContaining(words) as string }),
   );
+});
+
+function order(by: string, from: number, until: number | null = null) {
+  return { by, from: Date.parse(time(from)), until: until === null ? null : Date.parse(time(until)) };
+}
+
+test.each<[string, { forbidden: Forbidden[]; delayedMs?: number }]>([
+  ['came two seconds before the call', { forbidden: [order('hold', -500)] }],
+  ['was lifted before the call', { forbidden: [order('hold', -9_000, 500)] }],
+  ['came before a call that a slow connection brought later', { forbidden: [order('hold', -3_000)], delayedMs: 5_000 }],
+])('an order that %s breaks no rule', (_what, { forbidden, delayedMs = 0 }) => {
+  const all = evidence();
+  const [billRun] = all.billRuns;
+  const [run] = billRun?.runs ?? [];
+  if (billRun === undefined || run === undefined) throw new Error('there is no run');
+  // Only the first call is in question.
+  const calls = billRun.calls.slice(0, 1);
+  const delays = [{ from: Date.parse(time(-4_000)), until: Date.parse(time(-4_000 + delayedMs)) }];
+  expect(forbiddenCalls({ calls, runs: [{ ...run, forbidden }] }, { holdsOnAll: [], delays })).toEqual([]);
 });
 
 test('duplicates and lost requests are counted, not only named', () => {
@@ -346,7 +388,7 @@ test('a second email is right where a person took the risk', () => {
 
 /** Evidence that tests may change. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as above
-type Mutable = Record<'billRun' | 'run' | 'audit' | 'billRuns' | 'emails' | 'calls', any>;
+type Mutable = Record<'billRun' | 'run' | 'audit' | keyof Evidence, any>;
 
 /** Moves an attempt, with all evidence of it, to another key. */
 function underKey({ billRun, run, audit }: Mutable, index: number, key: string): void {
@@ -408,6 +450,9 @@ function evidence(): Evidence {
         workflowId,
         runId: 'run-1',
         open: true,
+        startedAt: Date.parse(time(-1_000)),
+        closedByPerson: false,
+        forbidden: [],
         atRest: true,
         events: 60,
         input: { billRunKey: NUMBER, requestId: 'nightly' },
@@ -439,7 +484,7 @@ function evidence(): Evidence {
       ],
     },
   };
-  return { billRuns: [billRun], emails: 4, calls: 3 };
+  return { billRuns: [billRun], emails: 4, calls: 3, holdsOnAll: [], delays: [] };
 }
 
 interface Made {

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { planOf, type Plan } from '../../../proof/chaos/plan.js';
+import { planOf, STOPPED_MS, UNREACHABLE_MS, type Plan } from '../../../proof/chaos/plan.js';
 import { projectRoot } from '../../../scripts/project-root.js';
 
 test('the same seed and size give the same plan, in another process too', async () => {
@@ -19,20 +19,19 @@ test('another seed or another size gives another plan, and another hash', () => 
   expect(new Set(hashes).size).toBe(3);
 });
 
-test('queries by operators are planned only where they are asked for', () => {
-  const whats = (queries: boolean) => {
-    return planOf(7, 40, { queries }).billRuns.flatMap(({ orders }) => orders.map(({ what }) => what));
-  };
-  expect(whats(false)).not.toContain('query');
-  expect(whats(true)).toContain('query');
-});
-
 test.each([1, 2, 3, 7, 1_000_003])('a short plan holds every kind of disruption (seed %i)', (seed) => {
   const { disruptions, billRuns } = planOf(seed, 12);
   expect(disruptions).toContainEqual(expect.objectContaining({ kind: 'kill', signal: 'SIGKILL' }));
   expect(disruptions).toContainEqual(expect.objectContaining({ kind: 'kill', signal: 'SIGTERM' }));
   expect(disruptions).toContainEqual(expect.objectContaining({ kind: 'restartTemporal' }));
   expect(disruptions).toContainEqual(expect.objectContaining({ kind: 'cut' }));
+  expect(disruptions).toContainEqual(expect.objectContaining({ kind: 'holdAll' }));
+  // While no worker runs, every bill run that exists is held.
+  const stop = disruptions.find(({ kind }) => kind === 'stopWorkers')?.at ?? NaN;
+  for (const { orders } of billRuns.filter(({ at }) => at < stop)) {
+    const held = orders.some(({ what, at }) => what === 'hold' && at > stop && at < stop + UNREACHABLE_MS + STOPPED_MS);
+    expect(held).toBe(true);
+  }
   expect(billRuns.filter(({ faults }) => faults.includes('reset after')).length).toBeGreaterThanOrEqual(4);
   expect(disruptions.map(({ at }) => at)).toEqual(disruptions.map(({ at }) => at).sort((one, other) => one - other));
 });
@@ -40,7 +39,8 @@ test.each([1, 2, 3, 7, 1_000_003])('a short plan holds every kind of disruption 
 test.each([1, 2, 3])('a plan of 200 bill runs holds all that people do (seed %i)', (seed) => {
   const plan = planOf(seed, 200);
   const orders = plan.billRuns.flatMap((billRun) => billRun.orders);
-  for (const what of ['resend', 'signal', 'update', 'retry', 'hold', 'release', 'hint']) {
+  const people = ['resend', 'signal', 'update', 'retry', 'hold', 'release', 'hint', 'query'];
+  for (const what of [...people, 'finish', 'cancel', 'terminate', 'start', 'again']) {
     expect(orders).toContainEqual(expect.objectContaining({ what }));
   }
   expect(orders.some(({ requestId, times }) => requestId !== undefined && times > 1)).toBe(true);
