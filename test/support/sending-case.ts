@@ -225,8 +225,21 @@ export class Case {
 
   async start(input: Partial<EmailBillRunInput> = {}): Promise<void> {
     if (this.number === '') await this.billRun();
+    if (input.hold === true) this.happens('start hold');
     if (input.sendBudget !== undefined) this.happens(`sendBudget ${input.sendBudget}`);
     this.handle = await this.rig.start({ billRunKey: this.number, ...input });
+  }
+
+  /** Starts again, as the nightly pipeline does. A job that this opens is the one that is looked at from then on. */
+  async startsAgain(input: Partial<EmailBillRunInput> = {}): Promise<void> {
+    const { result } = await this.rig.emails.start({ billRunKey: this.number, ...input });
+    const what = input.resend === true ? `resend ${input.requestId ?? ''}` : 'start';
+    this.happens(`${what}${input.again === true ? ' again' : ''}: ${result}`);
+  }
+
+  async terminate(): Promise<void> {
+    this.happens('terminate');
+    await this.job.terminate();
   }
 
   /** Waits until the job closes. Nobody answers, so the time-skipping server skips all waits. */

@@ -135,6 +135,26 @@ const coolingDown =
     await next(it);
   };
 
+/** A person closes the job before the bill run posts. */
+const closedBeforeThePost =
+  (how: 'finish' | 'cancel' | 'terminate', next: Play): Play =>
+  async (it) => {
+    await it.billRun({ status: 'Completed' });
+    await it.start();
+    await it.status(({ billRunStatus }) => billRunStatus === 'Completed');
+    if (how === 'finish') await it.signal('finish');
+    else await it[how]();
+    await it.over();
+    await it.change({ status: 'Posted' });
+    await next(it);
+  };
+
+const startedAnew: Play = async (it) => {
+  await it.startsAgain();
+  await it.startsAgain({ again: true });
+  await it.emailed();
+};
+
 const RISK = { sendAnyway: true, requestedBy: 'carol', reason: 'checked' };
 
 const sendAnyway: Play = async (it) => {
@@ -358,6 +378,64 @@ const withPeople: Readonly<Record<string, Play>> = {
       (calls) => calls.length === 1,
     );
     await it.cancel();
+  },
+
+  'finished before the post, started': closedBeforeThePost('finish', (it) => it.startsAgain()),
+  'canceled before the post, started': closedBeforeThePost('cancel', (it) => it.startsAgain()),
+  'finished before the post, started anew': closedBeforeThePost('finish', startedAnew),
+  'terminated before the post, started anew': closedBeforeThePost('terminate', startedAnew),
+  'finished before the post, resent': closedBeforeThePost('finish', async (it) => {
+    await it.startsAgain({ resend: true, requestId: 'T-1' });
+    await it.emailed();
+  }),
+  'refused, finished, started anew': async (it) => {
+    await asking(REFUSAL)(it);
+    await it.signal('finish');
+    await it.over();
+    await startedAnew(it);
+  },
+  'unknown, terminated, started anew': waiting(after(html(503)), async (it) => {
+    await it.terminate();
+    await startedAnew(it);
+  }),
+  'refused, unanswered, started': async (it) => {
+    await it.faults(REFUSAL);
+    await it.start({ openFor: '1 second' });
+    await it.over();
+    it.happens('nobody answers');
+    await it.startsAgain();
+    await it.asks();
+  },
+  'emailed, finished, started and resent': async (it) => {
+    await it.start();
+    await it.emailed();
+    it.happens('emailed');
+    await it.startsAgain();
+    await it.signal('finish');
+    await it.over();
+    await it.startsAgain({ again: true });
+    await it.startsAgain({ resend: true, requestId: 'T-1' });
+    await it.emailed();
+    await it.startsAgain({ resend: true, requestId: 'T-1' });
+  },
+  'emailed, a resend refused, finished, started': resent([REFUSAL], async (it) => {
+    await it.asks();
+    await it.signal('finish');
+    await it.over();
+    await it.startsAgain();
+  }),
+  'no documents, started': async (it) => {
+    await it.billRun({ invoices: 0, creditMemos: 0 });
+    await it.start();
+    await it.over();
+    await it.startsAgain();
+    await it.over();
+  },
+  'started on hold': async (it) => {
+    await it.start({ hold: true });
+    await it.status(({ state, billRunStatus }) => state === 'Held' && billRunStatus === 'Posted');
+    await it.signal('release');
+    await it.emailed();
   },
 
   'automatic emails': autoEmailed(leftOpen),
