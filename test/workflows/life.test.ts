@@ -735,6 +735,10 @@ describe('What people read', () => {
     'emails the documents once the bill run is posted. On the command line: `bill-run-emails start`',
   );
 
+  const openAgain = sendAgain
+    .replace('"BR-00000001",', '"BR-00000001","again":true,')
+    .replace(' start`', ' start --again`');
+
   test.each<readonly [string, () => Life, readonly string[]]>([
     ['Waiting (notPosted)', () => begin(unposted), [hint, resend, hold, finish]],
     ['Held (job)', () => begin(unposted).hold(), [hint, resend, release, finish]],
@@ -779,8 +783,8 @@ describe('What people read', () => {
     ['Stopped (finish)', () => begin(unposted).resend({ requestId: 'A' }).finish(), [continueResend]],
     ['Skipped (noDocuments)', () => begin({ billRun: empty }), [sendAgain]],
     ['NotPosted', () => begin({ billRun: { status: 'Canceled' } }), [sendAgain]],
-    ['Stopped (finish)', () => begin(unposted).finish(), [sendAgain]],
-    ['Stopped (cancel)', () => begin(unposted).cancel(), [sendAgain.replace(' start`', ' start --again`')]],
+    ['Stopped (finish)', () => begin(unposted).finish(), [openAgain]],
+    ['Stopped (cancel)', () => begin(unposted).cancel(), [openAgain]],
   ])('a job that is %s says what an operator can do, with the JSON to send: %#', (heading, at, offers) => {
     const { job, now } = at();
     const details = detailsOf(job, now);
@@ -789,6 +793,13 @@ describe('What people read', () => {
     expect(second).toMatch(/^Since 2026-03-\d\d [\d:]{8} UTC\. Bill run `BR-00000001`/);
     const [, choices = ''] = /\*\*What you can do now\*\*\n\n([^\n]+(?:\n[^\n]+)*)/.exec(details) ?? [];
     expect(choices.split('\n')).toEqual(offers.map((offer) => `- ${offer}`));
+  });
+
+  test('earlier jobs that could not be read are named', () => {
+    const { job, now } = begin();
+    expect(detailsOf(job, now)).not.toContain('cannot be read');
+    job.earlier = { ...job.earlier, unreadable: ['run-7'] };
+    expect(detailsOf(job, now)).toContain('it is not known what they sent: `run-7`.');
   });
 
   test('no signal that a job offers is ignored once its placeholders are replaced; before, the reason names one', () => {

@@ -31,9 +31,17 @@ export function detailsOf(job: EmailJob, now: number): string {
     '**What you can do now**',
     list(choices(job, step, status)),
     ...(job.sends.length === 0 ? [] : ['**Sends**', list(job.sends.slice(-SENDS_SHOWN).map(sendLine))]),
+    ...unreadable(job),
     ...(ignored.count === 0 ? [] : [`Ignored messages: ${ignored.count}; the query \`status\` gives the reasons.`]),
     started(job),
   ].join('\n\n');
+}
+
+/** Jobs whose history cannot be read were skipped by the look-up. */
+function unreadable({ earlier }: EmailJob): readonly string[] {
+  if (earlier.unreadable.length === 0) return [];
+  const runs = earlier.unreadable.slice(-REQUESTS_SHOWN).map(quoted).join(', ');
+  return [`Earlier jobs whose history cannot be read, so that it is not known what they sent: ${runs}.`];
 }
 
 function about(job: EmailJob, { since, billRunNumber, billRunStatus }: JobStatus): string {
@@ -148,8 +156,13 @@ function afterTheEnd(job: EmailJob, step: Ending): string {
     return startLikeThis({ ...billRun, resend: true, ...RESEND }, 'emails all documents again', 'resend');
   }
   // A new job uses the same keys, so it is safe even if the outcome is unknown.
-  const command = step.kind === 'cancel' ? 'start --again' : 'start';
-  return startLikeThis({ ...billRun, ...NOTE }, 'emails the documents once the bill run is posted', command);
+  const again = step.state === 'Stopped';
+  const command = again ? 'start --again' : 'start';
+  return startLikeThis(
+    { ...billRun, ...(again ? { again } : {}), ...NOTE },
+    'emails the documents once the bill run is posted',
+    command,
+  );
 }
 
 function startLikeThis(input: object, effect: string, command: string, more = ''): string {
