@@ -38,7 +38,7 @@ export interface ListedJob {
   readonly reason: EmailReason | null;
   /** Since when the job has its state and reason. */
   readonly since: string | null;
-  /** How many sends Zuora accepted. */
+  /** How many sends Zuora accepted, in all jobs of the bill run. */
   readonly sends: number;
   /** Temporal's status: `RUNNING`, `COMPLETED`, `FAILED`, `CANCELLED`, `TERMINATED`, `TIMED_OUT`, `PAUSED`. */
   readonly status: string;

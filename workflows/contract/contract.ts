@@ -234,7 +234,7 @@ export interface JobStatus {
   readonly billRunStatus: string | null;
   /** What became of each document; not known yet in this version. */
   readonly documents: null;
-  /** How many sends Zuora accepted. */
+  /** How many sends Zuora accepted, in all jobs of the bill run. */
   readonly sends: number;
   readonly pendingRequests: readonly EmailRequest[];
   /** Messages that could not be followed: how many, and the last 50 with the reason. */

@@ -11,7 +11,7 @@ export const searchAttributes = {
   emailReason: defineSearchAttributeKey('EmailReason', SearchAttributeType.KEYWORD),
   /** Since when the job has its state and reason. */
   emailStateSince: defineSearchAttributeKey('EmailStateSince', SearchAttributeType.DATETIME),
-  /** How many sends Zuora accepted. */
+  /** How many sends Zuora accepted, in all jobs of the bill run. */
   emailSends: defineSearchAttributeKey('EmailSends', SearchAttributeType.INT),
 } as const;
 
