@@ -339,7 +339,10 @@ export class Life {
     }
     const call: Call = { ...plan, at: startedAt, number };
     this.calls.push(call);
-    const result = (this.answers.shift() ?? this.otherwise)(call, this);
+    const answered = (this.answers.shift() ?? this.otherwise)(call, this);
+    // Time may have passed meanwhile.
+    const isReceipt = answered !== 'neverTaken' && 'called' in answered && answered.called;
+    const result = isReceipt ? { ...answered, durationMs: this.now - startedAt } : answered;
     if (result !== 'neverTaken' && (!('called' in result) || result.called)) {
       const { idempotencyKey, trackId, resend, requestIds: served = [] } = plan;
       const { firstRunId: runId } = this.job;

@@ -8,6 +8,7 @@ import type {
   AttemptResult,
   BillRunAddress,
   EarlierAttempt,
+  LostAttempt,
 } from '../contract/activities.js';
 import type {
   Attempt,
@@ -317,7 +318,17 @@ export function endAttempt(
   if (send.retry?.begun === true || attempt.stored || attempt.verdict === 'refused') send.retry = null;
   // Rule 3 (a): the key would only repeat that nothing was executed, and nothing was.
   if (attempt.stored && verdict === 'notExecuted') send.keyNumber += 1;
-  send.nextAttemptAt = now + pause(send, 'called' in result ? result.retryAfterMs : null, jitter);
+  send.nextAttemptAt =
+    pauseFrom(result, startedAt) + pause(send, 'called' in result ? result.retryAfterMs : null, jitter);
+}
+
+/** A lost worker is noticed when its heartbeat does not come. */
+const NOTICED_AFTER_MS = 30 * SECOND;
+
+/** From when the pause counts (epoch, ms). Not by the workflow's clock: it can stand still where a query heard of the end first. Decision 10. */
+function pauseFrom(result: AttemptReceipt | LostAttempt, startedAt: number): number {
+  if ('called' in result) return Date.parse(result.startedAt) + result.durationMs;
+  return result.verdict === 'unknown' ? startedAt + NOTICED_AFTER_MS : startedAt;
 }
 
 /**

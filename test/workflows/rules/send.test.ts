@@ -75,7 +75,7 @@ describe('A send', () => {
   test('that an earlier job made was settled when its answer arrived, and the note is there only then', () => {
     expect(takeUp(1, requests, [earlier('accepted')])).toMatchObject({ settledAt: iso(NOON + SECOND) });
     const lost = { verdict: 'unknown', reasons: [] } as const;
-    expect(takeUp(1, requests, [{ ...earlier('unknown'), result: lost }]).nextAttemptAt).toBe(NOON + 5 * SECOND);
+    expect(takeUp(1, requests, [{ ...earlier('unknown'), result: lost }]).nextAttemptAt).toBe(NOON + 35 * SECOND);
     expect(takeUp(1, requests, [earlier('unknown')])).toMatchObject({ settledAt: null, note: null });
   });
 
@@ -108,8 +108,26 @@ describe('An attempt', () => {
     });
     if (plan === undefined) throw new Error('no attempt was begun');
     endAttempt(send, plan, { verdict: 'unknown', reasons: [] }, { startedAt: NOON, now: NOON, jitter });
-    expect(send.nextAttemptAt).toBe(NOON + pause);
+    // A lost worker is noticed after 30 s.
+    expect(send.nextAttemptAt).toBe(NOON + 30 * SECOND + pause);
   });
+
+  test.each(['called', 'lost'] as const)(
+    'is followed by the same pause, however old the clock is by which the workflow hears of its end: %s',
+    (how) => {
+      const next = [NOON, NOON + HOUR].map((now) => {
+        const send: Send = openSend(1, requests, intent);
+        const look = { at: NOON, coolDownMs: 0 };
+        const plan = beginAttempt(send, { originalRunId: 'run', unique: '1', now: NOON, look });
+        if (plan === undefined) throw new Error('no attempt was begun');
+        const { result: receipt } = earlier('unknown');
+        const result = how === 'called' ? receipt : ({ verdict: 'unknown', reasons: [] } as const);
+        endAttempt(send, plan, result, { startedAt: NOON, now, jitter: 0.5 });
+        return send.nextAttemptAt;
+      });
+      expect(next[0]).toBe(next[1]);
+    },
+  );
 
   test('may be made at the very end of the budget', () => {
     const life = begin({ otherwise: cutOff(), input: { sendBudget: '5s' } }).pass(HOUR);
