@@ -35,6 +35,7 @@ export const { emailBillRunDocuments } = proxyActivities<Activities>({
   priority: { priorityKey: 1 },
 });
 
+// The workflow says how long looks, look-ups and handovers may be tried.
 export const { earlierSends, handOver } = proxyActivities<Activities>({
   startToCloseTimeout: '90 seconds',
   retry: { maximumInterval: '1 minute' },

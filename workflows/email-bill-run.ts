@@ -23,7 +23,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { addressOf, earlierSends, emailBillRunDocuments, handOver, watchBillRun, watchHoldAll } from './activities.js';
-import type { FinalFailures } from './contract/activities.js';
+import type { FinalFailures, WatchInput } from './contract/activities.js';
 import { activityEnd, attemptResult, isBillRun, isEarlier, lostAttempt } from './contract/activity-failures.js';
 import type { EmailBillRunInput, EmailBillRunResult, FailureType } from './contract/contract.js';
 import { checkInput, type Settings } from './contract/validation.js';
@@ -120,7 +120,7 @@ async function sendDocuments(job: EmailJob, input: EmailBillRunInput): Promise<v
   for await (const step of stepsOf(job, input, sendingStep)) {
     switch (step.kind) {
       case 'look':
-        await interruptible(job, () => look(job));
+        await interruptible(job, () => inTime(job, 'look', (timeLeft) => look(job, {}, timeLeft)));
         break;
       case 'lookUp':
         await lookUp(job, step);
@@ -162,45 +162,58 @@ async function watch(job: EmailJob, { lastSeenStatus, until }: Watch): Promise<v
   jobs.followHint(job, clock(job));
   // The first read ends at the deadline by itself, without a timer beside it.
   const isFirst = lastSeenStatus === undefined;
+  const seen = isFirst ? {} : { lastSeenStatus };
+  const timeLeft = isFirst && until !== Infinity ? until - clock(job) : undefined;
   await interruptible(
     job,
-    () => look(job, lastSeenStatus, isFirst ? until : undefined),
+    async () => {
+      try {
+        await look(job, seen, timeLeft);
+      } catch (error) {
+        const end = activityEnd('watchBillRun', error);
+        if (end.kind === 'failed') jobs.recordFailedLook(job, FAILURES[end.type], end.message);
+        if (end.kind === 'other') jobs.recordFailedLook(job, 'NotPosted', end.message);
+      }
+    },
     () => hintOrDeadline(job, isFirst ? Infinity : until, 'deadline for posting'),
   );
 }
 
-/**
- * Reads the bill run: at once or, with `lastSeenStatus`, when its status has changed.
- *
- * @param until when to give up (epoch, ms)
- */
-async function look(job: EmailJob, lastSeenStatus?: string, until?: number): Promise<void> {
+/** Reads the bill run: at once or, with `lastSeenStatus`, when its status has changed. */
+async function look(job: EmailJob, seen: Pick<WatchInput, 'lastSeenStatus'>, timeLeft?: number): Promise<void> {
+  const { lastSeenStatus } = seen;
   const options = {
     summary: summary(lastSeenStatus === undefined ? 'look at the bill run' : `wait while it is ${lastSeenStatus}`),
-    ...(until === undefined || until === Infinity ? {} : { scheduleToCloseTimeout: until - clock(job) }),
+    ...(timeLeft === undefined ? {} : { scheduleToCloseTimeout: timeLeft }),
   };
-  const input = { ...addressOf(job), ...(lastSeenStatus === undefined ? {} : { lastSeenStatus }) };
+  const billRun: unknown = await watchBillRun.executeWithOptions(options, [{ ...addressOf(job), ...seen }]);
+  // Otherwise a person completed the look by hand, and it is repeated.
+  if (isBillRun(billRun)) jobs.recordLook(job, billRun, clock(job));
+}
+
+/** Reads what must be known before anything is sent. If that does not work in time, a person is asked. */
+async function inTime(job: EmailJob, what: jobs.Read, read: (timeLeft: number) => Promise<void>): Promise<void> {
   try {
-    const billRun: unknown = await watchBillRun.executeWithOptions(options, [input]);
-    // Otherwise a person completed the look by hand, and it is repeated.
-    if (isBillRun(billRun)) jobs.recordLook(job, billRun, clock(job));
+    await read(jobs.beginRead(job, what, clock(job)));
   } catch (error) {
-    const end = activityEnd('watchBillRun', error);
+    const end = activityEnd(ACTIVITIES[what], error);
     switch (end.kind) {
       case 'canceled':
-      case 'timedOut':
         return;
       case 'failed':
-        jobs.recordFailedLook(job, LOOK_FAILURES[end.type], end.message);
+        jobs.recordFailedLook(job, FAILURES[end.type], end.message);
         return;
+      case 'timedOut':
       case 'other':
-        jobs.recordFailedLook(job, 'NotPosted', end.message);
+        jobs.recordUnread(job, end.message, clock(job));
         return;
     }
   }
 }
 
-const LOOK_FAILURES: Readonly<Record<FinalFailures['watchBillRun'], FailureType>> = Object.freeze({
+const ACTIVITIES = Object.freeze({ look: 'watchBillRun', lookUp: 'earlierSends', handOver: 'handOver' });
+
+const FAILURES: Readonly<Record<FinalFailures['watchBillRun' | 'handOver'], FailureType>> = Object.freeze({
   BillRunNotFound: 'NotPosted',
   InvalidInput: 'InvalidInput',
 });
@@ -214,14 +227,15 @@ async function lookUp(job: EmailJob, { requests, wake }: LookUp): Promise<void> 
     first: inQuestion.some(({ resend }) => !resend),
     ...(job.earlierRun === null ? {} : { earlierRun: job.earlierRun }),
   };
-  const options = { summary: summary(`look up earlier jobs ${requestIds.join(', ')}`) };
+  const read = async (scheduleToCloseTimeout: number): Promise<void> => {
+    const options = { summary: summary(`look up earlier jobs ${requestIds.join(', ')}`), scheduleToCloseTimeout };
+    const earlier: unknown = await earlierSends.executeWithOptions(options, [input]);
+    // Otherwise a person completed the look-up by hand, and it is repeated.
+    if (isEarlier(earlier)) jobs.recordEarlier(job, inQuestion, earlier);
+  };
   await interruptible(
     job,
-    async () => {
-      const earlier: unknown = await earlierSends.executeWithOptions(options, [input]);
-      // Otherwise a person completed the look-up by hand, and it is repeated.
-      if (isEarlier(earlier)) jobs.recordEarlier(job, inQuestion, earlier);
-    },
+    () => inTime(job, 'lookUp', read),
     () => attemptDue(job, wake),
   );
 }
@@ -229,33 +243,15 @@ async function lookUp(job: EmailJob, { requests, wake }: LookUp): Promise<void> 
 /** Hands requests to the canonical job. If that is interrupted, they are named as unsettled. */
 async function handTo(job: EmailJob, { to, requests }: HandOver, input: EmailBillRunInput): Promise<void> {
   const billRunKey = job.billRun?.number ?? '';
-  const options = { summary: summary(`hand over to ${to}`) };
-  await interruptible(job, async () => {
-    try {
-      const handedOver: unknown = await handOver.executeWithOptions(options, [
-        { input: { ...input, billRunKey }, requests },
-      ]);
-      // Otherwise a person completed it by hand, and it is repeated.
-      if (Array.isArray(handedOver)) jobs.recordHandover(job, requests, handedOver);
-    } catch (error) {
-      const end = activityEnd('handOver', error);
-      switch (end.kind) {
-        case 'canceled':
-          return;
-        case 'failed':
-          jobs.recordFailedLook(job, end.type, end.message);
-          return;
-        case 'timedOut':
-        case 'other':
-          jobs.recordFailedLook(
-            job,
-            'InvalidInput',
-            'message' in end ? end.message : `${to} did not take the requests`,
-          );
-          return;
-      }
-    }
-  });
+  const read = async (scheduleToCloseTimeout: number): Promise<void> => {
+    const options = { summary: summary(`hand over to ${to}`), scheduleToCloseTimeout };
+    const handedOver: unknown = await handOver.executeWithOptions(options, [
+      { input: { ...input, billRunKey }, requests },
+    ]);
+    // Otherwise a person completed it by hand, and it is repeated.
+    if (Array.isArray(handedOver)) jobs.recordHandover(job, requests, handedOver);
+  };
+  await interruptible(job, () => inTime(job, 'handOver', read));
 }
 
 /** Waits for the end of the hold on all. A message asks for it again at once. */

@@ -78,6 +78,10 @@ export class Life {
   allOnHold = false;
   /** What further earlier jobs did. */
   earlier: readonly EarlierSend[] = [];
+  /** What cannot be read. */
+  readonly unreadable = new Set<jobs.Read>();
+  /** When the job gives up a read that does not work. */
+  private readEnds = Infinity;
   /** The attempts of all jobs, as history keeps them. */
   private readonly history: HistoricAttempt[] = [];
   private jobs = 1;
@@ -124,7 +128,8 @@ export class Life {
     for (let wakes = 0; !this.underWay && this.end === undefined; wakes++) {
       if (wakes > MOST_STEPS) throw new Error('the job wakes up again and again');
       const step = this.step;
-      const wake = step.kind === 'watch' ? step.until : 'wake' in step ? step.wake : Infinity;
+      const next = step.kind === 'watch' ? step.until : 'wake' in step ? step.wake : Infinity;
+      const wake = Math.min(next, this.readEnds);
       if (wake > until) break;
       this.now = Math.max(wake, this.now);
       this.go();
@@ -208,6 +213,7 @@ export class Life {
     if (this.underWay) return this;
     this.jobs += 1;
     this.end = undefined;
+    this.readEnds = Infinity;
     const firstRunId = `run-${this.jobs}`;
     this.job = jobs.openJob(settingsOf(input), { workflowId: this.job.workflowId, firstRunId, now: this.now });
     return this.go();
@@ -265,6 +271,7 @@ export class Life {
     steps.settle(this.job, this.now);
     const step = this.step;
     status.noteState(this.job, step, this.now);
+    if (!['look', 'lookUp', 'handOver'].includes(step.kind)) this.readEnds = Infinity;
     switch (step.kind) {
       case 'watch':
         jobs.followHint(this.job, this.now);
@@ -272,19 +279,22 @@ export class Life {
         this.look();
         return true;
       case 'look':
-        this.look();
-        return true;
+        return this.read(step.kind, () => {
+          this.look();
+        });
       case 'lookUp': {
         const requests = [...step.requests];
-        jobs.recordEarlier(this.job, requests, this.lookUp(requests));
-        return true;
+        return this.read(step.kind, () => {
+          jobs.recordEarlier(this.job, requests, this.lookUp(requests));
+        });
       }
       case 'handOver': {
         const requests = [...step.requests];
-        this.handedOver.push(...requests.map(({ requestId }) => `${requestId} to ${step.to}`));
-        const results = requests.map(({ requestId }) => ({ requestId, result: 'joined' as const }));
-        jobs.recordHandover(this.job, requests, results);
-        return true;
+        return this.read(step.kind, () => {
+          this.handedOver.push(...requests.map(({ requestId }) => `${requestId} to ${step.to}`));
+          const results = requests.map(({ requestId }) => ({ requestId, result: 'joined' as const }));
+          jobs.recordHandover(this.job, requests, results);
+        });
       }
       case 'attempt':
         this.attempt(step.send);
@@ -301,6 +311,16 @@ export class Life {
         this.end = step;
         return false;
     }
+  }
+
+  /** A read that works, or is tried until its time is over. */
+  private read(what: jobs.Read, work: () => void): boolean {
+    if (this.readEnds === Infinity) this.readEnds = this.now + jobs.beginRead(this.job, what, this.now);
+    if (!this.unreadable.has(what)) work();
+    else if (this.now < this.readEnds) return false;
+    else jobs.recordUnread(this.job, 'HTTP 503: no answer', this.now);
+    this.readEnds = Infinity;
+    return true;
   }
 
   /** As the activity finds it in event histories. */

@@ -112,6 +112,16 @@ export const states: Readonly<Record<string, Reachable>> = {
       return (await start({}, { sendBudget: '1s' })).job;
     },
   },
+  NeedsAttentionCannotRead: {
+    state: 'NeedsAttention',
+    reason: 'cannotRead',
+    takesTime: true,
+    async reach(rig, start) {
+      const job = await unreadable(rig, start);
+      await rig.environment.sleep('30 minutes');
+      return job;
+    },
+  },
   Delivering: { state: 'Delivering', reason: null, reach: async (_, start) => (await start()).job },
   AutoEmail: {
     state: 'Delivering',
@@ -172,6 +182,16 @@ export const states: Readonly<Record<string, Reachable>> = {
       return (await start({}, { sendBudget: '1s', openFor: '1s' })).job;
     },
   },
+  UnsettledCannotRead: {
+    state: 'Unsettled',
+    reason: 'cannotRead',
+    takesTime: true,
+    async reach(rig, start) {
+      const job = await unreadable(rig, start, { openFor: '1s' });
+      await job.result().catch(() => undefined);
+      return job;
+    },
+  },
   HandedOver: {
     state: 'HandedOver',
     reason: null,
@@ -181,6 +201,22 @@ export const states: Readonly<Record<string, Reachable>> = {
     },
   },
 };
+
+/** A job whose first send waits for the end of a cool-down, and whose bill run cannot be read then. */
+async function unreadable(rig: Rig, start: Start, input: Partial<EmailBillRunInput> = {}): Promise<WorkflowHandle> {
+  const lastEmailSentTime = new Date(await rig.environment.currentTimeMs()).toISOString();
+  const { number, job } = await start({ status: 'Completed' }, { coolDown: '10 minutes', ...input });
+  await rig.billRun.change(number, { status: 'Posted', lastEmailSentTime });
+  await rig.state(job, 'Waiting', 'coolDown');
+  await rig.fault({
+    method: 'GET',
+    path: '/object-query/billing-runs/*',
+    fault: 'respond',
+    status: 503,
+    times: 10_000,
+  });
+  return job;
+}
 
 const REFUSAL = { fault: 'respond', status: 400, body: { success: false, reasons: [{ code: 58730020 }] } };
 

@@ -143,6 +143,7 @@ export interface FinalFailures {
   readonly watchBillRun: 'BillRunNotFound' | 'InvalidInput';
   /** `PayloadUndecodable`: the worker could not decode the input, so it made no call. */
   readonly emailBillRunDocuments: 'NeverLeft' | 'AttemptFailed' | 'PayloadUndecodable';
+  readonly earlierSends: never;
   readonly handOver: 'InvalidInput';
 }
 

@@ -14,7 +14,8 @@ import type { Reason, Verdict } from './contract.js';
 /** The failure of an activity `A`. `type` is one of the activity's own final failures, so that a `switch` over it is exhaustive. */
 export type ActivityEnd<A extends keyof FinalFailures> =
   | { readonly kind: 'failed'; readonly type: FinalFailures[A]; readonly message: string; readonly details: unknown }
-  | { readonly kind: 'timedOut'; readonly neverStarted: boolean }
+  /** `message`: of the last try; absent if none has ended. */
+  | { readonly kind: 'timedOut'; readonly neverStarted: boolean; readonly message?: string }
   | { readonly kind: 'canceled' }
   /** A failure that the activity does not declare: a defect, or a person's change in Temporal UI. */
   | { readonly kind: 'other'; readonly message: string };
@@ -22,6 +23,7 @@ export type ActivityEnd<A extends keyof FinalFailures> =
 const TYPES: { readonly [A in keyof FinalFailures]: Readonly<Record<FinalFailures[A], true>> } = {
   watchBillRun: { BillRunNotFound: true, InvalidInput: true },
   emailBillRunDocuments: { NeverLeft: true, AttemptFailed: true, PayloadUndecodable: true },
+  earlierSends: {},
   handOver: { InvalidInput: true },
 };
 
@@ -29,7 +31,10 @@ export function activityEnd<A extends keyof FinalFailures>(activity: A, error: u
   const cause = error instanceof ActivityFailure ? error.cause : error;
   if (cause instanceof CancelledFailure) return { kind: 'canceled' };
   if (cause instanceof TimeoutFailure) {
-    return { kind: 'timedOut', neverStarted: cause.timeoutType === TimeoutType.SCHEDULE_TO_START };
+    const { timeoutType } = cause;
+    const last = timeoutType === TimeoutType.SCHEDULE_TO_CLOSE ? cause.cause : cause;
+    const neverStarted = timeoutType === TimeoutType.SCHEDULE_TO_START;
+    return { kind: 'timedOut', neverStarted, ...(last === undefined ? {} : { message: last.message }) };
   }
   if (cause instanceof ApplicationFailure && isDeclared(activity, cause.type)) {
     return { kind: 'failed', type: cause.type, message: cause.message, details: cause.details?.[0] };

@@ -142,6 +142,7 @@ export const EMAIL_REASONS = [
   'all',
   'refused',
   'unknown',
+  'cannotRead',
   'autoEmail',
   'emailedElsewhere',
   'noDocuments',
@@ -199,7 +200,7 @@ export interface SendRecord {
   readonly note: string | null;
 }
 
-export const QUESTION_KINDS = ['refused', 'unknown'] as const;
+export const QUESTION_KINDS = ['refused', 'unknown', 'cannotRead'] as const;
 
 /** What a person is asked. `retry` answers it. */
 export interface Question {

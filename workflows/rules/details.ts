@@ -84,11 +84,11 @@ function choices(job: EmailJob, step: Step, { state, reason, question }: JobStat
   if (isEnding(step)) return [afterTheEnd(job, step)];
   if (job.finish !== null || job.canceled)
     return ['nothing: the job closes as soon as the attempt under way has ended'];
-  if (isAlias(job)) return [lookAtCanonical(job), ...(job.held ? [RELEASE] : [])];
+  if (isAlias(job)) return [...answersTo(question, job), lookAtCanonical(job), ...(job.held ? [RELEASE] : [])];
   const again = acceptedSends(job) > 0;
   return [
     ...(step.kind === 'watch' ? ['signal **billRunPosted**, without input, looks at the bill run at once'] : []),
-    ...(question === null ? retries(job, reason) : answersTo(question)),
+    ...(question === null ? retries(job, reason) : answersTo(question, job)),
     `${signal('resend', RESEND)} emails all documents${again ? ' again' : ', also those emailed before'}`,
     ...holdOrRelease(job, state),
     `${signal('finish', NOTE)} closes the job; nothing more is sent`,
@@ -107,11 +107,13 @@ function holdOrRelease(job: EmailJob, state: JobStatus['state']): readonly strin
 
 const RELEASE = `${signal('release', NOTE)} lets sends continue`;
 
-function answersTo({ ordinal, needsSendAnyway }: Question): readonly string[] {
+function answersTo(question: Question | null, job: EmailJob): readonly string[] {
+  if (question === null) return [];
+  const { ordinal, kind, needsSendAnyway } = question;
+  const sendsAnyway = needsSendAnyway || (kind === 'cannotRead' && !isAlias(job));
   return [
-    needsSendAnyway
-      ? `${signal('retry', { ordinal, sendAnyway: true, ...NOTE })} sends now, at your risk`
-      : `${signal('retry', { ordinal, ...NOTE })} tries again`,
+    ...(needsSendAnyway ? [] : [`${signal('retry', { ordinal, ...NOTE })} tries again`]),
+    ...(sendsAnyway ? [`${signal('retry', { ordinal, sendAnyway: true, ...NOTE })} sends now, at your risk`] : []),
   ];
 }
 

@@ -1,8 +1,8 @@
 /** Phase 4: the job closes. */
-import type { EmailBillRunResult, EmailReason, FailureType, Question } from '../contract/contract.js';
+import type { EmailBillRunResult, EmailReason, FailureType } from '../contract/contract.js';
 import { delivering, openUntil } from './delivering.js';
 import { isAlias, isMisnamed, openResend, openSendOf, pendingRequests, unsettledOf, type EmailJob } from './job.js';
-import { openSendStep, questionEnd } from './sending.js';
+import { askedStep, isUnread, questionEnd } from './sending.js';
 import type { Ending, Shown } from './step.js';
 import { quoted, time } from './text.js';
 import { isPosted, postDeadline, willNotPost } from './waiting.js';
@@ -13,14 +13,14 @@ export function endingOf(job: EmailJob, now: number): Ending | null {
   if (job.canceled) return { kind: 'cancel', ...stateAtClosing(job, 'cancel', now) };
   if (job.finish !== null) return { kind: 'complete', ...stateAtClosing(job, 'finish', now) };
   if (job.failedLook !== null) return afterFailedLook(job, job.failedLook);
-  if (isAlias(job)) return endingOfAlias(job);
+  if (isAlias(job)) return endingOfAlias(job, now);
   if (!isPosted(job)) return notPosted(job, now);
   return afterSending(job, now);
 }
 
-function endingOfAlias(job: EmailJob): Ending | null {
+function endingOfAlias(job: EmailJob, now: number): Ending | null {
   if (isMisnamed(job)) return misnamed(job);
-  return pendingRequests(job).length === 0 ? { kind: 'complete', ...handedOver() } : null;
+  return pendingRequests(job).length === 0 ? { kind: 'complete', ...handedOver() } : unanswered(job, now);
 }
 
 function misnamed({ workflowId, billRun }: EmailJob): Ending {
@@ -57,26 +57,24 @@ function notPosted(job: EmailJob, now: number): Ending | null {
 }
 
 function afterSending(job: EmailJob, now: number): Ending | null {
-  if (job.lookWanted || job.incoming.length > 0) return null;
-  const step = openSendStep(job, now);
-  const send = openSendOf(job);
+  if ((job.lookWanted || job.incoming.length > 0) && !isUnread(job, now)) return null;
+  const step = askedStep(job, now);
   if (step?.kind === 'notNeeded' && step.reason === 'noDocuments' && !job.held) {
     return { kind: 'complete', ...skipped() };
   }
-  if (step?.kind === 'ask' && send !== undefined && now >= questionEnd(job, send, now)) {
-    return unanswered(job, step.question.kind);
-  }
   const until = openUntil(job, now);
-  return until !== null && now >= until ? { kind: 'complete', ...delivering(job, now) } : null;
+  return until !== null && now >= until ? { kind: 'complete', ...delivering(job, now) } : unanswered(job, now);
 }
 
-function unanswered(job: EmailJob, reason: Question['kind']): Ending {
+function unanswered(job: EmailJob, now: number): Ending | null {
+  const step = askedStep(job, now);
+  if (step?.kind !== 'ask' || now < questionEnd(job, step.question, now)) return null;
   const open = openResend(job)?.requestId;
   const next =
     open === undefined
       ? 'To continue: start again'
       : `To continue: ask for the resend again, with the request id ${quoted(open)}`;
-  return fail('Unsettled', `nobody answered in time: ${unsettledOf(job).join('; ')}. ${next}`, reason);
+  return fail('Unsettled', `nobody answered in time: ${unsettledOf(job).join('; ')}. ${next}`, step.question.kind);
 }
 
 function fail(type: FailureType, text: string, reason: EmailReason | null = null): Ending {

@@ -11,11 +11,15 @@ import {
   type FailureType,
   type IgnoredMessage,
   type NoteMessage,
+  type RetryMessage,
 } from '../contract/contract.js';
 import type { Settings } from '../contract/validation.js';
 import { keyParts } from './keys.js';
 import { endAttempt, hasUnknown, isUntouched, postpone, stepBack, type AttemptPlan, type Send } from './send.js';
 import { iso } from './text.js';
+
+/** What is read before anything is sent: the bill run, or what earlier jobs did. A handover counts as one, too. */
+export type Read = 'look' | 'lookUp' | 'handOver';
 
 /** A job that continues as new hands its record on unchanged. */
 export interface EmailJob {
@@ -38,6 +42,12 @@ export interface EmailJob {
   hintFollowedAt: number;
   /** Reading the bill run failed for good. */
   failedLook: { readonly type: FailureType; readonly message: string } | null;
+  /** A read that has not worked since then (epoch, ms). `failed`: a person is asked since then, and by which words it failed. */
+  reading: {
+    readonly what: Read;
+    readonly since: number;
+    readonly failed: { at: number; readonly words: string } | null;
+  } | null;
 
   /** Grows with every message that may change what comes next. */
   revision: number;
@@ -51,6 +61,8 @@ export interface EmailJob {
   resetRun: string | null;
   /** Requests that wait for a send. */
   queue: EmailRequest[];
+  /** A person sends without a look-up: the send that begins for these requests keeps the decision (epoch, ms). */
+  decided?: (RetryMessage & { readonly at: number }) | null;
   /** Requests that an earlier job served or began to serve, with its attempts. */
   repeated: RepeatedRequests[];
   /** The names of all requests so far. JSON has no `Set`. */
@@ -118,6 +130,7 @@ export function openJob(
     hinted: false,
     hintFollowedAt: 0,
     failedLook: null,
+    reading: null,
     revision: 0,
     incoming: [],
     earlier: { accepted, resends, unreadable: [] },
@@ -305,12 +318,36 @@ export function isMisnamed({ workflowId, billRun, settings }: EmailJob): boolean
 
 // Results of activities.
 
+/** After this time without success, a person is asked. */
+const READ_FOR_MS = 15 * 60_000;
+/** An interrupted read is tried again for so long at least. */
+const LEAST_READ_MS = 60_000;
+
+/** Begins a read, or goes on with one that was interrupted. Returns how long it may be tried (ms). */
+export function beginRead(job: EmailJob, what: Read, now: number): number {
+  const { reading } = job;
+  const since = reading?.what === what && reading.failed === null ? reading.since : now;
+  job.reading = { what, since, failed: null };
+  return Math.max(since + READ_FOR_MS - now, LEAST_READ_MS);
+}
+
+/** A read did not work in time: a person is asked. Without words no worker has tried it, and it begins anew. */
+export function recordUnread(job: EmailJob, words: string | undefined, now: number): void {
+  const { reading } = job;
+  if (reading === null) return;
+  job.reading = words === undefined ? null : { ...reading, failed: { at: now, words: words.slice(0, LONGEST_WORDS) } };
+}
+
+/** In characters. */
+const LONGEST_WORDS = 400;
+
 export function recordLook(job: EmailJob, billRun: BillRun, now: number): void {
   if (job.billRun?.status === 'PostInProgress' && billRun.status === 'Completed') job.postingFailed = true;
   else if (billRun.status !== 'Completed') job.postingFailed = false;
   job.billRun = billRun;
   job.lookedAt = now;
   job.lookWanted = false;
+  job.reading = null;
 }
 
 export function recordFailedLook(job: EmailJob, type: FailureType, message: string): void {
@@ -323,6 +360,7 @@ export function recordEarlier(
   requests: readonly EmailRequest[],
   { sends, accepted, resends, unreadable }: Earlier,
 ): void {
+  job.reading = null;
   // Temporal may have forgotten jobs that the starter knew.
   job.earlier = {
     accepted: Math.max(accepted, job.earlier.accepted),
@@ -364,6 +402,7 @@ export function recordHandover(
   job.queue = job.queue.filter(isLeft);
   job.incoming = job.incoming.filter(isLeft);
   job.handedOver.push(...handedOver);
+  job.reading = null;
 }
 
 /** Records how an attempt ended. `jitter` is a random number from 0 to 1. */
@@ -415,6 +454,7 @@ export function recordHold(
   job.onHoldSince = null;
   const last = job.sends.at(-1);
   if (last !== undefined) postpone(last, length);
+  if (job.reading?.failed != null) job.reading.failed.at += length;
 }
 
 /** Hints that the bill run posted are followed at most this often. */

@@ -4,7 +4,17 @@
  */
 import type { MessageAnswer, RetryMessage } from '../contract/contract.js';
 import { checkNote, checkResend, checkRetry, placeholderIn, type Checked } from '../contract/validation.js';
-import { enqueue, ignore, isKnown, openSendOf, recordHold, remember, type EmailJob } from './job.js';
+import {
+  enqueue,
+  ignore,
+  isAlias,
+  isKnown,
+  openSendOf,
+  recordEarlier,
+  recordHold,
+  remember,
+  type EmailJob,
+} from './job.js';
 import { nextStep, questionOf } from './next-step.js';
 import { decide, needsSendAnyway } from './send.js';
 import { openSendStep } from './sending.js';
@@ -89,28 +99,43 @@ function faultOfRetry(job: EmailJob, { ordinal, sendAnyway = false }: RetryMessa
   const step = send?.inFlight === true ? null : openSendStep(job, now);
   const question = questionOf(job, now);
   const isKeptBack = step?.kind === 'coolDown' || step?.kind === 'notNeeded';
-  if (send === undefined || (question === null && !isKeptBack)) return 'no question is open';
-  if (ordinal !== undefined && ordinal !== send.ordinal) return `send ${send.ordinal} is open, not send ${ordinal}`;
-  if (question !== null && needsSendAnyway(send, now) && !sendAnyway) {
+  const open = isKeptBack ? send?.ordinal : question?.ordinal;
+  if (open === undefined) return 'no question is open';
+  if (ordinal !== undefined && ordinal !== open) return `send ${open} is open, not send ${ordinal}`;
+  if (isAlias(job) && sendAnyway) return 'this job sends nothing itself; retry without sendAnyway';
+  if (question === null || question.kind === 'cannotRead' || send === undefined) return isFull(job) ? FULL : undefined;
+  if (needsSendAnyway(send, now) && !sendAnyway) {
     return 'retry must say sendAnyway: true here, because the idempotency key does not protect another attempt';
   }
   return isFull(job) ? FULL : undefined;
 }
 
 function followRetry(job: EmailJob, message: RetryMessage, now: number): void {
-  const send = openSendOf(job);
-  if (send === undefined) return;
   const { requestId, sendAnyway = false } = message;
   if (requestId !== undefined) remember(job, 'retry', requestId);
-  const answersQuestion = questionOf(job, now) !== null;
+  const question = questionOf(job, now);
+  const unread = question?.kind === 'cannotRead' ? job.reading?.what : undefined;
+  // Whatever the question is about: what failed is read again.
+  job.reading = null;
+  if (unread === 'lookUp' && sendAnyway) takeForNew(job, message, now);
+  const send = openSendOf(job);
+  if (send === undefined || unread === 'lookUp') return;
   decide(send, sendAnyway ? 'sendAnyway' : 'retry', message, now);
-  if (answersQuestion) send.retry = { sendAnyway, begun: false, at: now };
-  else if (sendAnyway) send.overriddenAt = now;
-  else {
+  if (question !== null && unread === undefined) send.retry = { sendAnyway, begun: false, at: now };
+  else if (sendAnyway) {
+    send.overriddenAt = now;
+    job.lookWanted = false;
+  } else if (unread === undefined) {
     const step = openSendStep(job, now);
     if (step?.kind === 'notNeeded' && step.reason !== 'noDocuments') send.missing = true;
     job.lookWanted = true;
   }
+}
+
+/** Goes on as if no earlier job had done anything for the requests. */
+function takeForNew(job: EmailJob, message: RetryMessage, now: number): void {
+  recordEarlier(job, job.incoming, { sends: [], accepted: 0, resends: [], unreadable: [] });
+  job.decided = { ...message, at: now };
 }
 
 // finish, hold, release, billRunPosted

@@ -18,7 +18,7 @@ import {
   type RepeatedRequests,
 } from './job.js';
 import { closeSend, decide, hasUnknown, intentOf, needsSendAnyway, openSend, takeUp, type Send } from './send.js';
-import { openSendStep, questionIn, sendingStep } from './sending.js';
+import { askedStep, openSendStep, questionIn, sendingStep } from './sending.js';
 import type { Step } from './step.js';
 import { held } from './held.js';
 import { isPosted, waitingStep } from './waiting.js';
@@ -27,7 +27,7 @@ export function nextStep(job: EmailJob, now: number): Step {
   return (
     endingOf(job, now) ??
     waitingStep(job) ??
-    aliasStep(job) ??
+    aliasStep(job, now) ??
     sendingStep(job, now) ??
     deliveringStep(job, now) ??
     aboutToSend(job)
@@ -72,6 +72,9 @@ function supersede(job: EmailJob, now: number): boolean {
     ? `closed as unknown: Zuora may have executed an attempt before ${by}, was asked for`
     : `superseded by ${by}`;
   closeSend(current, 'superseded', now, note);
+  // A resend needs no look.
+  job.lookWanted = false;
+  job.reading = null;
   return true;
 }
 
@@ -91,7 +94,10 @@ function beginSends(job: EmailJob, now: number): void {
   else if (openSendOf(job) === undefined && job.billRun !== null) {
     const requests = job.queue.splice(0);
     job.sends.push(openSend(job.sends.length + 1, requests, intentOf(requests, job.billRun.id)));
-  }
+  } else return;
+  const send = openSendOf(job);
+  if (send !== undefined && job.decided != null) decide(send, 'sendAnyway', job.decided, job.decided.at);
+  job.decided = null;
 }
 
 /** A person who opens a job again wants what it takes up to go out. */
@@ -126,7 +132,8 @@ function noteStep(job: EmailJob, send: Send, now: number): void {
   const step = openSendStep(job, now);
   const isStopped = step?.kind === 'ask' || step?.kind === 'notNeeded';
   send.stoppedAt = isStopped ? (send.stoppedAt ?? now) : null;
-  send.outcome = step?.kind === 'ask' ? step.question.kind : step?.kind === 'notNeeded' ? 'stopped' : 'pending';
+  const question = step?.kind === 'ask' && step.question.kind !== 'cannotRead' ? step.question.kind : 'pending';
+  send.outcome = step?.kind === 'notNeeded' ? 'stopped' : question;
   noteNeed(send, step?.kind === 'notNeeded' ? step.reason : null);
 }
 
@@ -151,8 +158,7 @@ function stopSend(job: EmailJob, send: Send, now: number): void {
 
 /** The open question, as it reads now. */
 export function questionOf(job: EmailJob, now: number): Question | null {
-  const send = openSendOf(job);
-  if (send === undefined || !isPosted(job)) return null;
-  const question = questionIn(openSendStep(job, now));
-  return question === undefined ? null : { ordinal: send.ordinal, ...question };
+  if (!isPosted(job) && !isAlias(job)) return null;
+  const question = questionIn(askedStep(job, now));
+  return question === undefined ? null : { ordinal: openSendOf(job)?.ordinal ?? job.sends.length + 1, ...question };
 }

@@ -3,6 +3,7 @@
  * and of Zuora are shown as code, so that they cannot pass for ours.
  */
 import type { Attempt } from '../contract/contract.js';
+import type { Read } from './job.js';
 import { counted, quotedUpTo, time } from './text.js';
 
 /** What Zuora answered to an attempt, for use inside a sentence. */
@@ -79,3 +80,26 @@ export function stillNotLeaving(last: Attempt, end: number): string {
     `${time(end)}. Check the worker's network and its Zuora credentials; retry tries at once.`
   );
 }
+
+/** @param since since when it is tried (epoch, ms) */
+export function unreadQuestion(what: Read, since: number, words: string): string {
+  const [trouble, advice] = UNREAD[what];
+  return `${trouble}, tried since ${time(since)} (last: ${quotedUpTo(400, words)}). ${advice}`;
+}
+
+const UNREAD: Readonly<Record<Read, readonly [trouble: string, advice: string]>> = Object.freeze({
+  look: [
+    'The bill run cannot be read in Zuora',
+    `Nothing was sent by this send. Fix the cause, then retry: it looks again. Retry with sendAnyway sends without a look, at ` +
+      `your risk: if somebody emailed the documents a short while ago, customers may get a second email.`,
+  ],
+  lookUp: [
+    'It cannot be read in Temporal what earlier jobs of this bill run did',
+    `Nothing was sent for the requests that wait. Fix the cause, then retry: it looks again. Retry with sendAnyway takes these ` +
+      `requests for new ones, at your risk: if an earlier job emailed for them, customers may get a second email.`,
+  ],
+  handOver: [
+    'The requests cannot be handed to the job that emails this bill run',
+    'Nothing was sent by this job. Fix the cause, then retry.',
+  ],
+});

@@ -1,6 +1,7 @@
 /** Phase 2: the bill run is posted, and a send is due. */
 import type { LookRules } from '../contract/activities.js';
-import { isAlias, isOnHold, openSendOf, type EmailJob } from './job.js';
+import { isAlias, isOnHold, openSendOf, type EmailJob, type Read } from './job.js';
+import { unreadQuestion } from './questions.js';
 import { isPosted } from './waiting.js';
 import { nextSendStep, type SendQuestion, type SendStep } from './send-step.js';
 import { hasUnknown, keyExpiry, type Send } from './send.js';
@@ -14,6 +15,34 @@ export function openSendStep(job: EmailJob, now: number): SendStep | null {
   const onHoldMs = now - (job.onHoldSince ?? now);
   const limits = { ...lookRules(job, send), sendBudgetMs: job.settings.sendBudgetMs, onHoldMs };
   return nextSendStep(send, { billRun: job.billRun, at: job.lookedAt }, limits, now);
+}
+
+/** The same, with the question about a read that failed: it comes after those of the send, and holds back no further attempt. */
+export function askedStep(job: EmailJob, now: number): SendStep | null {
+  const step = openSendStep(job, now);
+  const question = unread(job, step);
+  if (question === undefined || questionIn(step) !== undefined) return step;
+  const isUnderWay = (openSendOf(job)?.attempts.length ?? 0) > 0;
+  if (isUnderWay && (step?.kind === 'attempt' || step?.kind === 'wait')) return { ...step, question };
+  return { kind: 'ask', question };
+}
+
+/** A read that comes before anything else failed, and nobody has answered. */
+export function isUnread(job: EmailJob, now: number): boolean {
+  return unread(job, openSendStep(job, now)) !== undefined;
+}
+
+function unread(job: EmailJob, step: SendStep | null): SendQuestion | undefined {
+  const { reading } = job;
+  if (reading?.failed == null || reading.what !== neededRead(job, step)) return undefined;
+  const text = unreadQuestion(reading.what, reading.since, reading.failed.words);
+  return { kind: 'cannotRead', text, needsSendAnyway: false, safeUntil: null };
+}
+
+function neededRead(job: EmailJob, step: SendStep | null): Read | null {
+  if (isAlias(job)) return 'handOver';
+  if (job.incoming.length > 0) return 'lookUp';
+  return job.lookWanted || step?.kind === 'look' ? 'look' : null;
 }
 
 /** Once this job may have emailed, what Zuora shows as emailed says nothing about others. */
@@ -31,10 +60,11 @@ export function questionIn(step: SendStep | null): SendQuestion | undefined {
 const LEAST_FOR_QUESTIONS_MS = 7 * 24 * 60 * 60_000;
 
 /** When the job stops waiting for an answer (epoch, ms): no deadline closes a job on hold. */
-export function questionEnd(job: EmailJob, send: Send, now: number): number {
+export function questionEnd(job: EmailJob, { kind }: SendQuestion, now: number): number {
   if (isOnHold(job)) return Infinity;
   const { openForMs } = job.settings;
-  return (send.stoppedAt ?? now) + (openForMs === 0 ? LEAST_FOR_QUESTIONS_MS : openForMs);
+  const askedAt = kind === 'cannotRead' ? job.reading?.failed?.at : openSendOf(job)?.stoppedAt;
+  return (askedAt ?? now) + (openForMs === 0 ? LEAST_FOR_QUESTIONS_MS : openForMs);
 }
 
 export function sendingStep(job: EmailJob, now: number): SendingStep | null {
@@ -46,10 +76,13 @@ export function sendingStep(job: EmailJob, now: number): SendingStep | null {
 }
 
 function dueStep(job: EmailJob, send: Send | undefined, now: number): SendingStep | null {
-  if (job.lookWanted) return { kind: 'look', ...coolingDown('Looking at the bill run again') };
-  const step = openSendStep(job, now);
-  if (job.incoming.length > 0 && !isDue(job, send, step)) return lookUp(job, step);
-  if (send === undefined || step === null) return null;
+  const step = askedStep(job, now);
+  if (!isUnread(job, now)) {
+    if (job.incoming.length > 0 && !isDue(job, send, step)) return lookUp(job, step);
+    if (job.lookWanted) return { kind: 'look', ...coolingDown('Looking at the bill run again') };
+  }
+  if (step === null) return null;
+  if (send === undefined) return step.kind === 'ask' ? ask(job, step, now) : null;
   if (step.kind === 'notNeeded') {
     // Only a hold keeps a job without documents open.
     return step.reason === 'noDocuments' && job.held ? { ...waitUntil(Infinity), ...held(job) } : null;
@@ -70,11 +103,14 @@ function dueStep(job: EmailJob, send: Send | undefined, now: number): SendingSte
         ...(question === undefined ? sending(step.text) : asking(step, question)),
       };
     case 'ask':
-      return {
-        ...waitUntil(questionEnd(job, send, now), changeOf(step.question)),
-        ...asking(step, step.question),
-      };
+      return ask(job, step, now);
   }
+}
+
+/** Waits for the answer of a person. */
+export function ask(job: EmailJob, step: Extract<SendStep, { kind: 'ask' }>, now: number): Wait {
+  const { question } = step;
+  return { ...waitUntil(questionEnd(job, question, now), changeOf(question)), ...asking(step, question) };
 }
 
 /** Attempts under way come before a look-up: it can take long, and Zuora forgets their key. */
@@ -111,7 +147,7 @@ function waitUntil(until: number, change = Infinity): Pick<Wait, 'kind' | 'until
 
 /** An open question stays visible while its attempts continue. */
 function duringAttempt(job: EmailJob, send: Send, now: number): Shown {
-  const step = openSendStep(job, now);
+  const step = askedStep(job, now);
   const question = questionIn(step);
   return step === null || question === undefined ? sending(underWay(send)) : asking(step, question);
 }

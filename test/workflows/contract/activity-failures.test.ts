@@ -29,6 +29,7 @@ const declared: { readonly [A in keyof FinalFailures]: Readonly<Record<FinalFail
     AttemptFailed: 'a defect',
     PayloadUndecodable: 'the input cannot be decoded',
   },
+  earlierSends: {},
   handOver: { InvalidInput: 'the canonical job rejected the requests' },
 };
 const activities = Object.keys(declared) as (keyof FinalFailures)[];
@@ -65,11 +66,20 @@ describe('The end of an activity', () => {
   test.each(activities)('%s by a timeout says whether a worker had begun it', (activity) => {
     const end = (error: unknown) => activityEnd(activity, error);
     for (const type of [TimeoutType.START_TO_CLOSE, TimeoutType.HEARTBEAT, TimeoutType.SCHEDULE_TO_CLOSE]) {
-      const begun = { kind: 'timedOut', neverStarted: false };
+      const begun = expect.objectContaining({ kind: 'timedOut', neverStarted: false }) as unknown;
       expect(bothWays(end, timeout(type))).toEqual([begun, begun]);
     }
-    const notBegun = { kind: 'timedOut', neverStarted: true };
+    const notBegun = expect.objectContaining({ kind: 'timedOut', neverStarted: true }) as unknown;
     expect(bothWays(end, timeout(TimeoutType.SCHEDULE_TO_START))).toEqual([notBegun, notBegun]);
+  });
+
+  test('by a timeout has the words of the last try, if one has ended', () => {
+    const end = (error: unknown) => activityEnd('handOver', error);
+    const scheduleToClose = timeout(TimeoutType.SCHEDULE_TO_CLOSE);
+    expect(end(scheduleToClose)).toEqual({ kind: 'timedOut', neverStarted: false });
+    expect(end(timeout(TimeoutType.START_TO_CLOSE))).toMatchObject({ message: 'activity timeout' });
+    const cause = ApplicationFailure.retryable('HTTP 503');
+    expect(end(Object.assign(scheduleToClose, { cause }))).toMatchObject({ message: 'HTTP 503' });
   });
 
   test.each(activities)('%s by cancellation is not a failure', (activity) => {

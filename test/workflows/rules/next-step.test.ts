@@ -33,7 +33,7 @@ function phasesOf({ job, now }: Life): readonly string[] {
   const steps = {
     ending: endingOf(job, now),
     waiting: waitingStep(job),
-    alias: aliasStep(job),
+    alias: aliasStep(job, now),
     sending: sendingStep(job, now),
     delivering: deliveringStep(job, now),
   };
