@@ -18,8 +18,16 @@ import {
   type EmailState,
 } from '../../workflows/contract/contract.js';
 import { searchAttributes } from '../../workflows/contract/search-attributes.js';
-import type { BillRunEvidence, EmailCall, Evidence, Forbidden, RunEvidence, SentEmail } from './evidence.js';
-import { brokenTasksIn, forbiddenIn, inputIn, isClosedByPerson, lifeOf, readHistory } from './history.js';
+import type { BillRunEvidence, EmailCall, Evidence, RunEvidence, SentEmail } from './evidence.js';
+import {
+  brokenTasksIn,
+  forbiddenIn,
+  inputIn,
+  isClosedByPerson,
+  lifeOf,
+  readHistory,
+  type Forbidden,
+} from './history.js';
 import type { Parts } from './parts.js';
 import type { Ledger } from './people.js';
 

@@ -2,7 +2,7 @@
 import type { Audit, AuditedSend } from '../../client/history/audit.js';
 import type { AuditEntry } from '../../client/history/entries.js';
 import type { EmailBillRunInput, JobStatus, SendRecord } from '../../workflows/contract/contract.js';
-import type { ScheduledAttempt } from './history.js';
+import type { Forbidden, ScheduledAttempt } from './history.js';
 
 export interface Evidence {
   readonly billRuns: readonly BillRunEvidence[];
@@ -13,13 +13,6 @@ export interface Evidence {
   readonly holdsOnAll: readonly Forbidden[];
   /** When connections to Zuora were stalled or slow (epoch, ms): a call arrives later than it left. */
   readonly delays: readonly { readonly from: number; readonly until: number }[];
-}
-
-/** No call may leave from an order on, until it is lifted; null: for good. Epoch, ms. */
-export interface Forbidden {
-  readonly by: string;
-  readonly from: number;
-  readonly until: number | null;
 }
 
 export interface BillRunEvidence {

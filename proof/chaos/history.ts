@@ -5,7 +5,6 @@ import { tsToMs } from '@temporalio/common/lib/time.js';
 import type { AttemptInput, BillRun, Receipt } from '../../workflows/contract/activities.js';
 import { checkNote, checkResend } from '../../workflows/contract/validation.js';
 import type { EmailBillRunResult } from '../../workflows/contract/contract.js';
-import type { Forbidden } from './evidence.js';
 
 type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 type HistoryEvent = NonNullable<History['events']>[number];
@@ -95,6 +94,13 @@ export function endIn({ events }: History): EmailBillRunResult | 'canceled' {
 /** The run's argument. */
 export function inputIn({ events }: History): unknown {
   return decoded(events?.[0]?.workflowExecutionStartedEventAttributes?.input)[0];
+}
+
+/** No call may leave from an order on, until it is lifted; null: for good. Epoch, ms. */
+export interface Forbidden {
+  readonly by: string;
+  readonly from: number;
+  readonly until: number | null;
 }
 
 /** Since when, and until when, orders in this history forbid calls. */

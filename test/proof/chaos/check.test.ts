@@ -6,7 +6,8 @@ import { expect, test } from 'vitest';
 import type { AttemptReceipt } from '../../../workflows/contract/activities.js';
 import { judge } from '../../../proof/chaos/check.js';
 import { forbiddenCalls } from '../../../proof/chaos/stops.js';
-import type { BillRunEvidence, Evidence, Forbidden } from '../../../proof/chaos/evidence.js';
+import type { BillRunEvidence, Evidence } from '../../../proof/chaos/evidence.js';
+import type { Forbidden } from '../../../proof/chaos/history.js';
 import type { Attempt, SendRecord } from '../../../workflows/contract/contract.js';
 
 const NUMBER = 'BR-00000001';
