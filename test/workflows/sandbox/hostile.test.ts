@@ -192,6 +192,7 @@ async function expectWorkerUnharmed(): Promise<void> {
     /^\/v1\/bill-runs\/BR-\d+\/emails$/,
     /^\/object-query\/billing-runs\/BR-\d+$/,
     /^\/object-query\/invoices$/,
+    /^\/notifications\/notification-definitions$/,
     /^\/oauth\/token$/,
   ];
   for (const { path, headers } of await parts.control<SeenRequest[]>('GET', '/requests')) {
