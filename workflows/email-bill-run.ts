@@ -162,13 +162,13 @@ async function watch(job: EmailJob, { lastSeenStatus, until }: Watch): Promise<v
   jobs.followHint(job, clock(job));
   // The first read ends at the deadline by itself, without a timer beside it.
   const isFirst = lastSeenStatus === undefined;
-  const input = isFirst ? {} : { lastSeenStatus };
+  const last = isFirst ? {} : { lastSeenStatus };
   const timeLeft = isFirst && until !== Infinity ? until - clock(job) : undefined;
   await interruptible(
     job,
     async () => {
       try {
-        await look(job, input, timeLeft);
+        await look(job, last, timeLeft);
       } catch (error) {
         const end = activityEnd('watchBillRun', error);
         if (end.kind === 'failed') jobs.recordFailedLook(job, FAILURES[end.type], end.message);
@@ -180,13 +180,13 @@ async function watch(job: EmailJob, { lastSeenStatus, until }: Watch): Promise<v
 }
 
 /** Reads the bill run: at once or, with `lastSeenStatus`, when its status has changed. */
-async function look(job: EmailJob, input: Pick<WatchInput, 'lastSeenStatus'>, timeLeft?: number): Promise<void> {
-  const { lastSeenStatus } = input;
+async function look(job: EmailJob, last: Pick<WatchInput, 'lastSeenStatus'>, timeLeft?: number): Promise<void> {
+  const { lastSeenStatus } = last;
   const options = {
     summary: summary(lastSeenStatus === undefined ? 'look at the bill run' : `wait while it is ${lastSeenStatus}`),
     ...(timeLeft === undefined ? {} : { scheduleToCloseTimeout: timeLeft }),
   };
-  const billRun: unknown = await watchBillRun.executeWithOptions(options, [{ ...addressOf(job), ...input }]);
+  const billRun: unknown = await watchBillRun.executeWithOptions(options, [{ ...addressOf(job), ...last }]);
   // Otherwise a person completed the look by hand, and it is repeated.
   if (isBillRun(billRun)) jobs.recordLook(job, billRun, clock(job));
 }

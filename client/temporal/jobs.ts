@@ -43,7 +43,8 @@ export async function lastOf(client: Client, workflowId: string): Promise<Descri
     const last = known(info);
     const hasNews = extended?.cancelRequested === true || pendingWorkflowTask != null;
     // What is paused takes no message.
-    return { ...last, paused: pausesIn(described), isChanging: hasNews && last.status !== 'PAUSED' };
+    const paused = last.closedAt === null ? pausesIn(described) : [];
+    return { ...last, paused, isChanging: hasNews && last.status !== 'PAUSED' };
   } catch (error) {
     if (!isGrpcServiceError(error) || !failedAs(error, 'notFound')) throw error;
     const { namespace } = client.options;

@@ -104,6 +104,15 @@ async function resultsOf({ handle }: Job, name: string): Promise<readonly unknow
   });
 }
 
+/** Until when the attempt that was scheduled last may leave (epoch, ms). */
+async function lastUseOfKey({ handle }: Job): Promise<number> {
+  const { events } = await handle.fetchHistory();
+  const scheduled = events?.flatMap(({ activityTaskScheduledEventAttributes: activity }) => activity ?? []).at(-1);
+  const [payload] = scheduled?.input?.payloads ?? [];
+  if (payload === undefined) throw new Error('nothing was scheduled');
+  return defaultPayloadConverter.fromPayload<{ notAfter: number }>(payload).notAfter;
+}
+
 /** Temporal has the attempt, and no worker has taken it. */
 async function untilScheduled(job: Job): Promise<void> {
   await until(
@@ -193,14 +202,17 @@ describe('An attempt that was paused before a worker took it', () => {
     const before = (await rig.emailCalls(number)).length;
 
     // The first use of the key was 23 hours ago, but for the seconds that this test needs to pause the attempt.
-    earlierBy = 23 * HOUR - 10 * SECOND;
-    const job = { number, handle: await rig.resend(number, 'T-1') };
-    const { question } = await rig.state(job.handle, 'NeedsAttention', 'unknown');
-    const keyProtectsUntil = Date.parse(question?.safeUntil ?? '');
+    earlierBy = 23 * HOUR - 20 * SECOND;
+    const job = { number, handle: await rig.resend(number, 'T-1', { hold: true }) };
+    await until(
+      () => rig.sends(job.handle),
+      ([send]) => send?.attempts.length === 1,
+    );
     await underWay();
-    await job.handle.signal('retry', { ordinal: 1 });
+    await job.handle.signal('release');
     await untilScheduled(job);
     await buttons.pause(job);
+    const keyProtectsUntil = await lastUseOfKey(job);
     await moveClockOfZuora(24 * HOUR);
     await until(
       () => Promise.resolve(Date.now()),

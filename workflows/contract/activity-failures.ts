@@ -32,9 +32,10 @@ export function activityEnd<A extends keyof FinalFailures>(activity: A, error: u
   if (cause instanceof CancelledFailure) return { kind: 'canceled' };
   if (cause instanceof TimeoutFailure) {
     const { timeoutType } = cause;
-    const last = timeoutType === TimeoutType.SCHEDULE_TO_CLOSE ? cause.cause : cause;
+    // The SDK drops the cause of a timeout (1.24).
+    const message = timeoutType === TimeoutType.SCHEDULE_TO_CLOSE ? cause.failure?.cause?.message : cause.message;
     const neverStarted = timeoutType === TimeoutType.SCHEDULE_TO_START;
-    return { kind: 'timedOut', neverStarted, ...(last === undefined ? {} : { message: last.message }) };
+    return { kind: 'timedOut', neverStarted, ...(message == null ? {} : { message }) };
   }
   if (cause instanceof ApplicationFailure && isDeclared(activity, cause.type)) {
     return { kind: 'failed', type: cause.type, message: cause.message, details: cause.details?.[0] };

@@ -78,8 +78,8 @@ describe('The end of an activity', () => {
     const scheduleToClose = timeout(TimeoutType.SCHEDULE_TO_CLOSE);
     expect(end(scheduleToClose)).toEqual({ kind: 'timedOut', neverStarted: false });
     expect(end(timeout(TimeoutType.START_TO_CLOSE))).toMatchObject({ message: 'activity timeout' });
-    const cause = ApplicationFailure.retryable('HTTP 503');
-    expect(end(Object.assign(scheduleToClose, { cause }))).toMatchObject({ message: 'HTTP 503' });
+    const failure = { cause: { message: 'HTTP 503' } };
+    expect(end(Object.assign(scheduleToClose, { failure }))).toMatchObject({ message: 'HTTP 503' });
   });
 
   test.each(activities)('%s by cancellation is not a failure', (activity) => {
