@@ -55,7 +55,10 @@ test('a callout makes a waiting job read Zuora at once', async () => {
   const { server } = await open();
   const { number } = await rig.billRun.create({ status: 'Completed' });
   const run = await rig.start({ billRunKey: number });
-  await rig.state(run, 'Waiting');
+  await until(
+    () => rig.status(run),
+    ({ billRunStatus }) => billRunStatus === 'Completed',
+  );
   await rig.billRun.change(number, { status: 'Posted' });
   const answer = await callout(server, { body: { billRunNumber: number } });
   expect([answer.status, await answer.json()]).toEqual([200, { result: 'joined' }]);
