@@ -42,7 +42,7 @@ test('open runs replay on the code as it is; on code that breaks them the gate c
   const code = readFileSync(shipped, 'utf8');
   const calls = /await attempt\(job, step\.send\);/g;
   expect([...code.matchAll(calls)]).toHaveLength(1);
-  writeFileSync(changed, code.replace(calls, 'await look(job); $&'));
+  writeFileSync(changed, code.replace(calls, 'await look(job, {}); $&'));
   const bad = await replay('--query', query, '--bundle', changed, '--json');
   const { runId } = await handle.describe();
   expect(bad).toMatchObject({ code: 1, stderr: '' });
