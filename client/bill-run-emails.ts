@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Client, WorkflowNotFoundError } from '@temporalio/client';
+import { Client } from '@temporalio/client';
 import { checkInput, checkNote, checkRetry } from '../workflows/contract/validation.js';
 import {
   billRunPostedSignal,
@@ -26,9 +26,9 @@ import { BillRunEmailsError, valid } from './failures/errors.js';
 import { lastJob, type LastJob } from './last-job.js';
 import { resendOutcome, type ResendOutcome } from './resend-outcome.js';
 import { listJobs, type ListedJob, type ListFilter } from './list.js';
-import { assertOurs, startOrJoin, type Joined, type Loose, type StartInput, type StartResult } from './starting.js';
+import { assertOurs, startOrJoin, type Loose, type StartInput, type StartResult } from './starting.js';
 import { signalAndConfirm, updateOrSignal, type MessageResult } from './messages.js';
-import { listed, settled } from './temporal/jobs.js';
+import { listed, orNotFound, settled } from './temporal/jobs.js';
 import { statusOfPaused, type Pause } from './temporal/paused.js';
 import { isTaskQueue, TASK_QUEUE_FAULT, taskQueueIn } from './temporal/task-queue.js';
 import { temporalFailure } from './failures/temporal.js';
@@ -39,7 +39,7 @@ export type BillRunToStart = Omit<StartInput, 'resend' | keyof ResendMessage>;
 /** How one of many was started, or why it was not. */
 export type StartedOne = { readonly input: StartInput } & Tried<StartResult>;
 
-export interface ResendResult extends StartResult, Joined {
+export interface ResendResult extends StartResult {
   readonly requestId: string;
 }
 
@@ -107,10 +107,6 @@ export class BillRunEmails {
 
   /** Emails a bill run once: starts a job, joins the open one, or says why it does neither. Safe to repeat. */
   async start(input: StartInput): Promise<StartResult> {
-    return this.#start(input);
-  }
-
-  async #start(input: StartInput): Promise<StartResult & Joined> {
     const settings = valid(checkInput(input));
     const workflowId = await this.#workflowId(settings);
     const starter = { client: this.client, taskQueue: this.#taskQueue };
@@ -135,7 +131,7 @@ export class BillRunEmails {
     message: Loose<ResendMessage> & { readonly requestId: string },
   ): Promise<ResendResult> {
     const { requestId } = message;
-    return { ...(await this.#start({ ...billRun, ...message, resend: true })), requestId };
+    return { ...(await this.start({ ...billRun, ...message, resend: true })), requestId };
   }
 
   /**
@@ -254,8 +250,7 @@ export class BillRunEmails {
   async status(name: JobName): Promise<KnownStatus> {
     const workflowId = await this.#workflowId(name);
     return this.#call(workflowId, async () => {
-      const last = await settled(this.client, workflowId);
-      if (last === undefined) throw new WorkflowNotFoundError('there is no such job', workflowId, undefined);
+      const last = orNotFound(await settled(this.client, workflowId), workflowId);
       const paused = last.paused.length === 0 ? {} : { paused: last.paused };
       if (last.status === 'PAUSED') return { workflowId, ...statusOfPaused(last), ...paused };
       const status = await this.client.workflow.getHandle(workflowId, last.runId).query(statusQuery);
@@ -301,8 +296,7 @@ export class BillRunEmails {
   }
 
   async #lastJob(workflowId: string): Promise<LastJob> {
-    const last = await lastJob(this.client, workflowId);
-    if (last === undefined) throw new WorkflowNotFoundError('there is no such job', workflowId, undefined);
+    const last = orNotFound(await lastJob(this.client, workflowId), workflowId);
     assertOurs(last, { taskQueue: this.#taskQueue });
     return last;
   }

@@ -8,7 +8,7 @@ import {
   type EmailState,
   type JobMemo,
 } from '../workflows/contract/contract.js';
-import type { Settings } from '../workflows/contract/validation.js';
+import { noteOf, type Settings } from '../workflows/contract/validation.js';
 import { quoted } from '../workflows/rules/text.js';
 import { BillRunEmailsError } from './failures/errors.js';
 import { decide, lastJob, type LastJob, type Wanted } from './last-job.js';
@@ -37,10 +37,10 @@ export interface StartResult {
   readonly state: EmailState | null;
   /** It was joined, but an order that no worker has taken yet may close it. */
   readonly closing?: true;
+  /** How the open job took a resend, and the send that serves it, if that exists. */
+  readonly via?: MessageResult['via'];
+  readonly ordinal?: number;
 }
-
-/** How the open job took a resend. */
-export type Joined = Partial<Pick<MessageResult, 'via' | 'ordinal'>>;
 
 export interface Starter {
   readonly client: Client;
@@ -57,7 +57,7 @@ export async function startOrJoin(
   canonicalId: string,
   input: StartInput,
   settings: Settings,
-): Promise<StartResult & Joined> {
+): Promise<StartResult> {
   const wanted: Wanted = {
     resend: settings.resend ? settings.requestId : undefined,
     again: settings.again === true,
@@ -94,11 +94,11 @@ function found({ workflowId, runId, state }: LastJob): Pick<StartResult, 'workfl
 async function join(
   { client }: Starter,
   last: LastJob,
-  { resend, hold, requestId, requestedBy, reason }: Settings,
+  { resend, hold, requestId, ...request }: Settings,
   until: number,
-): Promise<(StartResult & Joined) | undefined> {
+): Promise<StartResult | undefined> {
   const { workflowId, isChanging } = last;
-  const note = JSON.parse(JSON.stringify({ requestedBy, reason })) as object;
+  const note = noteOf(request);
   try {
     if (hold === true) await client.workflow.getHandle(workflowId).signal(holdSignal, note);
     const { via, ordinal } =

@@ -1,5 +1,5 @@
 /** Who sent what, when and why. Read from event history alone, so it needs no worker and covers closed jobs. */
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import {
   HOLD_ALL_WORKFLOW_ID,
   WORKFLOW_TYPE,
@@ -9,7 +9,7 @@ import {
 import { hasUnknown, recordOf, takeUp } from '../../workflows/rules/send.js';
 import { attemptsByIntent, type HistoricAttempt } from './attempts.js';
 import { entriesOf, resetIn, withReason, type AuditEntry } from './entries.js';
-import { lastOf, listed, type DescribedWorkflow } from '../temporal/jobs.js';
+import { lastOf, listed, orNotFound, type DescribedWorkflow } from '../temporal/jobs.js';
 import { historiesOf, runIdsOf, type Run, type RunHistory } from './history.js';
 
 /** A send with at least one attempt, by all histories together. */
@@ -39,8 +39,7 @@ export interface Audit {
 /** Reads the event histories of all runs of a workflow id, and of the jobs that handed their requests to it. */
 export async function auditOf(client: Client, workflowId: string): Promise<Audit> {
   // Visibility lags behind by a moment, so the newest run is described directly.
-  const newest = await lastOf(client, workflowId);
-  if (newest === undefined) throw new WorkflowNotFoundError('there is no such job', workflowId, undefined);
+  const newest = orNotFound(await lastOf(client, workflowId), workflowId);
   const runIds = [...new Set([...((await runIdsOf(client, workflowId)) ?? []), newest.runId])];
   const runs = runIds.map((runId) => ({ workflowId, runId }));
   const aliases = await aliasesOf(client, workflowId);

@@ -1,12 +1,10 @@
 import type { Client } from '@temporalio/client';
 import type { Earlier, EarlierSend, LookUpInput } from '../../workflows/contract/activities.js';
 import { isFirstIntent } from '../../workflows/rules/keys.js';
+import { RESENDS_KEPT } from '../../workflows/rules/job.js';
 import { takeUp } from '../../workflows/rules/send.js';
 import { attemptsByIntent, type HistoricAttempt } from './attempts.js';
 import { historiesOf, runIdsOf, type Run } from './history.js';
-
-/** How many accepted resends are returned. */
-const RESENDS_KEPT = 50;
 
 /**
  * What all jobs of a workflow id did: read from event history, so it needs no worker, and knows of runs that were terminated or reset as

@@ -1,5 +1,5 @@
 /** What Temporal itself shows about workflows. No memo is decoded: another starter may have written it, in any encoding. */
-import { isGrpcServiceError, NamespaceNotFoundError, type Client } from '@temporalio/client';
+import { isGrpcServiceError, NamespaceNotFoundError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { TypedSearchAttributes } from '@temporalio/common';
 import { decodeTypedSearchAttributes } from '@temporalio/common/lib/converter/payload-search-attributes.js';
 import { tsToMs } from '@temporalio/common/lib/time.js';
@@ -51,6 +51,12 @@ export async function lastOf(client: Client, workflowId: string): Promise<Descri
     if (/namespace/i.test(error.details)) throw new NamespaceNotFoundError(namespace);
     return undefined;
   }
+}
+
+/** @throws WorkflowNotFoundError if Temporal has no run of the id */
+export function orNotFound<T>(last: T | undefined, workflowId: string): T {
+  if (last === undefined) throw new WorkflowNotFoundError('there is no such job', workflowId, undefined);
+  return last;
 }
 
 /** How long a worker may take for the messages of a job. */

@@ -8,7 +8,7 @@ import { searchAttributes } from '../../workflows/contract/search-attributes.js'
 export interface Pause {
   /** The whole job, or what it does now. */
   readonly what: 'job' | (typeof ACTIVITIES)[keyof typeof ACTIVITIES] | 'activity';
-  /** The identity that Temporal recorded; null if there is none, as for Temporal UI without login. */
+  /** The identity that Temporal recorded; null if it recorded none, as for Temporal UI without login. */
   readonly by: string | null;
   readonly at: string | null;
   readonly reason: string | null;

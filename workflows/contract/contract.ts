@@ -21,7 +21,7 @@ export function canonicalWorkflowId(billRunNumber: string, entityId?: string): s
 
 /** What our starters write into a job's memo. */
 export interface JobMemo {
-  /** Temporal's run id of the last job of the workflow id; empty if there is none. Jobs of other starters lack it. */
+  /** Temporal's run id of the last job of the workflow id; empty for the first job. Jobs of other starters lack it. */
   readonly earlierRun?: string;
   /** The last 50 resends, by request id, that Zuora accepted in any job of the workflow id. */
   readonly resends?: readonly string[];

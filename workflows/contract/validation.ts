@@ -76,6 +76,17 @@ export function checkNote(value: unknown): Checked<NoteMessage> {
   return checkFields<NoteMessage>(value ?? {}, { requestedBy: text(200), reason: text(1000) });
 }
 
+/** Who asks and why, without absent fields. */
+export function noteOf({
+  requestedBy,
+  reason,
+}: { readonly [Field in keyof NoteMessage]: string | undefined }): NoteMessage {
+  return {
+    ...(requestedBy === undefined ? {} : { requestedBy }),
+    ...(reason === undefined ? {} : { reason }),
+  };
+}
+
 export function checkRetry(value: unknown): Checked<RetryMessage> {
   const checked = checkFields<RetryMessage>(value ?? {}, {
     ordinal: positiveInteger,

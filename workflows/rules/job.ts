@@ -13,7 +13,7 @@ import {
   type NoteMessage,
   type RetryMessage,
 } from '../contract/contract.js';
-import type { Settings } from '../contract/validation.js';
+import { noteOf, type Settings } from '../contract/validation.js';
 import { keyParts } from './keys.js';
 import { endAttempt, hasUnknown, isUntouched, postpone, stepBack, type AttemptPlan, type Send } from './send.js';
 import { iso } from './text.js';
@@ -161,13 +161,6 @@ export function ownRequestId({ settings, firstRunId }: EmailJob): string {
   return settings.requestId ?? `${firstRunId}-0`;
 }
 
-function noteOf({ requestedBy, reason }: NoteMessage): NoteMessage {
-  return {
-    ...(requestedBy === undefined ? {} : { requestedBy }),
-    ...(reason === undefined ? {} : { reason }),
-  };
-}
-
 export function enqueue(
   job: EmailJob,
   note: NoteMessage,
@@ -229,18 +222,18 @@ export function joinableSendOf(job: EmailJob): Send | undefined {
 }
 
 /** Whether an earlier job made the attempt that Zuora accepted. */
-function isEarlier({ attempts }: Send): boolean {
+function wasAcceptedEarlier({ attempts }: Send): boolean {
   return attempts.findLast(({ verdict }) => verdict === 'accepted')?.runId !== undefined;
 }
 
 /** How many sends Zuora accepted, in all jobs of the workflow id as far as they are known. */
 export function acceptedSends({ sends, earlier }: EmailJob): number {
-  const own = sends.filter((send) => send.outcome === 'accepted' && !isEarlier(send));
+  const own = sends.filter((send) => send.outcome === 'accepted' && !wasAcceptedEarlier(send));
   return earlier.accepted + own.length;
 }
 
 /** How many accepted resends are handed on from job to job. */
-const RESENDS_KEPT = 50;
+export const RESENDS_KEPT = 50;
 
 /**
  * The last resends that Zuora accepted, in all jobs of the workflow id. A resend also serves those before it that were not accepted: it

@@ -191,7 +191,7 @@ export function hasNoDocuments({ numberOfInvoices, numberOfCreditMemos }: BillRu
 }
 
 /**
- * When the cool-down after a time of Zuora's ends (epoch, ms); undefined if there is none. Zuora may write a time without a zone,
+ * When the cool-down after a time of Zuora's ends (epoch, ms); undefined without a time. Zuora may write a time without a zone,
  * in the tenant's own. Then the latest possible instant counts: 12 hours after the same time in UTC. A time that cannot be read counts
  * as the time of the look. It lies before the look in any case.
  */

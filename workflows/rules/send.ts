@@ -21,6 +21,7 @@ import type {
   SendRecord,
   Verdict,
 } from '../contract/contract.js';
+import { noteOf } from '../contract/validation.js';
 import { idempotencyKey, intentKey, isFirstIntent, keyParts, trackId, trackIdPrefix } from './keys.js';
 import { iso } from './text.js';
 
@@ -400,15 +401,14 @@ export function postpone(send: Send, length: number): void {
 export function decide(
   send: Send,
   decision: Decision['decision'],
-  { requestId, requestedBy, reason }: Pick<RetryMessage, 'requestId' | keyof NoteMessage>,
+  { requestId, ...note }: Pick<RetryMessage, 'requestId' | keyof NoteMessage>,
   now: number,
 ): void {
   send.decisions.push({
     decision,
     at: iso(now),
     ...(requestId === undefined ? {} : { requestId }),
-    ...(requestedBy === undefined ? {} : { requestedBy }),
-    ...(reason === undefined ? {} : { reason }),
+    ...noteOf(note),
   });
 }
 
