@@ -22,7 +22,7 @@ import * as holdAll from './hold-all.js';
 import { holdAllRequests, type HoldAllRequest } from './history/hold-all.js';
 import { connect } from './temporal/connection.js';
 import { tryEach, type Tried } from './many.js';
-import { BillRunEmailsError, valid } from './failures/errors.js';
+import { BillRunEmailsError, naming, valid } from './failures/errors.js';
 import { lastJob, type LastJob } from './last-job.js';
 import { resendOutcome, type ResendOutcome } from './resend-outcome.js';
 import { listJobs, type ListedJob, type ListFilter } from './list.js';
@@ -124,14 +124,15 @@ export class BillRunEmails {
 
   /**
    * Emails all documents of a bill run again, by the open job or by a new one. Repeating the same `requestId` does not repeat the
-   * emails, for as long as Temporal keeps the histories of earlier jobs.
+   * emails, for as long as Temporal keeps the histories of earlier jobs. Every error names the request.
    */
   async resend(
     billRun: BillRunToStart,
     message: Loose<ResendMessage> & { readonly requestId: string },
   ): Promise<ResendResult> {
     const { requestId } = message;
-    return { ...(await this.start({ ...billRun, ...message, resend: true })), requestId };
+    const started = await naming(requestId, () => this.start({ ...billRun, ...message, resend: true }));
+    return { ...started, requestId };
   }
 
   /**
@@ -181,7 +182,7 @@ export class BillRunEmails {
       status: (id: string) => this.status({ workflowId: id }),
       sends: (id: string) => this.sends({ workflowId: id }),
     };
-    return resendOutcome(jobs, { workflowId, requestId }, longestMs);
+    return naming(requestId, () => resendOutcome(jobs, { workflowId, requestId }, longestMs));
   }
 
   /**

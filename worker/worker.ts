@@ -26,7 +26,7 @@ export const SHUTDOWN_GRACE_SECONDS = 140;
  * Jobs in a worker's memory, some 0.2 MB each: those with work to do. Nearly all open jobs wait, and a replay reads some
  * twenty events. docs/decisions/0018.
  */
-const CACHED_RUNS = 500;
+const CACHED_RUNS = 1_000;
 
 /** The workflow code of the build. */
 export const SHIPPED_BUNDLE = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));

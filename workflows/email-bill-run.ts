@@ -254,15 +254,20 @@ async function handTo(job: EmailJob, { to, requests }: HandOver, input: EmailBil
   await interruptible(job, () => inTime(job, 'handOver', read));
 }
 
-/** Waits for the end of the hold on all. A message asks for it again at once. */
+/** Waits for the end of the hold on all. After a hint, the last question of the attempt answers instead. */
 async function waitForRelease(job: EmailJob, { wake }: WatchHoldAll): Promise<void> {
   const { revision } = job;
-  jobs.followHint(job, clock(job));
-  const ask = async (): Promise<void> => {
-    await watchHoldAll();
+  const hasChanged = (): boolean => job.revision !== revision;
+  const release = (): void => {
     jobs.recordHold(job, { heldByAll: false }, clock(job));
   };
-  await interruptible(job, ask, () => hintOrDeadline(job, wake, 'a question changes', () => job.revision !== revision));
+  jobs.followHint(job, clock(job));
+  await interruptible(
+    job,
+    () => watchHoldAll().then(release),
+    () => hintOrDeadline(job, wake, 'a question changes', hasChanged),
+  );
+  if (job.hinted && !hasChanged()) release();
 }
 
 /** One attempt, one activity. Whatever its result, it is recorded. An order takes back an attempt that has not begun. */

@@ -2,7 +2,7 @@ import { userInfo } from 'node:os';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { checkResend, milliseconds } from '../../workflows/contract/validation.js';
 import type { BillRunEmails, BillRunToStart, ResendResult } from '../bill-run-emails.js';
-import { EXIT, valid } from '../failures/errors.js';
+import { EXIT, naming, valid } from '../failures/errors.js';
 import type { ResendOutcome } from '../resend-outcome.js';
 import { askUnless } from './bill-runs.js';
 import {
@@ -51,7 +51,8 @@ Exit codes with --wait: 0 emailed, or emailed before for the same request id; 4 
       const billRun = { billRunKey: key, entityId: entity, orgIds: org };
       const ask = async () => {
         const message = requestIn(options);
-        return connected((emails) => resend(emails, billRun, message, { yes, json, waitMs: wait }));
+        const { requestId } = message;
+        return naming(requestId, () => connected((emails) => resend(emails, billRun, message, { yes, waitMs: wait })));
       };
       await answer({ billRunKey: key, json }, ask, {
         inWords: (resent) => `${resent.text ?? requested(resent)}\nSee: bill-run-emails status ${key}`,
@@ -85,7 +86,7 @@ async function resend(
   emails: BillRunEmails,
   billRun: BillRunToStart,
   message: Request,
-  { waitMs, ...how }: { yes: true | undefined; json: true | undefined; waitMs: number | undefined },
+  { waitMs, ...how }: { yes: true | undefined; waitMs: number | undefined },
 ): Promise<Resent> {
   valid(checkResend(message));
   const { requestId, requestedBy, reason } = message;

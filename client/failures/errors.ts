@@ -38,6 +38,18 @@ export class BillRunEmailsError extends Error {
   }
 }
 
+/** Names a request in every failure, so that it can be repeated under the same id. */
+export async function naming<T>(requestId: string, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    const { type, message } = failureIn(error);
+    const name = `; request ${requestId}`;
+    if (type === 'Unexpected' || message.endsWith(name)) throw error;
+    throw new BillRunEmailsError(type, `${message}${name}`, { cause: error });
+  }
+}
+
 /** @throws BillRunEmailsError `InvalidInput` that names all faults */
 export function valid<T>({ value, faults }: Checked<T>): T {
   if (faults !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${faults.join('; ')}`);

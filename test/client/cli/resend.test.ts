@@ -2,7 +2,7 @@
 import { userInfo } from 'node:os';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import type { ResendOutcome } from '../../../client/index.js';
-import { cli, type Ended } from '../../support/command-line.js';
+import { cli, cliGiven, type Ended } from '../../support/command-line.js';
 import { emailsPerDocument, openRig, until, type Rig } from '../../support/rig.js';
 
 let rig: Rig;
@@ -93,6 +93,16 @@ test('a resend by ID is followed to the job that it is handed to', async () => {
   await rig.own(number).signal('finish');
 });
 
+test('the error names the request', async () => {
+  const away = { env: { TEMPORAL_ADDRESS: '127.0.0.1:1' } };
+  const { code, stdout, stderr } = await cliGiven(away, 'resend', 'BR-1', ...YES, '--request-id', 'T-1', '--json');
+  expect(code).toBe(6);
+  expect(stderr).toMatch(/; request T-1\n$/);
+  expect(JSON.parse(stdout)).toMatchObject({
+    error: { type: 'TemporalUnavailable', message: expect.stringMatching(/; request T-1$/) as string },
+  });
+});
+
 test('a bill run in the place of the duration is refused, and nothing is requested', async () => {
   const { number } = await rig.billRun.create();
   for (const args of [
@@ -131,7 +141,7 @@ test('asks for a name, a reason and a yes, and requests nothing without them', a
 
 test('names the request before it is made, and takes the user of this machine for the one who asks', async () => {
   const { number } = await rig.billRun.create({ status: 'Completed' });
-  const { code, stderr } = await cli('resend', number, '--request-id', 'T-1', ...YES);
+  const { code, stderr } = await cli('resend', number, '--request-id', 'T-1', ...YES, '--json');
   expect(code).toBe(0);
   const facts = `Request T-1: email all documents of ${number} again, for ${userInfo().username}: wrong template\n`;
   expect(stderr).toBe(facts);

@@ -41,6 +41,14 @@ test('a call that the server cancels at its deadline is a Temporal that is away'
   });
 });
 
+test('the error of a resend names its request, so that it can be repeated', async () => {
+  const client = { withDeadline: () => Promise.reject(away) } as unknown as Client;
+  const message = { requestId: 'T-1', requestedBy: 'alice', reason: 'wrong template' };
+  await expect(new BillRunEmails(client).resend({ billRunKey: 'BR-1' }, message)).rejects.toMatchObject({
+    message: expect.stringMatching(/; request T-1$/) as string,
+  });
+});
+
 describe('Waiting for a resend', () => {
   const request = { workflowId: 'email-bill-run/BR-1', requestId: 'T-1' };
   const job = {
