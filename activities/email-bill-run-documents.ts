@@ -1,10 +1,11 @@
-import { activityInfo, Context } from '@temporalio/activity';
+import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Activities, AttemptInput, BillRun, FinalFailures, Receipt } from '../workflows/contract/activities.js';
 import { LOOK_IS_FRESH_MS, obstaclesIn } from '../workflows/rules/send-step.js';
 import { ZuoraFailure, type Scope, type Zuora } from '../zuora/client.js';
 import { NeverLeft } from '../zuora/transport.js';
 import { keepable } from '../zuora/words.js';
+import { whileAlive } from './alive.js';
 import type { ReadBillRun } from './look.js';
 import { openQuestioner, Withheld, type Questioner } from './last-question.js';
 
@@ -12,8 +13,6 @@ import { openQuestioner, Withheld, type Questioner } from './last-question.js';
 const DEADLINE_MS = 130_000;
 /** What has not left by then steps back, and is tried again. */
 const LEAVE_WITHIN_MS = 15_000;
-/** Shows that the worker is alive. The heartbeat time-out is 30 s. */
-const HEARTBEAT_MS = 10_000;
 
 /** The retry policy repeats what never left for so long. Longer waits happen in the workflow, where operators see and end them. */
 const RETRIES_FOR_MS = 2 * 60_000;
@@ -33,14 +32,12 @@ export function createEmailBillRunDocuments({
     if (input.originalRunId !== undefined && input.originalRunId !== runId) {
       return { called: false, why: 'afterReset', runId };
     }
-    const context = Context.current();
-    const alive = setInterval(() => {
-      context.heartbeat();
-    }, HEARTBEAT_MS);
     try {
-      const questioner = await question();
-      const looked = await lookAgain(readBillRun, input, questioner);
-      return looked ?? (await attempt(zuora, input, questioner));
+      return await whileAlive(async () => {
+        const questioner = await question();
+        const looked = await lookAgain(readBillRun, input, questioner);
+        return looked ?? (await attempt(zuora, input, questioner));
+      });
     } catch (error) {
       // Never a CancelledFailure or an AbortError: Temporal would record that the attempt was never begun.
       if (error instanceof Withheld) return { called: false, why: error.why };
@@ -49,8 +46,6 @@ export function createEmailBillRunDocuments({
       if (currentAttemptScheduledTimestampMs - scheduledTimestampMs < RETRIES_FOR_MS) throw neverLeft(error);
       const { code, message } = error;
       return { called: false, why: 'neverLeft', reason: { code, message } };
-    } finally {
-      clearInterval(alive);
     }
   };
 }

@@ -1,12 +1,15 @@
 import { activityInfo, Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type { Activities, FinalFailures, HandedOver } from '../workflows/contract/activities.js';
+import type { Activities, FinalFailures, HandedOver, HandOverInput } from '../workflows/contract/activities.js';
 import { BillRunEmails, type BillRunToStart } from '../client/bill-run-emails.js';
 import { BillRunEmailsError } from '../client/failures/errors.js';
 import type { EmailBillRunInput, EmailRequest } from '../workflows/contract/contract.js';
+import { whileAlive } from './alive.js';
 
 /** Repeats the callers' requests through the library that they use: it starts, joins, and knows what was emailed. */
-export const handOver: Activities['handOver'] = async ({ input, requests }) => {
+export const handOver: Activities['handOver'] = (input) => whileAlive(() => handOverAll(input));
+
+async function handOverAll({ input, requests }: HandOverInput): Promise<readonly HandedOver[]> {
   const emails = new BillRunEmails(Context.current().client, { taskQueue: activityInfo().taskQueue });
   const handedOver: HandedOver[] = [];
   for (const request of requests) {
@@ -18,7 +21,7 @@ export const handOver: Activities['handOver'] = async ({ input, requests }) => {
     }
   }
   return handedOver;
-};
+}
 
 async function ask(
   emails: BillRunEmails,

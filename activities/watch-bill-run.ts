@@ -1,10 +1,11 @@
 import { activityInfo, heartbeat } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
-import type { Activities, BillRun, FinalFailures, WatchInput } from '../workflows/contract/activities.js';
+import type { Activities, BillRun, CannotRead, FinalFailures, WatchInput } from '../workflows/contract/activities.js';
 import { ZuoraFailure } from '../zuora/client.js';
 import type { ReadBillRun } from './look.js';
 import { NeverLeft } from '../zuora/transport.js';
 import { keepable } from '../zuora/words.js';
+import { whileAlive } from './alive.js';
 
 /** How often a waiting bill run is read, in milliseconds. */
 export interface Polling {
@@ -14,7 +15,7 @@ export interface Polling {
   readonly longest: number;
   /** After an hour without a change. */
   readonly afterAnHour: number;
-  /** The most reads a minute of all waiting bill runs together, without the first read of each wait. Absent: any number. */
+  /** The most reads a minute of all waiting bill runs together, failed ones included. Absent: any number. */
   readonly perMinute?: number;
 }
 
@@ -27,8 +28,14 @@ export const DEFAULT_POLLING: Required<Polling> = {
 
 /** A new bill run may not be found for some seconds. */
 const NOT_FOUND_FOR_MS = 2 * 60_000;
-/** The wait while a person must fix something, such as a permission. */
-const FIXING_MS = 60_000;
+/** How long reads may fail before the job is informed, in milliseconds. The last of them may take 30 s more. */
+const FAILING_FOR_MS = 50_000;
+/** How often it is tried from then on. */
+const FAILING_MS = 60_000;
+/** The wait after the first failed read of a look; it doubles. A watch waits for all of the time. */
+const FIRST_RETRY_MS = 10_000;
+/** A next try that comes so much too late would leave people without the cause. */
+const LATE_MS = 15_000;
 const HOUR_MS = 60 * 60_000;
 
 type Failure = FinalFailures['watchBillRun'];
@@ -45,23 +52,47 @@ export function createWatchBillRun({
   multiEntity: boolean;
   polling?: Polling;
 }): Activities['watchBillRun'] {
-  const withinBudget = pollBudget(polling);
+  const budget = pollBudget(polling);
+  const withinBudget = (intervalMs: number): number => budget(jittered(intervalMs), performance.now());
+
+  /** What follows a read that failed: another try, or a result by which people see the cause. */
+  function failing(input: WatchInput, { type, message, retryAfterMs = 0 }: Unread, endedAt: number): CannotRead {
+    const { attempt, currentAttemptScheduledTimestampMs } = activityInfo();
+    const { failingSince = currentAttemptScheduledTimestampMs } = lastHeartbeat();
+    const pauseMs = Math.min(retryAfterMs, LONGEST_RETRY_AFTER_MS);
+    if (input.cannotRead !== undefined) throw unreadable(type, message, Math.max(withinBudget(FAILING_MS), pauseMs));
+    const leftMs = failingSince + FAILING_FOR_MS - endedAt;
+    const isLook = input.lastSeenStatus === undefined;
+    const retryMs = isLook ? Math.min(FIRST_RETRY_MS * 2 ** (attempt - 1), leftMs) : budget(leftMs, performance.now());
+    const delayMs = Math.max(retryMs, pauseMs, 1000);
+    if (leftMs <= 0 || delayMs > leftMs + LATE_MS) return { cannotRead: message, since: failingSince };
+    heartbeat({ ...lastHeartbeat(), failingSince });
+    throw unreadable(type, message, delayMs);
+  }
+
+  const unchanged = (key: string, status: string, elapsedMs: number): ApplicationFailure =>
+    later(
+      'StatusUnchanged',
+      keepable(`bill run ${key} is still ${status}`),
+      withinBudget(pollInterval(elapsedMs, polling)),
+    );
+
   return async (input) => {
     checkEntity(input, multiEntity);
-    const { scheduledTimestampMs, currentAttemptScheduledTimestampMs } = activityInfo();
-    // Both by the server's clock.
-    const elapsedMs = currentAttemptScheduledTimestampMs - scheduledTimestampMs;
-    const billRun = await read(readBillRun, input, polling);
-    if (billRun.status !== input.lastSeenStatus) return billRun;
+    // All times are the server's.
+    const { attempt, scheduledTimestampMs, currentAttemptScheduledTimestampMs: startedAt } = activityInfo();
+    // It has just been read, and every read counts against the budget. Temporal UI shows the message at the pending activity.
+    const { lastSeenStatus, cannotRead } = input;
+    if (attempt === 1 && cannotRead !== undefined) throw later('CannotRead', cannotRead, withinBudget(FAILING_MS));
+    if (attempt === 1 && lastSeenStatus !== undefined) throw unchanged(input.billRunKey, lastSeenStatus, 0);
+    const began = performance.now();
+    const billRun = await whileAlive(() => read(readBillRun, input, polling));
+    if ('message' in billRun) return failing(input, billRun, startedAt + (performance.now() - began));
+    if (billRun.status !== lastSeenStatus || cannotRead !== undefined) return billRun;
     // Found again. The heartbeat comes only then, because heartbeats cost calls, and money on Temporal Cloud.
-    if (lastHeartbeat().notFoundSince !== undefined) heartbeat({});
-    // A benign failure: the server waits and retries, and history holds one activity, however long it takes.
-    throw ApplicationFailure.create({
-      type: 'StatusUnchanged',
-      message: keepable(`bill run ${billRun.number} is still ${billRun.status}`),
-      nextRetryDelay: withinBudget(jittered(pollInterval(elapsedMs, polling)), performance.now()),
-      category: ApplicationFailureCategory.BENIGN,
-    });
+    const { notFoundSince, failingSince } = lastHeartbeat();
+    if (notFoundSince !== undefined || failingSince !== undefined) heartbeat({});
+    throw unchanged(billRun.number, lastSeenStatus, startedAt - scheduledTimestampMs);
   };
 }
 
@@ -102,33 +133,54 @@ function checkEntity({ entityId }: WatchInput, multiEntity: boolean): void {
   );
 }
 
+/** A read that may work later. */
+interface Unread {
+  readonly type: string;
+  readonly message: string;
+  readonly retryAfterMs?: number | undefined;
+}
+
 async function read(
   readBillRun: ReadBillRun,
-  { billRunKey, lastSeenStatus, ...scope }: WatchInput,
+  { billRunKey, lastSeenStatus, cannotRead, ...scope }: WatchInput,
   polling: Polling,
-): Promise<BillRun> {
+): Promise<BillRun | Unread> {
   try {
     return await readBillRun(billRunKey, scope);
   } catch (error) {
-    if (error instanceof NeverLeft) throw unreadable(error.code, error.message, error.retryAfterMs);
+    if (error instanceof NeverLeft) {
+      const { code, message, retryAfterMs } = error;
+      return {
+        type: code,
+        message: code === 'TOKEN_REFUSED' ? `${message}. ${FIX_CREDENTIALS}` : message,
+        retryAfterMs,
+      };
+    }
     if (!(error instanceof ZuoraFailure)) throw error;
     const { kind, message, retryAfterMs } = error;
     switch (kind) {
       case 'notFound':
         throw notFound(message, polling);
       case 'unauthorized':
-        throw unreadable('Unauthorized', `${message}. Fix the worker's Zuora credentials`, FIXING_MS);
+        return { type: 'Unauthorized', message: `${message}. ${FIX_CREDENTIALS}` };
       case 'refused':
-        throw unreadable('ReadRefused', `${message}. Fix the permissions or the settings of the worker`, FIXING_MS);
+        return { type: 'ReadRefused', message: `${message}. Fix the permissions or the settings of the worker` };
       case 'unavailable':
-        throw unreadable('Unavailable', message, retryAfterMs);
+        return { type: 'Unavailable', message, retryAfterMs };
     }
   }
 }
 
-/** The heartbeat of the attempt before (epoch, ms). */
-function lastHeartbeat(): { readonly notFoundSince?: number } {
-  return (activityInfo().heartbeatDetails ?? {}) as { notFoundSince?: number };
+const FIX_CREDENTIALS = "Fix the worker's Zuora credentials";
+
+/** What the attempt before kept in its heartbeat (epoch, ms). */
+interface Since {
+  readonly notFoundSince?: number;
+  readonly failingSince?: number;
+}
+
+function lastHeartbeat(): Since {
+  return (activityInfo().heartbeatDetails ?? {}) as Since;
 }
 
 /** For two minutes a bill run may be too new to be found; after that it does not exist. */
@@ -142,21 +194,15 @@ function notFound(message: string, { first }: Polling): ApplicationFailure {
     );
   }
   heartbeat({ notFoundSince });
-  return ApplicationFailure.create({
-    type: 'NotFoundYet',
-    message: `${message}; retrying for two minutes, because it may be new`,
-    nextRetryDelay: Math.min(first, NOT_FOUND_FOR_MS),
-    category: ApplicationFailureCategory.BENIGN,
-  });
+  const text = `${message}; retrying for two minutes, because it may be new`;
+  return later('NotFoundYet', text, Math.min(first, NOT_FOUND_FOR_MS));
 }
 
-/** A read that may work later. Temporal UI shows the message at the pending activity. */
-function unreadable(type: string, message: string, retryAfterMs: number | undefined): ApplicationFailure {
-  return ApplicationFailure.create({
-    type,
-    message,
-    ...(retryAfterMs === undefined
-      ? {}
-      : { nextRetryDelay: Math.min(Math.max(retryAfterMs, 1000), LONGEST_RETRY_AFTER_MS) }),
-  });
+/** A benign failure: the server waits and retries, and history holds one activity, however long it takes. */
+function later(type: string, message: string, nextRetryDelay: number): ApplicationFailure {
+  return ApplicationFailure.create({ type, message, nextRetryDelay, category: ApplicationFailureCategory.BENIGN });
+}
+
+function unreadable(type: string, message: string, nextRetryDelay: number): ApplicationFailure {
+  return ApplicationFailure.create({ type, message, nextRetryDelay });
 }

@@ -2,7 +2,9 @@
 import { Runtime, type NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { CLOSED_STATES, EMAIL_STATES, WORKFLOW_TYPE } from '../workflows/contract/contract.js';
+import { BILL_RUNS } from '../zuora/client.js';
 import type { OnCall } from '../zuora/observed.js';
+import { TOKEN } from '../zuora/token.js';
 
 /** Upper bounds of the buckets in seconds, by name of the histogram. */
 export const HISTOGRAM_BUCKETS: Readonly<Record<string, number[]>> = {
@@ -11,7 +13,7 @@ export const HISTOGRAM_BUCKETS: Readonly<Record<string, number[]>> = {
   bill_run_emails_posted_to_accepted: [1, 2.5, 5, 15, 60, 300, 900, 3_600, 21_600, 86_400, 604_800],
 };
 
-/** Records the duration of every call to Zuora, and the limits that Zuora last reported. */
+/** Records the duration of every call to Zuora, whether bill runs can be read, and the limits that Zuora last reported. */
 export function zuoraMetrics(): OnCall {
   const meter = Runtime.instance().metricMeter;
   const duration = meter.createHistogram(
@@ -19,6 +21,12 @@ export function zuoraMetrics(): OnCall {
     'float',
     'seconds',
     'Calls to Zuora, by operation and HTTP status, in seconds.',
+  );
+  const unreadable = meter.createGauge(
+    'bill_run_emails_zuora_unreadable',
+    'int',
+    undefined,
+    '1 if the last read of a bill run, or the token for it, failed; else 0.',
   );
   const rateLeft = meter.createGauge(
     'bill_run_emails_zuora_rate_limit_remaining',
@@ -34,6 +42,9 @@ export function zuoraMetrics(): OnCall {
   );
   return ({ endpoint, status, durationMs, rateLimitRemaining, concurrencyRemaining }) => {
     duration.record(durationMs / 1000, { endpoint, status });
+    const isFailure = !/^(2..|404)$/.test(status);
+    // A token alone reads nothing.
+    if (endpoint.startsWith(BILL_RUNS) || (endpoint === TOKEN && isFailure)) unreadable.set(isFailure ? 1 : 0);
     if (rateLimitRemaining !== undefined) rateLeft.set(rateLimitRemaining);
     if (concurrencyRemaining === undefined) return;
     concurrencyLeft.set(concurrencyRemaining.remaining, { limit: concurrencyRemaining.type });

@@ -6,6 +6,7 @@ import type { EmailJob } from './rules/job.js';
 export const { watchBillRun } = proxyActivities<Activities>({
   // For one read, and a token before it. The activity itself says how long to wait between reads.
   startToCloseTimeout: '90 seconds',
+  heartbeatTimeout: '30 seconds',
   retry: { initialInterval: '10 seconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   priority: { priorityKey: 5 },
@@ -38,6 +39,7 @@ export const { emailBillRunDocuments } = proxyActivities<Activities>({
 // The workflow says how long looks, look-ups and handovers may be tried.
 export const { earlierSends, handOver } = proxyActivities<Activities>({
   startToCloseTimeout: '90 seconds',
+  heartbeatTimeout: '30 seconds',
   retry: { maximumInterval: '1 minute' },
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });

@@ -24,7 +24,14 @@ import {
 } from '@temporalio/workflow';
 import { addressOf, earlierSends, emailBillRunDocuments, handOver, watchBillRun, watchHoldAll } from './activities.js';
 import type { FinalFailures, WatchInput } from './contract/activities.js';
-import { activityEnd, attemptResult, isBillRun, isEarlier, lostAttempt } from './contract/activity-failures.js';
+import {
+  activityEnd,
+  attemptResult,
+  isBillRun,
+  isCannotRead,
+  isEarlier,
+  lostAttempt,
+} from './contract/activity-failures.js';
 import type { EmailBillRunInput, EmailBillRunResult, FailureType } from './contract/contract.js';
 import { checkInput, type Settings } from './contract/validation.js';
 import { listen } from './handlers.js';
@@ -42,7 +49,7 @@ import type { Ending, HandOver, LookUp, Step, Wait, Watch, WatchHoldAll } from '
 import { summary, wellFormed } from './rules/text.js';
 import { waitingStep } from './rules/waiting.js';
 import { handedOn, publish, publishMessages } from './view.js';
-import { attemptDue, change, clock, hintOrDeadline, interruptible, unlessTakenBack } from './waits.js';
+import { attemptDue, change, clock, deadline, hint, interruptible, unlessTakenBack } from './waits.js';
 
 /**
  * Waits until a bill run is posted, emails its documents once, and stays open for retries and resends.
@@ -120,7 +127,7 @@ async function sendDocuments(job: EmailJob, input: EmailBillRunInput): Promise<v
   for await (const step of stepsOf(job, input, sendingStep)) {
     switch (step.kind) {
       case 'look':
-        await interruptible(job, () => inTime(job, 'look', (timeLeft) => look(job, {}, timeLeft)));
+        await interruptible(job, () => inTime(job, 'look', (timeLeft) => look(job, afterFailure(job), timeLeft)));
         break;
       case 'lookUp':
         await lookUp(job, step);
@@ -157,38 +164,60 @@ function failure(type: FailureType, message: string, details: object): Applicati
   return ApplicationFailure.nonRetryable(wellFormed(message), type, details);
 }
 
-/** Waits for the status of the bill run to change. Interrupting a read does no harm: a hint looks at once, a closing job stops. */
+/** Waits for the status of the bill run to change. A hint makes a look of its own, and leaves the watch alone. */
 async function watch(job: EmailJob, { lastSeenStatus, until }: Watch): Promise<void> {
-  jobs.followHint(job, clock(job));
-  // The first read ends at the deadline by itself, without a timer beside it.
   const isFirst = lastSeenStatus === undefined;
-  const last = isFirst ? {} : { lastSeenStatus };
+  // The first read ends at the deadline by itself, without a timer beside it, and comes at once, without a hint.
+  if (isFirst) jobs.followHint(job, clock(job));
+  const input = { ...(isFirst ? {} : { lastSeenStatus }), ...afterFailure(job) };
   const timeLeft = isFirst && until !== Infinity ? until - clock(job) : undefined;
   await interruptible(
     job,
-    async () => {
-      try {
-        await look(job, last, timeLeft);
-      } catch (error) {
-        const end = activityEnd('watchBillRun', error);
-        if (end.kind === 'failed') jobs.recordFailedLook(job, FAILURES[end.type], end.message);
-        if (end.kind === 'other') jobs.recordFailedLook(job, 'NotPosted', end.message);
-      }
-    },
-    () => hintOrDeadline(job, isFirst ? Infinity : until, 'deadline for posting'),
+    () => watched(job, input, timeLeft),
+    () => Promise.race([deadline(job, isFirst ? Infinity : until, 'deadline for posting'), lookAfterHints(job)]),
   );
 }
 
-/** Reads the bill run: at once or, with `lastSeenStatus`, when its status has changed. */
-async function look(job: EmailJob, last: Pick<WatchInput, 'lastSeenStatus'>, timeLeft?: number): Promise<void> {
-  const { lastSeenStatus } = last;
+/** Until a look shows something new. */
+async function lookAfterHints(job: EmailJob): Promise<void> {
+  const { billRun, unreadable, failedLook } = job;
+  const isNew = (): boolean =>
+    job.billRun?.status !== billRun?.status || job.unreadable !== unreadable || job.failedLook !== failedLook;
+  while (!isNew()) {
+    await hint(job);
+    jobs.followHint(job, clock(job));
+    await watched(job, {});
+  }
+}
+
+async function watched(job: EmailJob, input: Reading, timeLeft?: number): Promise<void> {
+  try {
+    await look(job, input, timeLeft);
+  } catch (error) {
+    const end = activityEnd('watchBillRun', error);
+    if (end.kind === 'failed') jobs.recordFailedLook(job, FAILURES[end.type], end.message);
+    if (end.kind === 'other') jobs.recordFailedLook(job, 'NotPosted', end.message);
+  }
+}
+
+type Reading = Pick<WatchInput, 'lastSeenStatus' | 'cannotRead'>;
+
+function afterFailure({ unreadable }: EmailJob): Reading {
+  return unreadable === null ? {} : { cannotRead: unreadable.cannotRead };
+}
+
+/** Reads the bill run: at once, or when its status has changed, or when it can be read again. */
+async function look(job: EmailJob, input: Reading, timeLeft?: number): Promise<void> {
+  const { lastSeenStatus, cannotRead } = input;
+  const what = lastSeenStatus === undefined ? 'look at the bill run' : `wait while it is ${lastSeenStatus}`;
   const options = {
-    summary: summary(lastSeenStatus === undefined ? 'look at the bill run' : `wait while it is ${lastSeenStatus}`),
+    summary: summary(cannotRead === undefined ? what : 'wait until the bill run can be read'),
     ...(timeLeft === undefined ? {} : { scheduleToCloseTimeout: timeLeft }),
   };
-  const billRun: unknown = await watchBillRun.executeWithOptions(options, [{ ...addressOf(job), ...last }]);
+  const result: unknown = await watchBillRun.executeWithOptions(options, [{ ...addressOf(job), ...input }]);
   // Otherwise a person completed the look by hand, and it is repeated.
-  if (isBillRun(billRun)) jobs.recordLook(job, billRun, clock(job));
+  if (isBillRun(result)) jobs.recordLook(job, result, clock(job));
+  else if (isCannotRead(result)) jobs.recordCannotRead(job, result);
 }
 
 /** Reads what must be known before anything is sent. If that does not work in time, a person is asked. */
@@ -265,7 +294,7 @@ async function waitForRelease(job: EmailJob, { wake }: WatchHoldAll): Promise<vo
   await interruptible(
     job,
     () => watchHoldAll().then(release),
-    () => hintOrDeadline(job, wake, 'a question changes', hasChanged),
+    () => Promise.race([deadline(job, wake, 'a question changes', hasChanged), hint(job)]),
   );
   if (job.hinted && !hasChanged()) release();
 }

@@ -1,11 +1,12 @@
 /** Metrics and log lines about a job. Nothing is reported during replay, so each thing is reported once. */
 import { log, metricMeter } from '@temporalio/workflow';
-import type { Attempt, EmailState } from './contract/contract.js';
+import type { Attempt } from './contract/contract.js';
 import type { EmailJob } from './rules/job.js';
 import type { Send } from './rules/send.js';
+import type { Step } from './rules/step.js';
 
 /** Reports what is new since the last call. */
-export function report(job: EmailJob, state: EmailState): void {
+export function report(job: EmailJob, { state, reason }: Pick<Step, 'state' | 'reason'>): void {
   const { reported, billRun } = job;
   const attempts = job.sends.flatMap(attemptsOfThisJob);
   const settled = job.sends.filter(({ settledAt }) => settledAt !== null);
@@ -13,8 +14,10 @@ export function report(job: EmailJob, state: EmailState): void {
 
   for (const attempt of attempts.slice(reported?.attempts)) reportAttempt(attempt);
   for (const send of settled.slice(reported?.settledSends)) reportSend(send, postedAt);
-  if (state !== reported?.state) log.info(`email job: ${state}`, { emailState: state });
-  job.reported = { state, attempts: attempts.length, settledSends: settled.length, postedAt };
+  if (state !== reported?.state || reason !== reported.reason) {
+    log.info(`email job: ${state}${reason === null ? '' : ` (${reason})`}`, { emailState: state, emailReason: reason });
+  }
+  job.reported = { state, reason, attempts: attempts.length, settledSends: settled.length, postedAt };
 }
 
 interface AttemptOfSend extends Attempt, Pick<Send, 'resend'> {}

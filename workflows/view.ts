@@ -50,7 +50,7 @@ export function publish(job: EmailJob): void {
   const resends = acceptedResends(job);
   if (!isSame(JSON.stringify(resends), JSON.stringify(handedOn().resends))) upsertMemo({ resends });
   setCurrentDetails(detailsOf(job, now));
-  report(job, step.state);
+  report(job, step);
 }
 
 function billRunAttributes(billRun: EmailJob['billRun']): readonly SearchAttributeUpdatePair[] {

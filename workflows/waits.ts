@@ -57,18 +57,21 @@ export async function attemptDue(job: EmailJob, at: number): Promise<void> {
   await waitUntil(job, at, 'the next attempt is due', () => mustMoveOn(job) || openSendOf(job)?.retry != null);
 }
 
-/** Waits for a hint, and follows it at most once in five seconds. */
-export async function hintOrDeadline(
+/** Waits until then, or until it is over before. */
+export async function deadline(
   job: EmailJob,
-  deadline: number,
+  at: number,
   text: string,
   isOver: () => boolean = () => false,
 ): Promise<void> {
-  await waitUntil(job, deadline, text, () => job.hinted || mustMoveOn(job) || isOver());
+  await waitUntil(job, at, text, () => mustMoveOn(job) || isOver());
+}
+
+/** Waits for a hint that may be followed: one in five seconds. */
+export async function hint(job: EmailJob): Promise<void> {
+  await condition(() => job.hinted);
   const lookAt = hintDueAt(job);
-  if (job.hinted && clock(job) < lookAt) {
-    await waitUntil(job, lookAt, 'a hint came; look again in a moment', () => mustMoveOn(job));
-  }
+  if (clock(job) < lookAt) await waitUntil(job, lookAt, 'a hint came; look again in a moment', () => mustMoveOn(job));
 }
 
 async function waitUntil(job: EmailJob, until: number, text: string, isOver: () => boolean): Promise<void> {

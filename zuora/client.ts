@@ -115,7 +115,7 @@ export class ZuoraFailure extends Error {
   }
 }
 
-const BILL_RUNS = '/object-query/billing-runs';
+export const BILL_RUNS = '/object-query/billing-runs';
 const DEFINITIONS = '/notifications/notification-definitions';
 /** A look at a bill run waits for this read, which it can do without. */
 const DEFINITIONS_DEADLINE_MS = 10_000;

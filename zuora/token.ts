@@ -23,6 +23,7 @@ export interface TokenSource {
   drop(token: string): void;
 }
 
+export const TOKEN = '/oauth/token';
 /** Zuora's own sample renews a token of an hour this long before its end. */
 const RENEW_BEFORE_MS = 300_000;
 
@@ -67,7 +68,7 @@ async function fetchToken(
   const { clientId, clientSecret } = await credentials();
   const startedAt = Date.now();
   const answer = await transport.call({
-    endpoint: '/oauth/token',
+    endpoint: TOKEN,
     method: 'POST',
     url: new URL('oauth/token', baseUrl),
     headers: { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' },

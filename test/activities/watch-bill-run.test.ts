@@ -3,7 +3,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createActivities } from '../../activities/index.js';
-import type { BillRun, WatchInput } from '../../workflows/contract/activities.js';
+import type { BillRun, CannotRead, WatchInput } from '../../workflows/contract/activities.js';
 import { DEFAULT_POLLING, pollInterval, type Polling } from '../../activities/watch-bill-run.js';
 import { ZuoraFailure, type Zuora } from '../../zuora/client.js';
 import { NeverLeft } from '../../zuora/transport.js';
@@ -21,6 +21,7 @@ interface Setting {
   readonly input?: WatchInput;
   /** By the server's clock, since the activity was scheduled. */
   readonly elapsedMs?: number;
+  readonly attempt?: number;
   readonly multiEntity?: boolean;
   readonly polling?: Polling;
   /** What the attempt before said in its heartbeat. */
@@ -35,13 +36,14 @@ function watch(
   {
     input = INPUT,
     elapsedMs = 0,
+    attempt = input.lastSeenStatus === undefined ? 1 : 2,
     multiEntity = false,
     polling,
     heartbeatDetails,
     onHeartbeat,
     postedNotifications = () => Promise.resolve([]),
   }: Setting = {},
-): Promise<BillRun> {
+): Promise<BillRun | CannotRead> {
   const zuora: Zuora = {
     getBillRun,
     emailBillRunDocuments: vi.fn(),
@@ -54,6 +56,7 @@ function watch(
   const activities = createActivities({ zuora, multiEntity, ...(polling === undefined ? {} : { polling }) });
   const environment = new MockActivityEnvironment(
     {
+      attempt,
       scheduledTimestampMs: SCHEDULED_AT,
       currentAttemptScheduledTimestampMs: SCHEDULED_AT + elapsedMs,
       heartbeatDetails,
@@ -202,9 +205,10 @@ describe('a bill run that is not found', () => {
   test('counts from the start again after it was found', async () => {
     const onHeartbeat = vi.fn();
     const input = { ...INPUT, lastSeenStatus: 'Posted' };
-    const heartbeatDetails = { notFoundSince: SCHEDULED_AT };
-    await failureOf(watch(reads(POSTED), { input, heartbeatDetails, onHeartbeat }));
-    expect(onHeartbeat).toHaveBeenCalledExactlyOnceWith({});
+    const before = [{ notFoundSince: SCHEDULED_AT }, { failingSince: SCHEDULED_AT }];
+    for (const heartbeatDetails of before)
+      await failureOf(watch(reads(POSTED), { input, heartbeatDetails, onHeartbeat }));
+    expect(onHeartbeat.mock.calls).toEqual([[{}], [{}]]);
   });
 
   test('is looked for again within the two minutes, however rarely an operator polls', async () => {
@@ -214,56 +218,79 @@ describe('a bill run that is not found', () => {
 });
 
 describe('a read that may work later is retried, and the message says what to fix', () => {
-  test.each<[string, Error, object]>([
-    [
-      'refused',
-      new ZuoraFailure('refused', 'Zuora answered HTTP 403: Forbidden', 403),
-      {
-        type: 'ReadRefused',
-        nextRetryDelay: MINUTE,
-        message: expect.stringMatching(/HTTP 403.*Fix the permissions/) as string,
-      },
-    ],
+  const failures: readonly [string, Error, string, RegExp][] = [
+    ['refused', new ZuoraFailure('refused', 'Zuora answered HTTP 403', 403), 'ReadRefused', /403. Fix the permissions/],
     [
       'unauthorized',
-      new ZuoraFailure('unauthorized', 'Zuora does not take our token', 401),
-      { type: 'Unauthorized', nextRetryDelay: MINUTE, message: expect.stringMatching(/token.*Fix/) as string },
+      new ZuoraFailure('unauthorized', 'no such token', 401),
+      'Unauthorized',
+      /token. Fix .* credentials/,
     ],
-    [
-      'unavailable',
-      new ZuoraFailure('unavailable', 'Zuora answered HTTP 502', 502),
-      { type: 'Unavailable', nextRetryDelay: undefined, message: 'Zuora answered HTTP 502' },
-    ],
-    [
-      'over a limit',
-      new ZuoraFailure('unavailable', 'Zuora answered HTTP 429', 429, 90 * SECOND),
-      { type: 'Unavailable', nextRetryDelay: 90 * SECOND },
-    ],
-    [
-      'over a limit that is over',
-      new ZuoraFailure('unavailable', 'Zuora answered HTTP 429', 429, 0),
-      { type: 'Unavailable', nextRetryDelay: SECOND },
-    ],
-    [
-      'over a limit for a lifetime: an hour at most is waited',
-      new ZuoraFailure('unavailable', 'Zuora answered HTTP 429', 429, 999_999_999 * SECOND),
-      { type: 'Unavailable', nextRetryDelay: HOUR },
-    ],
-    [
-      'no connection',
-      new NeverLeft('the call to rest.zuora.com did not leave: refused', 'ECONNREFUSED'),
-      { type: 'ECONNREFUSED', nextRetryDelay: undefined },
-    ],
-    [
-      'no token',
-      new NeverLeft('no token: HTTP 429', 'TOKEN_UNAVAILABLE', 30 * SECOND),
-      { type: 'TOKEN_UNAVAILABLE', nextRetryDelay: 30 * SECOND, message: 'no token: HTTP 429' },
-    ],
-  ])('%s', async (_what, error, failure) => {
-    expect(await failureOf(watch(fails(error), { elapsedMs: HOUR }))).toMatchObject({
-      nonRetryable: false,
-      ...failure,
-    });
+    ['unavailable', new ZuoraFailure('unavailable', 'Zuora answered HTTP 502', 502), 'Unavailable', /^.* HTTP 502$/],
+    ['no connection', new NeverLeft('the call did not leave: refused', 'ECONNREFUSED'), 'ECONNREFUSED', /: refused$/],
+    ['no token', new NeverLeft('no token: HTTP 400', 'TOKEN_REFUSED'), 'TOKEN_REFUSED', /400. Fix .* credentials/],
+  ];
+  const LAST = { lastSeenStatus: 'Completed' };
+  const jitterFree = (): unknown => vi.spyOn(Math, 'random').mockReturnValue(0.5);
+
+  test.each(failures)(
+    '%s: a watch reads again after 50 s, and remembers since when',
+    async (_what, error, type, words) => {
+      const onHeartbeat = vi.fn();
+      const failure = await failureOf(
+        watch(fails(error), { input: { ...INPUT, ...LAST }, elapsedMs: HOUR, onHeartbeat }),
+      );
+      expect(failure).toMatchObject({ type, nonRetryable: false, message: expect.stringMatching(words) as string });
+      expect(failure.nextRetryDelay).toBeGreaterThan(49 * SECOND);
+      expect(failure.nextRetryDelay).toBeLessThanOrEqual(50 * SECOND);
+      expect(onHeartbeat).toHaveBeenCalledExactlyOnceWith({ failingSince: SCHEDULED_AT + HOUR });
+    },
+  );
+
+  test.each(failures)('%s: the job is informed when it fails again then', async (_what, error, _type, words) => {
+    for (const input of [INPUT, { ...INPUT, ...LAST }]) {
+      const heartbeatDetails = { failingSince: SCHEDULED_AT + HOUR };
+      const result = await watch(fails(error), { input, elapsedMs: HOUR + 50 * SECOND, heartbeatDetails });
+      expect(result).toEqual({
+        cannotRead: expect.stringMatching(words) as string,
+        since: SCHEDULED_AT + HOUR,
+      });
+    }
+  });
+
+  test.each([
+    [1, 0, 10 * SECOND],
+    [2, 10 * SECOND, 20 * SECOND],
+    [3, 30 * SECOND, 20 * SECOND],
+  ])('a look reads again sooner: try %d', async (attempt, elapsedMs, delay) => {
+    const error = new ZuoraFailure('unavailable', 'HTTP 503', 503);
+    const heartbeatDetails = elapsedMs === 0 ? undefined : { failingSince: SCHEDULED_AT };
+    const { nextRetryDelay } = await failureOf(watch(fails(error), { attempt, elapsedMs, heartbeatDetails }));
+    expect(nextRetryDelay).toBeGreaterThan(delay - SECOND);
+    expect(nextRetryDelay).toBeLessThanOrEqual(delay);
+  });
+
+  test('the job is informed at once if the next read would come too late', async () => {
+    jitterFree();
+    const limit = new ZuoraFailure('unavailable', 'HTTP 429', 429, 2 * HOUR);
+    expect(await watch(fails(limit))).toMatchObject({ cannotRead: 'HTTP 429' });
+    const seconds = new ZuoraFailure('unavailable', 'HTTP 429', 429, 30 * SECOND);
+    expect((await failureOf(watch(fails(seconds)))).nextRetryDelay).toBe(30 * SECOND);
+    const input = { ...INPUT, cannotRead: 'HTTP 429' };
+    expect((await failureOf(watch(fails(limit), { input, attempt: 2 }))).nextRetryDelay).toBe(HOUR);
+  });
+
+  test('then it begins with a pause, and reads every minute until reads work', async () => {
+    jitterFree();
+    const input = { ...INPUT, lastSeenStatus: 'Posted', cannotRead: 'HTTP 503' };
+    const getBillRun = fails(new ZuoraFailure('unavailable', 'HTTP 502', 502));
+    const first = await failureOf(watch(getBillRun, { input, attempt: 1 }));
+    expect(first).toMatchObject({ type: 'CannotRead', message: 'HTTP 503', nextRetryDelay: MINUTE });
+    expect(getBillRun).not.toHaveBeenCalled();
+    const later = await failureOf(watch(getBillRun, { input, attempt: 2, elapsedMs: 9 * HOUR }));
+    expect(later).toMatchObject({ type: 'Unavailable', message: 'HTTP 502', nextRetryDelay: MINUTE });
+    // Also with the status that was last seen.
+    expect(await watch(reads(POSTED), { input, attempt: 3 })).toEqual(POSTED);
   });
 
   test('a defect of ours is not hidden', async () => {

@@ -79,7 +79,7 @@ export class Life {
   /** What further earlier jobs did. */
   earlier: readonly EarlierSend[] = [];
   /** What cannot be read. */
-  readonly unreadable = new Set<jobs.Read>();
+  readonly unreadable = new Set<jobs.Read | 'watch'>();
   /** When the job gives up a read that does not work. */
   private readEnds = Infinity;
   /** The attempts of all jobs, as history keeps them. */
@@ -275,10 +275,13 @@ export class Life {
     switch (step.kind) {
       case 'watch':
         jobs.followHint(this.job, this.now);
-        if (step.lastSeenStatus === this.billRun.status) return false;
+        if (this.failsToRead('watch')) return true;
+        if (this.unreadable.has('watch')) return false;
+        if (step.lastSeenStatus === this.billRun.status && this.job.unreadable === null) return false;
         this.look();
         return true;
       case 'look':
+        if (this.failsToRead('look')) return true;
         return this.read(step.kind, () => {
           this.look();
         });
@@ -311,6 +314,13 @@ export class Life {
         this.end = step;
         return false;
     }
+  }
+
+  /** The job is informed once that the bill run cannot be read. */
+  private failsToRead(what: 'look' | 'watch'): boolean {
+    if (!this.unreadable.has(what) || this.job.unreadable !== null) return false;
+    jobs.recordCannotRead(this.job, { cannotRead: 'Zuora answered HTTP 503', since: this.now });
+    return true;
   }
 
   /** A read that works, or is tried until its time is over. */

@@ -121,6 +121,19 @@ test('Metrics count attempts, sends and calls to Zuora, and every name in alerts
   expect(metrics, 'labels name no bill run, which would make a series for each').not.toContain(number);
 });
 
+test('A metric says whether bill runs can be read', async () => {
+  const failing = (value: number) =>
+    until(scrape, (text) => valueOf(text, 'bill_run_emails_zuora_unreadable') === value);
+  const [one, other] = await Promise.all([postedBillRun(), postedBillRun()]);
+  const path = `/object-query/billing-runs/${one.number}`;
+  await parts.control('POST', '/faults', { method: 'GET', path, when: 'before', fault: 'respond', status: 403 });
+  await parts.emails.start({ billRunKey: one.number });
+  await failing(1);
+  await parts.emails.start({ billRunKey: other.number });
+  await failing(0);
+  await parts.control('DELETE', '/faults');
+});
+
 /** The names of metrics in the queries of alerts and dashboards. */
 function namesIn(alerts: string, dashboard: string): readonly string[] {
   const { groups } = parse(alerts) as { groups: { rules: { expr: string }[] }[] };

@@ -1,4 +1,5 @@
 /** Long waits, on the time-skipping server: days take seconds, and no test sleeps. */
+import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { failureOf, openRig, until, type Rig } from '../support/rig.js';
 
@@ -84,6 +85,96 @@ describe('Waiting for the post', () => {
     const { type, message } = await failureOf(job);
     expect(type).toBe('NotPosted');
     expect(message).toContain('was deleted');
+  });
+});
+
+describe('A bill run that cannot be read while it waits', () => {
+  const READ = { method: 'GET', path: '/object-query/billing-runs/*', fault: 'respond', times: 10_000 };
+  const LOGIN = { method: 'POST', path: '/oauth/token', fault: 'respond', times: 10_000 };
+  const DENIED = { success: false, reasons: [{ code: 'ACCESS_DENIED', message: 'no permission' }] };
+
+  async function waiting(): Promise<{ number: string; job: WorkflowHandle }> {
+    const { number } = await rig.billRun.create({ status: 'Completed' });
+    const job = await rig.start({ billRunKey: number, openFor: '0s' });
+    await until(
+      () => rig.status(job),
+      ({ billRunStatus }) => billRunStatus === 'Completed',
+    );
+    return { number, job };
+  }
+
+  test.each([
+    ['an outage', { ...READ, status: 503 }, /HTTP 503/],
+    ['a missing permission', { ...READ, status: 403, body: DENIED }, /403.*no permission.*Fix the permissions/],
+    ['a refused token', { ...READ, status: 401 }, /Fix the worker's Zuora credentials/],
+    ['a refused secret', { ...LOGIN, status: 401 }, /Fix the worker's Zuora credentials/],
+  ])('says so within 90 s of the first failure: %s', async (_what, fault, words) => {
+    const { number, job } = await waiting();
+    const { since } = await rig.status(job);
+    if (fault.path === LOGIN.path) await rig.control('DELETE', '/tokens');
+    await rig.fault(fault);
+    // 60 s until the next read, and 90 s.
+    await rig.environment.sleep('150 seconds');
+    const status = await rig.state(job, 'Waiting', 'cannotRead');
+    expect(status).toMatchObject({
+      question: null,
+      billRunStatus: 'Completed',
+      text: expect.stringMatching(words) as string,
+    });
+    expect(status.text).toMatch(
+      /^Reads of the bill run in Zuora have failed since .* UTC \(last: `.*`\). The job goes on by itself/,
+    );
+    expect(Date.parse(status.since ?? '')).toBeGreaterThan(Date.parse(since ?? ''));
+    expect(await rig.listed(job)).toMatchObject({ state: 'Waiting', reason: 'cannotRead', since: status.since });
+    await rig.control('DELETE', '/faults');
+    await rig.environment.sleep('2 minutes');
+    await rig.state(job, 'Waiting', 'notPosted');
+    await rig.billRun.change(number, { status: 'Posted' });
+    expect(await rig.result(job)).toMatchObject({ state: 'Delivering' });
+    expect(await rig.emailCalls(number)).toHaveLength(1);
+  });
+
+  test('an outage of hours adds no more to history than one of minutes', async () => {
+    const lengths: number[] = [];
+    for (const outage of ['10 minutes', '5 hours'] as const) {
+      const { number, job } = await waiting();
+      await rig.fault({ ...READ, status: 503 });
+      await rig.environment.sleep(outage);
+      await rig.state(job, 'Waiting', 'cannotRead');
+      await rig.control('DELETE', '/faults');
+      await rig.environment.sleep('2 minutes');
+      await rig.state(job, 'Waiting', 'notPosted');
+      await rig.billRun.change(number, { status: 'Posted' });
+      await rig.result(job);
+      lengths.push((await job.describe()).historyLength);
+    }
+    expect(lengths[1]).toBe(lengths[0]);
+  });
+
+  test('a hint reads at once, also while reads fail', async () => {
+    const { number, job } = await waiting();
+    await rig.fault({ ...READ, status: 503 });
+    await rig.environment.sleep('150 seconds');
+    await rig.state(job, 'Waiting', 'cannotRead');
+    await rig.control('DELETE', '/faults');
+    await rig.billRun.change(number, { status: 'Posted' });
+    await job.signal('billRunPosted');
+    // No time is skipped here, so the next read of the watch is far.
+    await rig.accepted(job, 1);
+  });
+
+  test('a job that is started meanwhile says so as well, and does not flood Zuora', async () => {
+    await rig.fault({ ...READ, status: 503 });
+    const { number } = await rig.billRun.create();
+    const job = await rig.start({ billRunKey: number, openFor: '0s' });
+    await rig.environment.sleep('90 seconds');
+    await rig.state(job, 'Waiting', 'cannotRead');
+    const before = await reads(number);
+    expect(before).toBeLessThanOrEqual(5);
+    await rig.environment.sleep('1 hour');
+    expect((await reads(number)) - before).toBeLessThanOrEqual(67);
+    await rig.control('DELETE', '/faults');
+    expect(await rig.result(job)).toMatchObject({ state: 'Delivering' });
   });
 });
 

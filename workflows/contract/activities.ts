@@ -19,6 +19,16 @@ export interface BillRunAddress {
 export interface WatchInput extends BillRunAddress {
   /** Return once the status differs from this one. Absent: return at once. */
   readonly lastSeenStatus?: string;
+  /** The words by which the last read failed: return once reads work again. */
+  readonly cannotRead?: string;
+}
+
+/** Reads of the bill run have failed for about a minute. */
+export interface CannotRead {
+  /** What failed, in Zuora's words. */
+  readonly cannotRead: string;
+  /** Since when (epoch, ms). */
+  readonly since: number;
 }
 
 export interface AttemptInput extends BillRunAddress {
@@ -150,11 +160,11 @@ export interface FinalFailures {
 export interface Activities {
   /**
    * Returns the bill run once its status differs from the last one seen. Until then it fails with a benign failure and a retry delay,
-   * so waiting adds nothing to history.
+   * so waiting adds nothing to history. An outage adds two results, however long it lasts: that reads fail, and the first that works.
    *
    * @throws ApplicationFailure of {@link FinalFailures}, which is final; every other failure is retried
    */
-  watchBillRun(input: WatchInput): Promise<BillRun>;
+  watchBillRun(input: WatchInput): Promise<BillRun | CannotRead>;
   /** Returns once no hold on all is open. Until then it fails as `watchBillRun` does. */
   watchHoldAll(): Promise<void>;
   /**

@@ -3,6 +3,7 @@ import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure, 
 import type {
   AttemptResult,
   BillRun,
+  CannotRead,
   Earlier,
   FinalFailures,
   LostAttempt,
@@ -118,6 +119,11 @@ const NO_CALL: Readonly<Record<NoCallReceipt['why'], (fields: Fields) => boolean
 export function isBillRun(result: unknown): result is BillRun {
   const { id, number, status } = fieldsOf(result);
   return [id, number, status].every((each) => typeof each === 'string' && each !== '');
+}
+
+export function isCannotRead(result: unknown): result is CannotRead {
+  const { cannotRead, since } = fieldsOf(result);
+  return typeof cannotRead === 'string' && Number.isFinite(since);
 }
 
 /** The same for a look-up. */

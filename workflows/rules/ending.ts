@@ -2,6 +2,7 @@
 import type { EmailBillRunResult, EmailReason, FailureType } from '../contract/contract.js';
 import { delivering, openUntil } from './delivering.js';
 import { isAlias, isMisnamed, openResend, openSendOf, pendingRequests, unsettledOf, type EmailJob } from './job.js';
+import { unreadText } from './questions.js';
 import { askedStep, isUnread, questionEnd } from './sending.js';
 import type { Ending, Shown } from './step.js';
 import { quoted, time } from './text.js';
@@ -48,11 +49,13 @@ function notPosted(job: EmailJob, now: number): Ending | null {
   }
   const until = postDeadline(job);
   if (now < until) return null;
-  const status = billRun === null ? 'was never seen' : `is ${billRun.status}`;
+  const { unreadable } = job;
+  const cause = unreadable === null ? '' : `. ${unreadText(unreadable)}`;
+  const status = billRun === null ? 'was never seen' : `${unreadable === null ? 'is' : 'was last'} ${billRun.status}`;
   return fail(
     'NotPosted',
     `bill run ${billRun?.number ?? settings.billRunKey} did not post by ${time(until)} and ${status}; ` +
-      `nothing was emailed. Post it, then start again`,
+      `nothing was emailed${cause}. Post it, then start again`,
   );
 }
 

@@ -2,7 +2,7 @@
  * The record of an email job: everything one job knows about one bill run. It is plain data with pure code around it.
  * `messages.ts` changes it by messages, `next-step.ts` decides what comes next, and `status.ts` shows it to people.
  */
-import type { AttemptResult, BillRun, Earlier, EarlierSend, HandedOver } from '../contract/activities.js';
+import type { AttemptResult, BillRun, CannotRead, Earlier, EarlierSend, HandedOver } from '../contract/activities.js';
 import {
   canonicalWorkflowId,
   type EmailReason,
@@ -40,6 +40,8 @@ export interface EmailJob {
   /** A hint that the bill run posted waits to be followed, and when the last one was followed (epoch, ms). */
   hinted: boolean;
   hintFollowedAt: number;
+  /** Reads of the bill run have failed for a minute, and may work later. */
+  unreadable: CannotRead | null;
   /** Reading the bill run failed for good. */
   failedLook: { readonly type: FailureType; readonly message: string } | null;
   /** A read that has not worked since then (epoch, ms). `failed`: a person is asked since then, and by which words it failed. */
@@ -91,6 +93,7 @@ export interface EmailJob {
 
 interface Reported {
   readonly state: EmailState;
+  readonly reason: EmailReason | null;
   /** The number of attempts of this job, and of settled sends. */
   readonly attempts: number;
   readonly settledSends: number;
@@ -129,6 +132,7 @@ export function openJob(
     postingFailed: false,
     hinted: false,
     hintFollowedAt: 0,
+    unreadable: null,
     failedLook: null,
     reading: null,
     revision: 0,
@@ -341,6 +345,15 @@ export function recordLook(job: EmailJob, billRun: BillRun, now: number): void {
   job.lookedAt = now;
   job.lookWanted = false;
   job.reading = null;
+  job.unreadable = null;
+}
+
+/** @param result the words are those of the last read; the time is that of the first that failed */
+export function recordCannotRead(job: EmailJob, { cannotRead, since }: CannotRead): void {
+  job.unreadable = {
+    cannotRead: cannotRead.slice(0, LONGEST_WORDS),
+    since: Math.min(since, job.unreadable?.since ?? since),
+  };
 }
 
 export function recordFailedLook(job: EmailJob, type: FailureType, message: string): void {

@@ -117,6 +117,7 @@ function followRetry(job: EmailJob, message: RetryMessage, now: number): void {
   const unread = question?.kind === 'cannotRead' ? job.reading?.what : undefined;
   // Whatever the question is about: what failed is read again.
   job.reading = null;
+  job.unreadable = null;
   if (unread === 'lookUp' && sendAnyway) takeForNew(job, message, now);
   const send = openSendOf(job);
   if (send === undefined || unread === 'lookUp') return;

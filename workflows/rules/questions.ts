@@ -2,6 +2,7 @@
  * The questions that a job asks a person. Each says what happened, what was and was not sent, and what to do now. Texts of callers
  * and of Zuora are shown as code, so that they cannot pass for ours.
  */
+import type { CannotRead } from '../contract/activities.js';
 import type { Attempt } from '../contract/contract.js';
 import type { Read } from './job.js';
 import { counted, quotedUpTo, time } from './text.js';
@@ -79,6 +80,11 @@ export function stillNotLeaving(last: Attempt, end: number): string {
     `The request does not reach Zuora (last: ${answerOf(last)}). Nothing was sent. Attempts continue until ` +
     `${time(end)}. Check the worker's network and its Zuora credentials; retry tries at once.`
   );
+}
+
+export function unreadText({ cannotRead, since }: CannotRead): string {
+  const words = quotedUpTo(400, cannotRead);
+  return `Reads of the bill run in Zuora have failed since ${time(since)} (last: ${words})`;
 }
 
 /** @param since since when it is tried (epoch, ms) */

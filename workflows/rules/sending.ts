@@ -2,7 +2,7 @@
 import type { LookRules } from '../contract/activities.js';
 import { isAlias, isOnHold, openSendOf, type EmailJob, type Read } from './job.js';
 import { unreadQuestion } from './questions.js';
-import { isPosted } from './waiting.js';
+import { isPosted, unreadOr } from './waiting.js';
 import { nextSendStep, type SendQuestion, type SendStep } from './send-step.js';
 import { hasUnknown, keyExpiry, type Send } from './send.js';
 import type { SendingStep, Shown, Wait } from './step.js';
@@ -79,7 +79,7 @@ function dueStep(job: EmailJob, send: Send | undefined, now: number): SendingSte
   const step = askedStep(job, now);
   if (!isUnread(job, now)) {
     if (job.incoming.length > 0 && !isDue(job, send, step)) return lookUp(job, step);
-    if (job.lookWanted) return { kind: 'look', ...coolingDown('Looking at the bill run again') };
+    if (job.lookWanted) return look(job, coolingDown('Looking at the bill run again'));
   }
   if (step === null) return null;
   if (send === undefined) return step.kind === 'ask' ? ask(job, step, now) : null;
@@ -92,7 +92,7 @@ function dueStep(job: EmailJob, send: Send | undefined, now: number): SendingSte
   if (job.heldByAll) return { kind: 'watchHoldAll', wake: keyExpiresAt(send, now), ...held(job) };
   switch (step.kind) {
     case 'look':
-      return { kind: 'look', ...sending('Looking at the bill run before the first attempt') };
+      return look(job, sending('Looking at the bill run before the first attempt'));
     case 'attempt':
       return { kind: 'attempt', send, ...(question === undefined ? sending(underWay(send)) : asking(step, question)) };
     case 'coolDown':
@@ -116,6 +116,10 @@ export function ask(job: EmailJob, step: Extract<SendStep, { kind: 'ask' }>, now
 /** Attempts under way come before a look-up: it can take long, and Zuora forgets their key. */
 function isDue(job: EmailJob, send: Send | undefined, step: SendStep | null): boolean {
   return step?.kind === 'attempt' && send !== undefined && send.attempts.length > 0 && !isOnHold(job);
+}
+
+function look(job: EmailJob, step: Shown): SendingStep {
+  return { kind: 'look', ...unreadOr(job, step) };
 }
 
 function lookUp(job: EmailJob, step: SendStep | null): SendingStep {

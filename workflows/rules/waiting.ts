@@ -1,7 +1,8 @@
 /** Phase 1: the bill run is not posted yet. */
 import { isAlias, isOnHold, type EmailJob } from './job.js';
 import { hasNoDocuments } from './send-step.js';
-import type { WaitingStep } from './step.js';
+import { unreadText } from './questions.js';
+import type { Shown, WaitingStep } from './step.js';
 import { held } from './held.js';
 
 export function isPosted({ billRun }: EmailJob): boolean {
@@ -27,12 +28,19 @@ export function waitingStep(job: EmailJob): WaitingStep | null {
     until: postDeadline(job),
     ...(job.held
       ? held(job)
-      : {
+      : unreadOr(job, {
           state: 'Waiting',
           reason: 'notPosted',
           text: waitingFor(billRun?.status, { postingFailed, empty: billRun !== null && hasNoDocuments(billRun) }),
-        }),
+        })),
   };
+}
+
+/** Reads that fail are what people must know first. */
+export function unreadOr<S extends Shown>({ unreadable }: EmailJob, step: S): S {
+  return unreadable === null
+    ? step
+    : { ...step, reason: 'cannotRead', text: `${unreadText(unreadable)}. The job goes on by itself once they work` };
 }
 
 /** What has to happen before the bill run is posted. */

@@ -402,8 +402,8 @@ function assertSame(actual: unknown, expected: unknown): void {
 
 /** The reasons of each state; '' stands for none. */
 const REASONS: Readonly<Record<EmailState, readonly (EmailReason | '')[]>> = {
-  Waiting: ['notPosted', 'coolDown'],
-  Sending: ['', 'unknown'],
+  Waiting: ['notPosted', 'coolDown', 'cannotRead'],
+  Sending: ['', 'unknown', 'cannotRead'],
   Held: ['job', 'all'],
   NeedsAttention: ['refused', 'unknown', 'cannotRead'],
   Delivering: ['', 'autoEmail', 'emailedElsewhere'],
@@ -429,7 +429,7 @@ function checkStep({ job, now }: Life): void {
   assert.ok(REASONS[state].includes(reason ?? ''), `${reason} is a reason of ${state}`);
   assert.match(text, /\S\.$/);
   assert.ok(detailsOf(job, now).includes(`### ${state}`));
-  if (state === 'NeedsAttention' || (state === 'Sending' && reason !== null)) assert.equal(question?.kind, reason);
+  if (state === 'NeedsAttention' || (state === 'Sending' && reason === 'unknown')) assert.equal(question?.kind, reason);
   if (question !== null && ending === null) assert.ok(['NeedsAttention', 'Sending', 'Held'].includes(state), state);
   if (question !== null) {
     assert.equal(question.needsSendAnyway, question.kind === 'unknown' && question.safeUntil === null);
@@ -585,7 +585,7 @@ const looks = fc
       }),
   );
 
-const readings = fc.subarray(['look', 'lookUp'] as const).map((unreadable) => {
+const readings = fc.subarray(['watch', 'look', 'lookUp'] as const).map((unreadable) => {
   return new Act(`unreadable: ${unreadable.join(', ')}`, (_, life) => {
     life.unreadable.clear();
     for (const read of unreadable) life.unreadable.add(read);

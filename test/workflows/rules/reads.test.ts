@@ -1,7 +1,7 @@
 /** Looks, look-ups and handovers that do not work end in a question after 15 minutes. */
 import { describe, expect, test } from 'vitest';
 import { detailsOf } from '../../../workflows/rules/details.js';
-import { beginRead, recordUnread, unsettledOf, type Read } from '../../../workflows/rules/job.js';
+import { beginRead, recordCannotRead, recordUnread, unsettledOf, type Read } from '../../../workflows/rules/job.js';
 import { outlookOf } from '../../../workflows/rules/outlook.js';
 import { statusOf } from '../../../workflows/rules/status.js';
 import {
@@ -36,7 +36,7 @@ const handoverFails = (input: object = {}): Life =>
   unread('handOver', { workflowId: 'email-bill-run/8ad09e208b1a', input: { requestId: 'JOB', ...input } });
 
 const reads = [
-  ['look', lookFails, 'The bill run cannot be read in Zuora', 'Sending'],
+  ['look', lookFails, 'The bill run cannot be read in Zuora', 'Sending cannotRead'],
   ['lookUp', lookUpFails, 'It cannot be read in Temporal what earlier jobs of this bill run did', 'Sending'],
   ['handOver', handoverFails, 'The requests cannot be handed to the job that emails this bill run', 'Sending'],
 ] as const;
@@ -285,4 +285,41 @@ test.each([
   const details = detailsOf(job, now);
   for (const offer of offers) expect(details).toMatch(offer);
   expect(details.includes('sendAnyway":true')).toBe(offers.length === 2);
+});
+
+describe('A watch that cannot read', () => {
+  const fails = (input: Circumstances['input'] = {}): Life => {
+    const life = new Life({ billRun: { status: 'Completed' }, input }).go();
+    life.unreadable.add('watch');
+    return life.go();
+  };
+
+  test('shows it, asks nobody, and goes on once reads work', () => {
+    const life = fails();
+    expect([life.stateAndReason, life.question]).toEqual(['Waiting cannotRead', null]);
+    expect(life.step.text).toMatch(/^Reads of the bill run in Zuora have failed since .* \(last: `.*503`\)/);
+    life.pass(3 * DAY);
+    expect(life.stateAndReason).toBe('Waiting cannotRead');
+    life.unreadable.clear();
+    expect(life.go().stateAndReason).toBe('Waiting notPosted');
+    expect(life.change({ status: 'Posted' }).calls).toHaveLength(1);
+  });
+
+  test('is shown as held during a hold', () => {
+    expect(fails().hold().stateAndReason).toBe('Held job');
+  });
+
+  test('ends at the deadline with what failed', () => {
+    const life = fails({ postDeadline: '3 days' }).pass(4 * DAY);
+    expect(life.end).toMatchObject({ kind: 'fail', type: 'NotPosted' });
+    expect(life.end?.text).toMatch(
+      /was last Completed; nothing was emailed. Reads .* have failed since .*503.*. Post it/,
+    );
+  });
+
+  test('keeps at most 400 characters of the words', () => {
+    const life = fails();
+    recordCannotRead(life.job, { cannotRead: 'x'.repeat(1_000), since: life.now + HOUR });
+    expect(life.job.unreadable).toEqual({ cannotRead: 'x'.repeat(400), since: life.now });
+  });
 });
