@@ -46,6 +46,8 @@ export interface ResendResult extends StartResult {
 /** The answer to the query `status`, and what Temporal knows besides. */
 export interface KnownStatus extends JobStatus {
   readonly workflowId: string;
+  /** ISO 8601; null while the job is open. */
+  readonly closedAt: string | null;
   /** How Temporal ended a job that did not complete; the other fields are then its last known state. Absent for all others. */
   readonly ended?: {
     readonly status: (typeof ENDED)[number];
@@ -253,11 +255,12 @@ export class BillRunEmails {
     return this.#call(workflowId, async () => {
       const last = orNotFound(await settled(this.client, workflowId), workflowId);
       const paused = last.paused.length === 0 ? {} : { paused: last.paused };
-      if (last.status === 'PAUSED') return { workflowId, ...statusOfPaused(last), ...paused };
+      if (last.status === 'PAUSED') return { workflowId, ...statusOfPaused(last), closedAt: null, ...paused };
       const status = await this.client.workflow.getHandle(workflowId, last.runId).query(statusQuery);
       const ended = ENDED.find((each) => each === last.status);
       const end = ended === undefined ? {} : { ended: { status: ended, at: last.closedAt?.toISOString() ?? null } };
-      return { workflowId, ...status, ...paused, ...end };
+      const closedAt = last.closedAt?.toISOString() ?? null;
+      return { workflowId, ...status, closedAt, ...paused, ...end };
     });
   }
 

@@ -41,7 +41,7 @@ export async function resendOutcome(
       }
     } catch (error) {
       const isAway = error instanceof BillRunEmailsError && error.type === 'TemporalUnavailable';
-      if (!isAway || (last === undefined && performance.now() >= until)) throw error;
+      if (!isAway || performance.now() >= until) throw error;
     }
     const result = last === undefined ? 'waiting' : resultIn(last, requestId);
     const left = until - performance.now();

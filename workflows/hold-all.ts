@@ -38,12 +38,17 @@ export async function holdAll(): Promise<void> {
   }
   setCurrentDetails(detailsOf(holds));
   await condition(() => isReleased);
+  setCurrentDetails(`### Released\n\nThis hold has ended. Its history says by whom, and why.\n\n${whoAsked(holds)}`);
 }
 
 function detailsOf(holds: readonly string[]): string {
   return [
     '### All jobs are on hold',
     'No email call leaves in this namespace until signal **release**, or `bill-run-emails release --all`.',
-    ...(holds.length === 0 ? [] : ['**Who asked**', holds.slice(-SHOWN).join('\n')]),
+    whoAsked(holds),
   ].join('\n\n');
+}
+
+function whoAsked(holds: readonly string[]): string {
+  return holds.length === 0 ? '' : `**Who asked for it**\n\n${holds.slice(-SHOWN).join('\n')}`;
 }

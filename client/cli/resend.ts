@@ -100,9 +100,10 @@ async function resend(
   return waitMs === undefined ? request : { ...request, ...(await emails.resendOutcome(request, waitMs)) };
 }
 
-function requested({ workflowId, requestId, via }: Resent): string {
+function requested({ workflowId, requestId, via, state }: Resent): string {
   const later = via === 'signal' ? ' No worker answered, so the job takes it when one runs.' : '';
-  return `Asked ${workflowId} to email all documents; request ${requestId}.${later}`;
+  const held = state === 'Held' ? ' It is on hold: nothing is sent until release.' : '';
+  return `Asked ${workflowId} to email all documents; request ${requestId}.${later}${held}`;
 }
 
 const exitCodesOf: Readonly<Record<Resent['result'], number>> = {

@@ -9,7 +9,7 @@ import type { SendRecord } from '../../workflows/contract/contract.js';
 import { outlookOf } from '../../workflows/rules/outlook.js';
 
 export function started({ workflowId, runId, result, state, closing }: StartResult): string {
-  const current = state === null ? '' : `; it is ${painted(state)}`;
+  const current = state === null ? '' : `; it is ${painted(state)}${state === 'Held' ? ', until release' : ''}`;
   const order = closing === true ? ' A message waits for a worker, and may close it: see status.' : '';
   const words: Record<StartResult['result'], string> = {
     started: `Started ${workflowId} (run id ${runId})${state === 'Held' ? ', on hold until release' : ''}.`,
@@ -27,15 +27,29 @@ export interface StatusAndSends extends KnownStatus {
 }
 
 export function status(status: StatusAndSends): string {
-  const { reason, since, text, billRunNumber, billRunStatus, question, pendingRequests, ignored, ended, paused } =
-    status;
-  const isOpen = ended === undefined;
+  const {
+    state,
+    reason,
+    since,
+    text,
+    billRunNumber,
+    billRunStatus,
+    question,
+    pendingRequests,
+    ignored,
+    ended,
+    paused,
+    closedAt,
+  } = status;
+  const isOpen = closedAt === null;
   const heldBy = isOpen ? (status.heldBy ?? []) : [];
-  const key = billRunNumber ?? 'KEY';
+  const key = billRunNumber ?? status.workflowId.split('/').at(-1) ?? '';
+  const isStopped = state === 'Stopped' || ended !== undefined;
+  const isDone = !isStopped && state !== 'NotPosted' && state !== 'Unsettled';
   const isEmailed = reason === 'autoEmail' || reason === 'emailedElsewhere';
   const table = lines([
     ['state', `${stateInWords(status)}${since === null ? '' : ` since ${since}`}`],
-    ['closed', isOpen ? null : `${endInWords(ended)}; the fields below are its last known state`],
+    ['closed', ended === undefined ? closedAt : `${endInWords(ended)}; the fields below are its last known state`],
     ['bill run', billRunNumber === null ? 'not seen yet' : `${billRunNumber}, ${billRunStatus ?? ''}`],
     ['now', text],
     ...(paused ?? []).map((pause, index) => [index === 0 ? 'paused' : '', pauseInWords(pause)] as const),
@@ -54,7 +68,11 @@ export function status(status: StatusAndSends): string {
     [reason === 'job' ? '' : 'continue with', heldBy.length > 0 ? `bill-run-emails release --all ${NOTE}` : null],
     ['look again', isOpen && reason === 'coolDown' ? `bill-run-emails retry ${key}` : null],
     ['send the rest', isOpen && isEmailed ? `bill-run-emails retry ${key}` : null],
-    ['pending', pendingRequests.length === 0 ? null : pendingRequests.map(({ requestId }) => requestId).join(', ')],
+    ['start anew', isOpen || isDone ? null : `bill-run-emails start ${key}${isStopped ? ' --again' : ''} ${NOTE}`],
+    [
+      isOpen ? 'pending' : 'left open',
+      pendingRequests.length === 0 ? null : pendingRequests.map(({ requestId }) => requestId).join(', '),
+    ],
     ['ignored', ignored.count === 0 ? null : `${ignored.count}; the last: ${lastIgnored(ignored)}`],
   ]);
   const { sendRecords } = status;

@@ -44,7 +44,8 @@ export async function naming<T>(requestId: string, ask: () => Promise<T>): Promi
     return await ask();
   } catch (error) {
     const { type, message } = failureIn(error);
-    const name = `; request ${requestId}`;
+    const isUnknown = type === 'TemporalUnavailable';
+    const name = `; request ${requestId}${isUnknown ? ' may have been taken: repeat it under the same id, and it emails once' : ''}`;
     if (type === 'Unexpected' || message.endsWith(name)) throw error;
     throw new BillRunEmailsError(type, `${message}${name}`, { cause: error });
   }

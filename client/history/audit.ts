@@ -92,10 +92,17 @@ async function holdAllEntries(client: Client, since: number, skip: (run: Run) =>
   const entries: AuditEntry[] = [];
   for await (const history of historiesOf(client, runs, skip)) {
     const ofRun = await entriesOf(history, runIds, client.options.loadedDataConverter);
-    if (Date.parse(ofRun.at(-1)?.at ?? '') < since) continue;
+    if (isClosed(history) && Date.parse(ofRun.at(-1)?.at ?? '') < since) continue;
     entries.push(...ofRun.map((entry) => ({ ...entry, text: `hold on all jobs: ${entry.text}` })));
   }
   return entries;
+}
+
+function isClosed({ events }: RunHistory): boolean {
+  const last = events.at(-1);
+  return [last?.workflowExecutionCompletedEventAttributes, last?.workflowExecutionTerminatedEventAttributes].some(
+    (each) => each != null,
+  );
 }
 
 function byTime(one: string | undefined, other: string | undefined): number {

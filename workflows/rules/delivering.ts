@@ -1,4 +1,5 @@
 /** Phase 3: the emails are with Zuora, or Zuora sends them by itself. The job stays open for retries and resends. */
+import { heldBy } from './held.js';
 import { isOnHold, openSendOf, pendingRequests, type EmailJob } from './job.js';
 import { openSendStep } from './sending.js';
 import type { DeliveringStep, Shown } from './step.js';
@@ -6,7 +7,9 @@ import type { DeliveringStep, Shown } from './step.js';
 export function deliveringStep(job: EmailJob, now: number): DeliveringStep | null {
   const until = openUntil(job, now);
   if (until === null) return null;
-  return { kind: 'wait', until, wake: until, ...delivering(job, now) };
+  const step = delivering(job, now);
+  const text = job.held ? `${step.text}. ${heldBy(job)}` : step.text;
+  return { kind: 'wait', until, wake: until, ...step, text };
 }
 
 /** When the job closes (epoch, ms); null if something is still to be sent. Every job has a request, so without one it has a send. */

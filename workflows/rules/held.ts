@@ -9,7 +9,7 @@ export function held(job: EmailJob): Shown {
 
 const ALL = 'All jobs are on hold: nothing is sent until a person releases all of them';
 
-function heldBy({ heldBy: note }: EmailJob): string {
+export function heldBy({ heldBy: note }: EmailJob): string {
   const since = note === null ? '' : ` since ${time(note.at)}`;
   const by = note?.requestedBy === undefined ? '' : `, by ${quoted(note.requestedBy)}`;
   const why = note?.reason === undefined ? '' : ` (${quoted(note.reason)})`;
