@@ -278,7 +278,7 @@ export class BillRunEmails {
   async audit(name: BillRunName): Promise<Audit> {
     const workflowId = await this.#workflowId(name);
     const { auditOf } = await import('./history/audit.js');
-    return this.#call(workflowId, () => auditOf(this.client, workflowId));
+    return this.#call(workflowId, () => auditOf(this.client, workflowId, (ask) => this.#withDeadline(ask)));
   }
 
   /** The workflow id of a bill run. A bill run named by its ID is looked up among the jobs that know its number. */
@@ -317,9 +317,13 @@ export class BillRunEmails {
 
   async #call<T>(workflowId: string, ask: () => Promise<T>): Promise<T> {
     try {
-      return await this.client.withDeadline(Date.now() + this.#deadlineMs, ask);
+      return await this.#withDeadline(ask);
     } catch (error) {
       throw temporalFailure(error, workflowId);
     }
+  }
+
+  #withDeadline<T>(ask: () => Promise<T>): Promise<T> {
+    return this.client.withDeadline(Date.now() + this.#deadlineMs, ask);
   }
 }

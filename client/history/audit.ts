@@ -10,7 +10,7 @@ import { hasUnknown, recordOf, takeUp } from '../../workflows/rules/send.js';
 import { attemptsByIntent, type HistoricAttempt } from './attempts.js';
 import { entriesOf, resetIn, withReason, type AuditEntry } from './entries.js';
 import { lastOf, listed, orNotFound, type DescribedWorkflow } from '../temporal/jobs.js';
-import { historiesOf, runIdsOf, type Run, type RunHistory } from './history.js';
+import { historiesOf, noDeadline, runIdsOf, type Call, type Run, type RunHistory } from './history.js';
 
 /** A send with at least one attempt, by all histories together. */
 export interface AuditedSend {
@@ -36,24 +36,29 @@ export interface Audit {
   readonly entries: readonly AuditEntry[];
 }
 
-/** Reads the event histories of all runs of a workflow id, and of the jobs that handed their requests to it. */
-export async function auditOf(client: Client, workflowId: string): Promise<Audit> {
+/**
+ * Reads the event histories of all runs of a workflow id, and of the jobs that handed their requests to it.
+ *
+ * @param call makes one call to Temporal, with a deadline
+ */
+export async function auditOf(client: Client, workflowId: string, call = noDeadline): Promise<Audit> {
   // Visibility lags behind by a moment, so the newest run is described directly.
-  const newest = orNotFound(await lastOf(client, workflowId), workflowId);
-  const runIds = [...new Set([...((await runIdsOf(client, workflowId)) ?? []), newest.runId])];
+  const newest = orNotFound(await call(() => lastOf(client, workflowId)), workflowId);
+  const runIds = [...new Set([...((await call(() => runIdsOf(client, workflowId))) ?? []), newest.runId])];
   const runs = runIds.map((runId) => ({ workflowId, runId }));
-  const aliases = await aliasesOf(client, workflowId);
+  const aliases = await call(() => aliasesOf(client, workflowId));
   const histories: RunHistory[] = [];
   const unreadable: string[] = [];
   const skip = ({ runId }: Run): void => void unreadable.push(runId);
-  for await (const history of historiesOf(client, [...runs, ...aliases], skip)) histories.push(history);
+  for await (const history of historiesOf(client, [...runs, ...aliases], skip, call)) histories.push(history);
 
   const { loadedDataConverter: converter } = client.options;
   const entries: AuditEntry[] = [];
   for (const history of histories) entries.push(...(await entriesOf(history, runIds, converter)));
   // Who held all jobs, if that kept this one back.
   if (entries.some(({ event, text }) => event === 'state' && text === 'Held (all)')) {
-    entries.push(...(await holdAllEntries(client, Math.min(...entries.map(({ at }) => Date.parse(at))), skip)));
+    const since = Math.min(...entries.map(({ at }) => Date.parse(at)));
+    entries.push(...(await holdAllEntries(client, since, skip, call)));
   }
   entries.push(...pausedActivities(newest));
   const sends = [...(await attemptsByIntent(histories, converter)).values()].map(auditedSend);
@@ -86,11 +91,16 @@ function pausedActivities({ workflowId, runId, paused }: DescribedWorkflow): rea
 }
 
 /** The holds on all that had not ended by then (epoch, ms). */
-async function holdAllEntries(client: Client, since: number, skip: (run: Run) => void): Promise<AuditEntry[]> {
-  const runIds = (await runIdsOf(client, HOLD_ALL_WORKFLOW_ID)) ?? [];
+async function holdAllEntries(
+  client: Client,
+  since: number,
+  skip: (run: Run) => void,
+  call: Call,
+): Promise<AuditEntry[]> {
+  const runIds = (await call(() => runIdsOf(client, HOLD_ALL_WORKFLOW_ID))) ?? [];
   const runs = runIds.map((runId) => ({ workflowId: HOLD_ALL_WORKFLOW_ID, runId }));
   const entries: AuditEntry[] = [];
-  for await (const history of historiesOf(client, runs, skip)) {
+  for await (const history of historiesOf(client, runs, skip, call)) {
     const ofRun = await entriesOf(history, runIds, client.options.loadedDataConverter);
     if (isClosed(history) && Date.parse(ofRun.at(-1)?.at ?? '') < since) continue;
     entries.push(...ofRun.map((entry) => ({ ...entry, text: `hold on all jobs: ${entry.text}` })));

@@ -18,6 +18,11 @@ export interface RunHistory {
   readonly neverBegun: readonly string[];
 }
 
+/** Makes one call to Temporal, with a deadline of its own where there is one. */
+export type Call = <T>(ask: () => Promise<T>) => Promise<T>;
+
+export const noDeadline: Call = (ask) => ask();
+
 /** The runs that Temporal still keeps, oldest first; undefined if the server cannot list, as the time-skipping one. Lags by a moment. */
 export async function runIdsOf(client: Client, workflowId: string): Promise<readonly string[] | undefined> {
   const runs = new Map<string, Date>();
@@ -42,17 +47,30 @@ export async function* historiesOf(
   client: Client,
   runs: readonly Run[],
   skip: (run: Run) => void,
+  call = noDeadline,
 ): AsyncGenerator<RunHistory> {
   for (const run of runs) {
     try {
-      const { events } = await client.workflow.getHandle(run.workflowId, run.runId).fetchHistory();
-      const neverBegun = isEndedFromOutside(events ?? []) ? await neverBegunIn(client, run) : [];
-      yield { ...run, events: events ?? [], neverBegun };
+      const events = await eventsOf(client, run, call);
+      const neverBegun = isEndedFromOutside(events) ? await call(() => neverBegunIn(client, run)) : [];
+      yield { ...run, events, neverBegun };
     } catch (error) {
       if (failedAs(causeOf(error), 'unavailable')) throw error;
       skip(run);
     }
   }
+}
+
+async function eventsOf({ workflowService, options }: Client, execution: Run, call: Call): Promise<HistoryEvent[]> {
+  const events: HistoryEvent[] = [];
+  let nextPageToken: Uint8Array | undefined;
+  do {
+    const request = { namespace: options.namespace, execution, ...(nextPageToken && { nextPageToken }) };
+    const page = await call(() => workflowService.getWorkflowExecutionHistory(request));
+    events.push(...(page.history?.events ?? []));
+    ({ nextPageToken } = page);
+  } while (nextPageToken.length > 0);
+  return events;
 }
 
 /** Temporal still lists the activities that were pending when it terminated a run. History does not tell whether one had begun. */

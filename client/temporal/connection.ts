@@ -24,6 +24,9 @@ export interface Connected {
 /** For network, TLS and the first call. The SDK has no limit for a worker. */
 export const CONNECT_LIMIT_MS = 5_000;
 
+/** In bytes, for a page of a history with long texts: gRPC takes 4 MB. It is the SDK's own aim; its option lacks the prefix (1.24). */
+const LONGEST_MESSAGE = 128 * 1024 * 1024;
+
 /**
  * Connects by the `TEMPORAL_*` variables and profiles of the SDK's envconfig, with the codecs of `BILL_RUN_DATA_CONVERTER`.
  *
@@ -35,7 +38,11 @@ export async function connect(): Promise<Connected> {
   const { namespace, options } = settings;
   const dataConverter = await clientDataConverter(process.env);
   try {
-    const connection = await Connection.connect({ connectTimeout: CONNECT_LIMIT_MS, ...options });
+    const connection = await Connection.connect({
+      ...options,
+      connectTimeout: CONNECT_LIMIT_MS,
+      channelArgs: { 'grpc.max_receive_message_length': LONGEST_MESSAGE },
+    });
     return { connection, namespace, dataConverter };
   } catch (error) {
     throw notReached(settings, error);

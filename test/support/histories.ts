@@ -61,6 +61,11 @@ function base64(text: string): string {
   return Buffer.from(text).toString('base64');
 }
 
+interface HistoryRequest {
+  readonly execution: { readonly workflowId: string; readonly runId: string };
+  readonly nextPageToken?: Uint8Array;
+}
+
 /** @param runs without those whose history Temporal has deleted; the newest Temporal run of a workflow id comes last */
 export function temporalWith(...runs: readonly KnownRun[]): Client {
   const of = (workflowId: string): readonly KnownRun[] => runs.filter((run) => run.workflowId === workflowId);
@@ -82,13 +87,19 @@ export function temporalWith(...runs: readonly KnownRun[]): Client {
       });
       return Promise.resolve({ executions: executions.map(infoOf), nextPageToken: new Uint8Array() });
     },
-  };
-  const workflow = {
-    getHandle: (workflowId: string, runId: string) => ({
-      fetchHistory: () => Promise.resolve(of(workflowId).find((run) => run.runId === runId)),
-    }),
+    /** In two pages. */
+    getWorkflowExecutionHistory({ execution, nextPageToken }: HistoryRequest) {
+      const found = of(execution.workflowId).find(({ runId }) => runId === execution.runId);
+      if (found === undefined) return Promise.reject(new Error('there is no such history'));
+      const { events } = found;
+      return Promise.resolve(
+        nextPageToken === undefined
+          ? { history: { events: events.slice(0, 1) }, nextPageToken: new Uint8Array(1) }
+          : { history: { events: events.slice(1) }, nextPageToken: new Uint8Array() },
+      );
+    },
   };
   const options = { namespace: 'default', loadedDataConverter: defaultDataConverter };
   // The audit uses nothing else of a client.
-  return { workflow, workflowService, options } as unknown as Client;
+  return { workflowService, options } as unknown as Client;
 }

@@ -665,3 +665,17 @@ describe('Aliases', () => {
     expect(queries.filter((query) => query.includes('BillRunNumber = '))).toHaveLength(1);
   });
 });
+
+test('Each page of each history is a call of its own, so that each has a deadline of its own', async () => {
+  const [earlier, last] = [made([started()], { runId: 'r-1' }), made([started()], { runId: 'r-2' })];
+  const temporal = temporalWith(earlier, last);
+  const names = ['describeWorkflowExecution', 'listWorkflowExecutions', 'getWorkflowExecutionHistory'] as const;
+  const requests = names.map((name) => vi.spyOn(temporal.workflowService, name));
+  let calls = 0;
+  const call = <T>(ask: () => Promise<T>): Promise<T> => {
+    calls += 1;
+    return ask();
+  };
+  await auditOf(temporal, last.workflowId, call);
+  expect(calls).toBe(requests.flatMap(({ mock }) => mock.calls).length);
+});

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { formatted } from '../../../client/cli/audit-formats.js';
 import type { Audit } from '../../../client/index.js';
 import type { SendRecord } from '../../../workflows/contract/contract.js';
+import { cli } from '../../support/command-line.js';
 import { openRig, until, type Rig } from '../../support/rig.js';
 
 let rig: Rig;
@@ -84,6 +85,22 @@ describe('The audit shows what the workflow reports', () => {
     );
     await finish(run);
     await auditOf(number, await rig.sends(run));
+  });
+
+  test('of five orders with long texts, which together are more than a message of gRPC may be', async () => {
+    const { number } = await rig.billRun.create({ status: 'Completed' });
+    const { workflowId } = await rig.emails.start({ billRunKey: number });
+    // The connection of the rig could not read it, so the rig must not replay it.
+    const run = rig.client.workflow.getHandle(workflowId);
+    await rig.state(run, 'Waiting');
+    const reason = 'x'.repeat(1_500_000);
+    for (let index = 1; index <= 5; index++) await run.signal('resend', { requestId: `T-${index}`, reason });
+    for (const format of [['--json'], ['--format', 'csv'], []]) {
+      const { code, stdout, stderr } = await cli('audit', number, ...format);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      expect(stdout.match(/signal resend with/g)).toHaveLength(5);
+    }
+    await run.terminate();
   });
 
   test('of runs that never email', async () => {
@@ -183,7 +200,7 @@ describe('For people', () => {
     await finish(run);
     const audit = await rig.emails.audit({ billRunKey: number });
     const csv = formatted(audit, 'csv').split('\r\n');
-    expect(csv[0]).toBe('at,event,text,identity,requestedBy,workflowId,runId,eventId');
+    expect(csv[0]).toBe('\uFEFFat,event,text,identity,requestedBy,workflowId,runId,eventId');
     expect(csv).toHaveLength(audit.entries.length + 1);
     expect(csv[1]).toContain(`"'=HYPERLINK(""http://x""`);
   });
