@@ -5,7 +5,8 @@ import type { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import { tryEach, type Tried } from '../many.js';
 import { EXIT, exitCodeOfFailure } from '../failures/errors.js';
-import { jsonOf, jsonOfFailure, mistake, type Answer, type Found } from './command.js';
+import { escaped } from '../failures/plain-text.js';
+import { forPeople, jsonOf, jsonOfFailure, mistake, type Answer, type Found } from './command.js';
 
 export interface BillRunsOptions {
   readonly file?: string | undefined;
@@ -79,7 +80,9 @@ export async function answerEach<T, R extends Found>(
     counts.set(result, (counts.get(result) ?? 0) + 1);
     const fields = fieldsOf?.(item) ?? {};
     if (json !== true)
-      console.log(`${name ?? 'without a key'}: ${tried.ok ? inWords(tried.value) : tried.error.message}`);
+      console.log(
+        `${escaped(name ?? 'without a key')}: ${tried.ok ? inWords(forPeople(tried.value)) : escaped(tried.error.message)}`,
+      );
     else if (tried.ok) console.log(jsonOf(name, { ...fields, ...tried.value }));
     else console.log(jsonOfFailure(name, tried.error, fields));
   };
@@ -123,7 +126,7 @@ export async function askUnless(
   facts: string,
   question: string,
 ): Promise<void> {
-  console.error(facts);
+  console.error(escaped(facts));
   if (yes === true) return;
   if (!canAsk()) throw mistake('nobody can be asked here; to go on, add --yes');
   if (!(await confirmed(question))) throw mistake('Nothing was done.');

@@ -2,6 +2,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { BillRunEmails } from '../bill-run-emails.js';
 import { BillRunEmailsError, exitCodeOfFailure, failureIn, type Failure } from '../failures/errors.js';
+import { escaped, failureInWords } from '../failures/plain-text.js';
 
 export interface CommonOptions {
   readonly json?: true;
@@ -62,11 +63,22 @@ export interface Found {
 /** The one shape of `--json`, for all commands about bill runs. */
 export function jsonOf(billRunKey: string | null, found: Found): string {
   const { workflowId, ...rest } = found;
-  return JSON.stringify({ billRunKey, workflowId, ok: true, ...rest });
+  return jsonLine({ billRunKey, workflowId, ok: true, ...rest });
 }
 
 export function jsonOfFailure(billRunKey: string | null, { type, message }: Failure, also: object = {}): string {
-  return JSON.stringify({ billRunKey, workflowId: null, ok: false, ...also, error: { type, message } });
+  return jsonLine({ billRunKey, workflowId: null, ok: false, ...also, error: { type, message } });
+}
+
+/** JSON on one line, which a terminal shows as it is. */
+export function jsonLine(value: object): string {
+  return escaped(JSON.stringify(value));
+}
+
+/** What a command found out, for the functions that put it into words. Only they may add line ends and colours. */
+export function forPeople<T extends object>(found: T): T {
+  const readable = (_: string, value: unknown): unknown => (typeof value === 'string' ? escaped(value) : value);
+  return JSON.parse(JSON.stringify(found), readable) as T;
 }
 
 /**
@@ -76,8 +88,7 @@ export function jsonOfFailure(billRunKey: string | null, { type, message }: Fail
  */
 export function fail(error: unknown, json: boolean, billRunKey: string | null = null): void {
   const failure = failureIn(error);
-  // An unexpected error needs its stack.
-  console.error(failure.type === 'Unexpected' ? error : failure.message);
+  console.error(failureInWords(error));
   if (json) console.log(jsonOfFailure(billRunKey, failure));
   process.exitCode = exitCodeOfFailure(failure);
 }
@@ -90,7 +101,7 @@ export async function answer<R extends Found>(
 ): Promise<void> {
   try {
     const found = await ask();
-    console.log(json === true ? jsonOf(billRunKey, found) : inWords(found));
+    console.log(json === true ? jsonOf(billRunKey, found) : inWords(forPeople(found)));
     if (exitCode !== undefined) process.exitCode = exitCode(found);
   } catch (error) {
     fail(error, json === true, billRunKey);

@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import type { EmailState } from '../../workflows/contract/contract.js';
 import { painted, STATES } from './email-states.js';
 import type { ListedJob } from '../list.js';
-import { connected, examples, jsonOf, wholeNumber } from './command.js';
+import { connected, examples, forPeople, jsonOf, wholeNumber } from './command.js';
 import { holderIn } from './tables.js';
 
 interface ListOptions {
@@ -40,7 +40,7 @@ export function addList(program: Command): void {
           return;
         }
         for (const request of (await emails.holdAllRequests()) ?? [])
-          console.error(`All jobs are on hold by ${holderIn(request)}`);
+          console.error(`All jobs are on hold by ${holderIn(forPeople(request))}`);
         await printTable(jobs, filter.limit);
       });
     });
@@ -56,7 +56,7 @@ async function printLines(jobs: AsyncIterable<ListedJob>): Promise<void> {
 
 async function printTable(jobs: AsyncIterable<ListedJob>, limit: number): Promise<void> {
   const listed: ListedJob[] = [];
-  for await (const job of jobs) listed.push(job);
+  for await (const job of jobs) listed.push(forPeople(job));
   console.log(await listTable(listed));
   if (limit > 0 && listed.length === limit) {
     console.error(`These are the first ${limit}; there may be more: --limit 0 lists all.`);

@@ -2,13 +2,24 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import type { AuditFormat } from './audit-formats.js';
-import { answer, connected, examples, fail, jsonOfFailure, onBillRun, type CommonOptions } from './command.js';
+import {
+  answer,
+  connected,
+  examples,
+  fail,
+  forPeople,
+  jsonLine,
+  jsonOfFailure,
+  onBillRun,
+  type CommonOptions,
+} from './command.js';
 import { addList } from './list.js';
 import { addMessages } from './messages.js';
 import { addResend } from './resend.js';
 import { addStart } from './start.js';
 import { addStatus } from './status.js';
 import { EXIT } from '../failures/errors.js';
+import { escaped } from '../failures/plain-text.js';
 import * as tables from './tables.js';
 
 const EXIT_CODES = `
@@ -21,6 +32,7 @@ Exit codes:
   5  closed without emailing
   6  Temporal cannot be reached, or refuses us
   7  Zuora cannot be reached, or refuses us
+  8  the command went on to its end, but its output cannot be written (a full disk)
 
 --json prints one line per bill run, always with billRunKey, workflowId and ok; if not ok, with error: {type, message}.
 
@@ -36,7 +48,14 @@ function createProgram(): Command {
     .description('Emails the billing documents of Zuora bill runs: once, after they posted, with an audit trail.')
     .version(versionOf())
     .addHelpText('after', EXIT_CODES)
-    .exitOverride();
+    .exitOverride()
+    // It quotes arguments. Only a suggestion begins a line of its own.
+    .configureOutput({
+      outputError: (text, write) => {
+        const lines = text.trimEnd().split(/\n(?=\(Did you mean )/);
+        write(`${lines.map(escaped).join('\n')}\n`);
+      },
+    });
 
   addStart(program);
   addStatus(program);
@@ -79,7 +98,7 @@ function addSetup(program: Command): void {
       const { connection, namespace } = await connect();
       try {
         const result = await setup(connection, namespace);
-        console.log(json === true ? JSON.stringify(result) : tables.setup(result));
+        console.log(json === true ? jsonLine(result) : tables.setup(forPeople(result)));
       } finally {
         await connection.close();
       }
@@ -111,7 +130,7 @@ function addDoctor(program: Command): void {
     .action(async ({ json, entity }: CommonOptions) => {
       const [doctor, { doctorTable }] = await Promise.all([import('../doctor/doctor.js'), import('./doctor-table.js')]);
       const diagnosis = await doctor.diagnose(entity === undefined ? {} : { entityId: entity });
-      console.log(json === true ? JSON.stringify(diagnosis) : doctorTable(diagnosis));
+      console.log(json === true ? jsonLine(diagnosis) : doctorTable(forPeople(diagnosis)));
       process.exitCode = doctor.exitCodeOfDiagnosis(diagnosis);
     });
 }
@@ -132,10 +151,7 @@ function versionOf(): string {
 }
 
 async function main(args: readonly string[]): Promise<void> {
-  // The reader may stop reading: `hold --all --yes | head`. The command does its work all the same.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', noteLostOutput);
   const json = args.includes('--json');
   try {
     await createProgram().parseAsync(args, { from: 'user' });
@@ -149,6 +165,21 @@ async function main(args: readonly string[]): Promise<void> {
     if (json && error.exitCode !== 0)
       console.log(jsonOfFailure(null, { type: 'InvalidInput', message: error.message }));
   }
+}
+
+let isOutputLost = false;
+
+/** The command does its work to the end, and only then says so. */
+function noteLostOutput({ code, message }: NodeJS.ErrnoException): void {
+  // The reader may stop reading: `hold --all --yes | head`. Every later line then fails again.
+  if (isOutputLost || code === 'EPIPE' || code === 'ERR_STREAM_DESTROYED') return;
+  isOutputLost = true;
+  process.once('exit', () => {
+    process.exitCode = EXIT.output;
+    console.error(
+      `The output is incomplete: it cannot be written (${message}). The command went on to its end all the same.`,
+    );
+  });
 }
 
 await main(process.argv.slice(2));

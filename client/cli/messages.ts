@@ -16,6 +16,7 @@ import {
   answer,
   connected,
   examples,
+  forPeople,
   mistake,
   withNote,
   wholeNumber,
@@ -135,7 +136,7 @@ async function releaseAll(note: NoteOptions, { json, yes }: AllOptions): Promise
   if (yes !== true && !canAsk()) throw mistake('nobody can be asked here; to release all, add --yes');
   await connected(async (emails) => {
     const requests = await emails.holdAllRequests();
-    for (const request of requests ?? []) console.error(`All jobs are on hold by ${holderIn(request)}`);
+    for (const request of requests ?? []) console.error(`All jobs are on hold by ${holderIn(forPeople(request))}`);
     if (requests !== null && yes !== true && !(await confirmed('Release all jobs?')))
       throw mistake('Nothing was done.');
     await answer({ billRunKey: null, json }, () => emails.releaseAll(note), {

@@ -11,6 +11,8 @@ export const EXIT = {
   notEmailed: 5,
   temporal: 6,
   zuora: 7,
+  /** The work is done, but its results are lost: stdout or stderr cannot be written. */
+  output: 8,
 } as const;
 
 export type ErrorType =

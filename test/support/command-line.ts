@@ -57,7 +57,8 @@ let calls = 0;
 async function cliHere(env: NodeJS.ProcessEnv, args: readonly string[]): Promise<Ended> {
   const output = { stdout: '', stderr: '' };
   const original = { env: process.env, argv: process.argv, exitCode: process.exitCode };
-  const listeners = process.stdout.listeners('error');
+  const streams = [process.stdout, process.stderr];
+  const listeners = streams.map((stream) => stream.listeners('error'));
   const restored = (['stdout', 'stderr'] as const).map((name) => {
     const write = (text: unknown): boolean => {
       output[name] += String(text);
@@ -77,8 +78,10 @@ async function cliHere(env: NodeJS.ProcessEnv, args: readonly string[]): Promise
   } finally {
     for (const spy of restored) spy.mockRestore();
     globalThis.console = console;
-    for (const listener of process.stdout.listeners('error')) {
-      if (!listeners.includes(listener)) process.stdout.off('error', listener as () => void);
+    for (const [at, stream] of streams.entries()) {
+      for (const listener of stream.listeners('error')) {
+        if (!listeners[at]?.includes(listener)) stream.off('error', listener as () => void);
+      }
     }
     Object.assign(process, original);
   }

@@ -5,8 +5,9 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
+import type { Audit } from '../../../client/index.js';
 import { projectRoot } from '../../../scripts/project-root.js';
-import { cliGiven, json, jsonLines, type Ended } from '../../support/command-line.js';
+import { cliGiven, json, jsonLines, run, type Ended } from '../../support/command-line.js';
 import { emailsPerDocument, newNamespace, openRig, until, type Rig } from '../../support/rig.js';
 
 // `--all` is about all jobs of a namespace, so this file has one of its own.
@@ -131,6 +132,42 @@ test('hold --all asks nobody, and release --all names who held, never without a 
   await finished(one, other);
 });
 
+test('whatever people write about a job, no command shows a line or a control character of theirs', async () => {
+  const forged = 'alice]\n2026-11-28T00:00:00.000Z  signal   signal finish with {}  [carol@pc';
+  const hidden = 'bob\x1b[1A\x1b[2K\r\x9b2K\x7f\u202etxet\u2066\u200b';
+  const note = ['--requested-by', forged, '--reason', hidden];
+  const { number } = await rig.billRun.create({ status: 'Completed' });
+  const outputs: string[] = [];
+  const shown = async (...args: string[]): Promise<string> => {
+    const { stdout, stderr } = await cliGiven({ env: { ...env, BILL_RUN_TASK_QUEUE: rig.taskQueue } }, ...args);
+    outputs.push(stdout, stderr);
+    return stdout + stderr;
+  };
+  await rig.start({ billRunKey: number, requestedBy: forged, reason: hidden });
+  await shown('hold', number, ...note);
+  await rig.state(rig.own(number), 'Held');
+  await rig.own(number).signal(`x\x1b[2K\n${forged}`, hidden);
+  await rig.own(number).signal('retry', { requestId: hidden, requestedBy: forged, reason: hidden, ordinal: 9 });
+  await shown('hold', '--all', ...note);
+  expect(await shown('resend', number, '--request-id', 'T-1', ...note)).toMatch(/\\u001b.*\nnobody can be asked/s);
+  expect(await shown('status', number)).toContain('says alice]\\n2026-11-28T00');
+  await shown('status', number, number.toLowerCase());
+  expect(await shown('list', '--number', number)).toContain('says alice]\\n2026-11-28T00');
+  expect(await shown('doctor')).toContain('alice]\\n2026-11-28T00');
+  const audit = await shown('audit', number);
+  expect(audit).toContain('says alice]\\n2026-11-28T00');
+  expect(audit).not.toMatch(/^2026-11-28T00/m);
+  await shown('audit', number, '--format', 'csv');
+  await shown('release', '--all', '--yes', ...note);
+  for (const text of outputs) expect(text.replace(/\r?\n/g, '')).not.toMatch(/(?!^\uFEFF)[\p{Cc}\p{Cf}]/u);
+
+  const line = (await cli('audit', number, '--json')).stdout;
+  expect(line.slice(0, -1)).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  expect((JSON.parse(line) as Audit).entries[0]).toMatchObject({ requestedBy: forged });
+  await cli('release', number);
+  await finished(number);
+});
+
 test('a retry that a job rejects is a failure, with the reason; holding twice is not', async () => {
   const [number = ''] = await waiting(1);
   const retried = await cli('retry', number, '--json');
@@ -233,6 +270,45 @@ test('a command does its work also if nobody reads its output', async () => {
   expect({ code: child.exitCode, stderr }).toEqual({ code: 0, stderr: '' });
   for (const number of numbers) await rig.state(rig.own(number), 'Held');
   await finished(...numbers);
+});
+
+/** Runs a command in a shell, so that its output goes where `to` says. */
+const inShell = (to: string, stdin: string, ...args: string[]): Promise<Ended> =>
+  run(
+    ...([
+      'sh',
+      ['-c', `"$@" ${to}`, 'sh', process.execPath, join(projectRoot, 'dist', 'client', 'cli', 'main.js'), ...args],
+    ] as const),
+    { ...env, BILL_RUN_TASK_QUEUE: rig.taskQueue },
+    stdin,
+  );
+
+test('a command does its work also if its output cannot be written, and then says so', async () => {
+  const numbers = await waiting(2);
+  const [number = ''] = numbers;
+  // More than a command handles at the same time, before those that count.
+  const unknown = Array.from({ length: 60 }, (_, index) => `BR-X${index}`);
+  const { number: fresh } = await rig.billRun.create({ status: 'Completed' });
+  const lines = [...unknown.map(() => '{}'), JSON.stringify({ billRunKey: fresh })].join('\n');
+  const lost = {
+    ...{ code: 8, stdout: '' },
+    stderr: expect.stringMatching(
+      /^(All jobs.*\n|61 bill runs: .*\n)?The output is incomplete: .*ENOSPC.*\n$/,
+    ) as string,
+  };
+  expect(await inShell('>/dev/full', lines, 'start', '--file', '-', '--json')).toEqual(lost);
+  await rig.state(rig.own(fresh), 'Waiting');
+  expect(await inShell('>/dev/full', '', 'hold', ...unknown, ...numbers)).toEqual(lost);
+  for (const each of numbers) expect(await isHeld(each)).toBe(true);
+  for (const args of [['list'], ['list', '--json'], ['audit', number], ['status', number, '--json'], ['--help']]) {
+    expect(await inShell('>/dev/full', '', ...args), args.join(' ')).toEqual(lost);
+  }
+  // Nobody is left to read it.
+  expect(await inShell('>/dev/full 2>/dev/full', '', 'release', number)).toEqual({ code: 8, stdout: '', stderr: '' });
+  await rig.state(rig.own(number), 'Waiting');
+  expect(await inShell('2>/dev/full', '', 'status', 'BR-X1')).toEqual({ code: 8, stdout: '', stderr: '' });
+  expect(await inShell('| head -1', '', 'audit', number)).toMatchObject({ code: 0, stderr: '' });
+  await finished(fresh, ...numbers);
 });
 
 test('a job that was terminated, or failed, shows how it ended and its last known state', async () => {

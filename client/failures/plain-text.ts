@@ -1,0 +1,32 @@
+/** Texts for people, who read them on a terminal. Anyone may have typed what they quote. */
+import { inspect } from 'node:util';
+import { failureIn } from './errors.js';
+
+/** Control, format (also of direction and of no width) and line characters, and halves of surrogate pairs. */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+/**
+ * Shows invisible characters as JSON writes them, such as `\n` or `\u001b`: no text moves the cursor, hides, or begins a line.
+ * JSON without white space stays the same JSON.
+ */
+export function escaped(text: string): string {
+  return text.replace(INVISIBLE, (character) => {
+    const inJson = JSON.stringify(character).slice(1, -1);
+    // JSON itself escapes only some of them.
+    return inJson === character ? character.replace(/[^]/g, unitInJson) : inJson;
+  });
+}
+
+function unitInJson(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
+/** A failure as stderr shows it. */
+export function failureInWords(error: unknown): string {
+  const { type, message } = failureIn(error);
+  const lines = (text: string): string[] => text.split('\n').map(escaped);
+  // An operator can act on a sentence; an unexpected error needs its stack. It is indented: none of its lines passes for ours.
+  if (type === 'Unexpected') return lines(inspect(error)).join('\n    ');
+  // It names each fault on a line.
+  return type === 'InvalidConfiguration' ? lines(message).join('\n') : escaped(message);
+}
