@@ -31,27 +31,34 @@ function flag(cell: string): unknown {
  */
 export function linesOf(contents: string): readonly FileLine[] {
   const text = contents.replace(/^\uFEFF/, '');
-  const [first = ''] = text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#'));
+  const [first = ''] = text
+    .split('\n')
+    .map(withoutComment)
+    .filter((line) => line !== '');
   if (first.startsWith('{')) return jsonLines(text);
   if (first.startsWith('['))
     throw refused('the file is one JSON list; write JSON lines instead, an object on each line');
   const delimiter = /[,;\t]/.exec(first)?.[0];
-  return delimiter === undefined && !/^"?billRunKey"?\s*$/.test(first) ? keyLines(text) : csvLines(text, delimiter);
+  return delimiter === undefined && !/^"?billRunKey"?$/.test(first) ? keyLines(text) : csvLines(text, delimiter);
 }
 
 /** The bill runs of a file with one key per line; `#` begins a comment. */
 export function keyLines(text: string): readonly (FileLine & { readonly input: { readonly billRunKey: string } })[] {
   return text
     .split('\n')
-    .map((line, index) => ({ line: index + 1, input: { billRunKey: line.replace(/#.*/, '').trim() } }))
+    .map((line, index) => ({ line: index + 1, input: { billRunKey: withoutComment(line) } }))
     .filter(({ input }) => input.billRunKey !== '');
+}
+
+function withoutComment(line: string): string {
+  return line.replace(/#.*/, '').trim();
 }
 
 function jsonLines(text: string): readonly FileLine[] {
   return text
     .split('\n')
     .map((json, index) => ({ line: index + 1, json: json.trim() }))
-    .filter(({ json }) => json !== '')
+    .filter(({ json }) => json !== '' && !json.startsWith('#'))
     .map(({ line, json }) => {
       try {
         const input: unknown = JSON.parse(json);

@@ -1,6 +1,7 @@
 /** Commands for one bill run or for many. */
+import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 import type { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import { tryEach, type Tried } from '../many.js';
@@ -45,12 +46,17 @@ async function keysIn(file: string): Promise<readonly string[]> {
   return keyLines(await contentsOf(file)).map(({ input }) => input.billRunKey);
 }
 
+/** The text of a file, without the mark of its encoding. A wrong encoding would change reasons and names for good. */
 export async function contentsOf(file: string): Promise<string> {
-  try {
-    return file === '-' ? await text(process.stdin) : await readFile(file, 'utf8');
-  } catch (error) {
+  const bytes = await (file === '-' ? buffer(process.stdin) : readFile(file)).catch((error: unknown) => {
     throw mistake(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  });
+  const lines = bytes.toString('latin1').split('\n');
+  // UTF-16 without its mark has zeros.
+  const wrong = lines.findIndex((line) => line.includes('\0') || !isUtf8(Buffer.from(line, 'latin1')));
+  if (wrong === -1) return new TextDecoder().decode(bytes);
+  const name = file === '-' ? 'stdin' : file;
+  throw mistake(`${name} is not in UTF-8: line ${wrong + 1} has other bytes; save it as UTF-8; nothing was done`);
 }
 
 interface ManyAnswers<T, R> extends Answer<R> {

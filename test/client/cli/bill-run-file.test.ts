@@ -1,6 +1,12 @@
 /** What files of bill runs may look like. */
-import { expect, test } from 'vitest';
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
 import { linesOf } from '../../../client/cli/bill-run-file.js';
+import { contentsOf } from '../../../client/cli/bill-runs.js';
+import { cli } from '../../support/command-line.js';
 
 const inputs = (contents: string): unknown[] => linesOf(contents).map(({ input, fault }) => input ?? fault);
 
@@ -9,6 +15,23 @@ test('a key on each line, with comments', () => {
     { line: 2, input: { billRunKey: 'BR-1' } },
     { line: 4, input: { billRunKey: 'BR-2' } },
   ]);
+});
+
+test.each([
+  ['BR-1  # late, see X\nBR-2\n', ['BR-1', 'BR-2']],
+  ['  # October; the large ones\nBR-1\t# late;\nBR-2 #\t\n', ['BR-1', 'BR-2']],
+  ['\uFEFFBR-1 # "billRunKey"\r\n', ['BR-1']],
+  ['BR-1 # {"billRunKey":"BR-2"}\n', ['BR-1']],
+])('a comment does not make a list of keys CSV: %j', (contents, keys) => {
+  expect(inputs(contents)).toEqual(keys.map((billRunKey) => ({ billRunKey })));
+});
+
+test('comments may stand before and between other formats', () => {
+  expect(inputs('# a, b\n{"billRunKey":"BR-1","reason":"# 1"}\n # c\n{"billRunKey":"BR-2"}\n')).toEqual([
+    { billRunKey: 'BR-1', reason: '# 1' },
+    { billRunKey: 'BR-2' },
+  ]);
+  expect(inputs('  # of October\nbillRunKey;reason\nBR-1;a # b\n')).toEqual([{ billRunKey: 'BR-1', reason: 'a # b' }]);
 });
 
 test('CSV names its columns in any order, has texts in quotes, and leaves out what is empty', () => {
@@ -85,4 +108,33 @@ test('JSON lines are objects, and any other line has a fault', () => {
 test('an empty file names none', () => {
   expect(linesOf('')).toEqual([]);
   expect(linesOf('# nothing today\n')).toEqual([]);
+});
+
+const folder = await mkdtemp(join(tmpdir(), 'bill-run-emails-files-'));
+afterAll(() => rm(folder, { recursive: true }));
+
+async function file(bytes: Buffer): Promise<string> {
+  const path = join(folder, randomUUID());
+  await writeFile(path, bytes);
+  return path;
+}
+
+test.each([
+  ['Windows-1252', Buffer.from('billRunKey,reason\nBR-1,Geb\xfchr\n', 'latin1'), 2],
+  ['a text that is cut in a character', Buffer.from('# month end\n\nBR-1 # 100 €').subarray(0, -1), 3],
+  ['UTF-16 with its mark', Buffer.from('\uFEFFBR-1\nBR-2\n', 'utf16le'), 1],
+  ['UTF-16 without it', Buffer.from('BR-1\nBR-2\n', 'utf16le'), 1],
+  ['half of a surrogate pair', Buffer.from([0x42, 0x0a, 0xed, 0xa0, 0xbd]), 2],
+  ['ISO 8859-15', Buffer.from([0x7b, 0x7d, 0x0a, 0x0a, 0x0a, 0xa4]), 4],
+])('a file that is not in UTF-8 is refused, with the line: %s', async (_, bytes, line) => {
+  const path = await file(bytes);
+  const refused = `${path} is not in UTF-8: line ${line} has other bytes; save it as UTF-8; nothing was done\n`;
+  for (const command of ['start', 'hold']) {
+    expect(await cli(command, '--file', path)).toEqual({ code: 2, stdout: '', stderr: refused });
+  }
+});
+
+test('a file in UTF-8 is read as it is, without its mark, also where it has U+FFFD', async () => {
+  const text = 'billRunKey,reason\nBR-1,Gebühr 🙂 \uFFFD\n';
+  expect(await contentsOf(await file(Buffer.from(`\uFEFF${text}`)))).toBe(text);
 });
