@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Audit, AuditedSend } from '../../../client/history/audit.js';
 import type { AuditEntry } from '../../../client/history/entries.js';
+import { linesOf } from '../../../client/cli/bill-run-file.js';
 import { formatted } from '../../../client/cli/audit-formats.js';
 
 const at = '2026-03-02T12:00:00.000Z';
@@ -121,7 +122,8 @@ describe('A spreadsheet', () => {
 
   test('has a line for each entry', () => {
     expect(formatted(FULL, 'csv').split('\r\n')).toEqual([
-      'at,event,text,identity,requestedBy,workflowId,runId,eventId',
+      // With the mark by which spreadsheets know the encoding.
+      '\uFEFFat,event,text,identity,requestedBy,workflowId,runId,eventId',
       `${at},started,started,p@ci,ann,email-bill-run/BR-1,run-1,1`,
       `${at},state,Sending,,,email-bill-run/BR-1,run-1,2`,
       `${at},signal,signal hold,,bob,email-bill-run/BR-1,run-1,3`,
@@ -129,11 +131,14 @@ describe('A spreadsheet', () => {
     ]);
   });
 
-  test.each(['=1+1', '+1', '-1', '@now', '\tx'])('does not let a spreadsheet run text as a formula: %j', (text) => {
+  test.each([
+    ...['=1+1', '+1', '-1', '@now', '\tx', '＝1+1', '＋1', '－1', '＠now', '﹦1', '﹢1', '﹣1', '﹫now'],
+    ...[' =1+1', '\u3000=1', '\u00a0＝1', '\t=1', '\x1b=1', '\0+1', '\u200b-1', '\ufeff@now', '\u2028=1', '\u202e＠x'],
+  ])('does not let a spreadsheet run text as a formula: %j', (text) => {
     expect(cells(text)).toBe(`'${text}${rest}`);
   });
 
-  test.each(['1=1', 'a-b', 'x@y'])('leaves text as it is: %s', (text) => {
+  test.each(['1=1', 'a-b', 'x@y', 'a =1', '€ -1', 'Gebühr', '─', ''])('leaves text as it is: %s', (text) => {
     expect(cells(text)).toBe(`${text}${rest}`);
   });
 
@@ -143,7 +148,13 @@ describe('A spreadsheet', () => {
     ['a\nb', '"a\nb"'],
     ['a\rb', '"a\rb"'],
     ['\rb', '"\'\rb"'],
+    ['\n=1+1', '"\'\n=1+1"'],
+    [' =HYPERLINK("x")', '"\' =HYPERLINK(""x"")"'],
   ])('keeps in one cell a text that would end it: %j', (text, cell) => {
     expect(cells(text)).toBe(`${cell}${rest}`);
+  });
+
+  test('is read back by `start --file` past the mark, which names the columns that it lacks', () => {
+    expect(() => linesOf(formatted(FULL, 'csv'))).toThrow('the columns are: "at","event","text"');
   });
 });
