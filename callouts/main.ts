@@ -19,13 +19,14 @@ async function main(): Promise<void> {
     const address = hostAndPort(settings.address);
     throw new ConfigurationError(`cannot listen on CALLOUT_ADDRESS ${address}: ${(error as Error).message}`);
   });
-  logger.info({ url: server.url, taskQueue, starts: settings.starts }, 'callout service is ready');
   const stop = async (): Promise<void> => {
     await server.close();
     await emails.close();
     logger.info('callout service has stopped');
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop().catch(endFor));
+  // Only now: who reads it may send a signal at once.
+  logger.info({ url: server.url, taskQueue, starts: settings.starts }, 'callout service is ready');
 }
 
 main().catch(endFor);

@@ -56,6 +56,12 @@ export async function startCalloutServer(
   // Without the logger: at its lowest level, the framework logs whole packets, with the password in them.
   const server = fastify({ bodyLimit: MAX_BODY, requestTimeout: ARRIVES_WITHIN_MS });
   server.removeContentTypeParser('text/plain');
+  const parsedJson = server.getDefaultJsonParser('error', 'error');
+  // An empty body is no body: the query may name the bill run.
+  server.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body.trim() === '') done(null);
+    else void parsedJson(request, body, done);
+  });
   await server.register(formBody);
   await server.register(rateLimit, {
     global: false,
@@ -157,8 +163,9 @@ function billRunIn({ body, query }: FastifyRequest): BillRunToStart | undefined 
     (each): each is Record<string, unknown> => typeof each === 'object' && each !== null,
   );
   const valueOf = (names: readonly string[]): unknown => {
-    const values = new Set(sources.flatMap((fields) => names.map((name) => fields[name] ?? undefined)));
-    values.delete(undefined);
+    const given = sources.flatMap((fields) => names.flatMap((name) => fields[name] ?? []));
+    // Zuora writes a merge field without a value as an empty text.
+    const values = new Set(given.filter((value) => typeof value !== 'string' || value.trim() !== ''));
     // A list, which the validation refuses, if they differ.
     return values.size > 1 ? [...values] : [...values][0];
   };

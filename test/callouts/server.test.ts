@@ -104,12 +104,46 @@ test.each<[string, Callout]>([
   ['JSON', { body: { billRunKey: 'BR-1' } }],
   ['a form', { body: 'billRunId=BR-1&other=x', type: 'application/x-www-form-urlencoded' }],
   ['the query of its URL', { query: '?billRunNumber=BR-1' }],
+  ['the query, with empty JSON', { body: '', query: '?billRunNumber=BR-1' }],
+  ['the query, with JSON of white space', { body: ' \r\n', query: '?billRunNumber=BR-1' }],
+  ['the query, with a mark of UTF-8 alone', { body: '\uFEFF', query: '?billRunNumber=BR-1' }],
+  ['the query, with JSON null', { body: 'null', query: '?billRunNumber=BR-1' }],
+  ['the query, with an empty object', { body: {}, query: '?billRunNumber=BR-1' }],
+  ['the query, with an empty form', { body: '', type: 'application/x-www-form-urlencoded', query: '?billRunId=BR-1' }],
+  ['a field beside an empty entity', { body: { billRunNumber: 'BR-1', entityId: '' } }],
+  ['a field beside an entity of spaces', { body: { billRunNumber: 'BR-1', entityId: ' \t' } }],
+  ['a field beside an entity of null', { body: { billRunNumber: 'BR-1', entityId: null } }],
+  ['a field beside empty ones', { body: { billRunKey: '', billRunId: ' ', billRunNumber: 'BR-1' } }],
+  [
+    'a form with empty fields',
+    { body: 'billRunId=&billRunNumber=BR-1&entityId=+', type: 'application/x-www-form-urlencoded' },
+  ],
+  ['a query with empty fields', { query: '?billRunId=&billRunId=BR-1&entityId=&entityId=%20' }],
+  ['a body with an empty field, and the query', { body: { billRunKey: '' }, query: '?billRunKey=BR-1' }],
   ['body and query', { body: { billRunKey: 'BR-1' }, query: '?billRunNumber=BR-1' }],
 ])('the bill run may be named by %s, and nothing else is taken', async (_, sent) => {
   const posted = vi.fn(() => Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const, state: null }));
   const { server } = await open({}, { billRunPosted: posted });
   expect((await callout(server, sent)).status).toBe(200);
   expect(posted.mock.calls).toEqual([[{ billRunKey: 'BR-1' }, { start: true }]]);
+});
+
+test('a callout without a body is read from its query, whatever it calls the body', async () => {
+  const posted = vi.fn(() => Promise.resolve({ workflowId: 'w', runId: 'r', result: 'joined' as const, state: null }));
+  const { server } = await open({}, { billRunPosted: posted });
+  for (const type of [
+    {},
+    { 'content-type': 'application/json' },
+    { 'content-type': 'application/json; charset=utf-8' },
+  ]) {
+    const query = '?billRunNumber=BR-1&entityId=';
+    const headers = { authorization: AUTHORIZATION, ...type };
+    const sent = request(`${server.url}/bill-run-posted${query}`, { method: 'POST', headers }).end();
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+    answer.resume();
+    expect(answer.statusCode).toBe(200);
+  }
+  expect(posted.mock.calls).toEqual(Array(3).fill([{ billRunKey: 'BR-1' }, { start: true }]));
 });
 
 test('with Multi-entity, a callout names the entity as well', async () => {
@@ -129,6 +163,8 @@ const FORM = 'application/x-www-form-urlencoded';
 
 test.each<[string, Callout, number]>([
   ['no bill run', { body: {} }, 400],
+  ['only spaces', { body: { billRunId: ' ' }, query: '?billRunKey=%20' }, 400],
+  ['empty lists', { body: { billRunId: [], entityId: [[]] } }, 400],
   ['a bill run without a name', { body: { billRunId: '' } }, 400],
   ['a key of null', { body: { billRunId: null } }, 400],
   ['a key with a line break', { body: { billRunId: 'BR-1\n' } }, 400],
