@@ -32,10 +32,10 @@ await program.parseAsync();
 
 async function run(flags: Flags): Promise<void> {
   const simulator = await startSimulator(flags).catch((error: unknown) => stopWith(flags, error));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void close(simulator));
   console.log(
     `Zuora simulator: ${simulator.url} (client ID ${flags.clientId}, secret ${flags.clientSecret}; control: ${simulator.url}/simulator)`,
   );
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void close(simulator));
 }
 
 async function close(simulator: Simulator): Promise<void> {
