@@ -57,7 +57,7 @@ export async function startCalloutServer(
   const server = fastify({ bodyLimit: MAX_BODY, requestTimeout: ARRIVES_WITHIN_MS });
   server.removeContentTypeParser('text/plain');
   const parsedJson = server.getDefaultJsonParser('error', 'error');
-  // An empty body is no body: the query may name the bill run.
+  // An empty body counts as none: the query may name the bill run.
   server.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body.trim() === '') done(null);
     else void parsedJson(request, body, done);

@@ -138,27 +138,27 @@ test('whatever people write about a job, no command shows a line or a control ch
   const note = ['--requested-by', forged, '--reason', hidden];
   const { number } = await rig.billRun.create({ status: 'Completed' });
   const outputs: string[] = [];
-  const shown = async (...args: string[]): Promise<string> => {
+  const output = async (...args: string[]): Promise<string> => {
     const { stdout, stderr } = await cliGiven({ env: { ...env, BILL_RUN_TASK_QUEUE: rig.taskQueue } }, ...args);
     outputs.push(stdout, stderr);
     return stdout + stderr;
   };
   await rig.start({ billRunKey: number, requestedBy: forged, reason: hidden });
-  await shown('hold', number, ...note);
+  await output('hold', number, ...note);
   await rig.state(rig.own(number), 'Held');
   await rig.own(number).signal(`x\x1b[2K\n${forged}`, hidden);
   await rig.own(number).signal('retry', { requestId: hidden, requestedBy: forged, reason: hidden, ordinal: 9 });
-  await shown('hold', '--all', ...note);
-  expect(await shown('resend', number, '--request-id', 'T-1', ...note)).toMatch(/\\u001b.*\nnobody can be asked/s);
-  expect(await shown('status', number)).toContain('says alice]\\n2026-11-28T00');
-  await shown('status', number, number.toLowerCase());
-  expect(await shown('list', '--number', number)).toContain('says alice]\\n2026-11-28T00');
-  expect(await shown('doctor')).toContain('alice]\\n2026-11-28T00');
-  const audit = await shown('audit', number);
+  await output('hold', '--all', ...note);
+  expect(await output('resend', number, '--request-id', 'T-1', ...note)).toMatch(/\\u001b.*\nnobody can be asked/s);
+  expect(await output('status', number)).toContain('says alice]\\n2026-11-28T00');
+  await output('status', number, number.toLowerCase());
+  expect(await output('list', '--number', number)).toContain('says alice]\\n2026-11-28T00');
+  expect(await output('doctor')).toContain('alice]\\n2026-11-28T00');
+  const audit = await output('audit', number);
   expect(audit).toContain('says alice]\\n2026-11-28T00');
   expect(audit).not.toMatch(/^2026-11-28T00/m);
-  await shown('audit', number, '--format', 'csv');
-  await shown('release', '--all', '--yes', ...note);
+  await output('audit', number, '--format', 'csv');
+  await output('release', '--all', '--yes', ...note);
   for (const text of outputs) expect(text.replace(/\r?\n/g, '')).not.toMatch(/(?!^\uFEFF)[\p{Cc}\p{Cf}]/u);
 
   const line = (await cli('audit', number, '--json')).stdout;

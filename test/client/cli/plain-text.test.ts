@@ -35,11 +35,11 @@ const HIDDEN: readonly [string, string][] = [
   ['\u{e0041}', '\\udb40\\udc41'],
 ];
 
-describe.each(HIDDEN)('%j', (character, shown) => {
+describe.each(HIDDEN)('%j', (character, escape) => {
   test('is shown escaped in texts for people, at any depth', () => {
-    expect(escaped(`a${character}b`)).toBe(`a${shown}b`);
+    expect(escaped(`a${character}b`)).toBe(`a${escape}b`);
     const found = { workflowId: 'w', list: [{ text: `${character}${character}`, at: null, count: 7 }] };
-    expect(forPeople(found)).toEqual({ workflowId: 'w', list: [{ text: `${shown}${shown}`, at: null, count: 7 }] });
+    expect(forPeople(found)).toEqual({ workflowId: 'w', list: [{ text: `${escape}${escape}`, at: null, count: 7 }] });
   });
 
   test('is in JSON as it is, and never raw', () => {
@@ -49,7 +49,7 @@ describe.each(HIDDEN)('%j', (character, shown) => {
   });
 
   test('is shown escaped in errors', () => {
-    expect(failureInWords(new BillRunEmailsError('NotFound', `a${character}b`))).toBe(`a${shown}b`);
+    expect(failureInWords(new BillRunEmailsError('NotFound', `a${character}b`))).toBe(`a${escape}b`);
   });
 });
 
