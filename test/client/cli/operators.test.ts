@@ -300,7 +300,13 @@ test('a command does its work also if its output cannot be written, and then say
   await rig.state(rig.own(fresh), 'Waiting');
   expect(await inShell('>/dev/full', '', 'hold', ...unknown, ...numbers)).toEqual(lost);
   for (const each of numbers) expect(await isHeld(each)).toBe(true);
-  for (const args of [['list'], ['list', '--json'], ['audit', number], ['status', number, '--json'], ['--help']]) {
+  for (const args of [
+    ['list', '--open'],
+    ['list', '--json'],
+    ['audit', number],
+    ['status', number, '--json'],
+    ['--help'],
+  ]) {
     expect(await inShell('>/dev/full', '', ...args), args.join(' ')).toEqual(lost);
   }
   // Nobody is left to read it.
