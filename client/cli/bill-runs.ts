@@ -128,11 +128,12 @@ export function canAsk(): boolean {
 
 /** Shows what a command is about to do, and asks for a yes. Where nobody can be asked, `--yes` must be given. */
 export async function askUnless(
-  { yes }: { readonly yes?: true | undefined },
+  { yes, json }: { readonly yes?: true | undefined; readonly json?: true | undefined },
   facts: string,
   question: string,
 ): Promise<void> {
-  console.error(escaped(facts));
+  // A program that says yes knows them.
+  if (json !== true || yes !== true) console.error(escaped(facts));
   if (yes === true) return;
   if (!canAsk()) throw mistake('nobody can be asked here; to go on, add --yes');
   if (!(await confirmed(question))) throw mistake('Nothing was done.');

@@ -52,7 +52,9 @@ Exit codes with --wait: 0 emailed, or emailed before for the same request id; 4 
       const ask = async () => {
         const message = requestIn(options);
         const { requestId } = message;
-        return naming(requestId, () => connected((emails) => resend(emails, billRun, message, { yes, waitMs: wait })));
+        return naming(requestId, () =>
+          connected((emails) => resend(emails, billRun, message, { yes, json, waitMs: wait })),
+        );
       };
       await answer({ billRunKey: key, json }, ask, {
         inWords: (resent) => `${resent.text ?? requested(resent)}\nSee: bill-run-emails status ${key}`,
@@ -86,7 +88,7 @@ async function resend(
   emails: BillRunEmails,
   billRun: BillRunToStart,
   message: Request,
-  { waitMs, ...how }: { yes: true | undefined; waitMs: number | undefined },
+  { waitMs, ...how }: { yes: true | undefined; json: true | undefined; waitMs: number | undefined },
 ): Promise<Resent> {
   valid(checkResend(message));
   const { requestId, requestedBy, reason } = message;

@@ -141,7 +141,7 @@ test('asks for a name, a reason and a yes, and requests nothing without them', a
 
 test('names the request before it is made, and takes the user of this machine for the one who asks', async () => {
   const { number } = await rig.billRun.create({ status: 'Completed' });
-  const { code, stderr } = await cli('resend', number, '--request-id', 'T-1', ...YES, '--json');
+  const { code, stderr } = await cli('resend', number, '--request-id', 'T-1', ...YES);
   expect(code).toBe(0);
   const facts = `Request T-1: email all documents of ${number} again, for ${userInfo().username}: wrong template\n`;
   expect(stderr).toBe(facts);
