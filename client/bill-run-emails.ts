@@ -28,10 +28,11 @@ import { resendOutcome, type ResendOutcome } from './resend-outcome.js';
 import { listJobs, type ListedJob, type ListFilter } from './list.js';
 import { assertOurs, startOrJoin, type Loose, type StartInput, type StartResult } from './starting.js';
 import { signalAndConfirm, updateOrSignal, type MessageResult } from './messages.js';
-import { listed, orNotFound, settled } from './temporal/jobs.js';
-import { statusOfPaused, type Pause } from './temporal/paused.js';
+import { listed, orNotFound, settled, type DescribedWorkflow } from './temporal/jobs.js';
+import { listedStatus, type Pause } from './temporal/paused.js';
 import { isTaskQueue, TASK_QUEUE_FAULT, taskQueueIn } from './temporal/task-queue.js';
-import { temporalFailure } from './failures/temporal.js';
+import { failedAs } from './failures/grpc.js';
+import { causeOf, temporalFailure } from './failures/temporal.js';
 
 /** A bill run, and the settings for a job that has to be started for it. */
 export type BillRunToStart = Omit<StartInput, 'resend' | keyof ResendMessage>;
@@ -53,10 +54,9 @@ export interface KnownStatus extends JobStatus {
     readonly status: (typeof ENDED)[number];
     readonly at: string | null;
   };
-  /**
-   * What somebody paused by Temporal's own buttons; absent if nothing is. While the job itself is paused, the other fields are what
-   * Temporal lists, and `sends` cannot be asked.
-   */
+  /** No worker answered in time, or the job is paused: the other fields are what Temporal lists, and `sends` cannot be asked. */
+  readonly unanswered?: true;
+  /** What somebody paused by Temporal's own buttons; absent if nothing is. */
   readonly paused?: readonly Pause[];
 }
 
@@ -79,6 +79,9 @@ export type JobName = BillRunName | { readonly workflowId: string };
 const ENDED = ['FAILED', 'CANCELLED', 'TERMINATED', 'TIMED_OUT'] as const;
 
 const DEADLINE_MS = 15_000;
+/** For the status: a worker's time to take what waits, and then to answer. Together below three seconds. */
+const SETTLES_WITHIN_MS = 500;
+const ANSWERS_WITHIN_MS = 2_300;
 
 /**
  * Starts email jobs, asks them and sends them messages, for pipelines and operators. Every failure is a {@link BillRunEmailsError}.
@@ -253,15 +256,26 @@ export class BillRunEmails {
   async status(name: JobName): Promise<KnownStatus> {
     const workflowId = await this.#workflowId(name);
     return this.#call(workflowId, async () => {
-      const last = orNotFound(await settled(this.client, workflowId), workflowId);
+      const last = orNotFound(await settled(this.client, workflowId, SETTLES_WITHIN_MS), workflowId);
       const paused = last.paused.length === 0 ? {} : { paused: last.paused };
-      if (last.status === 'PAUSED') return { workflowId, ...statusOfPaused(last), closedAt: null, ...paused };
-      const status = await this.client.workflow.getHandle(workflowId, last.runId).query(statusQuery);
+      const answer = last.status === 'PAUSED' ? undefined : await this.#statusIn(last);
+      const status = answer ?? { ...listedStatus(last), unanswered: true as const };
       const ended = ENDED.find((each) => each === last.status);
       const end = ended === undefined ? {} : { ended: { status: ended, at: last.closedAt?.toISOString() ?? null } };
       const closedAt = last.closedAt?.toISOString() ?? null;
       return { workflowId, ...status, closedAt, ...paused, ...end };
     });
+  }
+
+  /** Undefined if no worker answers in time. */
+  async #statusIn({ workflowId, runId }: DescribedWorkflow): Promise<JobStatus | undefined> {
+    const handle = this.client.workflow.getHandle(workflowId, runId);
+    try {
+      return await this.client.withDeadline(Date.now() + ANSWERS_WITHIN_MS, () => handle.query(statusQuery));
+    } catch (error) {
+      if (failedAs(causeOf(error), 'unavailable')) return undefined;
+      throw error;
+    }
   }
 
   async sends(name: JobName): Promise<readonly SendRecord[]> {

@@ -36,7 +36,5 @@ export function addStatus(program: Command): void {
 
 async function statusAndSends(emails: BillRunEmails, name: BillRunName): Promise<tables.StatusAndSends> {
   const status = await emails.status(name);
-  // A paused workflow answers no query.
-  const answersNone = status.paused?.some(({ what }) => what === 'job') === true;
-  return { ...status, sendRecords: answersNone ? null : await emails.sends(status) };
+  return { ...status, sendRecords: status.unanswered === true ? null : await emails.sends(status) };
 }

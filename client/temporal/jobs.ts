@@ -63,9 +63,13 @@ export function orNotFound<T>(last: T | undefined, workflowId: string): T {
 const SETTLES_WITHIN_MS = 3_000;
 const ASK_AGAIN_MS = 100;
 
-/** The last run once it has taken its messages, or as it is after three seconds. */
-export async function settled(client: Client, workflowId: string): Promise<DescribedWorkflow | undefined> {
-  const until = performance.now() + SETTLES_WITHIN_MS;
+/** The last run once it has taken its messages, or as it is after that time. */
+export async function settled(
+  client: Client,
+  workflowId: string,
+  withinMs = SETTLES_WITHIN_MS,
+): Promise<DescribedWorkflow | undefined> {
+  const until = performance.now() + withinMs;
   for (;;) {
     const last = await lastOf(client, workflowId);
     if (last?.isChanging !== true || performance.now() > until) return last;

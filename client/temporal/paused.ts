@@ -37,15 +37,21 @@ export function pausesIn({ workflowExtendedInfo, pendingActivities }: Described)
   ];
 }
 
-/** The status of a paused job by what Temporal lists: it answers no query. */
-export function statusOfPaused({ attributes: indexed }: { readonly attributes: TypedSearchAttributes }): JobStatus {
+/** The status of a job that answers no query, by what Temporal lists. */
+export function listedStatus({
+  attributes: indexed,
+  status,
+}: {
+  readonly attributes: TypedSearchAttributes;
+  readonly status: string;
+}): JobStatus {
   const reason = indexed.get(searchAttributes.emailReason);
   const state = indexed.get(searchAttributes.emailState);
   return {
     state: EMAIL_STATES.find((each) => each === state) ?? 'Waiting',
     reason: EMAIL_REASONS.find((each) => each === reason) ?? null,
     since: indexed.get(searchAttributes.emailStateSince)?.toISOString() ?? null,
-    text: 'The job is paused in Temporal. Until somebody unpauses it, no attempt begins, and only its last listed state is known.',
+    text: status === 'PAUSED' ? PAUSED : NO_WORKER,
     until: null,
     question: null,
     billRunNumber: indexed.get(searchAttributes.billRunNumber) ?? null,
@@ -57,6 +63,11 @@ export function statusOfPaused({ attributes: indexed }: { readonly attributes: T
     ignored: { count: 0, last: [] },
   };
 }
+
+const PAUSED =
+  'The job is paused in Temporal. Until somebody unpauses it, no attempt begins, and only its last listed state is known.';
+const NO_WORKER =
+  'No worker answers, so nothing begins until one runs, and only what Temporal lists is known; bill-run-emails doctor says more.';
 
 function whatOf(activity: string): Pause['what'] {
   return Object.hasOwn(ACTIVITIES, activity) ? ACTIVITIES[activity as keyof typeof ACTIVITIES] : 'activity';

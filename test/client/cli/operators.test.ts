@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
-import type { Audit } from '../../../client/index.js';
+import type { Audit, KnownStatus } from '../../../client/index.js';
 import { projectRoot } from '../../../scripts/project-root.js';
 import { cliGiven, json, jsonLines, run, type Ended } from '../../support/command-line.js';
 import { emailsPerDocument, newNamespace, openRig, until, type Rig } from '../../support/rig.js';
@@ -183,6 +183,44 @@ test('a retry that a job rejects is a failure, with the reason; holding twice is
   expect(await cli('hold', number)).toMatchObject({ code: 0, stderr: '' });
   const finishing = await json(cli('finish', number, '--json'));
   expect(finishing).toEqual({ ...held, via: 'update', state: 'Stopped' });
+});
+
+test('status answers without a worker, from what Temporal lists', async () => {
+  const { number } = await rig.billRun.create({ status: 'Completed' });
+  const job = await rig.start({ billRunKey: number });
+  await until(
+    () => rig.listed(job),
+    ({ reason }) => reason === 'notPosted',
+  );
+  await rig.stopWorker();
+  try {
+    const began = performance.now();
+    const status = JSON.parse((await cli('status', number, '--json')).stdout) as KnownStatus;
+    // Its deadlines are 2.8 s together.
+    expect(performance.now() - began).toBeLessThan(4_500);
+    expect(status).toMatchObject({ state: 'Waiting', reason: 'notPosted', unanswered: true, closedAt: null });
+    const { stdout, code } = await cli('status', number);
+    expect(code).toBe(0);
+    expect(stdout).toContain('No worker answers, so nothing begins until one runs');
+    expect(stdout).toContain(`Its sends: bill-run-emails audit ${number}`);
+  } finally {
+    await rig.startWorker();
+  }
+  await job.signal('finish');
+  await rig.result(job);
+  const { stdout } = await cli('status', number);
+  expect(stdout).toMatch(/^closed +\d{4}-/m);
+  expect(stdout).toContain(`start anew    bill-run-emails start ${number} --again`);
+});
+
+test('a hold after the acceptance is in the text', async () => {
+  const { number } = await rig.billRun.create();
+  const job = await rig.start({ billRunKey: number });
+  await rig.accepted(job, 1);
+  await cli('hold', number, '--requested-by', 'alice', '--reason', 'wrong template');
+  const { stdout } = await cli('status', number);
+  expect(stdout).toMatch(/^now .*Zuora accepted the request.*On hold since .*, by `alice` \(`wrong template`\)/m);
+  await job.signal('finish');
 });
 
 test('a message without a worker is kept as a signal, and the answer says so', async () => {
