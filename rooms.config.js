@@ -18,7 +18,7 @@ export const rooms = [
     room: 'zuora',
     is: 'the API client on undici, with the verdict on each answer; it knows no Temporal',
     imports: ['environment'],
-    packages: ['lru-cache', 'p-timeout', 'undici', 'zod'],
+    packages: ['p-timeout', 'undici', 'zod'],
   },
   {
     room: 'workflows/contract',

@@ -9,8 +9,6 @@ import { ConfigurationError } from '../environment/configuration-error.js';
 
 /** For each check. Probes should wait longer. */
 const DEADLINE_MS = 5_000;
-/** A failed login is not repeated for each probe: too many of them may lock the client out. */
-const REMEMBERED_MS = 30_000;
 
 export interface Probed {
   readonly worker: Pick<Worker, 'getStatus'>;
@@ -35,17 +33,10 @@ export async function serveHealth(address: SocketAddress, probed: Probed): Promi
     const health = answer({ worker: aliveness(probed) });
     return reply.code(health.ok ? 200 : 503).send(health);
   });
-  let refusal = { zuora: 'ok', until: 0 };
-  const tokenCheck = async (): Promise<string> => {
-    if (performance.now() < refusal.until) return refusal.zuora;
-    const zuora = await outcomeOf('Zuora gives no token', probed.zuora.authenticate());
-    if (zuora !== 'ok') refusal = { zuora, until: performance.now() + REMEMBERED_MS };
-    return zuora;
-  };
   server.get('/readyz', async (_request, reply) => {
     const [temporal, zuora] = await Promise.all([
       outcomeOf('Temporal does not answer', reachTemporal(probed)),
-      tokenCheck(),
+      outcomeOf('Zuora gives no token', probed.zuora.authenticate()),
     ]);
     const readiness = answer({ worker: aliveness(probed), poller: polling(probed), temporal, zuora });
     return reply.code(readiness.ok ? 200 : 503).send(readiness);

@@ -151,7 +151,7 @@ export function createZuora({
   async function authorized(
     scope: Scope,
     call: (headers: Record<string, string>) => Promise<Answer>,
-  ): Promise<{ answer: Answer; outcome: Outcome }> {
+  ): Promise<{ answer: Answer; outcome: Outcome; token: string }> {
     const { token, clientSecret } = await tokens.access();
     const received = await call({
       accept: 'application/json',
@@ -163,10 +163,11 @@ export function createZuora({
     const answer = withoutSecrets(received, [token, clientSecret]);
     const outcome = outcomeOf(answer, Date.now());
     if (outcome.tokenRejected) tokens.drop(token);
-    return { answer, outcome };
+    else if (answer.kind === 'reply' && answer.status >= 200 && answer.status < 300) tokens.worked(token);
+    return { answer, outcome, token };
   }
 
-  /** Reads again after a refused token: a token may be withdrawn before it expires, and reading twice does no harm. */
+  /** Reads again with a new token: one may be withdrawn before it expires, and reading twice does no harm. */
   async function read<T>(
     what: string,
     endpoint: string,
@@ -175,20 +176,15 @@ export function createZuora({
     found: (body: string, headers: Headers) => T | undefined,
     deadlineMs = readDeadlineMs,
   ): Promise<T> {
-    const once = async (): Promise<T> => {
-      const { answer, outcome } = await authorized(scope, (headers) =>
-        transport.call({ endpoint, method: 'GET', url, headers, deadlineMs }),
-      );
-      const value = answer.kind === 'reply' && answer.status === 200 ? found(answer.body, answer.headers) : undefined;
-      if (value === undefined) throw readFailure(what, answer, outcome);
-      return value;
-    };
-    try {
-      return await once();
-    } catch (error) {
-      if (error instanceof ZuoraFailure && error.kind === 'unauthorized') return once();
-      throw error;
-    }
+    const once = () =>
+      authorized(scope, (headers) => transport.call({ endpoint, method: 'GET', url, headers, deadlineMs }));
+    let received = await once();
+    // A new one may work. The same one again would not.
+    if (received.outcome.tokenRejected && (await tokens.access()).token !== received.token) received = await once();
+    const { answer, outcome } = received;
+    const value = answer.kind === 'reply' && answer.status === 200 ? found(answer.body, answer.headers) : undefined;
+    if (value === undefined) throw readFailure(what, answer, outcome);
+    return value;
   }
 
   return {

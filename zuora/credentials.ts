@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Secret } from '../environment/secret.js';
 import { NeverLeft } from './transport.js';
 
-interface Credentials {
+export interface Credentials {
   readonly clientId: string;
   readonly clientSecret: string;
 }

@@ -1,6 +1,5 @@
-import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
-import type { CredentialSource } from './credentials.js';
+import type { Credentials, CredentialSource } from './credentials.js';
 import { jsonIn } from './json.js';
 import { outcomeOf, withoutSecrets } from './outcome.js';
 import { NeverLeft, type Transport } from './transport.js';
@@ -14,18 +13,37 @@ interface Access {
 /** OAuth client credentials: one token for all callers, renewed before it expires. */
 export interface TokenSource {
   /**
-   * A token that is valid for a while. One request serves all concurrent callers.
+   * A token that is valid for a while. One request serves all concurrent callers. A refused token may come again: {@link drop}.
    *
    * @throws {@link NeverLeft} if there is no token, because nothing else can be sent without one
    */
   access(): Promise<Access>;
-  /** Zuora has refused this token, so the next caller gets a new one. */
+  /** Zuora has taken this token. */
+  worked(token: string): void;
+  /** Zuora has refused this token, so the next caller gets a new one, unless new ones were refused a moment ago as well. */
   drop(token: string): void;
 }
 
 export const TOKEN = '/oauth/token';
+interface Held extends Access {
+  /** The client id and secret. */
+  readonly credentials: string;
+  /** By the wall clock, because the machine may sleep. */
+  readonly renewAt: number;
+  /** When a refused token may be replaced that never worked, by `performance.now()`. */
+  readonly replaceAt: number;
+  hasWorked: boolean;
+  isRefused: boolean;
+}
+
 /** Zuora's own sample renews a token of an hour this long before its end. */
 const RENEW_BEFORE_MS = 300_000;
+/** A refused client id and secret is not tried again so long: many logins that fail may lock the client out. */
+const REMEMBERED_MS = 30_000;
+/** Where Zuora gives tokens and refuses them, it is asked for one this often: at most 19 times in ten minutes. */
+const REPLACED_EVERY_MS = 40_000;
+/** Replacements in advance for tokens that worked: each of them may have been withdrawn. */
+const REPLACED_AHEAD = 3;
 
 const tokenAnswer = z.object({
   // A header can hold nothing else.
@@ -37,24 +55,46 @@ const tokenAnswer = z.object({
 export function tokenSource(
   transport: Transport,
   baseUrl: URL,
-  credentials: CredentialSource,
+  source: CredentialSource,
   deadlineMs: number,
 ): TokenSource {
-  const cache = new LRUCache<'access', Access>({
-    max: 1,
-    // The lifetime goes by the wall clock, which is read each time.
-    perf: Date,
-    ttlResolution: 0,
-    async fetchMethod(_key, _stale, { options }) {
-      const { renewAfterMs, ...access } = await fetchToken(transport, baseUrl, credentials, deadlineMs);
-      options.ttl = renewAfterMs;
-      return access;
-    },
-  });
+  let refused: { readonly credentials: string; readonly until: number; readonly error: NeverLeft } | undefined;
+  let held: Held | undefined;
+  let pending: Promise<Access> | undefined;
+
+  async function renew(): Promise<Access> {
+    const { clientId, clientSecret } = await source();
+    const credentials = JSON.stringify([clientId, clientSecret]);
+    if (refused?.credentials === credentials && performance.now() < refused.until) throw refused.error;
+    const last = held?.credentials === credentials ? held : undefined;
+    const now = performance.now();
+    const dueAt = Math.max(last?.replaceAt ?? now, now);
+    const aheadMs = last?.hasWorked === true ? REPLACED_AHEAD * REPLACED_EVERY_MS : 0;
+    if (last?.isRefused === true && dueAt - now > aheadMs) return last;
+    try {
+      const fetched = await fetchToken(transport, baseUrl, { clientId, clientSecret }, deadlineMs);
+      const replaceAt = last?.isRefused === true ? dueAt + REPLACED_EVERY_MS : dueAt;
+      held = { ...fetched, clientSecret, credentials, replaceAt, hasWorked: false, isRefused: false };
+      return held;
+    } catch (error) {
+      if (error instanceof NeverLeft && error.code === 'TOKEN_REFUSED') {
+        refused = { credentials, until: performance.now() + REMEMBERED_MS, error };
+      }
+      throw error;
+    }
+  }
+
   return {
-    access: () => cache.forceFetch('access'),
+    async access() {
+      if (held !== undefined && !held.isRefused && Date.now() < held.renewAt) return held;
+      pending ??= renew().finally(() => (pending = undefined));
+      return pending;
+    },
+    worked(token) {
+      if (held?.token === token) held.hasWorked = true;
+    },
     drop(token) {
-      if (cache.peek('access')?.token === token) cache.delete('access');
+      if (held?.token === token) held.isRefused = true;
     },
   };
 }
@@ -62,10 +102,9 @@ export function tokenSource(
 async function fetchToken(
   transport: Transport,
   baseUrl: URL,
-  credentials: CredentialSource,
+  { clientId, clientSecret }: Credentials,
   deadlineMs: number,
-): Promise<Access & { readonly renewAfterMs: number }> {
-  const { clientId, clientSecret } = await credentials();
+): Promise<Pick<Held, 'token' | 'renewAt'>> {
   const startedAt = Date.now();
   const answer = await transport.call({
     endpoint: TOKEN,
@@ -85,16 +124,19 @@ async function fetchToken(
       const lifetimeMs = parsed.data.expires_in * 1000;
       // A short-lived token serves for half its life, instead of one call.
       const usableMs = Math.max(lifetimeMs - RENEW_BEFORE_MS, lifetimeMs / 2);
-      // The life may have begun when the request left. For the cache, 0 means forever.
-      const renewAfterMs = Math.max(1, startedAt + usableMs - Date.now());
-      return { token: parsed.data.access_token, clientSecret, renewAfterMs };
+      // The life may have begun when the request left.
+      return { token: parsed.data.access_token, renewAt: startedAt + usableMs };
     }
     // The body is not quoted: it may hold a token.
     throw new NeverLeft('no token: Zuora answered the token request with an unexpected body', 'TOKEN_UNREADABLE');
   }
   const { reasons, retryAfterMs } = outcomeOf(withoutSecrets(answer, [clientSecret]), Date.now());
   const words = reasons.map(({ code, message }) => `${code} ${message}`).join('; ');
-  const refused = answer.kind !== 'silence' && answer.status >= 400 && answer.status < 500 && answer.status !== 429;
+  const refused =
+    answer.kind !== 'silence' &&
+    answer.status >= 400 &&
+    answer.status < 500 &&
+    ![408, 425, 429].includes(answer.status);
   throw refused
     ? new NeverLeft(`no token: Zuora does not take the client id or secret (${words})`, 'TOKEN_REFUSED', retryAfterMs)
     : new NeverLeft(`no token: ${words}`, 'TOKEN_UNAVAILABLE', retryAfterMs);

@@ -206,6 +206,123 @@ describe('without a token nothing is sent', () => {
   });
 });
 
+describe('the login is not flooded', () => {
+  const unauthorized = json(401, { message: 'Authentication error' });
+  const refusals: readonly [string, Respond][] = [
+    ['HTTP 401', unauthorized],
+    ['HTTP 400', json(400, { error: 'invalid_client' })],
+    ['HTTP 403 with HTML', (response) => response.writeHead(403).end('<html>')],
+    ['HTTP 404', json(404, {})],
+  ];
+  const fakeTime = () => vi.useFakeTimers({ toFake: ['Date', 'performance'] });
+
+  test.each(refusals)('a refusal of the client id or secret counts for 30 s: %s', async (_what, refusal) => {
+    fakeTime();
+    const { baseUrl, calls, tokenRequests } = await openLoopbackZuora({ call: BILL_RUN, token: refusal });
+    const zuora = openZuora(baseUrl);
+    const first = await neverLeft(zuora.getBillRun('BR-1'));
+    await Promise.all(Array.from({ length: 100 }, () => neverLeft(zuora.getBillRun('BR-1'))));
+    vi.advanceTimersByTime(29_900);
+    const later = [await neverLeft(email(zuora)), await neverLeft(zuora.authenticate())];
+    for (const { code, message } of later)
+      expect({ code, message }).toEqual({ code: 'TOKEN_REFUSED', message: first.message });
+    expect(tokenRequests).toHaveLength(1);
+    vi.advanceTimersByTime(200);
+    await neverLeft(email(zuora));
+    expect(tokenRequests).toHaveLength(2);
+    expect(calls).toEqual([]);
+  });
+
+  test.each<[string, Respond]>([
+    ['HTTP 408', json(408, {})],
+    ['HTTP 429', json(429, {})],
+    ['HTTP 503', json(503, {})],
+    ['a reset', reset],
+    ['HTML', (response) => response.end('<html>')],
+  ])('what may end by itself is tried again at once: %s', async (_what, failure) => {
+    const { baseUrl } = await openLoopbackZuora({ call: BILL_RUN, token: inTurn(failure, tokens(3599)) });
+    const zuora = openZuora(baseUrl);
+    await neverLeft(zuora.getBillRun('BR-1'));
+    expect(await zuora.getBillRun('BR-1')).toMatchObject({ status: 'Posted' });
+  });
+
+  test.each([
+    ['secret', { clientId: 'id', clientSecret: 'new' }],
+    ['id', { clientId: 'new', clientSecret: 'old' }],
+  ])('a new %s is tried at once', async (_what, renewed) => {
+    const { baseUrl, tokenRequests } = await openLoopbackZuora({
+      call: BILL_RUN,
+      token: inTurn(unauthorized, tokens(3599)),
+    });
+    let credentials = { clientId: 'id', clientSecret: 'old' };
+    const zuora = openZuora(baseUrl, { credentials: () => Promise.resolve(credentials) });
+    await neverLeft(zuora.getBillRun('BR-1'));
+    credentials = renewed;
+    expect(await zuora.getBillRun('BR-1')).toMatchObject({ status: 'Posted' });
+    expect(tokenRequests).toHaveLength(2);
+  });
+
+  test('a new secret is tried at once where the tokens of the old one are refused', async () => {
+    let call: Respond = unauthorized;
+    const { baseUrl, tokenRequests } = await openLoopbackZuora({ call: (...args) => call(...args) });
+    let clientSecret = 'old';
+    const zuora = openZuora(baseUrl, { credentials: () => Promise.resolve({ clientId: 'id', clientSecret }) });
+    for (let reads = 0; reads < 3; reads++) await expect(zuora.getBillRun('BR-1')).rejects.toThrow('refuses our token');
+    expect(tokenRequests).toHaveLength(2);
+    clientSecret = 'new';
+    call = BILL_RUN;
+    expect(await zuora.getBillRun('BR-1')).toMatchObject({ status: 'Posted' });
+    expect(tokenRequests).toHaveLength(3);
+  });
+
+  const always: Respond = unauthorized;
+  const byCode = json(200, { success: false, reasons: [{ code: 90000011, message: 'expired' }] });
+  const onlyEmails: Respond = (response, arrived) => {
+    (arrived.path.endsWith('/emails') ? unauthorized : BILL_RUN)(response, arrived);
+  };
+  const everyOther = inTurn(...(Array.from({ length: 5_000 }, (_, n) => (n % 2 ? BILL_RUN : always)) as [Respond]));
+  test.each<[string, Respond, unknown]>([
+    ['always', always, 3599],
+    ['by a code', byCode, 3599],
+    ['where tokens live two seconds', always, 2],
+    ['for emails, while reads work', onlyEmails, 3599],
+    ['for every other call', everyOther, 3599],
+  ])('ten minutes of refused tokens cost at most 20 of them: %s', async (_what, call, lifetime) => {
+    fakeTime();
+    const { baseUrl, tokenRequests } = await openLoopbackZuora({ call, token: tokens(lifetime) });
+    const zuora = openZuora(baseUrl, { connections: 40 });
+    for (let second = 0; second < 600; second += 5) {
+      await Promise.allSettled(Array.from({ length: 5 }, () => [zuora.getBillRun('BR-1'), email(zuora)]).flat());
+      vi.advanceTimersByTime(5_000);
+    }
+    expect(tokenRequests.length).toBeLessThanOrEqual(20);
+    expect(tokenRequests.length).toBeGreaterThan(10);
+  });
+
+  test('the token at hand is used meanwhile, and serves when Zuora takes it again', async () => {
+    let call: Respond = unauthorized;
+    const { baseUrl, calls, tokenRequests } = await openLoopbackZuora({ call: (...args) => call(...args) });
+    const zuora = openZuora(baseUrl);
+    await expect(zuora.getBillRun('BR-1')).rejects.toMatchObject({ kind: 'unauthorized' });
+    expect(await email(zuora)).toMatchObject({ verdict: 'notExecuted', httpStatus: 401 });
+    call = BILL_RUN;
+    expect(await zuora.getBillRun('BR-1')).toMatchObject({ status: 'Posted' });
+    expect(bearers(calls)).toEqual(['token-1', 'token-2', 'token-2', 'token-2'].map((token) => `Bearer ${token}`));
+    expect(tokenRequests).toHaveLength(2);
+  });
+
+  test('tokens that worked are replaced at once when they are withdrawn, several times in a row', async () => {
+    const { baseUrl, tokenRequests } = await openLoopbackZuora({
+      call: inTurn(BILL_RUN, unauthorized, BILL_RUN, unauthorized, BILL_RUN, unauthorized, BILL_RUN),
+    });
+    const zuora = openZuora(baseUrl);
+    for (let reads = 1; reads <= 4; reads++) {
+      expect(await zuora.getBillRun('BR-1')).toMatchObject({ status: 'Posted' });
+      expect(tokenRequests).toHaveLength(reads);
+    }
+  });
+});
+
 describe('secrets stay out of words', () => {
   const quoting: Respond = (response, { body, headers }) => {
     const message = `You sent ${body.toString()} with ${headers.authorization ?? 'no token'}`;
