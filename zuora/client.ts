@@ -72,7 +72,8 @@ export interface Zuora {
    */
   postedNotifications(scope?: Scope): Promise<readonly string[]>;
   /**
-   * Lists the billing documents of one kind: at most 9,900 invoices or 4,000 credit memos.
+   * Lists the billing documents of one kind, each once: at most 9,900 invoices or 4,000 credit memos. Pages that lead in circles end
+   * the list.
    *
    * @param number the bill run's number, because documents do not have its ID
    * @throws {@link ZuoraFailure}, {@link NeverLeft}
@@ -226,14 +227,19 @@ export function createZuora({
       const { path, parameters, pageIn, nextPage } = listings[kind];
       const url = new URL(path, baseUrl);
       for (const [name, value] of parameters(number)) url.searchParams.append(name, value);
-      const documents: BillingDocument[] = [];
+      const documents = new Map<string, BillingDocument>();
+      const seen = new Set<string>();
       for (let pages = 1; ; pages++) {
         const page = await read(`${namesOf[kind]} of bill run ${number}`, `/${path}`, url, scope, pageIn);
-        documents.push(...page.documents);
-        if (page.next === undefined || pages === MAX_LISTED_PAGES) {
-          return { documents, complete: page.next === undefined };
+        const listed = documents.size;
+        for (const document of page.documents) documents.set(document.number, document);
+        const { next } = page;
+        const goesInCircles = documents.size === listed || (next !== undefined && seen.has(next));
+        if (next === undefined || goesInCircles || pages === MAX_LISTED_PAGES) {
+          return { documents: [...documents.values()], complete: next === undefined };
         }
-        url.searchParams.set(...nextPage(pages + 1, page.next));
+        seen.add(next);
+        url.searchParams.set(...nextPage(pages + 1, next));
       }
     },
 

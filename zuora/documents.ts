@@ -22,7 +22,7 @@ export interface BillingDocument {
 
 export interface DocumentList {
   readonly documents: readonly BillingDocument[];
-  /** All pages were read; a large bill run has too many. */
+  /** All pages were read. A large bill run has too many, and pages may lead in circles. */
   readonly complete: boolean;
 }
 
@@ -49,16 +49,22 @@ const amount = z
   .nullish()
   .transform((given) => given ?? null);
 
+/** Undefined on the last page. */
+const nextPage = z
+  .union([z.string(), z.number().transform(String)])
+  .nullish()
+  .transform((cursor) => (cursor == null || cursor.trim() === '' ? undefined : cursor));
+
 const invoicePage = z.object({
   data: z.array(
     z.object({ invoiceNumber: text, status: optional, amount, currency: optional, lastEmailSentDate: optional }),
   ),
-  nextPage: z.string().nullish(),
+  nextPage,
 });
 
 const creditMemoPage = z.object({
   creditmemos: z.array(z.object({ number: text, status: optional, amount, currency: optional })),
-  nextPage: z.string().nullish(),
+  nextPage,
   // Old versions of the API report failures as HTTP 200.
   success: z.literal(true).nullish(),
 });
@@ -80,7 +86,7 @@ export const listings: Readonly<Record<DocumentKind, Listing>> = {
       const documents = page.data.map(({ invoiceNumber: number, lastEmailSentDate: lastEmailed, ...rest }) => {
         return { kind: 'invoice', number, ...rest, lastEmailed } as const;
       });
-      return { documents, next: page.nextPage ?? undefined };
+      return { documents, next: page.nextPage };
     },
     nextPage: (_page, next) => ['cursor', next],
   },
@@ -95,7 +101,7 @@ export const listings: Readonly<Record<DocumentKind, Listing>> = {
       const { success, data: page } = creditMemoPage.safeParse(jsonIn(body));
       if (!success) return undefined;
       const documents = page.creditmemos.map((memo) => ({ kind: 'creditMemo', ...memo, lastEmailed: null }) as const);
-      return { documents, next: page.nextPage ?? undefined };
+      return { documents, next: page.nextPage };
     },
     // Zuora gives the whole URL of the next page; our token goes only to the configured address.
     nextPage: (page) => ['page', String(page)],

@@ -9,7 +9,7 @@ import { projectRoot } from '../../scripts/project-root.js';
 import { SIMULATOR_CREDENTIALS } from '../../simulator/index.js';
 import type { BillingDocument } from '../../zuora/documents.js';
 import { openTenant, type TenantUnderTest } from '../simulator/tenant.js';
-import { inTurn, json, openLoopbackZuora } from '../support/loopback-zuora.js';
+import { inTurn, json, openLoopbackZuora, type Respond } from '../support/loopback-zuora.js';
 
 const HOUR = 3_600_000;
 const NOON = Date.parse('2026-03-02T12:00:00Z');
@@ -209,8 +209,13 @@ describe('Zuora', () => {
     expect(without.warnings).toEqual([expect.stringMatching(/notifications cannot be read.*403/)]);
   });
 
-  test('may name next pages without end: a hundred are read', async () => {
-    const invoices = json(200, { data: [{ invoiceNumber: 'INV1', status: 'Posted' }], nextPage: 'again' });
+  test('may name next pages without end: a hundred are read, and no page twice', async () => {
+    let invoice = 0;
+    const invoices: Respond = (...args) => {
+      json(200, { data: [{ invoiceNumber: `INV${++invoice}`, status: 'Posted' }], nextPage: `after ${invoice}` })(
+        ...args,
+      );
+    };
     const record = json(200, { id: 'i', billingRunNumber: 'BR-1', status: 'Posted' });
     const { baseUrl } = await openLoopbackZuora({
       call: (response, arrived) => {
@@ -232,7 +237,7 @@ describe('Zuora', () => {
     const { warnings } = await documents({ billRunKey: 'BR-1' }, environment(baseUrl.href));
     expect(warnings).toEqual([
       'Only the first 100 invoices are listed; a send emails all of them.',
-      'Only the first 100 credit memos are listed; a send emails all of them.',
+      'Only the first 1 credit memos are listed; a send emails all of them.',
     ]);
   });
 

@@ -352,6 +352,59 @@ describe('a bill run', () => {
   });
 });
 
+describe('documents', () => {
+  const kinds = ['invoice', 'creditMemo'] as const;
+  type Kind = (typeof kinds)[number];
+  const page = (kind: Kind, numbers: readonly string[], nextPage?: unknown): Respond =>
+    json(200, {
+      [kind === 'invoice' ? 'data' : 'creditmemos']: numbers.map((number) => ({
+        [kind === 'invoice' ? 'invoiceNumber' : 'number']: number,
+        status: 'Posted',
+      })),
+      ...(nextPage === undefined ? {} : { nextPage }),
+    });
+
+  async function listed(kind: Kind, ...pages: readonly [Respond, ...Respond[]]) {
+    const { baseUrl, calls } = await openLoopbackZuora({ call: inTurn(...pages) });
+    const { documents, complete } = await openZuora(baseUrl).listDocuments(kind, 'BR-00000001');
+    return { numbers: documents.map(({ number }) => number), complete, calls: calls.length };
+  }
+
+  describe.each(kinds)('of the kind %s', (kind) => {
+    test.each([undefined, null, '', ' ', '\t\n '])('end with the page whose next one is %j', async (end) => {
+      expect(await listed(kind, page(kind, ['A', 'B', 'C'], end))).toEqual({
+        ...{ numbers: ['A', 'B', 'C'], complete: true, calls: 1 },
+      });
+      expect(await listed(kind, page(kind, ['A'], 'more'), page(kind, [], end))).toEqual({
+        ...{ numbers: ['A'], complete: true, calls: 2 },
+      });
+    });
+
+    test('are read page by page, each document once', async () => {
+      const pages = [page(kind, ['A', 'B'], 'p2'), page(kind, ['B', 'C', 'C'], 3), page(kind, ['D', 'A'])] as const;
+      expect(await listed(kind, ...pages)).toEqual({ numbers: ['A', 'B', 'C', 'D'], complete: true, calls: 3 });
+    });
+
+    test.each<[string, readonly [Respond, ...Respond[]], number]>([
+      ['one page that names itself', [page(kind, ['A', 'B', 'C'], 'again')], 2],
+      ['the same page under new names', [page(kind, ['A', 'B', 'C'], 'p2'), page(kind, ['C', 'B'], 'p3')], 2],
+      ['empty pages', [page(kind, ['A', 'B', 'C'], 'p2'), page(kind, [], 'p3'), page(kind, [], 'p4')], 2],
+      [
+        'two pages in turn',
+        [page(kind, ['A', 'B'], 'p2'), page(kind, ['C'], 'p1'), page(kind, ['A', 'B'], 'p2'), page(kind, ['C'], 'p1')],
+        3,
+      ],
+      [
+        'a name seen before, on a page with a new document',
+        [page(kind, ['A'], 'p2'), page(kind, ['B'], 'p3'), page(kind, ['C'], 'p2')],
+        3,
+      ],
+    ])('are incomplete where pages lead in circles: %s', async (_what, pages, calls) => {
+      expect(await listed(kind, ...pages)).toEqual({ numbers: ['A', 'B', 'C'], complete: false, calls });
+    });
+  });
+});
+
 describe('the notifications by which Zuora emails at the post', () => {
   const definition = { name: 'Invoice Posted', active: true, emailActive: true };
 

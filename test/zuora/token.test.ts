@@ -264,7 +264,11 @@ describe('the login is not flooded', () => {
 
   test('a new secret is tried at once where the tokens of the old one are refused', async () => {
     let call: Respond = unauthorized;
-    const { baseUrl, tokenRequests } = await openLoopbackZuora({ call: (...args) => call(...args) });
+    const { baseUrl, tokenRequests } = await openLoopbackZuora({
+      call: (...args) => {
+        call(...args);
+      },
+    });
     let clientSecret = 'old';
     const zuora = openZuora(baseUrl, { credentials: () => Promise.resolve({ clientId: 'id', clientSecret }) });
     for (let reads = 0; reads < 3; reads++) await expect(zuora.getBillRun('BR-1')).rejects.toThrow('refuses our token');
@@ -301,7 +305,11 @@ describe('the login is not flooded', () => {
 
   test('the token at hand is used meanwhile, and serves when Zuora takes it again', async () => {
     let call: Respond = unauthorized;
-    const { baseUrl, calls, tokenRequests } = await openLoopbackZuora({ call: (...args) => call(...args) });
+    const { baseUrl, calls, tokenRequests } = await openLoopbackZuora({
+      call: (...args) => {
+        call(...args);
+      },
+    });
     const zuora = openZuora(baseUrl);
     await expect(zuora.getBillRun('BR-1')).rejects.toMatchObject({ kind: 'unauthorized' });
     expect(await email(zuora)).toMatchObject({ verdict: 'notExecuted', httpStatus: 401 });
