@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { Agent, buildConnector, request, type Dispatcher } from 'undici';
 import type { Answer } from './outcome.js';
@@ -62,7 +63,7 @@ export function openTransport({ connections }: { connections: number }): Transpo
     // Removes the codes of errors: ERR_TLS_CERT_ALTNAME_INVALID makes undici count this connection as busy forever.
     connect(options, callback) {
       connect(options, (error, socket) => {
-        if (error === null) callback(null, socket);
+        if (error === null) callback(null, withoutContinue(socket));
         else callback(new Error(error.message, { cause: error }), null);
       });
     },
@@ -122,6 +123,21 @@ export function openTransport({ connections }: { connections: number }): Transpo
 }
 
 /**
+ * undici ends a connection at a `100 Continue` that it did not ask for. Other interim answers do not matter to it, so a 100 at the
+ * beginning of a packet becomes a 103.
+ */
+function withoutContinue<T extends Socket>(socket: T): T {
+  const read = socket.read.bind(socket);
+  socket.read = (size?: number): unknown => {
+    const chunk = read(size) as Buffer | null;
+    const interim = /^(HTTP\/1\.1 1\d\d[^]*?(\r\n\r\n|$))+/.exec(chunk?.toString('latin1') ?? '')?.[0] ?? '';
+    chunk?.write(interim.replaceAll('HTTP/1.1 100', 'HTTP/1.1 103'), 'latin1');
+    return chunk;
+  };
+  return socket;
+}
+
+/**
  * undici starts a request when it has a connection and is about to write the first byte. A call that fails before that has sent
  * nothing. The error code would not prove it: ECONNRESET, for instance, ends connections before and after the first byte.
  *
@@ -167,21 +183,21 @@ async function text(body: AsyncIterable<Uint8Array>, encoding: string | string[]
     }
     chunks.push(chunk);
   }
-  return decoded(Buffer.concat(chunks), String(encoding ?? 'identity')).toString('utf8');
+  const bytes = decoded(Buffer.concat(chunks), String(encoding ?? ''));
+  // It leaves out a byte order mark, which JSON does not have.
+  return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
 }
 
 function decoded(bytes: Buffer, encoding: string): Buffer {
   // Servers name an encoding for an empty body too.
   if (bytes.length === 0) return bytes;
-  switch (encoding.trim().toLowerCase()) {
-    case 'identity':
-      return bytes;
-    case 'gzip':
-    case 'x-gzip':
-      return gunzipSync(bytes, { maxOutputLength: LARGEST_ANSWER });
-    default:
-      throw new AnswerError('ANSWER_ENCODED', `the answer has the encoding ${encoding}, which was not requested`);
+  // Servers name character sets and much else here. Bytes in an encoding that is not known are no JSON.
+  const compressions = encoding.toLowerCase().match(/\b(x-)?(gzip|compress|deflate|br|zstd)\b/g) ?? [];
+  if (compressions.length === 0) return bytes;
+  if (compressions.length === 1 && /^(x-)?gzip$/.test(compressions[0])) {
+    return gunzipSync(bytes, { maxOutputLength: LARGEST_ANSWER });
   }
+  throw new AnswerError('ANSWER_ENCODED', `the answer has the encoding ${encoding}, which was not requested`);
 }
 
 class AnswerError extends Error {

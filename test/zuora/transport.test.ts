@@ -239,6 +239,11 @@ describe('a call that failed after it was written may have arrived: silence, mad
   test.each<[string, string, Respond]>([
     ['an answer in another protocol', 'HTTPParserError', bytes('SSH-2.0-OpenSSH_9.6\r\n')],
     ['a status that is not a number', 'HTTPParserError', bytes('HTTP/1.1 OK 200\r\n\r\n')],
+    [
+      'another protocol from here on',
+      'UND_ERR_SOCKET',
+      bytes('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n'),
+    ],
     ['headers that do not end', 'UND_ERR_HEADERS_OVERFLOW', bytes(`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(MIB)}\r\n\r\n`)],
   ])('%s', async (_what, code, respond) => {
     const { baseUrl, calls } = await openLoopbackZuora({ call: respond });
@@ -272,6 +277,15 @@ describe('an answer whose body is not to be had keeps its status', () => {
     ['gzip that grows beyond a mebibyte', 'ERR_BUFFER_TOO_LARGE', zipped((whole) => whole, ' '.repeat(10 * MIB))],
     ['an encoding that was not asked for', 'ANSWER_ENCODED', json(200, {}, { 'content-encoding': 'br' })],
     ['gzip twice', 'ANSWER_ENCODED', json(200, {}, { 'content-encoding': 'gzip, gzip' })],
+    ['gzip in a list', 'Z_DATA_ERROR', json(200, { success: true }, { 'content-encoding': 'identity, gzip' })],
+    ['gzip after another one', 'ANSWER_ENCODED', json(200, {}, { 'content-encoding': 'br, gzip' })],
+    ['a byte that is not UTF-8', 'ERR_ENCODING_INVALID_ENCODED_DATA', raw(`{"success":true,"x":"\xfc"}`)],
+    ['half a character at the end', 'ERR_ENCODING_INVALID_ENCODED_DATA', raw(`${ACCEPTED} \xc3`)],
+    [
+      'UTF-16',
+      'ERR_ENCODING_INVALID_ENCODED_DATA',
+      (response) => response.end(Buffer.from(`\ufeff${ACCEPTED}`, 'utf16le')),
+    ],
     ['more than a mebibyte', 'ANSWER_TOO_LARGE', (response) => response.writeHead(200).end(ACCEPTED + ' '.repeat(MIB))],
   ])('%s', async (_what, code, respond) => {
     const { baseUrl, calls } = await openLoopbackZuora({ call: respond });
@@ -308,6 +322,11 @@ describe('an answer whose body is not to be had keeps its status', () => {
     await closed;
   });
 
+  /** One byte per character. */
+  function raw(body: string): Respond {
+    return (response) => response.writeHead(200).end(Buffer.from(body, 'latin1'));
+  }
+
   function zipped(change: (whole: Buffer) => Buffer, body = ACCEPTED.padEnd(2000)): Respond {
     return (response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(change(gzipSync(body)));
   }
@@ -319,6 +338,78 @@ describe('an answer is taken as it is', () => {
       call: (response) => response.writeHead(200, { 'content-encoding': encoding }).end(gzipSync(ACCEPTED)),
     });
     expect(await client(baseUrl)('emails')).toMatchObject({ kind: 'reply', status: 200, body: ACCEPTED });
+  });
+
+  test.each([
+    'UTF-8',
+    'utf8',
+    'none',
+    '',
+    ' ',
+    'identity',
+    'Identity, UTF-8',
+    'us-ascii',
+    'binary',
+    'application/json',
+  ])('plain, whatever else its encoding is said to be: %j', async (encoding) => {
+    const { baseUrl } = await openLoopbackZuora({
+      call: json(200, { success: true }, { 'content-encoding': encoding }),
+    });
+    expect(await client(baseUrl)('emails')).toMatchObject({ kind: 'reply', status: 200, body: ACCEPTED });
+  });
+
+  test.each(['identity, gzip', 'gzip,identity', 'utf-8, GZIP', ', gzip', 'gzip;q=1'])(
+    'compressed once, in a list: %j',
+    async (encoding) => {
+      const { baseUrl } = await openLoopbackZuora({
+        call: (response) => response.writeHead(200, { 'content-encoding': encoding }).end(gzipSync(ACCEPTED)),
+      });
+      expect(await client(baseUrl)('emails')).toMatchObject({ kind: 'reply', status: 200, body: ACCEPTED });
+    },
+  );
+
+  test.each<[string, Respond]>([
+    ['plain', (response) => response.end(`\ufeff${ACCEPTED}`)],
+    [
+      'compressed',
+      (response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(`\ufeff${ACCEPTED}`)),
+    ],
+  ])('without its byte order mark, %s', async (_what, respond) => {
+    const { baseUrl } = await openLoopbackZuora({ call: respond });
+    expect(await client(baseUrl)('emails')).toMatchObject({ kind: 'reply', status: 200, body: ACCEPTED });
+  });
+
+  const final = `HTTP/1.1 200 OK\r\ncontent-length: ${ACCEPTED.length}\r\n\r\n${ACCEPTED}`;
+  const goOn = 'HTTP/1.1 100 Continue\r\n\r\n';
+  const hints = 'HTTP/1.1 103 Early Hints\r\nlink: </a>; rel=preload\r\n\r\n';
+  test.each<[string, readonly string[]]>([
+    ['100', [goOn, final]],
+    ['100 in the same packet', [goOn + final]],
+    ['100 with a header', ['HTTP/1.1 100 Continue\r\nserver: x\r\n\r\n', final]],
+    ['100 without words', ['HTTP/1.1 100\r\n\r\n', final]],
+    ['100 in two packets', ['HTTP/1.1 100 Cont', 'inue\r\n\r\n', final]],
+    ['100 twice', [goOn, goOn, final]],
+    ['102', ['HTTP/1.1 102 Processing\r\n\r\n', final]],
+    ['103', [hints, final]],
+    ['103 and 100 at once', [hints + goOn + final]],
+  ])('after an interim answer that nobody asked for, call after call: %s', async (_what, packets) => {
+    const { port } = await openSocketServer((socket) => {
+      socket.setNoDelay(true);
+      socket.on('data', (part) => {
+        // The body of the request may come by itself.
+        if (!part.toString().endsWith('}')) return;
+        void (async () => {
+          for (const packet of packets) {
+            socket.write(packet);
+            await new Promise((resolve) => setTimeout(resolve, 20));
+          }
+        })();
+      });
+    });
+    const call = client(new URL(`http://127.0.0.1:${port}/`));
+    for (let calls = 0; calls < 2; calls++) {
+      expect(await call('emails')).toMatchObject({ kind: 'reply', status: 200, body: ACCEPTED });
+    }
   });
 
   test('empty, though it claims to be compressed', async () => {
