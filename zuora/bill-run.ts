@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { jsonIn } from './json.js';
+import { count, flag, time } from './members.js';
 import { keepable } from './words.js';
 
 /**
@@ -26,39 +26,34 @@ export interface BillRun {
 }
 
 /** A part of paths, workflow ids and search attributes. */
-const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/);
+const name = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'is no name of letters, digits, dots, dashes and underscores');
 /** Without half characters, which would end a worker, and control characters. */
-const text = z.string().regex(/^[^\p{Control}\p{Surrogate}]{0,100}$/u);
+const text = z
+  .string()
+  .regex(/^[^\p{Control}\p{Surrogate}]{0,100}$/u, 'is longer than 100 characters, or has some that do harm');
 
-const record = z.object({
-  id: name,
-  billingRunNumber: name,
-  status: text.min(1),
-  autoEmail: z.boolean().nullish(),
-  invoicesEmailed: z.boolean().nullish(),
-  postedDate: text.nullish(),
-  lastEmailSentTime: text.nullish(),
-  numberOfInvoices: z.int().nonnegative().nullish(),
-  numberOfCreditMemos: z.int().nonnegative().nullish(),
-  errorMessage: z.string().nullish(),
-});
-
-/** Undefined if the body is not a bill run. */
-export function billRunIn(body: string): BillRun | undefined {
-  const parsed = record.safeParse(jsonIn(body));
-  if (!parsed.success) return undefined;
-  const { id, billingRunNumber, status, autoEmail, invoicesEmailed, postedDate } = parsed.data;
-  const { lastEmailSentTime, numberOfInvoices, numberOfCreditMemos, errorMessage } = parsed.data;
-  return {
-    id,
-    number: billingRunNumber,
-    status,
-    ...(autoEmail == null ? {} : { autoEmail }),
-    ...(invoicesEmailed == null ? {} : { invoicesEmailed }),
-    ...(postedDate == null ? {} : { postedDate }),
-    ...(lastEmailSentTime == null ? {} : { lastEmailSentTime }),
-    ...(numberOfInvoices == null ? {} : { numberOfInvoices }),
-    ...(numberOfCreditMemos == null ? {} : { numberOfCreditMemos }),
-    ...(errorMessage == null || errorMessage === '' ? {} : { errorMessage: keepable(errorMessage) }),
-  };
-}
+/** Without what Zuora leaves out. */
+export const billRun = z
+  .object({
+    id: name,
+    billingRunNumber: name,
+    status: text.min(1),
+    autoEmail: flag,
+    invoicesEmailed: flag,
+    postedDate: time,
+    lastEmailSentTime: time,
+    numberOfInvoices: count,
+    numberOfCreditMemos: count,
+    errorMessage: z
+      .string()
+      .min(1)
+      .transform((written) => keepable(written))
+      .nullish()
+      .catch(undefined),
+  })
+  .transform(({ billingRunNumber: number, ...members }): BillRun => {
+    const present = Object.entries(members).filter(([, value]) => value != null);
+    return { ...(Object.fromEntries(present) as Omit<BillRun, 'number'>), number };
+  });

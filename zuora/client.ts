@@ -1,14 +1,16 @@
-import { billRunIn, type BillRun } from './bill-run.js';
+import { z } from 'zod';
+import { billRun, type BillRun } from './bill-run.js';
 import type { CredentialSource } from './credentials.js';
 import { listings, namesOf, type BillingDocument, type DocumentKind, type DocumentList } from './documents.js';
 import { jsonIn } from './json.js';
-import { emailNotificationsIn, POSTED_EVENTS } from './notifications.js';
-import { outcomeOf, withoutSecrets, type Answer, type Headers, type Outcome } from './outcome.js';
+import { faultsOf } from './members.js';
+import { emailNotifications, POSTED_EVENTS } from './notifications.js';
+import { outcomeOf, type Answer, type Outcome } from './outcome.js';
 import { tokenSource } from './token.js';
 import { observed, type OnCall } from './observed.js';
 import { paced } from './pace.js';
 import { NeverLeft, openTransport, type LastQuestion } from './transport.js';
-import { keepable } from './words.js';
+import { keepable, maskOf, type Mask } from './words.js';
 
 export interface ZuoraSettings {
   /** As checked by {@link zuoraBaseUrl}. */
@@ -117,6 +119,8 @@ export class ZuoraFailure extends Error {
 }
 
 export const BILL_RUNS = '/object-query/billing-runs';
+const pageOfAny = z.object({ data: z.array(z.unknown()) });
+const BILL_RUNS = '/object-query/billing-runs';
 const DEFINITIONS = '/notifications/notification-definitions';
 /** A look at a bill run waits for this read, which it can do without. */
 const DEFINITIONS_DEADLINE_MS = 10_000;
@@ -152,20 +156,20 @@ export function createZuora({
   async function authorized(
     scope: Scope,
     call: (headers: Record<string, string>) => Promise<Answer>,
-  ): Promise<{ answer: Answer; outcome: Outcome; token: string }> {
+  ): Promise<{ answer: Answer; outcome: Outcome; token: string; mask: Mask }> {
     const { token, clientSecret } = await tokens.access();
-    const received = await call({
+    const answer = await call({
       accept: 'application/json',
       authorization: `Bearer ${token}`,
       'zuora-version': VERSION,
       ...(scope.entityId === undefined ? {} : { 'zuora-entity-ids': scope.entityId }),
       ...(scope.orgIds === undefined || scope.orgIds.length === 0 ? {} : { 'zuora-org-ids': scope.orgIds.join(',') }),
     });
-    const answer = withoutSecrets(received, [token, clientSecret]);
-    const outcome = outcomeOf(answer, Date.now());
+    const mask = maskOf([token, clientSecret]);
+    const outcome = outcomeOf(answer, Date.now(), mask);
     if (outcome.tokenRejected) tokens.drop(token);
     else if (answer.kind === 'reply' && answer.status >= 200 && answer.status < 300) tokens.worked(token);
-    return { answer, outcome, token };
+    return { answer, outcome, token, mask };
   }
 
   /** Reads again with a new token: one may be withdrawn before it expires, and reading twice does no harm. */
@@ -174,7 +178,7 @@ export function createZuora({
     endpoint: string,
     url: URL,
     scope: Scope,
-    found: (body: string, headers: Headers) => T | undefined,
+    schema: z.ZodType<T>,
     deadlineMs = readDeadlineMs,
   ): Promise<T> {
     const once = () =>
@@ -182,10 +186,11 @@ export function createZuora({
     let received = await once();
     // A new one may work. The same one again would not.
     if (received.outcome.tokenRejected && (await tokens.access()).token !== received.token) received = await once();
-    const { answer, outcome } = received;
-    const value = answer.kind === 'reply' && answer.status === 200 ? found(answer.body, answer.headers) : undefined;
-    if (value === undefined) throw readFailure(what, answer, outcome);
-    return value;
+    const { answer, outcome, mask } = received;
+    const isWhole = answer.kind === 'reply' && answer.status === 200;
+    const found = isWhole ? schema.safeParse(jsonIn(answer.body, mask)) : undefined;
+    if (found?.success === true) return found.data;
+    throw readFailure(what, answer, outcome, found === undefined ? '' : faultsOf(found.error));
   }
 
   return {
@@ -197,7 +202,7 @@ export function createZuora({
       const url = new URL('object-query/billing-runs', baseUrl);
       url.searchParams.append('fields[]', 'id');
       url.searchParams.set('pageSize', '1');
-      await read('bill runs', BILL_RUNS, url, scope, hasData);
+      await read('bill runs', BILL_RUNS, url, scope, pageOfAny);
     },
 
     getBillRun: async (key, scope = {}) =>
@@ -206,7 +211,7 @@ export function createZuora({
         `${BILL_RUNS}/{key}`,
         new URL(`object-query/billing-runs/${segment(key)}`, baseUrl),
         scope,
-        billRunIn,
+        billRun,
       ),
 
     async postedNotifications(scope = {}) {
@@ -217,20 +222,20 @@ export function createZuora({
           // The largest page. More of one event are not to be expected.
           url.searchParams.set('limit', '100');
           const deadlineMs = Math.min(readDeadlineMs, DEFINITIONS_DEADLINE_MS);
-          return read('notification definitions', DEFINITIONS, url, scope, emailNotificationsIn, deadlineMs);
+          return read('notification definitions', DEFINITIONS, url, scope, emailNotifications, deadlineMs);
         }),
       );
       return [...new Set(names.flat())];
     },
 
     async listDocuments(kind, number, scope = {}) {
-      const { path, parameters, pageIn, nextPage } = listings[kind];
+      const { path, parameters, page: schema, nextPage } = listings[kind];
       const url = new URL(path, baseUrl);
       for (const [name, value] of parameters(number)) url.searchParams.append(name, value);
       const documents = new Map<string, BillingDocument>();
       const seen = new Set<string>();
       for (let pages = 1; ; pages++) {
-        const page = await read(`${namesOf[kind]} of bill run ${number}`, `/${path}`, url, scope, pageIn);
+        const page = await read(`${namesOf[kind]} of bill run ${number}`, `/${path}`, url, scope, schema);
         const listed = documents.size;
         for (const document of page.documents) documents.set(document.number, document);
         const { next } = page;
@@ -248,7 +253,7 @@ export function createZuora({
       const url = new URL(`v1/bill-runs/${segment(key)}/emails`, baseUrl);
       assertLegal({ idempotencyKey, trackId });
       const endsAt = performance.now() + deadlineMs;
-      const { answer, outcome } = await authorized(scope, (headers) => {
+      const { answer, outcome, mask } = await authorized(scope, (headers) => {
         const leftMs = Math.floor(endsAt - performance.now());
         if (leftMs <= 0) throw new NeverLeft('the token took all the time', 'NO_TIME_LEFT');
         return transport.call({
@@ -268,7 +273,7 @@ export function createZuora({
           ...(lastQuestion === undefined ? {} : { lastQuestion }),
         });
       });
-      return { ...outcome, ...identified(answer) };
+      return { ...outcome, ...identified(answer, mask) };
     },
 
     close: () => transport.close(),
@@ -293,8 +298,10 @@ function assertLegal({ idempotencyKey, trackId }: CallIds): void {
   }
 }
 
-function identified(answer: Answer): Pick<EmailAnswer, 'httpStatus' | 'zuoraRequestId' | 'echoedTrackId'> {
+function identified(answer: Answer, mask: Mask): Pick<EmailAnswer, 'httpStatus' | 'zuoraRequestId' | 'echoedTrackId'> {
   if (answer.kind === 'silence') return {};
+  const identifier = (header: string | readonly string[] | undefined): string | undefined =>
+    typeof header === 'string' && header !== '' ? keepable(mask(header)).slice(0, 100) : undefined;
   const zuoraRequestId = identifier(answer.headers['zuora-request-id']);
   const echoedTrackId = identifier(answer.headers['zuora-track-id']);
   return {
@@ -304,21 +311,11 @@ function identified(answer: Answer): Pick<EmailAnswer, 'httpStatus' | 'zuoraRequ
   };
 }
 
-function identifier(header: string | readonly string[] | undefined): string | undefined {
-  return typeof header === 'string' && header !== '' ? keepable(header).slice(0, 100) : undefined;
-}
-
-/** Undefined if the body is not a page of bill runs. */
-function hasData(body: string): true | undefined {
-  const answer = jsonIn(body);
-  const isPage = typeof answer === 'object' && answer !== null && 'data' in answer && Array.isArray(answer.data);
-  return isPage ? true : undefined;
-}
-
 function readFailure(
   what: string,
   answer: Answer,
   { verdict, reasons, tokenRejected, retryAfterMs }: Outcome,
+  faults: string,
 ): ZuoraFailure {
   const words = reasons.map(({ code, message }) => `${code} ${message}`).join('; ');
   if (answer.kind === 'silence') return new ZuoraFailure('unavailable', `Zuora did not answer: ${words}`);
@@ -327,8 +324,8 @@ function readFailure(
   // Zuora answers some failures as HTTP 200; category 40 is "not found".
   const notFound = status === 404 || (verdict === 'refused' && reasons.some(({ code }) => /^\d{6}40$/.test(code)));
   if (notFound) return new ZuoraFailure('notFound', `Zuora has no ${what}: ${words}`, status);
-  if (status === 200 && verdict === 'unknown') {
-    return new ZuoraFailure('unavailable', `Zuora's answer has an unexpected body: ${words}`, status);
+  if (status === 200 && (verdict === 'unknown' || verdict === 'accepted')) {
+    return new ZuoraFailure('unavailable', `Zuora's answer has an unexpected body: ${faults || words}`, status);
   }
   const refused = verdict === 'refused' || (status >= 400 && status < 500 && ![408, 409, 425, 429].includes(status));
   return new ZuoraFailure(

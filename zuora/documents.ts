@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { jsonIn } from './json.js';
-import { keepable } from './words.js';
+import { flag, time, words } from './members.js';
 
 export type DocumentKind = 'invoice' | 'creditMemo';
 
@@ -37,17 +36,15 @@ interface Listing {
   /** Relative to the base URL. */
   readonly path: string;
   readonly parameters: (billRunNumber: string) => readonly (readonly [string, string])[];
-  readonly pageIn: (body: string) => DocumentPage | undefined;
+  readonly page: z.ZodType<DocumentPage>;
   /** The parameter for the page with this number (from 2 on), by the name that the page before gave it. */
   readonly nextPage: (page: number, next: string) => readonly [string, string];
 }
 
-const text = z.string().transform((written) => keepable(written, 100));
-const optional = text.nullish().transform((given) => given ?? null);
-const amount = z
-  .union([z.number(), text])
-  .nullish()
-  .transform((given) => given ?? null);
+const orNull = <T>(given: T): NonNullable<T> | null => given ?? null;
+/** What only informs, and cannot be read, counts as absent. */
+const optional = words.nullish().catch(undefined).transform(orNull);
+const amount = z.union([z.number(), words]).nullish().catch(undefined).transform(orNull);
 
 /** Undefined on the last page. */
 const nextPage = z
@@ -55,19 +52,31 @@ const nextPage = z
   .nullish()
   .transform((cursor) => (cursor == null || cursor.trim() === '' ? undefined : cursor));
 
-const invoicePage = z.object({
-  data: z.array(
-    z.object({ invoiceNumber: text, status: optional, amount, currency: optional, lastEmailSentDate: optional }),
-  ),
-  nextPage,
-});
+const lastEmailed = time.transform(orNull);
+const invoices = z
+  .object({
+    data: z.array(
+      z.object({ invoiceNumber: words, status: optional, amount, currency: optional, lastEmailSentDate: lastEmailed }),
+    ),
+    nextPage,
+  })
+  .transform(({ data, nextPage: next }): DocumentPage => {
+    const documents = data.map(({ invoiceNumber: number, lastEmailSentDate: lastEmailed, ...rest }) => {
+      return { kind: 'invoice', number, ...rest, lastEmailed } as const;
+    });
+    return { documents, next };
+  });
 
-const creditMemoPage = z.object({
-  creditmemos: z.array(z.object({ number: text, status: optional, amount, currency: optional })),
-  nextPage,
-  // Old versions of the API report failures as HTTP 200.
-  success: z.literal(true).nullish(),
-});
+const creditMemos = z
+  .object({
+    creditmemos: z.array(z.object({ number: words, status: optional, amount, currency: optional })),
+    nextPage,
+    // Old versions of the API report failures as HTTP 200.
+    success: flag.refine((success) => success !== false, 'is false'),
+  })
+  .transform(({ creditmemos, nextPage: next }): DocumentPage => {
+    return { documents: creditmemos.map((memo) => ({ kind: 'creditMemo', ...memo, lastEmailed: null })), next };
+  });
 
 /** Sources: Zuora's pages on `GET /object-query/invoices` and `GET /v1/credit-memos`. */
 export const listings: Readonly<Record<DocumentKind, Listing>> = {
@@ -80,14 +89,7 @@ export const listings: Readonly<Record<DocumentKind, Listing>> = {
       ['sort[]', 'invoicenumber.ASC'],
       ['pageSize', '99'],
     ],
-    pageIn: (body) => {
-      const { success, data: page } = invoicePage.safeParse(jsonIn(body));
-      if (!success) return undefined;
-      const documents = page.data.map(({ invoiceNumber: number, lastEmailSentDate: lastEmailed, ...rest }) => {
-        return { kind: 'invoice', number, ...rest, lastEmailed } as const;
-      });
-      return { documents, next: page.nextPage };
-    },
+    page: invoices,
     nextPage: (_page, next) => ['cursor', next],
   },
   creditMemo: {
@@ -97,12 +99,7 @@ export const listings: Readonly<Record<DocumentKind, Listing>> = {
       ['sourceId', billRunNumber],
       ['pageSize', '40'],
     ],
-    pageIn: (body) => {
-      const { success, data: page } = creditMemoPage.safeParse(jsonIn(body));
-      if (!success) return undefined;
-      const documents = page.creditmemos.map((memo) => ({ kind: 'creditMemo', ...memo, lastEmailed: null }) as const);
-      return { documents, next: page.nextPage };
-    },
+    page: creditMemos,
     // Zuora gives the whole URL of the next page; our token goes only to the configured address.
     nextPage: (page) => ['page', String(page)],
   },

@@ -1,5 +1,5 @@
 import { jsonIn } from './json.js';
-import { keepable } from './words.js';
+import { keepable, type Mask } from './words.js';
 
 /**
  * The verdict on an attempt to email a bill run.
@@ -33,19 +33,6 @@ export type Answer =
   /** No status at all: a timeout, a reset, a closed socket. */
   | { readonly kind: 'silence'; readonly code: string; readonly message: string };
 
-/** Makes an answer safe to quote: a server that rejects a secret may repeat it. */
-export function withoutSecrets(answer: Answer, secrets: readonly string[]): Answer {
-  if (answer.kind === 'silence') return answer;
-  const without = (text: string): string => secrets.reduce((left, secret) => left.replaceAll(secret, '[secret]'), text);
-  const headers = Object.fromEntries(
-    Object.entries(answer.headers).map(([name, value]) => [
-      name,
-      typeof value === 'string' ? without(value) : value?.map(without),
-    ]),
-  );
-  return answer.kind === 'reply' ? { ...answer, headers, body: without(answer.body) } : { ...answer, headers };
-}
-
 /** Header names in lower case, as undici gives them. */
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
@@ -61,11 +48,17 @@ export interface Outcome {
 /**
  * Gives the verdict on any answer to `POST /v1/bill-runs/{key}/emails`. An answer that no rule knows is `unknown`. Sources:
  * Zuora's pages on error codes, error handling, idempotent requests and rate limits.
+ *
+ * @param mask for the words that are kept
  */
-export function outcomeOf(answer: Answer, now: number): Outcome {
+export function outcomeOf(answer: Answer, now: number, mask: Mask = (text) => text): Outcome {
+  const reason = ({ code, message }: Reason): Reason => ({
+    code: keepable(mask(code), 60),
+    message: keepable(mask(message)),
+  });
   if (answer.kind === 'silence') {
     // The request may have arrived: Zuora works on, and sends, after the connection is gone.
-    return { verdict: 'unknown', reasons: [reason(answer.code, answer.message)], tokenRejected: false };
+    return { verdict: 'unknown', reasons: [reason(answer)], tokenRejected: false };
   }
   const body = answer.kind === 'reply' ? parsed(answer.body) : undefined;
   const categories = body === undefined ? [] : categoriesOf(body);
@@ -77,7 +70,7 @@ export function outcomeOf(answer: Answer, now: number): Outcome {
   const retryAfterMs = retryAfter(answer.headers, overLimit, now);
   return {
     verdict,
-    reasons: verdict === 'accepted' ? [] : reasonsOf(answer, body),
+    reasons: verdict === 'accepted' ? [] : reasonsOf(answer, body).map(reason),
     tokenRejected: verdict !== 'accepted' && (answer.status === 401 || categories.includes(11)),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };
@@ -177,26 +170,22 @@ function categoriesOf(body: JsonObject): readonly number[] {
 const MOST_REASONS = 5;
 
 function reasonsOf(answer: Exclude<Answer, { kind: 'silence' }>, body: JsonObject | undefined): readonly Reason[] {
-  if (answer.kind === 'unreadable') return [reason(`HTTP ${answer.status}`, `${answer.code}: ${answer.message}`)];
+  if (answer.kind === 'unreadable')
+    return [{ code: `HTTP ${answer.status}`, message: `${answer.code}: ${answer.message}` }];
   const worded = body === undefined ? [] : codesOf(body).filter(({ code, message }) => isText(code) || isText(message));
   if (worded.length > 0) {
-    return worded
-      .slice(0, MOST_REASONS)
-      .map(({ code, message }) =>
-        reason(isText(code) ? String(code) : `HTTP ${answer.status}`, isText(message) ? String(message) : ''),
-      );
+    return worded.slice(0, MOST_REASONS).map(({ code, message }) => ({
+      code: isText(code) ? String(code) : `HTTP ${answer.status}`,
+      message: isText(message) ? String(message) : '',
+    }));
   }
   const what =
     answer.body === '' ? 'an empty body' : body === undefined ? 'a body that is not a JSON object' : 'no reason';
-  return [reason(`HTTP ${answer.status}`, `Zuora answered HTTP ${answer.status} with ${what}`)];
+  return [{ code: `HTTP ${answer.status}`, message: `Zuora answered HTTP ${answer.status} with ${what}` }];
 }
 
 function isText(value: unknown): value is string | number {
   return typeof value === 'string' || typeof value === 'number';
-}
-
-function reason(code: string, message: string): Reason {
-  return { code: keepable(code, 60), message: keepable(message) };
 }
 
 /**

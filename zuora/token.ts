@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import type { Credentials, CredentialSource } from './credentials.js';
 import { jsonIn } from './json.js';
-import { outcomeOf, withoutSecrets } from './outcome.js';
+import { faultsOf } from './members.js';
+import { outcomeOf } from './outcome.js';
 import { NeverLeft, type Transport } from './transport.js';
+import { maskOf } from './words.js';
 
 /** A token, and the client secret that it was requested with. */
 interface Access {
@@ -45,11 +47,14 @@ const REPLACED_EVERY_MS = 40_000;
 /** Replacements in advance for tokens that worked: each of them may have been withdrawn. */
 const REPLACED_AHEAD = 3;
 
+/** Of a token that does not say how long it lives. One that dies earlier is replaced when Zuora refuses it. */
+const DEFAULT_LIFE_S = 300;
+
 const tokenAnswer = z.object({
   // A header can hold nothing else.
-  access_token: z.string().regex(/^[\x21-\x7e]+$/),
-  // A number in Zuora's reference, and a string in practice.
-  expires_in: z.coerce.number().positive(),
+  access_token: z.string().regex(/^[\x21-\x7e]+$/, 'does not fit into a header'),
+  // In seconds: a number in Zuora's reference, and a string in practice.
+  expires_in: z.coerce.number().positive().catch(DEFAULT_LIFE_S),
 });
 
 export function tokenSource(
@@ -128,9 +133,13 @@ async function fetchToken(
       return { token: parsed.data.access_token, renewAt: startedAt + usableMs };
     }
     // The body is not quoted: it may hold a token.
-    throw new NeverLeft('no token: Zuora answered the token request with an unexpected body', 'TOKEN_UNREADABLE');
+    const faults = faultsOf(parsed.error) || 'no JSON object';
+    throw new NeverLeft(
+      `no token: Zuora answered the token request with an unexpected body (${faults})`,
+      'TOKEN_UNREADABLE',
+    );
   }
-  const { reasons, retryAfterMs } = outcomeOf(withoutSecrets(answer, [clientSecret]), Date.now());
+  const { reasons, retryAfterMs } = outcomeOf(answer, Date.now(), maskOf([clientSecret]));
   const words = reasons.map(({ code, message }) => `${code} ${message}`).join('; ');
   const refused =
     answer.kind !== 'silence' &&

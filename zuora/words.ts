@@ -7,6 +7,32 @@ const EMAIL_ADDRESS = /(?<![^\s<>"(),;:])[^\s<>"(),;:]*(?:@|%40)[^\s<>"(),;:]*/g
 /** Half a character: UTF-8 cannot encode it, and a failure with it ends the worker. */
 const LONE_SURROGATE = /\p{Surrogate}/gu;
 
+/** @param isValue the text may be a whole member, such as a status, and a short secret that equals it is left */
+export type Mask = (text: string, isValue?: boolean) => string;
+
+/** In characters. A shorter secret may be part of any word, so it counts where it stands alone. */
+const SHORTEST_SECRET = 8;
+
+/**
+ * Replaces secrets in what is kept: a server that rejects a secret may repeat it, as it is or as a form or JSON writes it. To be
+ * applied before a text is cut.
+ */
+export function maskOf(secrets: readonly string[]): Mask {
+  const forms = secrets.flatMap((secret) => [
+    ...[secret, JSON.stringify(secret).slice(1, -1), new URLSearchParams({ s: secret }).toString().slice(2)],
+  ]);
+  const patterns = [...new Set(forms)]
+    .filter((form) => form !== '')
+    .sort((one, other) => other.length - one.length)
+    .map((form) => {
+      const literal = form.replace(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`);
+      return form.length < SHORTEST_SECRET ? String.raw`(?<![\w-])${literal}(?![\w-])` : literal;
+    });
+  const secret = new RegExp(patterns.join('|') || '(?!)', 'g');
+  return (text, isValue = false) =>
+    text.replace(secret, (found) => (isValue && found === text && found.length < SHORTEST_SECRET ? found : '[secret]'));
+}
+
 /**
  * Makes a text of Zuora's fit for workflow history and logs: one line, of bounded length, well-formed, and without email
  * addresses, because messages may quote a customer's.

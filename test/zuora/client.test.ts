@@ -285,6 +285,71 @@ describe('a bill run', () => {
     });
   });
 
+  test.each<[unknown, number | undefined]>([
+    ['3', 3],
+    [' 3 ', 3],
+    ['3.0', 3],
+    ['0', 0],
+    ...[null, '', ' ', 'three', '-1', -1, 2.5, '1e3', true, [], [3], {}].map(
+      (odd) => [odd, undefined] as [unknown, undefined],
+    ),
+  ])('has a count, or an unknown one, where Zuora says %j', async (given, numberOfInvoices) => {
+    const { baseUrl } = await openLoopbackZuora({ call: json(200, { ...RECORD, numberOfInvoices: given }) });
+    const { id, ...read } = await openZuora(baseUrl).getBillRun('8ad0');
+    expect(read).toEqual({
+      number: 'BR-00000001',
+      status: 'Posted',
+      ...(numberOfInvoices === undefined ? {} : { numberOfInvoices }),
+    });
+    expect(id).toBe('8ad0');
+  });
+
+  test.each([
+    [
+      { autoEmail: 'true', invoicesEmailed: 'False' },
+      { autoEmail: true, invoicesEmailed: false },
+    ],
+    [
+      { autoEmail: 1, invoicesEmailed: 0 },
+      { autoEmail: true, invoicesEmailed: false },
+    ],
+    [{ autoEmail: '', invoicesEmailed: null }, {}],
+    [{ lastEmailSentTime: 1764291600000 }, { lastEmailSentTime: '1764291600000' }],
+    [{ lastEmailSentTime: { at: 'noon' } }, { lastEmailSentTime: '{"at":"noon"}' }],
+    [{ lastEmailSentTime: null, postedDate: false }, { postedDate: 'false' }],
+    [
+      { lastEmailSentTime: `at\n${'x'.repeat(200)}` },
+      { lastEmailSentTime: expect.stringMatching(/^at x+…$/) as string },
+    ],
+    [{ errorMessage: 7 }, {}],
+    [{ errorMessage: ['x'] }, {}],
+    [{ name: {}, batches: 'all', x: null, reasons: [], '': 1, code: 11, success: 'yes' }, {}],
+  ])('is read where members that only inform are odd: %j', async (odd, read) => {
+    const { baseUrl } = await openLoopbackZuora({ call: json(200, { ...RECORD, ...odd }) });
+    expect(await openZuora(baseUrl).getBillRun('8ad0')).toEqual({
+      ...{ id: '8ad0', number: 'BR-00000001' },
+      status: 'Posted',
+      ...read,
+    });
+  });
+
+  test.each([
+    [{ id: null }, 'id: expected string, received null'],
+    [{ id: 7 }, 'id: expected string, received number'],
+    [{ id: 'a/b' }, 'id: is no name of letters, digits, dots, dashes and underscores'],
+    [{ billingRunNumber: undefined }, 'billingRunNumber: expected string, received undefined'],
+    [{ status: ['Posted'] }, 'status: expected string, received array'],
+    [{ id: 1, status: {} }, 'id: expected string, received number; status: expected string, received object'],
+    [{ autoEmail: 'perhaps' }, /^autoEmail: /],
+    [{ invoicesEmailed: {} }, /^invoicesEmailed: /],
+  ])('is not read where it may matter, and the member is named: %j', async (odd, fault) => {
+    const { baseUrl } = await openLoopbackZuora({ call: json(200, { ...RECORD, ...odd }) });
+    const { kind, message } = await failureOf(openZuora(baseUrl).getBillRun('8ad0'));
+    expect(kind).toBe('unavailable');
+    expect(message).toMatch(/^Zuora's answer has an unexpected body: /);
+    expect(message.slice(message.indexOf(': ') + 2)).toMatch(fault);
+  });
+
   test('is read again at once with a new token when the old one was withdrawn', async () => {
     const { baseUrl, calls } = await openLoopbackZuora({
       call: inTurn(json(401, { message: 'Authentication error' }), json(200, RECORD)),
@@ -334,7 +399,6 @@ describe('a bill run', () => {
     ['a record without a status', json(200, { ...RECORD, status: null }), { kind: 'unavailable' }],
     ['a record without a number', json(200, { id: '8ad0', status: 'Posted' }), { kind: 'unavailable' }],
     ['a record with an empty ID', json(200, { ...RECORD, id: '' }), { kind: 'unavailable' }],
-    ['a record with an invalid count', json(200, { ...RECORD, numberOfInvoices: -1 }), { kind: 'unavailable' }],
     ['a record that is too large', json(200, { ...RECORD, x: 'x'.repeat(1024 * 1024) }), { kind: 'unavailable' }],
     ['a record that is not gzip', json(200, RECORD, { 'content-encoding': 'gzip' }), { kind: 'unavailable' }],
     ['a reset', reset, { kind: 'unavailable', httpStatus: undefined }],
@@ -405,6 +469,31 @@ describe('documents', () => {
   });
 });
 
+describe('a document', () => {
+  const read = async (members: object) => {
+    const { baseUrl } = await openLoopbackZuora({ call: json(200, { data: [{ invoiceNumber: 'INV1', ...members }] }) });
+    return openZuora(baseUrl).listDocuments('invoice', 'BR-1');
+  };
+  const bare = { kind: 'invoice', number: 'INV1', status: null, amount: null, currency: null, lastEmailed: null };
+
+  test.each([
+    [{}, {}],
+    [{ status: 7, amount: {}, currency: [] }, {}],
+    [
+      { amount: '10.50', currency: 'EUR', more: {} },
+      { amount: '10.50', currency: 'EUR' },
+    ],
+    [{ lastEmailSentDate: 1764291600000 }, { lastEmailed: '1764291600000' }],
+    [{ lastEmailSentDate: {} }, { lastEmailed: '{}' }],
+  ])('is listed where members that only inform are odd: %j', async (odd, listed) => {
+    expect((await read(odd)).documents).toEqual([{ ...bare, ...listed }]);
+  });
+
+  test.each([null, 7, {}])('is not listed where its number is %j, which is named', async (invoiceNumber) => {
+    expect((await failureOf(read({ invoiceNumber }))).message).toMatch(/: data\.0\.invoiceNumber: expected string, /);
+  });
+});
+
 describe('the notifications by which Zuora emails at the post', () => {
   const definition = { name: 'Invoice Posted', active: true, emailActive: true };
 
@@ -414,11 +503,13 @@ describe('the notifications by which Zuora emails at the post', () => {
       { ...definition, active: false, name: 'inactive' },
       { ...definition, emailActive: false, name: 'callout only' },
       { name: 'neither says so', active: null },
+      { active: 'true', emailActive: 'true' },
       { ...definition, name: `for jane@example.com\n${'x'.repeat(100)}` },
     ];
     const { baseUrl, calls } = await openLoopbackZuora({ call: json(200, { data: definitions }) });
     expect(await openZuora(baseUrl).postedNotifications({ entityId: 'e-1' })).toEqual([
       'Invoice Posted',
+      'without a name',
       expect.stringMatching(/^for \[address\] x{50,70}…$/),
     ]);
     expect(calls.map(({ path }) => path).sort()).toEqual(

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { outcomeOf, withoutSecrets, type Answer, type Headers, type Verdict } from '../../zuora/outcome.js';
+import { outcomeOf, type Answer, type Headers, type Verdict } from '../../zuora/outcome.js';
+import { maskOf } from '../../zuora/words.js';
 
 const NOW = Date.UTC(2026, 0, 5, 12);
 const HTML = '<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>';
@@ -377,24 +378,41 @@ describe('the reasons that are kept', () => {
   });
 });
 
-describe('an answer that may be quoted', () => {
-  const words = 'I do not know t0ken or s3cret, no: t0ken';
-  const quotable = 'I do not know [secret] or [secret], no: [secret]';
-  const headers = { via: words, 'set-cookie': [words, 'a=b'], age: undefined };
-  const quotableHeaders = { via: quotable, 'set-cookie': [quotable, 'a=b'], age: undefined };
-  const without = (answer: Answer): Answer => withoutSecrets(answer, ['t0ken', 's3cret']);
+describe('words that are kept', () => {
+  const masked = (secret: string, text: string): string => maskOf([secret, 't0ken-of-an-hour'])(text);
 
-  test('holds no secret, in its body or in any header', () => {
-    expect(without(reply(400, words, headers))).toEqual(reply(400, quotable, quotableHeaders));
+  test.each<[string, string, string]>([
+    ['s3cret-of-a-client', 'no: s3cret-of-a-client, nos3cret-of-a-clients', 'no: [secret], no[secret]s'],
+    ['s3cret-of-a-client', 'Bearer t0ken-of-an-hour', 'Bearer [secret]'],
+    ['a+b&c=d é%', 'client_secret=a%2Bb%26c%3Dd+%C3%A9%25&x=1', 'client_secret=[secret]&x=1'],
+    ['quoted"\\by JSON', String.raw`{"secret":"quoted\"\\by JSON"}`, '{"secret":"[secret]"}'],
+    ['$&(.*)[', 'is $&(.*)[ right', 'is [secret] right'],
+    ['b', 'client_secret=b is bad, "b" and b.', 'client_secret=[secret] is bad, "[secret]" and [secret].'],
+    ['1', 'BR-00000001: 1 of 10, HTTP 401', 'BR-00000001: [secret] of 10, HTTP 401'],
+    ['{', 'no { here, client_secret=%7B&', 'no [secret] here, client_secret=[secret]&'],
+    ['"', 'it is " here', 'it is [secret] here'],
+    ['', 'nothing', 'nothing'],
+  ])('have no secret %j: %j', (secret, text, kept) => {
+    expect(masked(secret, text)).toBe(kept);
   });
 
-  test('holds none in the headers of a body that cannot be read', () => {
-    const answer = unreadable(200);
-    expect(without({ ...answer, headers } as Answer)).toEqual({ ...answer, headers: quotableHeaders });
+  test('have none where they are cut', () => {
+    const { reasons } = outcomeOf(
+      reply(400, { message: `${'x '.repeat(148)}s3cret-of-a-client` }),
+      0,
+      maskOf(['s3cret-of-a-client']),
+    );
+    expect(JSON.stringify(reasons)).not.toContain('s3');
   });
 
-  test('is as it was where nothing came back', () => {
-    const silence: Answer = { kind: 'silence', code: 'ECONNRESET', message: 'read ECONNRESET' };
-    expect(without(silence)).toEqual(silence);
-  });
+  test.each(['53100330', 'success', 'reasons', 'code', '30', '{'])(
+    'are judged before a secret is taken out: %j',
+    (secret) => {
+      const body = { success: false, reasons: [{ code: 53100330, message: `no ${secret}` }] };
+      expect(outcomeOf(reply(200, body), 0, maskOf([secret]))).toMatchObject({
+        verdict: 'refused',
+        reasons: [{ message: 'no [secret]' }],
+      });
+    },
+  );
 });

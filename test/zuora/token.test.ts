@@ -105,6 +105,35 @@ describe('a token', () => {
     expect(bearers(calls)).toEqual(['Bearer token-1', 'Bearer token-1', 'Bearer token-2']);
   });
 
+  test.each([undefined, null, '', 'soon', 0, -1, {}, [], '3599 s'])(
+    'serves some minutes where its lifetime is %j',
+    async (lifetime) => {
+      vi.useFakeTimers({ toFake: ['Date'] });
+      const start = Date.now();
+      const { baseUrl, calls } = await openLoopbackZuora({ call: BILL_RUN, token: tokens(lifetime) });
+      const zuora = openZuora(baseUrl);
+      for (const minutes of [0, 1, 2, 10]) {
+        vi.setSystemTime(start + minutes * 60_000);
+        await zuora.getBillRun('BR-00000001');
+      }
+      expect(bearers(calls)).toEqual(['1', '1', '1', '2'].map((number) => `Bearer token-${number}`));
+    },
+  );
+
+  test.each([
+    [{ expires_in: 60 }, 'access_token: expected string, received undefined'],
+    [{ access_token: null }, 'access_token: expected string, received null'],
+    [{ access_token: 7 }, 'access_token: expected string, received number'],
+    [{ access_token: 'a b' }, 'access_token: does not fit into a header'],
+    ['x', 'no JSON object'],
+  ])('that cannot be used is named, and not quoted: %j', async (body, fault) => {
+    const { baseUrl } = await openLoopbackZuora({ token: json(200, body) });
+    expect(await neverLeft(openZuora(baseUrl).authenticate())).toMatchObject({
+      code: 'TOKEN_UNREADABLE',
+      message: `no token: Zuora answered the token request with an unexpected body (${fault})`,
+    });
+  });
+
   test('that Zuora rejects is dropped, and the next call has a new one', async () => {
     const { baseUrl, calls } = await openLoopbackZuora({
       call: inTurn(json(401, { message: 'Authentication error' }), json(200, { success: true })),
@@ -171,9 +200,8 @@ describe('without a token nothing is sent', () => {
     ['an empty token', unreadable, json(200, { access_token: '', expires_in: 3599 })],
     ['a token that fits in no header', unreadable, json(200, { access_token: 'a\r\nb', expires_in: 3599 })],
     ['an invalid token', unreadable, json(200, { access_token: { a: 1 }, expires_in: 3599 })],
-    ['no lifetime', unreadable, json(200, { access_token: 'token-1' })],
-    ['a lifetime that is over', unreadable, json(200, { access_token: 'token-1', expires_in: 0 })],
-    ['an invalid lifetime', unreadable, json(200, { access_token: 'token-1', expires_in: 'soon' })],
+    ['a token that is a number', unreadable, json(200, { access_token: 7, expires_in: 3599 })],
+    ['a list', unreadable, json(200, [])],
   ])('%s', async (_what, code, token) => {
     const { baseUrl, calls } = await openLoopbackZuora({ token });
     const zuora = openZuora(baseUrl, { readDeadlineMs: 500 });
@@ -352,8 +380,50 @@ describe('secrets stay out of words', () => {
     expect(`${failure.stack ?? ''} ${JSON.stringify(failure)}`).not.toMatch(/token-\d/);
   });
 
+  test.each([
+    'b',
+    '{',
+    '}',
+    '1',
+    '"',
+    ':',
+    ',',
+    ' ',
+    '0',
+    '-',
+    'e',
+    'true',
+    'Posted',
+    'status',
+    'BR',
+    '[secret]',
+    '\\',
+  ])('a secret of few characters does no harm to answers: %j', async (clientSecret) => {
+    const { baseUrl } = await openLoopbackZuora({
+      call: (response, arrived) => {
+        const said = `You sent ${new URLSearchParams({ client_secret: clientSecret }).toString()} or ( ${clientSecret} )`;
+        const refusal = json(400, { success: false, reasons: [{ code: 53100330, message: said }] });
+        const isEmail = arrived.path.endsWith('/emails');
+        const isFirst = arrived.headers['idempotency-key'] === 'first';
+        (isEmail ? (isFirst ? json(200, { success: true }) : refusal) : BILL_RUN)(response, arrived);
+      },
+      token: json(200, { access_token: 'a', expires_in: 3599 }),
+    });
+    const credentials = { clientId: 'id', clientSecret };
+    const zuora = openZuora(baseUrl, { credentials: () => Promise.resolve(credentials) });
+    expect(await zuora.getBillRun('BR-00000001')).toEqual({ id: '8ad0', number: 'BR-00000001', status: 'Posted' });
+    expect(await email(zuora, { idempotencyKey: 'first' })).toMatchObject({ verdict: 'accepted' });
+    const { verdict, reasons } = await email(zuora, { idempotencyKey: 'second' });
+    expect(verdict).toBe('refused');
+    expect(reasons[0]?.code).toBe('53100330');
+    expect(reasons[0]?.message).toMatch(/\[secret\]/);
+    expect(reasons[0]?.message.replaceAll('[secret]', '')).not.toContain(`( ${clientSecret} )`);
+    expect(reasons[0]?.message).not.toContain(new URLSearchParams({ client_secret: clientSecret }).toString());
+  });
+
   test.each<[string, Respond]>([
-    ['a token answer that cannot be read', json(200, { access_token: 's3same', expires_in: 'soon' })],
+    ['a token answer that cannot be read', json(200, { access_token: ['s3same'] })],
+    ['a token that does not fit', json(200, { access_token: 's3same ü' })],
     ['a token answer without end', (response) => response.end('{"access_token":"s3same",')],
   ])('of %s nothing is quoted', async (_what, token) => {
     const { baseUrl } = await openLoopbackZuora({ token });
