@@ -5,8 +5,8 @@ import type { z } from 'zod';
 export type Secret = { readonly value: string } | { readonly path: string };
 
 /**
- * Finds a secret in `VARIABLE`, or in the file that `VARIABLE_FILE` names. Reports a missing, ambiguous, unreadable or
- * short one as an issue of the schema, without its value.
+ * Finds a secret in `VARIABLE`, or in the file that `VARIABLE_FILE` names. Reports a missing, ambiguous, unreadable, short
+ * or badly copied one as an issue of the schema, without its value.
  *
  * @param minLength in characters
  */
@@ -24,6 +24,9 @@ export function secretOf(
   };
   if (value !== undefined && path !== undefined) return fault(variable, `and ${inFile} exclude each other`);
   if (value === undefined && path === undefined) return fault(variable, `is missing, and so is ${inFile}`);
+  if (value !== undefined && /^\s|\s$|\p{Control}/u.test(value)) {
+    return fault(variable, 'begins or ends with a space, or holds a line break');
+  }
   const secret = path === undefined ? { value: value ?? '' } : { path };
   try {
     if (readSecret(secret).length >= minLength) return secret;

@@ -233,17 +233,17 @@ export function createZuora({
       const url = new URL(path, baseUrl);
       for (const [name, value] of parameters(number)) url.searchParams.append(name, value);
       const documents = new Map<string, BillingDocument>();
-      const seen = new Set<string>();
+      const cursors = new Set<string>();
       for (let pages = 1; ; pages++) {
         const page = await read(`${namesOf[kind]} of bill run ${number}`, `/${path}`, url, scope, schema);
         const listed = documents.size;
         for (const document of page.documents) documents.set(document.number, document);
         const { next } = page;
-        const goesInCircles = documents.size === listed || (next !== undefined && seen.has(next));
+        const goesInCircles = documents.size === listed || (next !== undefined && cursors.has(next));
         if (next === undefined || goesInCircles || pages === MAX_LISTED_PAGES) {
           return { documents: [...documents.values()], complete: next === undefined };
         }
-        seen.add(next);
+        cursors.add(next);
         url.searchParams.set(...nextPage(pages + 1, next));
       }
     },

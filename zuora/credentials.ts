@@ -27,5 +27,8 @@ async function read(secret: Secret): Promise<string> {
   // Editors and secret managers end a file with a newline.
   const value = text.trim();
   if (value === '') throw new NeverLeft(`no token: the file ${secret.path} is empty`, 'CREDENTIALS_UNREADABLE');
+  if (/\p{Control}/u.test(value)) {
+    throw new NeverLeft(`no token: the file ${secret.path} holds more than one line`, 'CREDENTIALS_UNREADABLE');
+  }
   return value;
 }

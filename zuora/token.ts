@@ -110,6 +110,7 @@ async function fetchToken(
   { clientId, clientSecret }: Credentials,
   deadlineMs: number,
 ): Promise<Pick<Held, 'token' | 'renewAt'>> {
+  const path = baseUrl.pathname === '/' ? '' : `; is the path ${baseUrl.pathname} of ZUORA_BASE_URL right?`;
   const startedAt = Date.now();
   const answer = await transport.call({
     endpoint: TOKEN,
@@ -135,7 +136,7 @@ async function fetchToken(
     // The body is not quoted: it may hold a token.
     const faults = faultsOf(parsed.error) || 'no JSON object';
     throw new NeverLeft(
-      `no token: Zuora answered the token request with an unexpected body (${faults})`,
+      `no token: Zuora answered the token request with an unexpected body (${faults})${path}`,
       'TOKEN_UNREADABLE',
     );
   }
@@ -147,6 +148,10 @@ async function fetchToken(
     answer.status < 500 &&
     ![408, 425, 429].includes(answer.status);
   throw refused
-    ? new NeverLeft(`no token: Zuora does not take the client id or secret (${words})`, 'TOKEN_REFUSED', retryAfterMs)
+    ? new NeverLeft(
+        `no token: Zuora does not take the client id or secret (${words})${path}`,
+        'TOKEN_REFUSED',
+        retryAfterMs,
+      )
     : new NeverLeft(`no token: ${words}`, 'TOKEN_UNAVAILABLE', retryAfterMs);
 }

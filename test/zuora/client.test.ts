@@ -336,7 +336,7 @@ describe('a bill run', () => {
   test.each([
     [{ id: null }, 'id: expected string, received null'],
     [{ id: 7 }, 'id: expected string, received number'],
-    [{ id: 'a/b' }, 'id: is no name of letters, digits, dots, dashes and underscores'],
+    [{ id: 'a/b' }, 'id: is not a name of letters, digits, dots, dashes and underscores'],
     [{ billingRunNumber: undefined }, 'billingRunNumber: expected string, received undefined'],
     [{ status: ['Posted'] }, 'status: expected string, received array'],
     [{ id: 1, status: {} }, 'id: expected string, received number; status: expected string, received object'],

@@ -54,6 +54,32 @@ test('a secret that was replaced is kept out of an answer to a call that was mad
   expect(JSON.stringify(answer)).not.toContain('s3cr3t');
 });
 
+test.each(['secret\n', 'secret\r\n', '\nsecret', ' secret', 'secret ', 'sec\nret', 'sec\tret', '\u00a0secret'])(
+  'a secret that was copied badly into its variable is named, and not shown: %j',
+  (secret) => {
+    const env = { ZUORA_BASE_URL: 'https://rest.zuora.com', ZUORA_CLIENT_ID: 'id-1', ZUORA_CLIENT_SECRET: secret };
+    const wrong = 'begins or ends with a space, or holds a line break';
+    expect(() => zuoraConfiguration(env)).toThrow(`invalid Zuora configuration:\n  ZUORA_CLIENT_SECRET ${wrong}`);
+    expect(() => zuoraConfiguration({ ...env, ZUORA_CLIENT_ID: secret })).toThrow(`  ZUORA_CLIENT_ID ${wrong}`);
+    expect(() => zuoraConfiguration({ ...env, ZUORA_CLIENT_SECRET: 'a secret+é%' })).not.toThrow();
+  },
+);
+
+test('a file with more than one line is named', async () => {
+  const { path } = await mounted({ secret: 'id-1\nsecret-1\n' });
+  const { baseUrl, tokenRequests } = await openLoopbackZuora();
+  const { zuora: settings } = zuoraConfiguration({
+    ZUORA_BASE_URL: baseUrl.href,
+    ZUORA_CLIENT_ID: 'id-1',
+    ZUORA_CLIENT_SECRET_FILE: path('secret'),
+  });
+  expect(await neverLeft(email(openZuora(baseUrl, settings)))).toMatchObject({
+    code: 'CREDENTIALS_UNREADABLE',
+    message: `no token: the file ${path('secret')} holds more than one line`,
+  });
+  expect(tokenRequests).toEqual([]);
+});
+
 test.for([
   ['is gone', async (path: string) => rm(path)],
   ['is empty', async (path: string) => writeFile(path, '\n')],

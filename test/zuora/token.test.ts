@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { zuoraBaseUrl } from '../../zuora/host.js';
 import {
   CREDENTIALS,
   email,
@@ -220,6 +221,19 @@ describe('without a token nothing is sent', () => {
     });
   });
 
+  test.each(['v1', 'v1/', 'rest/v1/', 'gateway'])('a path of the base URL is named: %s', async (path) => {
+    const { baseUrl } = await openLoopbackZuora({ token: inTurn(json(404, {}), (response) => response.end('<html>')) });
+    const named = `; is the path /${path.replace(/\/$/, '')}/ of ZUORA_BASE_URL right?`;
+    const url = zuoraBaseUrl(new URL(path, baseUrl).href);
+    for (const code of [refused, unreadable]) {
+      const failure = await neverLeft(openZuora(url).authenticate());
+      expect(failure.code).toBe(code);
+      expect(failure.message).toContain(named);
+    }
+    const { baseUrl: root } = await openLoopbackZuora({ token: json(404, {}) });
+    expect((await neverLeft(openZuora(root).authenticate())).message).not.toContain('path');
+  });
+
   test('nor if the token took all the time', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     const { baseUrl, calls } = await openLoopbackZuora({
@@ -401,8 +415,8 @@ describe('secrets stay out of words', () => {
   ])('a secret of few characters does no harm to answers: %j', async (clientSecret) => {
     const { baseUrl } = await openLoopbackZuora({
       call: (response, arrived) => {
-        const said = `You sent ${new URLSearchParams({ client_secret: clientSecret }).toString()} or ( ${clientSecret} )`;
-        const refusal = json(400, { success: false, reasons: [{ code: 53100330, message: said }] });
+        const quoted = `You sent ${new URLSearchParams({ client_secret: clientSecret }).toString()} or ( ${clientSecret} )`;
+        const refusal = json(400, { success: false, reasons: [{ code: 53100330, message: quoted }] });
         const isEmail = arrived.path.endsWith('/emails');
         const isFirst = arrived.headers['idempotency-key'] === 'first';
         (isEmail ? (isFirst ? json(200, { success: true }) : refusal) : BILL_RUN)(response, arrived);
