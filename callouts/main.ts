@@ -15,6 +15,8 @@ async function main(): Promise<void> {
   const { taskQueue, logLevel, ...settings } = calloutConfiguration(process.env);
   const logger = createLogger(logLevel);
   const emails = await BillRunEmails.connect({ taskQueue, deadlineMs: DEADLINE_MS });
+  // Fails where Temporal does not know the namespace, or refuses us in it.
+  await emails.holdAllRequests();
   const server = await startCalloutServer(settings, emails, logger).catch((error: unknown) => {
     const address = hostAndPort(settings.address);
     throw new ConfigurationError(`cannot listen on CALLOUT_ADDRESS ${address}: ${(error as Error).message}`);

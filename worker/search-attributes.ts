@@ -1,6 +1,6 @@
-import { isGrpcServiceError } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
-import { BillRunEmailsError, firstLineOf } from '../client/failures/errors.js';
+import { BillRunEmailsError } from '../client/failures/errors.js';
+import { reasonOf } from '../client/failures/temporal.js';
 import { missingSearchAttributes } from '../workflows/contract/search-attributes.js';
 
 /**
@@ -12,8 +12,7 @@ export async function assertSearchAttributes(connection: NativeConnection, names
   const { customAttributes } = await connection.operatorService
     .listSearchAttributes({ namespace })
     .catch((error: unknown) => {
-      const reason = isGrpcServiceError(error) ? error.details : firstLineOf(error);
-      const message = `Temporal does not list the search attributes of namespace ${namespace}: ${reason}`;
+      const message = `Temporal does not list the search attributes of namespace ${namespace}: ${reasonOf(error)}`;
       throw new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
     });
   const missing = missingSearchAttributes(customAttributes).map(({ name }) => name);

@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { Client, isGrpcServiceError } from '@temporalio/client';
+import { Client } from '@temporalio/client';
 import { loadClientConfigProfile } from '@temporalio/envconfig';
 import { missingSearchAttributes, searchAttributes } from '../../workflows/contract/search-attributes.js';
 import type { CheckToRun, Explanation, Finding } from './checkup.js';
 import { BillRunEmailsError, firstLineOf } from '../failures/errors.js';
 import { CREDENTIALS, failedAs } from '../failures/grpc.js';
+import { reasonOf } from '../failures/temporal.js';
 import { holdAllRequests } from '../history/hold-all.js';
-import { connect, connectionSettings, reasonOf, temporalEnvironment, type Connected } from '../temporal/connection.js';
+import { connect, connectionSettings, temporalEnvironment, type Connected } from '../temporal/connection.js';
 import { clientDataConverter } from '../temporal/data-converter.js';
 import { indexedTypes } from '../temporal/setup.js';
 import { taskQueueIn } from '../temporal/task-queue.js';
@@ -107,7 +108,7 @@ function explain(error: unknown): Explanation {
   const todo = failedAs(error, 'refused')
     ? `Check ${CREDENTIALS}, and that it may read this namespace`
     : 'Check that the credentials may read this namespace, or try again in a moment';
-  return { text: isGrpcServiceError(error) ? error.details : firstLineOf(error), todo };
+  return { text: reasonOf(error), todo };
 }
 
 async function versions({ connection }: Connected): Promise<Finding> {

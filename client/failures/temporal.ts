@@ -6,7 +6,7 @@ import {
   WorkflowNotFoundError,
 } from '@temporalio/client';
 import { ConfigurationError } from '../../environment/configuration-error.js';
-import { BillRunEmailsError } from './errors.js';
+import { BillRunEmailsError, firstLineOf } from './errors.js';
 import { CREDENTIALS, failedAs } from './grpc.js';
 
 /** Of Temporal's API: WORKFLOW_EXECUTION_STATUS_PAUSED. */
@@ -37,16 +37,16 @@ export function temporalFailure(error: unknown, workflowId: string): unknown {
     return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
   }
   const cause = causeOf(error);
-  if (isGrpcServiceError(cause) && cause.details.includes('invalid search attribute')) {
-    const message = `Temporal cannot be asked for ${workflowId}: ${cause.details}. Run: bill-run-emails setup`;
+  if (isGrpcServiceError(cause) && reasonOf(cause).includes('invalid search attribute')) {
+    const message = `Temporal cannot be asked for ${workflowId}: ${reasonOf(cause)}. Run: bill-run-emails setup`;
     return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
   }
   if (isGrpcServiceError(cause) && failedAs(cause, 'refused')) {
-    const message = `Temporal refuses what was asked for ${workflowId}: ${cause.details}. Is ${CREDENTIALS} right, and may it do that?`;
+    const message = `Temporal refuses what was asked for ${workflowId}: ${reasonOf(cause)}. Is ${CREDENTIALS} right, and may it do that?`;
     return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
   }
   if (isGrpcServiceError(cause) && failedAs(cause, 'unavailable')) {
-    const message = `Temporal does not answer for ${workflowId}: ${cause.details}. Is it there, and does a worker run?`;
+    const message = `Temporal does not answer for ${workflowId}: ${reasonOf(cause)}. Is it there, and does a worker run?`;
     return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
   }
   return error;
@@ -55,7 +55,13 @@ export function temporalFailure(error: unknown, workflowId: string): unknown {
 /** Whether a call was refused for the search attributes of the namespace. */
 export function lacksSearchAttributes(error: unknown): boolean {
   const cause = causeOf(error);
-  return isGrpcServiceError(cause) && /search attribute/i.test(cause.details);
+  return isGrpcServiceError(cause) && /search attribute/i.test(reasonOf(cause));
+}
+
+/** The SDK's reason. On a worker's connection it is in the message alone. */
+export function reasonOf(error: unknown): string {
+  const cause = causeOf(error);
+  return (isGrpcServiceError(cause) && cause.details) || firstLineOf(cause);
 }
 
 /** The error of Temporal's service, which its client may have wrapped. */

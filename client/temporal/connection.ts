@@ -1,9 +1,9 @@
-import { Connection, isGrpcServiceError } from '@temporalio/client';
+import { Connection } from '@temporalio/client';
 import type { LoadedDataConverter } from '@temporalio/common';
 import { loadClientConnectConfig, type ClientConnectConfig } from '@temporalio/envconfig';
 import { ConfigurationError } from '../../environment/configuration-error.js';
 import { BillRunEmailsError, firstLineOf } from '../failures/errors.js';
-import { causeOf } from '../failures/temporal.js';
+import { reasonOf } from '../failures/temporal.js';
 import { clientDataConverter } from './data-converter.js';
 
 /** The address of Temporal, and the options of its connection. */
@@ -76,12 +76,6 @@ export function connectionSettings(env: NodeJS.ProcessEnv = process.env): Connec
 export function notReached({ address }: ConnectionSettings, error: unknown): BillRunEmailsError {
   const message = `Temporal cannot be reached at ${address}: ${reasonOf(error)}; bill-run-emails doctor checks the connection`;
   return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
-}
-
-/** The SDK's reason. */
-export function reasonOf(error: unknown): string {
-  const cause = causeOf(error);
-  return isGrpcServiceError(cause) ? cause.details : firstLineOf(cause);
 }
 
 /** envconfig takes any other word, such as "True", for false: the API key would then leave without TLS. */

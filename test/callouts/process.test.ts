@@ -78,6 +78,12 @@ test.for<[string, () => Promise<Record<string, string | undefined>>, number, Reg
     /^cannot listen on CALLOUT_ADDRESS 127\.0\.0\.1:\d+: .*EADDRINUSE/,
   ],
   [
+    'whose namespace is not there names it',
+    () => Promise.resolve({ TEMPORAL_ADDRESS: inject('temporalAddress'), TEMPORAL_NAMESPACE: 'nowhere' }),
+    6,
+    /^Temporal has no namespace nowhere; TEMPORAL_NAMESPACE names it$/m,
+  ],
+  [
     'that cannot reach Temporal says where it looked',
     () => Promise.resolve({ TEMPORAL_ADDRESS: '127.0.0.1:1' }),
     6,

@@ -158,6 +158,11 @@ describe.concurrent('A worker process', () => {
       'ZUORA_CLIENT_SECRET is missing',
     ],
     ['that cannot reach Temporal says where it looked', { TEMPORAL_ADDRESS: '127.0.0.1:1' }, '127.0.0.1:1'],
+    [
+      'whose namespace is not there names it',
+      { TEMPORAL_NAMESPACE: 'nowhere' },
+      'namespace nowhere: Namespace nowhere is not found',
+    ],
     ['whose namespace lacks search attributes names the command that registers them', {}, 'bill-run-emails setup'],
   ] as const)('%s, and does not start', async ([, env, words]) => {
     const namespace = `bare-${randomUUID()}`;
