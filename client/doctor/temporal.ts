@@ -8,7 +8,13 @@ import { BillRunEmailsError, firstLineOf } from '../failures/errors.js';
 import { CREDENTIALS, failedAs } from '../failures/grpc.js';
 import { reasonOf } from '../failures/temporal.js';
 import { holdAllRequests } from '../history/hold-all.js';
-import { connect, connectionSettings, temporalEnvironment, type Connected } from '../temporal/connection.js';
+import {
+  connect,
+  connectionSettings,
+  proxyInUse,
+  temporalEnvironment,
+  type Connected,
+} from '../temporal/connection.js';
 import { clientDataConverter } from '../temporal/data-converter.js';
 import { indexedTypes } from '../temporal/setup.js';
 import { taskQueueIn } from '../temporal/task-queue.js';
@@ -91,7 +97,7 @@ function explainConfiguration(error: unknown): Explanation {
 function explainConnection(error: unknown): Explanation {
   const cause = error instanceof BillRunEmailsError ? error.cause : error;
   return {
-    text: `Temporal cannot be reached at ${connectionSettings().address}: ${reasonOf(cause)}`,
+    text: `Temporal cannot be reached at ${connectionSettings().address}${proxyInUse()}: ${reasonOf(cause)}`,
     todo:
       'Check TEMPORAL_ADDRESS (host:port), and that the server runs; TEMPORAL_TLS, on or off as the server wants it; its CA ' +
       '(TEMPORAL_TLS_SERVER_CA_CERT_PATH) and name (TEMPORAL_TLS_SERVER_NAME); the client certificate; TEMPORAL_API_KEY',

@@ -36,6 +36,7 @@ const LONGEST_MESSAGE = 128 * 1024 * 1024;
 export async function connect(): Promise<Connected> {
   const settings = connectionSettings();
   const { namespace, options } = settings;
+  const via = proxyInUse();
   const dataConverter = await clientDataConverter(process.env);
   try {
     const connection = await Connection.connect({
@@ -45,7 +46,7 @@ export async function connect(): Promise<Connected> {
     });
     return { connection, namespace, dataConverter };
   } catch (error) {
-    throw notReached(settings, error);
+    throw notReached(settings, error, via);
   }
 }
 
@@ -73,9 +74,15 @@ export function connectionSettings(env: NodeJS.ProcessEnv = process.env): Connec
 }
 
 /** The error of a failed connection, for clients and workers. It reports what the SDK says; `doctor` says what to check. */
-export function notReached({ address }: ConnectionSettings, error: unknown): BillRunEmailsError {
-  const message = `Temporal cannot be reached at ${address}: ${reasonOf(error)}; bill-run-emails doctor checks the connection`;
+export function notReached({ address }: ConnectionSettings, error: unknown, via = ''): BillRunEmailsError {
+  const message = `Temporal cannot be reached at ${address}${via}: ${reasonOf(error)}; bill-run-emails doctor checks the connection`;
   return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
+}
+
+/** The variable by which the SDK's client, but not a worker, goes through a proxy, in words. Its value may hold a password. */
+export function proxyInUse(): string {
+  const variable = ['grpc_proxy', 'https_proxy', 'http_proxy'].find((name) => (process.env[name] ?? '') !== '');
+  return variable === undefined ? '' : ` through the proxy of ${variable} (no_proxy excepts hosts)`;
 }
 
 /** envconfig takes any other word, such as "True", for false: the API key would then leave without TLS. */

@@ -101,6 +101,19 @@ describe('The doctor', () => {
     expect(exitCodeOfDiagnosis(diagnosis)).toBe(6);
   });
 
+  test.each(['grpc_proxy', 'https_proxy', 'http_proxy'])(
+    'names the variable of a proxy that leads nowhere: %s',
+    async (variable) => {
+      environment({ grpc_proxy: '', https_proxy: '', http_proxy: '', no_proxy: '', no_grpc_proxy: '' });
+      environment({ [variable]: 'http://user:hunter2@127.0.0.1:9' });
+      const via = ` through the proxy of ${variable} (no_proxy excepts hosts): `;
+      const diagnosis = await diagnose();
+      expect(of(diagnosis, 'temporal')?.text).toContain(via);
+      await expect(BillRunEmails.connect()).rejects.toThrow(via);
+      expect(JSON.stringify(diagnosis)).not.toContain('hunter2');
+    },
+  );
+
   test('tells a namespace that is not there from a server that is not there', async () => {
     environment({ TEMPORAL_NAMESPACE: 'nowhere' });
     const diagnosis = await diagnose();
