@@ -121,6 +121,7 @@ export class ZuoraFailure extends Error {
 export const BILL_RUNS = '/object-query/billing-runs';
 const pageOfAny = z.object({ data: z.array(z.unknown()) });
 const BILL_RUNS = '/object-query/billing-runs';
+const EMAILS = '/v1/bill-runs/{billRunKey}/emails';
 const DEFINITIONS = '/notifications/notification-definitions';
 /** A look at a bill run waits for this read, which it can do without. */
 const DEFINITIONS_DEADLINE_MS = 10_000;
@@ -154,6 +155,7 @@ export function createZuora({
   const tokens = tokenSource(transport, baseUrl, credentials, readDeadlineMs);
 
   async function authorized(
+    endpoint: string,
     scope: Scope,
     call: (headers: Record<string, string>) => Promise<Answer>,
   ): Promise<{ answer: Answer; outcome: Outcome; token: string; mask: Mask }> {
@@ -167,8 +169,8 @@ export function createZuora({
     });
     const mask = maskOf([token, clientSecret]);
     const outcome = outcomeOf(answer, Date.now(), mask);
-    if (outcome.tokenRejected) tokens.drop(token);
-    else if (answer.kind === 'reply' && answer.status >= 200 && answer.status < 300) tokens.worked(token);
+    if (outcome.tokenRejected) tokens.drop(token, endpoint);
+    else if (answer.kind === 'reply' && answer.status >= 200 && answer.status < 300) tokens.worked(token, endpoint);
     return { answer, outcome, token, mask };
   }
 
@@ -182,7 +184,7 @@ export function createZuora({
     deadlineMs = readDeadlineMs,
   ): Promise<T> {
     const once = () =>
-      authorized(scope, (headers) => transport.call({ endpoint, method: 'GET', url, headers, deadlineMs }));
+      authorized(endpoint, scope, (headers) => transport.call({ endpoint, method: 'GET', url, headers, deadlineMs }));
     let received = await once();
     // A new one may work. The same one again would not.
     if (received.outcome.tokenRejected && (await tokens.access()).token !== received.token) received = await once();
@@ -253,11 +255,11 @@ export function createZuora({
       const url = new URL(`v1/bill-runs/${segment(key)}/emails`, baseUrl);
       assertLegal({ idempotencyKey, trackId });
       const endsAt = performance.now() + deadlineMs;
-      const { answer, outcome, mask } = await authorized(scope, (headers) => {
+      const { answer, outcome, mask } = await authorized(EMAILS, scope, (headers) => {
         const leftMs = Math.floor(endsAt - performance.now());
         if (leftMs <= 0) throw new NeverLeft('the token took all the time', 'NO_TIME_LEFT');
         return transport.call({
-          endpoint: '/v1/bill-runs/{billRunKey}/emails',
+          endpoint: EMAILS,
           method: 'POST',
           url,
           headers: {

@@ -20,10 +20,10 @@ export interface TokenSource {
    * @throws {@link NeverLeft} if there is no token, because nothing else can be sent without one
    */
   access(): Promise<Access>;
-  /** Zuora has taken this token. */
-  worked(token: string): void;
-  /** Zuora has refused this token, so the next caller gets a new one, unless new ones were refused a moment ago as well. */
-  drop(token: string): void;
+  /** Zuora has taken this token at this endpoint. */
+  worked(token: string, endpoint: string): void;
+  /** Zuora has refused this token, so the next caller gets a new one, unless the one before was refused as well. */
+  drop(token: string, endpoint: string): void;
 }
 
 export const TOKEN = '/oauth/token';
@@ -32,20 +32,19 @@ interface Held extends Access {
   readonly credentials: string;
   /** By the wall clock, because the machine may sleep. */
   readonly renewAt: number;
-  /** When a refused token may be replaced that never worked, by `performance.now()`. */
+  /** When it may be replaced though the one before was refused as well, by `performance.now()`. */
   readonly replaceAt: number;
   hasWorked: boolean;
-  isRefused: boolean;
+  /** `again`: new tokens do not help for now. */
+  refused: 'no' | 'withdrawn' | 'again';
 }
 
 /** Zuora's own sample renews a token of an hour this long before its end. */
 const RENEW_BEFORE_MS = 300_000;
 /** A refused client id and secret is not tried again so long: many logins that fail may lock the client out. */
 const REMEMBERED_MS = 30_000;
-/** Where Zuora gives tokens and refuses them, it is asked for one this often: at most 19 times in ten minutes. */
+/** Where Zuora gives tokens and refuses them, it is asked for one this often: 15 times in ten minutes. */
 const REPLACED_EVERY_MS = 40_000;
-/** Replacements in advance for tokens that worked: each of them may have been withdrawn. */
-const REPLACED_AHEAD = 3;
 
 /** Of a token that does not say how long it lives. One that dies earlier is replaced when Zuora refuses it. */
 const DEFAULT_LIFE_S = 300;
@@ -64,6 +63,8 @@ export function tokenSource(
   deadlineMs: number,
 ): TokenSource {
   let refused: { readonly credentials: string; readonly until: number; readonly error: NeverLeft } | undefined;
+  /** Endpoints that refused the last token they were given. */
+  const refusing = new Set<string>();
   let held: Held | undefined;
   let pending: Promise<Access> | undefined;
 
@@ -72,14 +73,11 @@ export function tokenSource(
     const credentials = JSON.stringify([clientId, clientSecret]);
     if (refused?.credentials === credentials && performance.now() < refused.until) throw refused.error;
     const last = held?.credentials === credentials ? held : undefined;
-    const now = performance.now();
-    const dueAt = Math.max(last?.replaceAt ?? now, now);
-    const aheadMs = last?.hasWorked === true ? REPLACED_AHEAD * REPLACED_EVERY_MS : 0;
-    if (last?.isRefused === true && dueAt - now > aheadMs) return last;
+    if (last?.refused === 'again' && performance.now() < last.replaceAt) return last;
     try {
       const fetched = await fetchToken(transport, baseUrl, { clientId, clientSecret }, deadlineMs);
-      const replaceAt = last?.isRefused === true ? dueAt + REPLACED_EVERY_MS : dueAt;
-      held = { ...fetched, clientSecret, credentials, replaceAt, hasWorked: false, isRefused: false };
+      const replaceAt = performance.now() + REPLACED_EVERY_MS;
+      held = { ...fetched, clientSecret, credentials, replaceAt, hasWorked: false, refused: 'no' };
       return held;
     } catch (error) {
       if (error instanceof NeverLeft && error.code === 'TOKEN_REFUSED') {
@@ -91,15 +89,22 @@ export function tokenSource(
 
   return {
     async access() {
-      if (held !== undefined && !held.isRefused && Date.now() < held.renewAt) return held;
+      if (held?.refused === 'no' && Date.now() < held.renewAt) return held;
       pending ??= renew().finally(() => (pending = undefined));
       return pending;
     },
-    worked(token) {
-      if (held?.token === token) held.hasWorked = true;
+    worked(token, endpoint) {
+      if (held?.token !== token) return;
+      held.hasWorked = true;
+      refusing.delete(endpoint);
     },
-    drop(token) {
-      if (held?.token === token) held.isRefused = true;
+    drop(token, endpoint) {
+      // A late answer to a call with an older token says nothing.
+      if (held?.token !== token) return;
+      const isSecond = refusing.has(endpoint) || (refusing.size > 0 && !held.hasWorked);
+      if (!isSecond) held.refused = 'withdrawn';
+      else if (held.refused === 'no') held.refused = 'again';
+      refusing.add(endpoint);
     },
   };
 }
