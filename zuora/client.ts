@@ -120,7 +120,6 @@ export class ZuoraFailure extends Error {
 
 export const BILL_RUNS = '/object-query/billing-runs';
 const pageOfAny = z.object({ data: z.array(z.unknown()) });
-const BILL_RUNS = '/object-query/billing-runs';
 const EMAILS = '/v1/bill-runs/{billRunKey}/emails';
 const DEFINITIONS = '/notifications/notification-definitions';
 /** A look at a bill run waits for this read, which it can do without. */
