@@ -1,5 +1,4 @@
 /** What people say to jobs: `retry`, `hold`, `release` and `finish`, for one bill run, for several, or for all. */
-import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { BillRunEmails, JobName } from '../bill-run-emails.js';
 import type { MessageResult } from '../messages.js';
@@ -18,6 +17,7 @@ import {
   examples,
   forPeople,
   mistake,
+  userHere,
   withNote,
   wholeNumber,
   type CommonOptions,
@@ -74,8 +74,13 @@ function addMessage(program: Command, name: MessageName): void {
     lines.push(`${name} --all --requested-by "<who>" --reason "<why>"`);
   }
   command
-    .addHelpText('after', `${examples(...lines)}\n\nFor several bill runs, the exit code is the highest of theirs.`)
-    .action((args: readonly string[], { json, entity, file, all, yes, ...message }: MessageOptions) => {
+    .addHelpText(
+      'after',
+      `${examples(...lines)}\n\n--requested-by is the user of this machine by default. For several bill runs, the exit code is the highest of theirs.`,
+    )
+    .action((args: readonly string[], { json, entity, file, all, yes, ...rest }: MessageOptions) => {
+      const requestedBy = rest.requestedBy ?? userHere();
+      const message: Message = { ...rest, ...(requestedBy === undefined ? {} : { requestedBy }) };
       if (message.sendAnyway === true) return sendAnyway(message, { json, entity, file, yes }, args);
       if (all !== true) return sendToNamed(name, message, { json, entity, file, yes }, args);
       if (args.length > 0 || file !== undefined || entity !== undefined) {
@@ -109,14 +114,14 @@ async function sendToNamed(
 
 /** A second email to customers may follow, so somebody must take that risk. */
 async function sendAnyway(
-  { requestedBy = userInfo().username, reason, ...message }: Message,
+  { reason, ...message }: Message,
   options: Parameters<typeof sendToNamed>[2],
   args: readonly string[],
 ): Promise<void> {
   if (reason === undefined) throw mistake('--send-anyway needs a --reason: customers may get a second email');
-  const risk = `Customers may get a second email. ${requestedBy} takes that risk: ${reason}`;
+  const risk = `Customers may get a second email. ${message.requestedBy ?? 'Somebody'} takes that risk: ${reason}`;
   await askUnless(options, risk, 'Send anyway?');
-  await sendToNamed('retry', { ...message, requestedBy, reason }, options, args);
+  await sendToNamed('retry', { ...message, reason }, options, args);
 }
 
 interface AllOptions {
@@ -159,7 +164,8 @@ async function sendToEach<Name extends JobName>(
 }
 
 function inWords(name: MessageName, { state }: MessageResult): string {
-  if (state != null) return `${name} taken, the job is ${painted(state)}`;
+  const all = name === 'release' && state === 'Held' ? ', because all jobs are on hold: release --all' : '';
+  if (state != null) return `${name} taken, the job is ${painted(state)}${all}`;
   const isOrder = name === 'hold' || name === 'release';
   return `${name} sent${isOrder ? ', and it counts' : ''}; no worker answered, so the job takes it when one runs`;
 }

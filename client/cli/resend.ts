@@ -1,4 +1,3 @@
-import { userInfo } from 'node:os';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { checkResend, milliseconds } from '../../workflows/contract/validation.js';
 import type { BillRunEmails, BillRunToStart, ResendResult } from '../bill-run-emails.js';
@@ -11,6 +10,7 @@ import {
   examples,
   mistake,
   onBillRun,
+  userHere,
   withNote,
   type CommonOptions,
   type NoteOptions,
@@ -76,11 +76,13 @@ type Resent = Omit<ResendResult, 'result'> &
 
 type Request = Required<Pick<ResendOptions, 'requestId' | 'requestedBy' | 'reason'>>;
 
-function requestIn({ requestId, requestedBy = userInfo().username, reason }: ResendOptions): Request {
+function requestIn({ requestId, requestedBy = userHere(), reason }: ResendOptions): Request {
   if (requestId === undefined) {
     throw mistake('name the resend by --request-id, for example by a ticket number: repeating it then emails once');
   }
   if (reason === undefined) throw mistake('a resend emails every customer again, so it needs a --reason');
+  if (requestedBy === undefined)
+    throw mistake('the user of this machine has no name, so say who asks by --requested-by');
   return { requestId, requestedBy, reason };
 }
 

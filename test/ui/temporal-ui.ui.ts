@@ -37,7 +37,7 @@ const OFFERS: Readonly<Record<string, readonly RegExp[]>> = {
   CoolDown: [/signal retry with \{"ordinal":1,"sendAnyway":true,/],
   Sending: [/signal hold with \{/, /signal resend with \{/],
   Held: [/signal release with \{/],
-  HeldByAll: [/signal release to the workflow bill-run-emails\/hold-all, or bill-run-emails release --all/],
+  HeldByAll: [/signal release with .* to the workflow bill-run-emails\/hold-all, or bill-run-emails release --all/],
   NeedsAttentionRefused: [/signal retry with \{"ordinal":1,/, /signal finish with \{/],
   NeedsAttention: [/signal retry with \{"ordinal":1,/, /signal finish with \{/],
   Delivering: [/signal resend with \{.*emails all documents again/],

@@ -741,13 +741,13 @@ describe('What people read', () => {
 
   test.each<readonly [string, () => Life, readonly string[]]>([
     ['Waiting (notPosted)', () => begin(unposted), [hint, resend, hold, finish]],
-    ['Held (job)', () => begin(unposted).hold(), [hint, resend, release, finish]],
+    ['Held (job)', () => begin(unposted).hold(), [release, hint, resend, finish]],
     ['Waiting (coolDown)', () => begin(coolingDown), [lookAgain, sendNow, resend, hold, finish]],
     ['Sending', () => begin({ answers: [cutOff(), busy(HOUR)] }), [resend, hold, finish]],
     ['Sending (unknown)', () => begin({ answers: cutOffs(300) }).pass(HOUR), [tryAgain, resend, hold, finish]],
-    ['Held (job)', () => begin(unposted).hold().change({ status: 'Posted' }), [resend, release, finish]],
+    ['Held (job)', () => begin(unposted).hold().change({ status: 'Posted' }), [release, resend, finish]],
     ['NeedsAttention (refused)', () => begin({ answers: [refuses()] }), [tryAgain, resend, hold, finish]],
-    ['Held (job)', () => begin({ answers: [refuses()] }).hold(), [tryAgain, resend, release, finish]],
+    ['Held (job)', () => begin({ answers: [refuses()] }).hold(), [release, tryAgain, resend, finish]],
     [
       'NeedsAttention (unknown)',
       () => begin({ answers: cutOffs(300) }).pass(13 * HOUR),
@@ -755,7 +755,7 @@ describe('What people read', () => {
     ],
     ['NeedsAttention (unknown)', () => begin({ answers: cutOffs(300) }).pass(DAY), [sendNow, resend, hold, finish]],
     ['Delivering', () => begin(), [`${resendAll} again`, finish]],
-    ['Delivering', () => begin().hold(), [`${resendAll} again`, release, finish]],
+    ['Delivering', () => begin().hold(), [release, `${resendAll} again`, finish]],
     ['Delivering (autoEmail)', () => begin(autoEmailing), [sendRest, sendNow, resend, finish]],
     ['Delivering (emailedElsewhere)', () => begin(emailedElsewhere), [sendRest, sendNow, resend, finish]],
     ['HandedOver', () => begin(alias), ['look at `email-bill-run/BR-00000001`, which emails this bill run']],

@@ -86,11 +86,14 @@ function choices(job: EmailJob, step: Step, { state, reason, question }: JobStat
     return ['nothing: the job closes as soon as the attempt under way has ended'];
   if (isAlias(job)) return [...answersTo(question, job), lookAtCanonical(job), ...(job.held ? [RELEASE] : [])];
   const again = acceptedSends(job) > 0;
+  const order = holdOrRelease(job, state);
+  const isHeld = job.held || state === 'Held';
   return [
+    ...(isHeld ? order : []),
     ...(step.kind === 'watch' ? ['signal **billRunPosted**, without input, looks at the bill run at once'] : []),
     ...(question === null ? retries(job, reason) : answersTo(question, job)),
     `${signal('resend', RESEND)} emails all documents${again ? ' again' : ', also those emailed before'}`,
-    ...holdOrRelease(job, state),
+    ...(isHeld ? [] : order),
     `${signal('finish', NOTE)} closes the job; nothing more is sent`,
   ];
 }
@@ -99,7 +102,7 @@ function holdOrRelease(job: EmailJob, state: JobStatus['state']): readonly strin
   if (job.held) return [RELEASE];
   if (state === 'Held') {
     return [
-      `signal **release** to the workflow \`${HOLD_ALL_WORKFLOW_ID}\`, or \`bill-run-emails release --all\`, lets all jobs continue`,
+      `${signal('release', NOTE)} to the workflow \`${HOLD_ALL_WORKFLOW_ID}\`, or \`bill-run-emails release --all\`, lets all jobs continue`,
     ];
   }
   return state === 'Delivering' ? [] : [`${signal('hold', NOTE)} starts no further attempt`];
