@@ -125,7 +125,7 @@ test('hold --all asks nobody, and release --all names who held, never without a 
   for (const text of ['Held (all)', '"requestedBy":"alice","reason":"wrong template"', 'requestedBy says bob']) {
     expect(audited).toContain(text);
   }
-  expect(audited).toMatch(/hold on all jobs: signal release with \{\}/);
+  expect(audited).toMatch(/hold on all jobs: signal release with \{"requestedBy":/);
   expect(await isHeld(one)).toBe(true);
   expect(await rig.emailCalls(one)).toEqual([]);
   expect((await cli('hold', '--all', one)).code).toBe(2);
