@@ -5,7 +5,6 @@ import { decodeTypedSearchAttributes } from '@temporalio/common/lib/converter/pa
 import { tsToMs } from '@temporalio/common/lib/time.js';
 import proto from '@temporalio/proto';
 import { failedAs } from '../failures/grpc.js';
-import { reasonOf } from '../failures/temporal.js';
 import { pausesIn, type Pause } from './paused.js';
 
 type Info = proto.temporal.api.workflow.v1.IWorkflowExecutionInfo;
@@ -49,7 +48,8 @@ export async function lastOf(client: Client, workflowId: string): Promise<Descri
   } catch (error) {
     if (!isGrpcServiceError(error) || !failedAs(error, 'notFound')) throw error;
     const { namespace } = client.options;
-    if (/namespace/i.test(reasonOf(error))) throw new NamespaceNotFoundError(namespace);
+    // By the details alone: messages of other servers name the namespace for a workflow, too.
+    if (/namespace/i.test(error.details)) throw new NamespaceNotFoundError(namespace);
     return undefined;
   }
 }
