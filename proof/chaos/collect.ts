@@ -49,7 +49,7 @@ const LASTING: readonly EmailState[] = ['Waiting', 'NeedsAttention', 'Delivering
  */
 export async function settle(
   workflowIds: readonly string[],
-  { client }: Parts,
+  { client, control }: Parts,
   report: (left: number) => void,
   { finish }: { readonly finish: boolean },
 ): Promise<readonly string[]> {
@@ -59,7 +59,10 @@ export async function settle(
   for (;;) {
     const open: string[] = [];
     await each(left, async (workflowId) => {
-      const settled = isSettled(client.workflow.getHandle(workflowId), retried, finish);
+      const billRun = `/bill-runs/${workflowId.split('/').at(-1) ?? ''}`;
+      const isPosted = async (): Promise<boolean> =>
+        (await control<SimulatedBillRun>('GET', billRun)).status === 'Posted';
+      const settled = isSettled(client.workflow.getHandle(workflowId), { isPosted, retried, finish });
       // A job that closes before our signal is read once more.
       if (!(await settled.catch(orClosed))) open.push(workflowId);
     });
@@ -75,7 +78,14 @@ function orClosed(error: unknown): false {
   throw error;
 }
 
-async function isSettled(handle: WorkflowHandle, retried: Set<string>, finish: boolean): Promise<boolean> {
+async function isSettled(
+  handle: WorkflowHandle,
+  {
+    isPosted,
+    retried,
+    finish,
+  }: { readonly isPosted: () => Promise<boolean>; readonly retried: Set<string>; readonly finish: boolean },
+): Promise<boolean> {
   const run = await handle.describe();
   if (run.status.name !== 'RUNNING') return true;
   const state = run.typedSearchAttributes.get(searchAttributes.emailState) as EmailState | undefined;
@@ -87,13 +97,13 @@ async function isSettled(handle: WorkflowHandle, retried: Set<string>, finish: b
     await handle.signal('retry', note);
     return false;
   }
-  if (reason === 'notPosted' && !retried.has(run.runId)) {
+  const waits = state === 'Waiting' && reason !== 'coolDown';
+  if (waits && !retried.has(run.runId)) {
     retried.add(run.runId);
     await handle.signal('billRunPosted');
     return false;
   }
-  const posted = run.typedSearchAttributes.get(searchAttributes.billRunStatus) === 'Posted';
-  const rests = state !== undefined && LASTING.includes(state) && !(reason === 'notPosted' && posted);
+  const rests = state !== undefined && LASTING.includes(state) && !(waits && (await isPosted()));
   if (!finish) return rests && isAtRest(run);
   // A cool-down that ends during the soak is followed by a send.
   if (rests && isAtRest(run) && reason !== 'coolDown') await handle.signal('finish', note);
