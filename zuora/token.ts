@@ -27,6 +27,7 @@ export interface TokenSource {
 }
 
 export const TOKEN = '/oauth/token';
+
 interface Held extends Access {
   /** The client id and secret. */
   readonly credentials: string;

@@ -130,8 +130,10 @@ function withoutContinue<T extends Socket>(socket: T): T {
   const read = socket.read.bind(socket);
   socket.read = (size?: number): unknown => {
     const chunk = read(size) as Buffer | null;
-    const interim = /^(HTTP\/1\.1 1\d\d[^]*?(\r\n\r\n|$))+/.exec(chunk?.toString('latin1') ?? '')?.[0] ?? '';
-    chunk?.write(interim.replaceAll('HTTP/1.1 100', 'HTTP/1.1 103'), 'latin1');
+    // Bodies, and nearly all heads, are not read twice.
+    if (chunk?.toString('latin1', 0, 10) !== 'HTTP/1.1 1') return chunk;
+    const interim = /^(HTTP\/1\.1 1\d\d[^]*?(\r\n\r\n|$))+/.exec(chunk.toString('latin1'))?.[0] ?? '';
+    chunk.write(interim.replaceAll('HTTP/1.1 100', 'HTTP/1.1 103'), 'latin1');
     return chunk;
   };
   return socket;

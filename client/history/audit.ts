@@ -10,7 +10,7 @@ import { hasUnknown, recordOf, takeUp } from '../../workflows/rules/send.js';
 import { attemptsByIntent, type HistoricAttempt } from './attempts.js';
 import { entriesOf, resetIn, withReason, type AuditEntry } from './entries.js';
 import { lastOf, listed, orNotFound, type DescribedWorkflow } from '../temporal/jobs.js';
-import { historiesOf, noDeadline, runIdsOf, type Call, type Run, type RunHistory } from './history.js';
+import { historiesOf, isOver, noDeadline, runIdsOf, type Call, type Run, type RunHistory } from './history.js';
 
 /** A send with at least one attempt, by all histories together. */
 export interface AuditedSend {
@@ -102,17 +102,10 @@ async function holdAllEntries(
   const entries: AuditEntry[] = [];
   for await (const history of historiesOf(client, runs, skip, call)) {
     const ofRun = await entriesOf(history, runIds, client.options.loadedDataConverter);
-    if (isClosed(history) && Date.parse(ofRun.at(-1)?.at ?? '') < since) continue;
+    if (isOver(history.events) && Date.parse(ofRun.at(-1)?.at ?? '') < since) continue;
     entries.push(...ofRun.map((entry) => ({ ...entry, text: `hold on all jobs: ${entry.text}` })));
   }
   return entries;
-}
-
-function isClosed({ events }: RunHistory): boolean {
-  const last = events.at(-1);
-  return [last?.workflowExecutionCompletedEventAttributes, last?.workflowExecutionTerminatedEventAttributes].some(
-    (each) => each != null,
-  );
 }
 
 function byTime(one: string | undefined, other: string | undefined): number {
