@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Client } from '@temporalio/client';
+import { Client, QueryNotRegisteredError } from '@temporalio/client';
 import { checkInput, checkNote, checkRetry } from '../workflows/contract/validation.js';
 import {
   billRunPostedSignal,
@@ -260,20 +260,28 @@ export class BillRunEmails {
       const paused = last.paused.length === 0 ? {} : { paused: last.paused };
       const answer = last.status === 'PAUSED' ? undefined : await this.#statusIn(last);
       const status = answer ?? { ...listedStatus(last), unanswered: true as const };
+      const saysWhy = answer !== undefined && last.status !== 'TERMINATED' && last.status !== 'TIMED_OUT';
+      const why = last.closedAt === null || saysWhy ? {} : { text: await this.#whyClosed(last) };
       const ended = ENDED.find((each) => each === last.status);
       const end = ended === undefined ? {} : { ended: { status: ended, at: last.closedAt?.toISOString() ?? null } };
       const closedAt = last.closedAt?.toISOString() ?? null;
-      return { workflowId, ...status, closedAt, ...paused, ...end };
+      return { workflowId, ...status, ...why, closedAt, ...paused, ...end };
     });
   }
 
-  /** Undefined if no worker answers in time. */
-  async #statusIn({ workflowId, runId }: DescribedWorkflow): Promise<JobStatus | undefined> {
+  async #whyClosed(run: DescribedWorkflow): Promise<string> {
+    const { whyClosed } = await import('./history/closing.js');
+    return whyClosed(this.client, run);
+  }
+
+  /** Undefined if no worker answers in time, or the job failed before it could be asked. */
+  async #statusIn({ workflowId, runId, closedAt }: DescribedWorkflow): Promise<JobStatus | undefined> {
     const handle = this.client.workflow.getHandle(workflowId, runId);
     try {
       return await this.client.withDeadline(Date.now() + ANSWERS_WITHIN_MS, () => handle.query(statusQuery));
     } catch (error) {
-      if (failedAs(causeOf(error), 'unavailable')) return undefined;
+      const isGone = closedAt !== null && error instanceof QueryNotRegisteredError;
+      if (isGone || failedAs(causeOf(error), 'unavailable')) return undefined;
       throw error;
     }
   }

@@ -6,7 +6,7 @@ import { painted } from './email-states.js';
 import type { Pause } from '../temporal/paused.js';
 import type { SetupResult } from '../temporal/setup.js';
 import type { SendRecord } from '../../workflows/contract/contract.js';
-import { outlookOf } from '../../workflows/rules/outlook.js';
+import { outlookOf, sentSoFar } from '../../workflows/rules/outlook.js';
 
 export function started({ workflowId, runId, result, state, closing }: StartResult): string {
   const current = state === null ? '' : `; it is ${painted(state)}${state === 'Held' ? ', until release' : ''}`;
@@ -51,7 +51,8 @@ export function status(status: StatusAndSends): string {
     ['state', `${stateInWords(status)}${since === null ? '' : ` since ${since}`}`],
     ['closed', ended === undefined ? closedAt : `${endInWords(ended)}; the fields below are its last known state`],
     ['bill run', billRunNumber === null ? 'not seen yet' : `${billRunNumber}, ${billRunStatus ?? ''}`],
-    ['now', text],
+    ['sent', sentSoFar(status, status.sendRecords)],
+    [isOpen ? 'now' : 'why', text],
     ...(paused ?? []).map((pause, index) => [index === 0 ? 'paused' : '', pauseInWords(pause)] as const),
     ...heldBy.map((request, index) => [index === 0 ? 'all held by' : '', holderIn(request)] as const),
     ['until', isOpen ? outlookOf(status, status.sendRecords ?? []) : null],
@@ -99,10 +100,11 @@ function pauseInWords({ what, by, at, reason }: Pause): string {
 }
 
 /** One of many. */
-export function statusLine({ state, reason, text, question, ended, paused = [] }: KnownStatus): string {
-  const current = ended === undefined ? (question?.text ?? text) : endInWords(ended);
+export function statusLine(status: StatusAndSends): string {
+  const { text, question, paused = [], closedAt } = status;
+  const current = closedAt === null ? (question?.text ?? text) : `Closed ${closedAt}: ${text}`;
   return [
-    `${stateInWords({ state, reason })}, ${current}`,
+    `${stateInWords(status)}. ${sentSoFar(status, status.sendRecords)}. ${current}`,
     ...paused.map((each) => `paused: ${pauseInWords(each)}`),
   ].join('; ');
 }

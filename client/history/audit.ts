@@ -6,7 +6,8 @@ import {
   type Attempt,
   type SendOutcome,
 } from '../../workflows/contract/contract.js';
-import { hasUnknown, recordOf, takeUp } from '../../workflows/rules/send.js';
+import { recordOf, takeUp } from '../../workflows/rules/send.js';
+import { hasUnknown } from '../../workflows/rules/verdict.js';
 import { attemptsByIntent, type HistoricAttempt } from './attempts.js';
 import { entriesOf, resetIn, withReason, type AuditEntry } from './entries.js';
 import { lastOf, listed, orNotFound, type DescribedWorkflow } from '../temporal/jobs.js';

@@ -208,7 +208,11 @@ class Reader {
       const text = withReason('terminated', terminated);
       return { event: 'closed', identity: terminated.identity, text };
     }
-    if (event.workflowExecutionCompletedEventAttributes) return { event: 'closed', text: 'completed' };
+    const completed = event.workflowExecutionCompletedEventAttributes;
+    if (completed) {
+      const { text } = ((await this.#decoded(completed.result?.payloads)) ?? {}) as { readonly text?: string };
+      return { event: 'closed', text: withReason('completed', { reason: text ?? null }) };
+    }
     if (event.workflowExecutionCanceledEventAttributes) return { event: 'closed', text: 'canceled' };
     if (event.workflowExecutionTimedOutEventAttributes) return { event: 'closed', text: 'timed out' };
     // A run that continues as new is described by its successor.

@@ -60,6 +60,18 @@ export function orNotFound<T>(last: T | undefined, workflowId: string): T {
   return last;
 }
 
+/** The event with which a run closed; none while it is open. */
+export async function closingEvents(
+  { workflowService, options: { namespace } }: Client,
+  { workflowId, runId }: Pick<KnownWorkflow, 'workflowId' | 'runId'>,
+) {
+  const { history } = await workflowService.getWorkflowExecutionHistory({
+    ...{ namespace, execution: { workflowId, runId } },
+    historyEventFilterType: proto.temporal.api.enums.v1.HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT,
+  });
+  return history?.events ?? [];
+}
+
 /** How long a worker may take for the messages of a job. */
 const SETTLES_WITHIN_MS = 3_000;
 const ASK_AGAIN_MS = 100;

@@ -41,14 +41,16 @@ export function pausesIn({ workflowExtendedInfo, pendingActivities }: Described)
 export function listedStatus({
   attributes: indexed,
   status,
+  closedAt,
 }: {
   readonly attributes: TypedSearchAttributes;
   readonly status: string;
+  readonly closedAt: Date | null;
 }): JobStatus {
   const reason = indexed.get(searchAttributes.emailReason);
   const state = indexed.get(searchAttributes.emailState);
   return {
-    state: EMAIL_STATES.find((each) => each === state) ?? 'Waiting',
+    state: EMAIL_STATES.find((each) => each === state) ?? (closedAt === null ? 'Waiting' : 'NotPosted'),
     reason: EMAIL_REASONS.find((each) => each === reason) ?? null,
     since: indexed.get(searchAttributes.emailStateSince)?.toISOString() ?? null,
     text: status === 'PAUSED' ? PAUSED : NO_WORKER,

@@ -923,9 +923,10 @@ describe('What people read', () => {
 
   test('the result of an emailed job names its sends, and leaves nothing unsettled', () => {
     const life = begin({ input: { openFor: '0s' } });
-    expect(status.resultOf(life.job, { state: 'Delivering', reason: null })).toEqual({
+    expect(status.resultOf(life.job, { state: 'Delivering', reason: null, text: 'sent' })).toEqual({
       state: 'Delivering',
       reason: null,
+      text: 'Sent.',
       billRunNumber: 'BR-00000001',
       billRunId: life.billRun.id,
       sends: life.sends,

@@ -246,6 +246,8 @@ export interface JobStatus {
 export interface EmailBillRunResult {
   readonly state: 'Delivering' | 'Emailed' | 'Skipped' | 'Stopped' | 'HandedOver';
   readonly reason: EmailReason | null;
+  /** Why it closed, in one sentence. */
+  readonly text: string;
   readonly billRunNumber: string | null;
   readonly billRunId: string | null;
   readonly sends: readonly SendRecord[];

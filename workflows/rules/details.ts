@@ -5,7 +5,7 @@
 import { HOLD_ALL_WORKFLOW_ID, type EmailRequest, type JobStatus, type Question } from '../contract/contract.js';
 import { acceptedSends, canonicalIdOf, isAlias, kindOf, openResend, openSendOf, type EmailJob } from './job.js';
 import { nextStep } from './next-step.js';
-import { outlookOf } from './outlook.js';
+import { outlookOf, sentSoFar } from './outlook.js';
 import type { Send } from './send.js';
 import { statusOf } from './status.js';
 import type { Ending, Step } from './step.js';
@@ -44,18 +44,15 @@ function unreadable({ earlier }: EmailJob): readonly string[] {
   return [`Earlier jobs whose history cannot be read, so that it is not known what they sent: ${runs}.`];
 }
 
-function about(job: EmailJob, { since, billRunNumber, billRunStatus }: JobStatus): string {
+function about(job: EmailJob, status: JobStatus): string {
+  const { since, billRunNumber, billRunStatus } = status;
   const from = since === null ? '' : `Since ${time(Date.parse(since))}. `;
   const inZuora = billRunStatus === null ? '' : `, in Zuora ${quoted(billRunStatus)}`;
-  return `${from}Bill run ${quoted(billRunNumber ?? job.settings.billRunKey)}${inZuora}. ${accepted(job)}.`;
-}
-
-function accepted(job: EmailJob): string {
-  return `Sends that Zuora accepted: ${acceptedSends(job)}`;
+  return `${from}Bill run ${quoted(billRunNumber ?? job.settings.billRunKey)}${inZuora}. ${sentSoFar(status, job.sends)}.`;
 }
 
 function outlook(job: EmailJob, step: Step, status: JobStatus): readonly string[] {
-  if (isEnding(step)) return ['This job is closed and takes no more signals. Its result says how it ended.'];
+  if (isEnding(step)) return ['This job is closed and takes no more signals.'];
   const sentence = outlookOf(status, job.sends);
   return sentence === null ? [] : [sentence];
 }

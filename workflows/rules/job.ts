@@ -15,7 +15,8 @@ import {
 } from '../contract/contract.js';
 import { noteOf, type Settings } from '../contract/validation.js';
 import { keyParts } from './keys.js';
-import { endAttempt, hasUnknown, isUntouched, postpone, stepBack, type AttemptPlan, type Send } from './send.js';
+import { endAttempt, isUntouched, postpone, stepBack, type AttemptPlan, type Send } from './send.js';
+import { hasUnknown } from './verdict.js';
 import { iso } from './text.js';
 
 /** What is read before anything is sent: the bill run, or what earlier jobs did. A handover counts as one, too. */

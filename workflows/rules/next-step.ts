@@ -17,7 +17,8 @@ import {
   type EmailJob,
   type RepeatedRequests,
 } from './job.js';
-import { closeSend, decide, hasUnknown, intentOf, needsSendAnyway, openSend, takeUp, type Send } from './send.js';
+import { closeSend, decide, intentOf, needsSendAnyway, openSend, takeUp, type Send } from './send.js';
+import { hasUnknown } from './verdict.js';
 import { askedStep, openSendStep, questionIn, sendingStep } from './sending.js';
 import type { Step } from './step.js';
 import { held } from './held.js';

@@ -1,6 +1,26 @@
-/** What happens by itself at `until`. It loads nothing, because every command of the command line loads it. */
+/** What was sent, and what happens by itself at `until`. It loads little, because every command of the command line loads it. */
 import type { JobStatus, SendRecord } from '../contract/contract.js';
 import { time } from './text.js';
+import { hasUnknown } from './verdict.js';
+
+/**
+ * Whether emails were sent, in words: nothing, not known, or how many times.
+ *
+ * @param records null if only the list of Temporal is known
+ */
+export function sentSoFar(
+  { state, reason, until, sends }: Pick<JobStatus, 'state' | 'reason' | 'until' | 'sends'>,
+  records: readonly Pick<SendRecord, 'ordinal' | 'attempts'>[] | null,
+): string {
+  const sent = sends === 1 ? 'Sent once' : `Sent ${sends} times`;
+  const open = records?.findLast(hasUnknown);
+  const isUnknown = open !== undefined || (records === null && (reason === 'unknown' || state === 'Sending'));
+  const what = open === undefined ? 'the last send' : `send ${open.ordinal}`;
+  if (isUnknown) return sends === 0 ? 'Not known' : `${sent}; not known for ${what}`;
+  if (sends > 0) return sent;
+  if (reason === 'autoEmail' || reason === 'emailedElsewhere') return 'Nothing sent by this job';
+  return state === 'Sending' && until === null ? 'Nothing sent so far as Zuora has answered' : 'Nothing sent';
+}
 
 /** One sentence about an open job; null if nothing happens by itself. */
 export function outlookOf(

@@ -6,16 +6,8 @@ import type { BillRun, LookRules } from '../contract/activities.js';
 import type { Attempt, Question } from '../contract/contract.js';
 import type { Settings } from '../contract/validation.js';
 import * as questions from './questions.js';
-import {
-  asksAboutReset,
-  attemptsUnder,
-  hasUnknown,
-  isOverridden,
-  keyExpiry,
-  needsSendAnyway,
-  verdictOfKey,
-  type Send,
-} from './send.js';
+import { asksAboutReset, isOverridden, keyExpiry, needsSendAnyway, type Send } from './send.js';
+import { attemptsUnder, hasUnknown, verdictOfKey } from './verdict.js';
 import { iso, quoted, time } from './text.js';
 
 const SECOND = 1000;
@@ -33,8 +25,14 @@ export type SendStep =
   | { readonly kind: 'attempt'; readonly until: number; readonly question?: SendQuestion }
   /** Look at the bill run: the last look is too old. */
   | { readonly kind: 'look' }
-  /** Nothing to do until then. A question may be open meanwhile, and its answer ends the wait. */
-  | { readonly kind: 'wait'; readonly until: number; readonly question?: SendQuestion; readonly text: string }
+  /** Nothing to do until then. A question may be open meanwhile, and its answer ends the wait. At `wake`, it is asked. */
+  | {
+      readonly kind: 'wait';
+      readonly until: number;
+      readonly wake: number;
+      readonly question?: SendQuestion;
+      readonly text: string;
+    }
   /** Zuora sent emails a short while ago: wait until then. `retry` looks again, or sends at once with `sendAnyway`. */
   | { readonly kind: 'coolDown'; readonly until: number; readonly text: string }
   /** Nothing is attempted: Zuora emails by itself, somebody else emailed, or there are no documents. */
@@ -79,9 +77,10 @@ export function nextSendStep(send: Send, look: Look, settings: Limits, now: numb
   const trouble = isTrouble(send, last);
   const question = !trouble || now < troubleAt ? {} : { question: troubleQuestion(send, last, end, now) };
   if (now >= send.nextAttemptAt) return { kind: 'attempt', until: end, ...question };
-  const until = trouble && now < troubleAt ? Math.min(send.nextAttemptAt, troubleAt) : send.nextAttemptAt;
+  const until = send.nextAttemptAt;
+  const wake = trouble && now < troubleAt ? Math.min(until, troubleAt) : until;
   const text = `Attempt ${send.attempts.length + 1} follows after ${questions.answerOf(last)}`;
-  return { kind: 'wait', until, text, ...question };
+  return { kind: 'wait', until, wake, text, ...question };
 }
 
 function troubleQuestion(send: Send, last: Attempt, end: number, now: number): SendQuestion {

@@ -19,10 +19,10 @@ import type {
   RetryMessage,
   SendOutcome,
   SendRecord,
-  Verdict,
 } from '../contract/contract.js';
 import { noteOf } from '../contract/validation.js';
 import { idempotencyKey, intentKey, isFirstIntent, keyParts, trackId, trackIdPrefix } from './keys.js';
+import { attemptsUnder, hasUnknown, verdictOfKey } from './verdict.js';
 import { iso } from './text.js';
 
 const SECOND = 1000;
@@ -164,28 +164,6 @@ export function asksAboutReset({ reset }: Send): boolean {
 /** No attempt was made yet, so the send can serve further requests. */
 export function isUntouched(send: Send): boolean {
   return send.attempts.length === 0 && !send.inFlight && send.retry === null && !asksAboutReset(send);
-}
-
-export function attemptsUnder(send: Send, key: string): readonly Attempt[] {
-  return send.attempts.filter(({ idempotencyKey: used }) => used === key);
-}
-
-/**
- * Rule 3: the verdict on a key, over all its attempts. Once unknown, it stays unknown until a success or a stored reply
- * settles it: a fresh refusal says nothing about an earlier attempt that may have arrived.
- */
-export function verdictOfKey(attempts: readonly Pick<Attempt, 'verdict' | 'stored'>[]): Verdict | undefined {
-  let verdict: Verdict | undefined;
-  for (const attempt of attempts) {
-    if (attempt.stored || attempt.verdict === 'accepted' || verdict !== 'unknown') verdict = attempt.verdict;
-  }
-  return verdict;
-}
-
-/** An attempt, under any key of the send, may have reached Zuora and is not settled. */
-export function hasUnknown(send: Send): boolean {
-  const keys = new Set(send.attempts.map(({ idempotencyKey: key }) => key));
-  return [...keys].some((key) => verdictOfKey(attemptsUnder(send, key)) === 'unknown');
 }
 
 export function keyExpiry(send: Send): number {

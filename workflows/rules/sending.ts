@@ -4,7 +4,8 @@ import { isAlias, isOnHold, openSendOf, type EmailJob, type Read } from './job.j
 import { unreadQuestion } from './questions.js';
 import { isPosted, unreadOr } from './waiting.js';
 import { nextSendStep, type SendQuestion, type SendStep } from './send-step.js';
-import { hasUnknown, keyExpiry, type Send } from './send.js';
+import { keyExpiry, type Send } from './send.js';
+import { hasUnknown } from './verdict.js';
 import type { SendingStep, Shown, Wait } from './step.js';
 import { held } from './held.js';
 
@@ -99,7 +100,7 @@ function dueStep(job: EmailJob, send: Send | undefined, now: number): SendingSte
       return { ...waitUntil(step.until), ...coolingDown(step.text) };
     case 'wait':
       return {
-        ...waitUntil(step.until, changeOf(question)),
+        ...waitUntil(step.until, Math.min(step.wake, changeOf(question))),
         ...(question === undefined ? sending(step.text) : asking(step, question)),
       };
     case 'ask':
@@ -127,7 +128,7 @@ function lookUp(job: EmailJob, step: SendStep | null): SendingStep {
   return {
     kind: 'lookUp',
     requests: job.incoming,
-    wake: step?.kind === 'wait' ? step.until : Infinity,
+    wake: step?.kind === 'wait' ? step.wake : Infinity,
     ...(step === null || question === undefined
       ? sending('Looking up what earlier jobs of this bill run did')
       : asking(step, question)),

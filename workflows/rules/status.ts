@@ -46,10 +46,14 @@ export function sendsOf(job: EmailJob): readonly SendRecord[] {
 }
 
 /** The result of a job that completes, and the details of the failure of one that does not. */
-export function resultOf<State>(job: EmailJob, { state, reason }: Pick<Ending, 'reason'> & { readonly state: State }) {
+export function resultOf<State>(
+  job: EmailJob,
+  { state, reason, text }: Pick<Ending, 'reason' | 'text'> & { readonly state: State },
+) {
   return {
     state,
     reason,
+    text: sentence(text),
     billRunNumber: job.billRun?.number ?? null,
     billRunId: job.billRun?.id ?? null,
     sends: sendsOf(job),

@@ -70,7 +70,7 @@ describe('A request that an earlier job served', () => {
     ]);
     // The acceptance is longer ago than openFor, and nothing else is due.
     expect(life.end).toMatchObject({ kind: 'complete', state: 'Delivering', reason: null });
-    expect(resultOf(life.job, { state: 'Delivering', reason: null }).unsettled).toEqual([]);
+    expect(resultOf(life.job, { state: 'Delivering', reason: null, text: '' }).unsettled).toEqual([]);
   });
 
   test('is not sent again either if it arrives while a first send waits, and supersedes nothing', () => {
@@ -319,7 +319,7 @@ describe('An alias', () => {
     recordHandover(life.job, life.job.incoming, [{ requestId: 'JOB', result: 'stopped' }]);
     life.release();
     expect(life.end).toMatchObject({ kind: 'complete', state: 'HandedOver' });
-    expect(resultOf(life.job, { state: 'HandedOver', reason: null })).toMatchObject({
+    expect(resultOf(life.job, { state: 'HandedOver', reason: null, text: '' })).toMatchObject({
       handedOverTo: 'email-bill-run/BR-00000001',
       unsettled: ['request JOB: a person stopped email-bill-run/BR-00000001; start it with "again" to go on'],
     });

@@ -5,7 +5,8 @@ import * as jobs from '../../../workflows/rules/job.js';
 import * as status from '../../../workflows/rules/status.js';
 import * as steps from '../../../workflows/rules/next-step.js';
 import { coolDownEnd } from '../../../workflows/rules/send-step.js';
-import { recordOf, verdictOfKey } from '../../../workflows/rules/send.js';
+import { recordOf } from '../../../workflows/rules/send.js';
+import { verdictOfKey } from '../../../workflows/rules/verdict.js';
 import {
   accepts,
   begin,
@@ -1034,7 +1035,7 @@ describe('Rule 6: look before the first attempt', () => {
     const life = begin({ billRun: { autoEmail: true }, input: { openFor: '2 days' } }).pass(2 * DAY - 1);
     expect(life.end).toBeUndefined();
     expect(life.pass(1).end).toMatchObject({ kind: 'complete', state: 'Delivering', reason: 'autoEmail' });
-    expect(status.resultOf(life.job, { state: 'Delivering', reason: 'autoEmail' }).unsettled).toEqual([]);
+    expect(status.resultOf(life.job, { state: 'Delivering', reason: 'autoEmail', text: '' }).unsettled).toEqual([]);
     const atOnce = begin({ billRun: { autoEmail: true }, input: { openFor: '0s' } });
     expect(atOnce.end).toMatchObject({ kind: 'complete', state: 'Delivering', reason: 'autoEmail' });
   });

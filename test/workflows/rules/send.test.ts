@@ -186,7 +186,7 @@ describe('Before the first attempt of a first send', () => {
 describe('A question', () => {
   test('comes up during a wait, after 15 minutes of trouble', () => {
     const life = begin({ otherwise: cutOff() }).pass(14 * MINUTE);
-    expect(life.step).toMatchObject({ kind: 'wait', until: NOON + 15 * MINUTE });
+    expect(life.step).toMatchObject({ kind: 'wait', wake: NOON + 15 * MINUTE });
     expect(statusOf(life.job, life.now).text).toMatch(/^Attempt 9 follows after no answer, /);
   });
 

@@ -1,7 +1,7 @@
 /** The sentence that people read in each state: in `status`, in Temporal UI and on the command line. */
 import { describe, expect, test } from 'vitest';
 import { nextStep } from '../../../workflows/rules/next-step.js';
-import { outlookOf } from '../../../workflows/rules/outlook.js';
+import { outlookOf, sentSoFar } from '../../../workflows/rules/outlook.js';
 import { sendsOf, statusOf } from '../../../workflows/rules/status.js';
 import {
   accepts,
@@ -17,6 +17,8 @@ import {
   MINUTE,
   NOON,
   refuses,
+  replies,
+  type Answer,
 } from '../../support/life.js';
 
 const none = { numberOfInvoices: 0, numberOfCreditMemos: 0 };
@@ -70,6 +72,54 @@ describe('A job with an id of its own', () => {
     expect(life.hold().step).toMatchObject({ kind: 'wait', until: Infinity, state: 'Held', reason: 'job' });
     expect(begin(alias).end?.text).toBe('The job that emails this bill run has taken over the requests');
   });
+});
+
+describe('What was sent', () => {
+  const sent = ({ job, now }: Life, listed?: 'listed'): string => {
+    const status = statusOf(job, now);
+    return sentSoFar(status, listed === undefined ? sendsOf(job) : null);
+  };
+  const resent = (answer: Answer) => begin({ answers: [accepts(), answer] }).resend({ requestId: 'T-1' });
+
+  test('is nothing, not known, or a number of times', () => {
+    expect(sent(begin({ billRun: { status: 'Completed' } }))).toBe('Nothing sent');
+    expect(sent(begin({ answers: [refuses()] }))).toBe('Nothing sent');
+    expect(sent(begin({ answers: [busy(HOUR)] }))).toBe('Nothing sent');
+    expect(sent(begin({ billRun: { autoEmail: true } }))).toBe('Nothing sent by this job');
+    expect(sent(begin({ billRun: { invoicesEmailed: true } }))).toBe('Nothing sent by this job');
+    expect(sent(begin({ otherwise: cutOff() }).pass(HOUR))).toBe('Not known');
+    expect(sent(begin({ otherwise: cutOff() }).pass(HOUR).finish())).toBe('Not known');
+    expect(sent(begin({ answers: [accepts()] }))).toBe('Sent once');
+    expect(sent(resent(accepts()))).toBe('Sent 2 times');
+    expect(sent(resent(refuses()))).toBe('Sent once');
+    expect(sent(begin({ answers: [accepts()], otherwise: cutOff() }).resend({ requestId: 'T-1' }))).toBe(
+      'Sent once; not known for send 2',
+    );
+    const texts: string[] = [];
+    begin({ answers: [during((life) => texts.push(sent(life)), accepts())] });
+    expect(texts).toEqual(['Nothing sent so far as Zuora has answered']);
+  });
+
+  test('is said with less by what Temporal lists', () => {
+    expect(sent(begin({ billRun: { status: 'Completed' } }), 'listed')).toBe('Nothing sent');
+    expect(sent(begin({ answers: [busy(HOUR)] }), 'listed')).toBe('Not known');
+    expect(sent(begin({ otherwise: cutOff() }).pass(HOUR), 'listed')).toBe('Not known');
+    expect(sent(begin({ answers: [accepts()] }), 'listed')).toBe('Sent once');
+    expect(sent(resent(busy(HOUR)), 'listed')).toBe('Sent once; not known for the last send');
+  });
+});
+
+test('the time of the next attempt is what people read, also if a person is asked before it', () => {
+  const unavailable = replies({ verdict: 'unknown', httpStatus: 503, retryAfterMs: 50 * MINUTE });
+  const login = replies({ verdict: 'notExecuted', httpStatus: 401, retryAfterMs: 50 * MINUTE });
+  for (const answer of [unavailable, login]) {
+    const life = begin({ answers: [answer] });
+    const { until, text } = statusOf(life.job, life.now);
+    expect(text).toMatch(/^Attempt 2 follows/);
+    expect(Date.parse(until ?? '')).toBe(life.job.sends[0]?.nextAttemptAt);
+    const later = life.pass(20 * MINUTE);
+    expect(statusOf(later.job, later.now)).toMatchObject({ until, question: { ordinal: 1 } });
+  }
 });
 
 describe('While it sends', () => {
