@@ -120,6 +120,9 @@ export function controlRoutes(simulation: Simulation) {
     server.post('/faults', (request, reply) => reply.code(201).send(faults.add(checked(faultSchema, request))));
     server.get('/faults', () => faults.all);
     server.delete('/faults', () => ({ removed: faults.clear() }));
+    server.delete<{ Params: { id: string } }>('/faults/:id', ({ params: { id } }) => ({
+      removed: faults.remove(Number(id)),
+    }));
 
     server.get('/mailbox', (request) => {
       const wanted = billRunOf(request);

@@ -85,6 +85,13 @@ export class Faults {
     return fault;
   }
 
+  /** @returns how many it removed */
+  remove(id: number): number {
+    const { length } = this.#faults;
+    this.#faults = this.#faults.filter((fault) => fault.id !== id);
+    return length - this.#faults.length;
+  }
+
   clear(): number {
     const { length } = this.#faults;
     this.#faults = [];

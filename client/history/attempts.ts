@@ -35,7 +35,7 @@ const UNDER_WAY: LostAttempt = {
 export async function attemptsByIntent(
   histories: AsyncIterable<RunHistory> | Iterable<RunHistory>,
   converter: LoadedDataConverter,
-  skip?: (run: RunHistory) => void,
+  skip?: (run: RunHistory, error: unknown) => void,
 ): Promise<ReadonlyMap<string, readonly HistoricAttempt[]>> {
   const byIntent = new Map<string, HistoricAttempt[]>();
   const originals = new Map<string, HistoricAttempt>();
@@ -60,13 +60,13 @@ export async function attemptsByIntent(
 async function attemptsOrSkip(
   history: RunHistory,
   converter: LoadedDataConverter,
-  skip: ((run: RunHistory) => void) | undefined,
+  skip: ((run: RunHistory, error: unknown) => void) | undefined,
 ): Promise<readonly Found[]> {
   try {
     return await attemptsIn(history, converter);
   } catch (error) {
     if (skip === undefined) throw error;
-    skip(history);
+    skip(history, error);
     return [];
   }
 }

@@ -7,6 +7,7 @@ import {
   type SendOutcome,
 } from '../../workflows/contract/contract.js';
 import { recordOf, takeUp } from '../../workflows/rules/send.js';
+import { ConfigurationError } from '../../environment/configuration-error.js';
 import { hasUnknown } from '../../workflows/rules/verdict.js';
 import { attemptsByIntent, type HistoricAttempt } from './attempts.js';
 import { entriesOf, resetIn, withReason, type AuditEntry } from './entries.js';
@@ -50,7 +51,11 @@ export async function auditOf(client: Client, workflowId: string, call = noDeadl
   const aliases = await call(() => aliasesOf(client, workflowId));
   const histories: RunHistory[] = [];
   const unreadable: string[] = [];
-  const skip = ({ runId }: Run): void => void unreadable.push(runId);
+  const skip = ({ runId }: Run, error?: unknown): void => {
+    // If not even the newest run can be decoded, this process lacks the codec.
+    if (runId === newest.runId && error instanceof ConfigurationError) throw error;
+    unreadable.push(runId);
+  };
   for await (const history of historiesOf(client, [...runs, ...aliases], skip, call)) histories.push(history);
 
   const { loadedDataConverter: converter } = client.options;
@@ -62,14 +67,14 @@ export async function auditOf(client: Client, workflowId: string, call = noDeadl
     entries.push(...(await holdAllEntries(client, since, skip, call)));
   }
   entries.push(...pausedActivities(newest));
-  const sends = [...(await attemptsByIntent(histories, converter)).values()].map(auditedSend);
+  const sends = [...(await attemptsByIntent(histories, converter, skip)).values()].map(auditedSend);
   return {
     workflowId,
     runIds,
     aliases: [...new Set(aliases.map((alias) => alias.workflowId))],
     incomplete: [
       ...histories.flatMap((history) => missing(history, histories)),
-      ...unreadable.map((runId) => `the history of run ${runId} cannot be read`),
+      ...unreadable.map((runId) => `the history of run ${runId} cannot be read, so it is not known what it sent`),
     ],
     sends: sends.sort((one, other) => byTime(one.attempts[0]?.startedAt, other.attempts[0]?.startedAt)),
     // Sorting is stable: events of the same millisecond keep their order.

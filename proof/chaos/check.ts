@@ -12,7 +12,7 @@ import { attemptsBeyond, KEY_LIFETIME_MS, lookFaults, numberFaults, SLACK_MS } f
 import { forbiddenCalls, openedAfterStop } from './stops.js';
 
 /** `evidence`: something is missing, so nothing can be judged. */
-type Rule = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 'hold' | 'determinism' | 'evidence';
+type Rule = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 'hold' | 'determinism' | 'evidence' | 'logins';
 
 interface Violation {
   readonly rule: Rule;
@@ -35,6 +35,9 @@ export interface Judgement {
   readonly superseded: number;
   readonly violations: readonly Violation[];
 }
+
+/** While Zuora refuses for some seconds: each worker remembers it for 30 s, and some workers are replaced. */
+const MOST_LOGINS = 12;
 
 type Find = (rule: Rule, what: string, evidence: unknown) => void;
 
@@ -60,6 +63,12 @@ export function judge(evidence: Evidence): Judgement {
     counts.sendsAccepted += of('accepted');
     counts.superseded += of('superseded');
     counts.unsettled += of('unsettled');
+  }
+  for (const { kind, from, until } of evidence.troubles) {
+    const logins = evidence.logins.filter((at) => at >= from && at < until);
+    if (kind !== 'refuseLogins' || logins.length <= MOST_LOGINS) continue;
+    const what = `${logins.length} logins although Zuora refused them`;
+    violations.push({ rule: 'logins', billRun: '', what, evidence: { from, until } });
   }
   const total = (count: (billRun: BillRunEvidence) => number): number =>
     evidence.billRuns.reduce((sum, billRun) => sum + count(billRun), 0);
@@ -150,7 +159,7 @@ function isCutOff({ runs }: BillRunEvidence, { input, end }: ScheduledAttempt): 
 }
 
 /** The evidence must be complete. */
-function checkEvidence({ runs, audit, accepted, documents }: BillRunEvidence, find: Find): void {
+function checkEvidence({ runs, audit, accepted, documents, unreadable }: BillRunEvidence, find: Find): void {
   if (runs.length === 0) find('evidence', 'no run, though it was started', accepted);
   if (documents.length === 0) find('evidence', 'no billing documents', documents);
   for (const { workflowId } of accepted) {
@@ -162,7 +171,11 @@ function checkEvidence({ runs, audit, accepted, documents }: BillRunEvidence, fi
     if (!atRest) find('evidence', `run ${runId} did not come to rest`, workflowId);
     if (brokenTasks.length > 0) find('determinism', `run ${runId} could not continue`, brokenTasks);
   }
-  if (audit.incomplete.length > 0) find('evidence', 'the audit is incomplete', audit.incomplete);
+  const unexpected = audit.incomplete.filter((line) => !unreadable.some((runId) => line.includes(runId)));
+  if (unexpected.length > 0) find('evidence', 'the audit is incomplete', unexpected);
+  if (unreadable.length > 0 && audit.incomplete.length === 0) {
+    find('evidence', 'the audit does not say that an earlier history cannot be decoded', unreadable);
+  }
 }
 
 /** Rule 1, by Zuora's clock and by the knowledge of the jobs. */

@@ -30,6 +30,7 @@ import {
 } from './history.js';
 import type { Parts } from './parts.js';
 import type { Ledger } from './people.js';
+import { isUnreadable } from './unreadable.js';
 
 /** A lost read costs 90 s, a lost worker 30 s, and pauses between attempts double from 5 s. This is ample. */
 const SETTLE_LIMIT_MS = 8 * 60_000;
@@ -131,6 +132,8 @@ export async function collect(numbers: readonly string[], parts: Parts, ledger: 
     const accepted = ledger.accepted.filter(({ billRun }) => billRun === number);
     const workflowId = canonicalWorkflowId(number);
     const ids = new Set([workflowId, ...accepted.map((request) => request.workflowId)]);
+    const unreadable: string[] = [];
+    const runs = (await Promise.all([...ids].map((each) => runsOf(parts.client, each, unreadable)))).flat();
     billRuns.push({
       number,
       id,
@@ -143,13 +146,15 @@ export async function collect(numbers: readonly string[], parts: Parts, ledger: 
         .map(({ documentNumber, idempotencyKey, resend, sentAt }) => {
           return { documentNumber, idempotencyKey, resend, sentAt };
         }),
-      runs: (await Promise.all([...ids].map((each) => runsOf(parts.client, each)))).flat(),
+      ...{ runs, unreadable },
       audit: await patiently(parts.client, () => auditOf(parts.client, workflowId)),
     });
   });
   billRuns.sort((one, other) => (one.number < other.number ? -1 : 1));
   const holdsOnAll = await holdsOnAllIn(parts.client);
-  return { billRuns, emails: emails.length, calls: calls.length, holdsOnAll, delays: parts.delays };
+  const logins = requests.filter(({ path }) => path === '/oauth/token').map(({ at }) => Date.parse(at));
+  const { delays, troubles } = parts;
+  return { billRuns, emails: emails.length, calls: calls.length, holdsOnAll, delays, troubles, logins };
 }
 
 async function holdsOnAllIn(client: Client): Promise<readonly Forbidden[]> {
@@ -174,11 +179,15 @@ function evidenceOf({ at, path, method, idempotencyKey, trackId, requestId, stat
   return { at, path, method, idempotencyKey, trackId, requestId, status, body };
 }
 
-async function runsOf(client: Client, workflowId: string): Promise<readonly RunEvidence[]> {
+async function runsOf(client: Client, workflowId: string, unreadable: string[]): Promise<readonly RunEvidence[]> {
   const runIds = await patiently(client, () => runIdsOf(client, workflowId));
   const runs: RunEvidence[] = [];
   for (const runId of runIds ?? []) {
     const handle = client.workflow.getHandle(workflowId, runId);
+    if (isUnreadable(await patiently(client, () => handle.describe()))) {
+      unreadable.push(runId);
+      continue;
+    }
     runs.push(
       await patiently(client, async () => {
         const description = await handle.describe();

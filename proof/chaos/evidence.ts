@@ -13,6 +13,14 @@ export interface Evidence {
   readonly holdsOnAll: readonly Forbidden[];
   /** When connections to Zuora were stalled or slow (epoch, ms): a call arrives later than it left. */
   readonly delays: readonly { readonly from: number; readonly until: number }[];
+  /** When Zuora was down, or refused to log in (epoch, ms). */
+  readonly troubles: readonly {
+    readonly kind: 'outage' | 'refuseLogins';
+    readonly from: number;
+    readonly until: number;
+  }[];
+  /** When workers asked Zuora for a token (epoch, ms). */
+  readonly logins: readonly number[];
 }
 
 export interface BillRunEvidence {
@@ -29,6 +37,8 @@ export interface BillRunEvidence {
   readonly emails: readonly SentEmail[];
   /** All Temporal runs of its jobs, including those of aliases, oldest first. */
   readonly runs: readonly RunEvidence[];
+  /** Temporal's ids of earlier runs that nobody can decode. */
+  readonly unreadable: readonly string[];
   readonly audit: Pick<Audit, 'runIds' | 'incomplete'> & {
     readonly sends: readonly AuditedSend[];
     readonly entries: readonly Pick<AuditEntry, 'runId' | 'event' | 'requestedBy' | 'text'>[];

@@ -4,6 +4,7 @@ import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { tsToMs } from '@temporalio/common/lib/time.js';
 import type { AttemptInput, BillRun, Receipt } from '../../workflows/contract/activities.js';
 import { checkNote, checkResend } from '../../workflows/contract/validation.js';
+import { isCannotRead } from '../../workflows/contract/activity-failures.js';
 import type { EmailBillRunResult } from '../../workflows/contract/contract.js';
 
 type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
@@ -62,7 +63,8 @@ export function readHistory({ events }: History): HistoryFacts {
       const [value] = decoded(completed.result);
       if (!watches.has(id)) ends.set(id, value as Receipt);
       // The workflow ignores the result of an interrupted look.
-      else if (!interrupted.has(id)) looks.push({ id: idOf(event), at: timeOf(event), billRun: value as BillRun });
+      else if (!interrupted.has(id) && !isCannotRead(value))
+        looks.push({ id: idOf(event), at: timeOf(event), billRun: value as BillRun });
     }
   }
 

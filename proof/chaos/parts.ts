@@ -6,10 +6,15 @@ import { BillRunEmails, BillRunEmailsError } from '../../client/index.js';
 import { startSimulator } from '../../simulator/index.js';
 import type { Child } from '../../scripts/processes.js';
 import { controlOf, type Control } from '../../scripts/simulator-control.js';
-import { billRunSearchAttributes, startTemporalServer, type TemporalServer } from '../../scripts/temporal-server.js';
+import {
+  billRunSearchAttributes,
+  startTemporalServer,
+  type TemporalServer,
+  type TemporalServerOptions,
+} from '../../scripts/temporal-server.js';
 import { spawnWorker, startWorker } from '../../scripts/worker-process.js';
 import type { Evidence } from './evidence.js';
-import { linksOf, UNREACHABLE_MS, type Disruption, type Plan } from './plan.js';
+import { linksOf, TROUBLES, UNREACHABLE_MS, type Disruption, type Plan } from './plan.js';
 import { openLink, type Link } from './proxy.js';
 
 export interface Parts {
@@ -24,6 +29,7 @@ export interface Parts {
   readonly counts: Readonly<DisruptionCounts>;
   /** When connections to Zuora were stalled or slow (epoch, ms). */
   readonly delays: Evidence['delays'];
+  readonly troubles: Evidence['troubles'];
 }
 
 export interface DisruptionCounts {
@@ -35,6 +41,11 @@ export interface DisruptionCounts {
   stalls: number;
   slowed: number;
   holdsOnAll: number;
+  outages: number;
+  /** How often Zuora refused to log in. */
+  refusals: number;
+  /** How often Temporal listed nothing. */
+  listsNothing: number;
   /** How often no worker ran. */
   workersStopped: number;
   /** Worker processes that ended by themselves, as they do when Temporal is down at their start. */
@@ -49,6 +60,8 @@ const CALL_LIMIT_MS = 5_000;
 /** A Temporal server that can be killed, and started again with its data and address. */
 export interface RestartableTemporal extends Pick<TemporalServer, 'address' | 'namespace' | 'kill'> {
   start(): Promise<void>;
+  /** Starts it so that it lists no workflows. Absent: it cannot. */
+  startWithoutLists?(): Promise<void>;
 }
 
 export interface PartsOptions {
@@ -74,8 +87,9 @@ export async function startParts(
   const counts: DisruptionCounts = {
     kills: { SIGKILL: 0, SIGTERM: 0 },
     ...{ serverRestarts: 0, cuts: 0, cutConnections: 0, stalls: 0, slowed: 0, workersGone: 0 },
-    ...{ holdsOnAll: 0, workersStopped: 0 },
+    ...{ holdsOnAll: 0, workersStopped: 0, outages: 0, refusals: 0, listsNothing: 0 },
   };
+  const troubles: Evidence['troubles'][number][] = [];
   const delays: { from: number; until: number }[] = [];
   const noteDelay = (link: string, ms: number): void => {
     if (link.endsWith('/zuora')) delays.push({ from: Date.now(), until: Date.now() + ms });
@@ -96,6 +110,24 @@ export async function startParts(
     await delay(downMs);
     await temporal.start();
     counts.serverRestarts += 1;
+  };
+  const listNothing = async (ms: number): Promise<void> => {
+    if (temporal.startWithoutLists === undefined) return;
+    await temporal.kill();
+    await temporal.startWithoutLists();
+    await delay(ms);
+    await restart(0);
+    counts.listsNothing += 1;
+  };
+  const control = controlOf(simulator.url);
+  const trouble = async (kind: keyof typeof TROUBLES, ms: number): Promise<void> => {
+    const faults: { id: number }[] = [];
+    for (const fault of TROUBLES[kind]) faults.push(await control('POST', '/faults', fault));
+    if (kind === 'refuseLogins') await control('DELETE', '/tokens');
+    const from = Date.now();
+    await delay(ms);
+    troubles.push({ kind, from, until: Date.now() });
+    for (const { id } of faults) await control('DELETE', `/faults/${id}`);
   };
 
   const links = new Map<string, Link>();
@@ -147,10 +179,11 @@ export async function startParts(
   const client = new Client({ connection });
   const direct = new BillRunEmails(client, { deadlineMs: CALL_LIMIT_MS });
   return {
-    control: controlOf(simulator.url),
+    control,
     client,
     emailsOf,
     delays,
+    troubles,
     get counts() {
       return { ...counts, workersGone: workers.reduce((sum, { gone }) => sum + gone(), 0) };
     },
@@ -163,6 +196,17 @@ export async function startParts(
         case 'restartTemporal':
           restarting = restarting.then(() => restart(disruption.downMs));
           return restarting;
+        case 'listNothing':
+          restarting = restarting.then(() => listNothing(disruption.ms));
+          return restarting;
+        case 'outage':
+          await trouble('outage', disruption.ms);
+          counts.outages += 1;
+          return;
+        case 'refuseLogins':
+          await trouble('refuseLogins', disruption.ms);
+          counts.refusals += 1;
+          return;
         case 'holdAll':
           await untilTaken(() => direct.holdAll(NOTE));
           await delay(disruption.ms);
@@ -201,21 +245,28 @@ export async function startParts(
 async function developmentServer(folder: string): Promise<RestartableTemporal> {
   let current = await startServer(folder);
   const { address, namespace } = current;
+  const port = Number(address.split(':')[1]);
   return {
     address,
     namespace,
     kill: () => current.kill(),
     async start() {
-      current = await startServer(folder, Number(address.split(':')[1]));
+      current = await startServer(folder, { port });
+    },
+    async startWithoutLists() {
+      current = await startServer(folder, { port, dynamicConfig: { 'frontend.namespaceRPS.visibility': 0 } });
     },
   };
 }
 
 /** Always with the same database file, and after the first start with the same port. */
-async function startServer(folder: string, port?: number): Promise<TemporalServer> {
+async function startServer(
+  folder: string,
+  options: Pick<TemporalServerOptions, 'port' | 'dynamicConfig'> = {},
+): Promise<TemporalServer> {
   const started = (): Promise<TemporalServer> =>
     startTemporalServer({
-      ...(port === undefined ? {} : { port }),
+      ...options,
       headless: true,
       dbFilename: join(folder, 'temporal.db'),
       searchAttributes: billRunSearchAttributes,
@@ -227,14 +278,19 @@ async function startServer(folder: string, port?: number): Promise<TemporalServe
 
 const NOTE = { requestedBy: 'operator', reason: 'chaos' };
 
-/** Repeats an order until Temporal takes it. */
+/**
+ * Repeats an order until Temporal takes it. A hold that a caller had given up can arrive after the release, which then has to be
+ * repeated. A release whose answer was lost finds nothing to release.
+ */
 async function untilTaken(order: () => Promise<unknown>): Promise<void> {
   for (;;) {
     try {
       await order();
       return;
     } catch (error) {
-      if (!(error instanceof BillRunEmailsError) || error.type !== 'TemporalUnavailable') throw error;
+      if (!(error instanceof BillRunEmailsError)) throw error;
+      if (error.type === 'NotFound') return;
+      if (error.type !== 'TemporalUnavailable' && error.type !== 'Ignored') throw error;
       await delay(500);
     }
   }

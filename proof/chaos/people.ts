@@ -5,6 +5,7 @@ import { BillRunEmailsError, type BillRunEmails, type BillRunToStart } from '../
 import { canonicalWorkflowId } from '../../workflows/contract/contract.js';
 import type { AcceptedRequest } from './evidence.js';
 import type { Parts } from './parts.js';
+import { leaveUnreadable } from './unreadable.js';
 import type { Order, PlannedBillRun, PlannedStart } from './plan.js';
 
 /** The requests that Temporal accepted, and how often one had to be repeated, by reason. */
@@ -33,6 +34,7 @@ export async function live(planned: PlannedBillRun, parts: Parts, ledger: Ledger
   if (emailedJustNow) {
     await control('PATCH', `/bill-runs/${number}`, { lastEmailSentTime: new Date().toISOString() });
   }
+  if (planned.unreadableBefore) await leaveUnreadable(parts.client, canonicalWorkflowId(number));
   await Promise.all([
     ...planned.starts.map((start) => startAsPlanned(start, { planned, id }, parts, ledger, at)),
     follow(planned, parts, ledger, at),

@@ -32,6 +32,8 @@ export interface PlannedBillRun {
   /** Both keep back a first send. */
   readonly autoEmail: boolean;
   readonly emailedJustNow: boolean;
+  /** An earlier job, of another data converter, whose history cannot be decoded. */
+  readonly unreadableBefore: boolean;
   /** Names of the faults of its first email calls. */
   readonly faults: readonly string[];
   /** Input of every job for it. */
@@ -82,6 +84,12 @@ export type Disruption =
   | { readonly at: number; readonly kind: 'holdAll'; readonly ms: number }
   /** No worker runs for this time. Before, none reaches Zuora for a moment, so that attempts wait for their retry. */
   | { readonly at: number; readonly kind: 'stopWorkers'; readonly ms: number }
+  /** Zuora answers 503 to everything. */
+  | { readonly at: number; readonly kind: 'outage'; readonly ms: number }
+  /** Zuora revokes all tokens, and refuses the client secret for this time. */
+  | { readonly at: number; readonly kind: 'refuseLogins'; readonly ms: number }
+  /** Temporal is restarted, and lists nothing for this time. */
+  | { readonly at: number; readonly kind: 'listNothing'; readonly ms: number }
   /** `cut` ends connections and refuses new ones, `stall` stops all packets, `slow` delays every packet. */
   | { readonly at: number; readonly kind: 'cut' | 'stall' | 'slow'; readonly link: string; readonly ms: number };
 
@@ -125,6 +133,13 @@ export function streamOf(seed: number, stream: number): Random {
 const EMAILS = { method: 'POST', path: '/v1/bill-runs/*/emails', times: 1_000_000 } as const;
 const READS = { method: 'GET', path: '/object-query/billing-runs/*', when: 'before', times: 1_000_000 } as const;
 const TOKENS = { method: 'POST', path: '/oauth/token', when: 'before', times: 1_000_000 } as const;
+
+const FROM_BEGINNING_TO_END = { when: 'before', fault: 'respond', times: 1_000_000 } as const;
+/** In an outage, and while Zuora refuses to log in. */
+export const TROUBLES: Readonly<Record<'outage' | 'refuseLogins', readonly object[]>> = {
+  outage: [EMAILS, READS, TOKENS].map(({ method, path }) => ({ method, path, ...FROM_BEGINNING_TO_END, status: 503 })),
+  refuseLogins: [{ method: TOKENS.method, path: TOKENS.path, ...FROM_BEGINNING_TO_END, status: 401 }],
+};
 
 export const RANDOM_FAULTS: readonly object[] = [
   // Long enough that kills and cuts hit calls in progress, before and after their effect.
@@ -173,6 +188,7 @@ export function plannedBillRun(
     postsAfterMs,
     autoEmail: chance(0.02),
     emailedJustNow: chance(0.02),
+    unreadableBefore: chance(0.04),
     faults,
     input: {
       // Ends within the chaos, and then a person is asked.
@@ -259,6 +275,15 @@ function disruptionsOf(lengthMs: number, random: Random): Disruption[] {
       return { at, kind: 'holdAll', ms: Math.round(between(5_000, 8_000)) };
     }),
     ...spread(lengthMs, 60_000, random, (at): Disruption => ({ at, kind: 'stopWorkers', ms: STOPPED_MS })),
+    ...spread(lengthMs, 60_000, random, (at): Disruption => {
+      return { at, kind: 'outage', ms: Math.round(between(4_000, 12_000)) };
+    }),
+    ...spread(lengthMs, 60_000, random, (at): Disruption => {
+      return { at, kind: 'refuseLogins', ms: Math.round(between(4_000, 12_000)) };
+    }),
+    ...spread(lengthMs, 90_000, random, (at): Disruption => {
+      return { at, kind: 'listNothing', ms: Math.round(between(3_000, 8_000)) };
+    }),
     ...connectionDisruptions(lengthMs, 1_500, random, { links: linksOf(WORKERS), longestStallMs: 12_000 }),
   ];
   if (lengthMs > 3 * LONG_STALL_MS) {

@@ -57,7 +57,8 @@ export async function chaos(plan: Plan, options: ChaosOptions): Promise<{ result
     return `${killed} workers killed, Temporal restarted ${serverRestarts} times, ${cuts} cuts`;
   });
   const { evidence, ...judged } = await conclude(plan, parts, ledger, zuoraFaults, report, { finish: false });
-  const { kills, serverRestarts, workersGone, holdsOnAll, workersStopped } = parts.counts;
+  const { kills, serverRestarts, workersGone, holdsOnAll, workersStopped, outages, refusals, listsNothing } =
+    parts.counts;
   const result: ChaosResult = {
     seed: plan.seed,
     billRuns: plan.billRuns.length,
@@ -66,7 +67,7 @@ export async function chaos(plan: Plan, options: ChaosOptions): Promise<{ result
     kills: kills.SIGKILL + kills.SIGTERM,
     serverRestarts,
     killsBySignal: kills,
-    ...{ workersGone, holdsOnAll, workersStopped },
+    ...{ workersGone, holdsOnAll, workersStopped, outages, refusals, listsNothing },
     ...judged,
   };
   return { result, evidence };
@@ -153,8 +154,9 @@ export async function runPlan(
     await Promise.all([
       ...plan.billRuns.map((planned) => live(planned, parts, ledger, at)),
       inTurn(ofKinds('kill', 'stopWorkers')),
-      inTurn(ofKinds('restartTemporal')),
+      inTurn(ofKinds('restartTemporal', 'listNothing')),
       inTurn(ofKinds('holdAll')),
+      inTurn(ofKinds('outage', 'refuseLogins')),
       inTurn(ofKinds('cut', 'stall', 'slow')),
     ]);
   } finally {

@@ -36,6 +36,12 @@ beforeAll(async () => {
     logLevel: 'error',
     env: { BILL_RUN_POLLS_PER_MINUTE: String(PER_MINUTE) },
   });
+  // What the other worker had planned for its next minute.
+  const planned = JOBS + (await countOf(READ.method, '/object-query/billing-runs/'));
+  await until(
+    () => countOf(READ.method, '/object-query/billing-runs/'),
+    (count) => count >= planned,
+  );
 }, 900_000);
 afterAll(async () => {
   await worker.stop(0);

@@ -1,5 +1,6 @@
 /** The audit against what the workflow itself reports, for every kind of life. */
 import type { WorkflowHandle } from '@temporalio/client';
+import { leaveUnreadable } from '../../../proof/chaos/unreadable.js';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { formatted } from '../../../client/cli/audit-formats.js';
 import type { Audit } from '../../../client/index.js';
@@ -181,6 +182,22 @@ describe('The audit shows what the workflow reports', () => {
     expect(after.incomplete).toEqual([expect.stringContaining(`is a reset of run ${runId}`)]);
     expect(formatted(after, 'table')).toContain('Incomplete: ');
     expect(attemptsIn(after.sends)).toEqual(attemptsIn(audit.sends));
+  });
+
+  test('of an earlier job of another data converter, whose history cannot be decoded: what is missing is named', async () => {
+    const { number } = await rig.billRun.create();
+    const { workflowId } = rig.own(number);
+    await leaveUnreadable(rig.client, workflowId, rig.taskQueue);
+    await until(
+      () => rig.client.workflow.getHandle(workflowId).describe(),
+      ({ status }) => status.name === 'FAILED',
+    );
+    const job = await rig.start({ billRunKey: number });
+    await rig.accepted(job, 1);
+    const { sends, incomplete } = await rig.emails.audit({ billRunKey: number });
+    expect(sends).toMatchObject([{ outcome: 'accepted' }]);
+    expect(incomplete).toEqual([expect.stringMatching(/^the history of run .* cannot be read, so it is not known/)]);
+    await finish(job);
   });
 
   test('of requests that an alias took and handed over', async () => {

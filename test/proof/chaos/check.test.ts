@@ -288,6 +288,21 @@ const doctored: readonly Doctored[] = [
     7,
     'is lost: documents without an email',
   ],
+  [
+    'logins that go on although Zuora refuses them',
+    (all) => {
+      all.troubles.push({ kind: 'refuseLogins', from: 0, until: 12_000 });
+      all.logins.push(...Array.from({ length: 13 }, (_, index) => index * 900));
+    },
+    'logins',
+    '13 logins although Zuora refused them',
+  ],
+  [
+    'an audit that does not name a history that cannot be decoded',
+    ({ billRun }) => billRun.unreadable.push('run-9'),
+    'evidence',
+    'does not say that an earlier history cannot be decoded',
+  ],
   ['an attempt of a held run', ({ run }) => (run.attempts[2].held = true), 'hold', 'held or closing'],
   [
     'a call long after a hold',
@@ -468,6 +483,7 @@ function evidence(): Evidence {
         brokenTasks: [],
       },
     ],
+    unreadable: [],
     audit: {
       runIds: ['run-1'],
       incomplete: [],
@@ -485,7 +501,7 @@ function evidence(): Evidence {
       ],
     },
   };
-  return { billRuns: [billRun], emails: 4, calls: 3, holdsOnAll: [], delays: [] };
+  return { billRuns: [billRun], emails: 4, calls: 3, holdsOnAll: [], delays: [], troubles: [], logins: [] };
 }
 
 interface Made {
