@@ -7,7 +7,7 @@ export interface SocketAddress {
   readonly port: number;
 }
 
-/** An environment variable such as `0.0.0.0:9464` or `[::1]:9464`. */
+/** An environment variable such as `127.0.0.1:9464`, or `[::]:9464` for all addresses of IPv4 and IPv6. */
 export const socketAddress = z
   .string()
   .transform((text) => {
@@ -18,7 +18,7 @@ export const socketAddress = z
   .pipe(
     z.object(
       { host: z.string(), port: z.number() },
-      { error: 'is not an IP address with a port, such as 0.0.0.0:9464' },
+      { error: 'is not an IP address with a port, such as [::]:9464 or 127.0.0.1:9464' },
     ),
   );
 

@@ -88,10 +88,10 @@ test('names and selectors lead to what there is', () => {
   expect(pod.serviceAccountName).toBe(of('ServiceAccount').metadata.name);
 });
 
-test("probes and metrics use the addresses that the worker's configuration sets", () => {
+test("probes and metrics use the addresses that the worker's configuration sets, on any IP family", () => {
   const ports = new Map(container.ports.map(({ name, containerPort }) => [name, containerPort]));
-  expect(data['HEALTH_ADDRESS']).toBe(`0.0.0.0:${String(ports.get('health'))}`);
-  expect(data['METRICS_ADDRESS']).toBe(`0.0.0.0:${String(ports.get('metrics'))}`);
+  expect(data['HEALTH_ADDRESS']).toBe(`[::]:${String(ports.get('health'))}`);
+  expect(data['METRICS_ADDRESS']).toBe(`[::]:${String(ports.get('metrics'))}`);
   expect(spec.template.metadata.annotations['prometheus.io/port']).toBe(String(ports.get('metrics')));
   const probes = [container.startupProbe, container.livenessProbe, container.readinessProbe];
   expect(probes.map(({ httpGet }) => httpGet)).toEqual([

@@ -31,13 +31,18 @@ beforeAll(async () => {
     simulatorUrl: parts.simulator.url,
     pollInterval: '100ms',
     logFile,
-    env: { METRICS_ADDRESS: metricsAddress, HEALTH_ADDRESS: healthAddress },
+    // As deploy/kubernetes.yaml: the tests reach it by IPv4 all the same.
+    env: { METRICS_ADDRESS: onAnyFamily(metricsAddress), HEALTH_ADDRESS: onAnyFamily(healthAddress) },
   });
 });
 afterAll(async () => {
   await parts.close();
   await rm(folder, { recursive: true });
 });
+
+function onAnyFamily(address: string): string {
+  return address.replace('127.0.0.1', '[::]');
+}
 
 async function scrape(): Promise<string> {
   return (await request(`http://${metricsAddress}/metrics`)).body.text();
