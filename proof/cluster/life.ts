@@ -1,18 +1,18 @@
-/** The whole life of several bill runs on a cluster with two workers, one of which is killed during a send. */
+/** The whole life of several bill runs on a cluster with two workers, one of which is killed during a send, beside a floor. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
-import { BillRunEmails, BillRunEmailsError, type Audit, type JobStatus, type SendRecord } from '../../client/index.js';
-import { startSimulator } from '../../simulator/index.js';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { BillRunEmails, type Audit, type JobStatus, type SendRecord } from '../../client/index.js';
 import { canonicalWorkflowId } from '../../workflows/contract/contract.js';
-import type { Child } from '../../scripts/processes.js';
 import { projectRoot } from '../../scripts/project-root.js';
-import { controlOf, emailsByDocument, simulatorEnvironment, type Control } from '../../scripts/simulator-control.js';
+import { emailsByDocument, simulatorEnvironment } from '../../scripts/simulator-control.js';
 import { environmentFor, type TemporalServer } from '../../scripts/temporal-server.js';
-import { startWorker } from '../../scripts/worker-process.js';
+import type { Surroundings } from '../command.js';
 import { createNamespace, type Cluster } from './cluster.js';
+import { openFloor } from './floor.js';
+import { billRunWithFault, each, openSide, untilFound, workerInCall, type Side } from './side.js';
 
 export interface LifeResult {
   readonly billRuns: number;
@@ -25,6 +25,8 @@ export interface LifeResult {
   readonly emailsPerDocument: { readonly min: number; readonly max: number };
   /** From the kill until the last bill run was emailed. */
   readonly recoveryMs: number;
+  /** The same of the floor, which lost a worker in the same moment. */
+  readonly floorRecoveryMs: number;
   readonly historyEvents: number;
   /** From the first start until all jobs have closed. */
   readonly durationMs: number;
@@ -32,62 +34,58 @@ export interface LifeResult {
   readonly faults: readonly string[];
 }
 
-export interface LifeOptions {
+export interface LifeOptions extends Surroundings {
   readonly billRuns: number;
-  readonly folder: string;
-  readonly report: (text: string) => void;
-  readonly onStop: (stop: () => Promise<unknown>) => void;
 }
 
 export const NAMESPACE = 'bill-runs';
 /** Every third bill run has the reply to its first call cut off; the other replies to first calls come late. */
 const CUT_EVERY = 3;
-/** Long enough to kill a worker meanwhile, even on a slow machine. */
-const LATE_MS = 20_000;
 const POSTS_AFTER_MS = 5_000;
-/** A lost worker costs 30 s, and pauses between attempts begin with 5 s. This is ample. */
-const STUCK_AFTER_MS = 240_000;
+/** What our recovery may take beyond the floor's: the pause before the next attempt, and a busy machine. */
+const OVER_FLOOR_MS = 40_000;
 
 export async function live(
   cluster: Cluster,
   options: LifeOptions,
-): Promise<{ readonly result: LifeResult; readonly evidence: readonly Audit[] }> {
-  const { billRuns, folder, report, onStop } = options;
+): Promise<{ readonly result: LifeResult; readonly evidence: object }> {
+  const { billRuns, report, onStop } = options;
   const temporal = { address: cluster.address, namespace: NAMESPACE };
   await createNamespace(cluster.address, NAMESPACE);
   report(`bill-run-emails setup:\n${indented(await cli(temporal, {}, 'setup'))}`);
 
-  const simulator = await startSimulator({ emailDelayMs: 500 });
-  onStop(() => simulator.close());
-  const control = controlOf(simulator.url);
-  const workers: Child[] = [];
-  for (const name of ['worker-1', 'worker-2']) {
-    const logFile = join(folder, `${name}.log`);
-    const worker = await startWorker({ temporal, simulatorUrl: simulator.url, pollInterval: '1s', logFile });
-    workers.push(worker);
-    onStop(() => worker.stop());
-  }
+  const side = await openSide('worker', options, { temporal, pollInterval: '1s' });
   const connection = await Connection.connect({ address: temporal.address });
   const client = new Client({ connection, namespace: NAMESPACE, identity: 'pipeline' });
   const emails = new BillRunEmails(client);
   onStop(() => emails.close());
-  report(`Temporal ${temporal.address}, namespace ${NAMESPACE}; simulated Zuora ${simulator.url}; two workers`);
+  const floor = await openFloor(temporal, client, options);
+  report(`Temporal ${temporal.address}, namespace ${NAMESPACE}; simulated Zuora ${side.simulatorUrl}; two workers`);
 
   const startedAt = Date.now();
-  const numbers = await startBillRuns(billRuns, emails, control);
+  const numbers = await startBillRuns(billRuns, emails, side);
+  await floor.start(billRuns);
   report(
     `${billRuns} bill runs are started, half of them before the post. Every third first reply is cut off, the others are late`,
   );
-  const workerIdentity = await attemptUnderWay(client, numbers);
-  const lost = workers.find(({ pid }) => workerIdentity.startsWith(`${pid}@`));
-  if (lost === undefined) throw new Error(`${workerIdentity} is not one of our workers`);
-  await lost.stop(0);
-  await cluster.kill('history-2');
+  // Every second bill run is already posted at the start.
+  const late = numbers
+    .filter((_, index) => index % 2 === 0 && !isCut(index))
+    .map((number) => canonicalWorkflowId(number));
+  const [lost, lostFloor] = await Promise.all([
+    workerInCall(side, client, 'emailBillRunDocuments', late),
+    floor.workerInCall(),
+  ]);
   const killedAt = Date.now();
-  report(`Worker ${lost.pid} and one of two history processes are killed while that worker's calls are in progress`);
+  await Promise.all([lost.stop(0), lostFloor.stop(0), cluster.kill('history-2')]);
+  report(
+    `Worker ${lost.pid}, one of the floor's and one of two history processes are killed while those workers' calls are in progress`,
+  );
   await each(numbers, (number) => untilSent(emails, number, 1));
   const recoveryMs = Date.now() - killedAt;
   report(`The other worker has emailed all of them, the last one ${seconds(recoveryMs)} after the kill`);
+  const floorRecoveryMs = (await floor.lastClosedAt()) - killedAt;
+  report(`The floor took ${seconds(floorRecoveryMs)}`);
   await cluster.start();
 
   const request = { requestId: 'TICKET-1', requestedBy: 'alice', reason: 'wrong template' };
@@ -97,7 +95,7 @@ export async function live(
   await each(numbers, (number) => untilSent(emails, number, 2));
   report('An operator asked for a resend of all of them, and every document was emailed again');
 
-  const zuora = simulatorEnvironment(simulator.url);
+  const zuora = simulatorEnvironment(side.simulatorUrl);
   report(`bill-run-emails doctor:\n${indented(await cli(temporal, zuora, 'doctor'))}`);
   const faults: string[] = [];
   const listed = (await cli(temporal, {}, 'list', '--state', 'Delivering', '--limit', '0', '--json')).split('\n');
@@ -111,7 +109,7 @@ export async function live(
 
   const audits = await Promise.all(numbers.map((billRunKey) => emails.audit({ billRunKey })));
   for (const [index, audit] of audits.entries()) faults.push(...auditFaults(numbers[index] ?? '', audit));
-  const counts = await emailsByDocument(control);
+  const counts = await emailsByDocument(side.control);
   const perDocument = [...counts.values()];
   const emailsPerDocument = { min: Math.min(...perDocument), max: Math.max(...perDocument) };
   if (emailsPerDocument.min !== 2 || emailsPerDocument.max !== 2) {
@@ -120,10 +118,10 @@ export async function live(
   const attempts = audits.flatMap(({ sends }) => sends.flatMap((send) => send.attempts));
   const attemptsLost = attempts.filter(({ reasons }) => reasons.some(({ code }) => code === 'WORKER_LOST')).length;
   if (attemptsLost === 0) faults.push('no attempt was lost with the killed worker');
-  const lengths = await Promise.all(
-    numbers.map(
-      async (number) => (await client.workflow.getHandle(canonicalWorkflowId(number)).describe()).historyLength,
-    ),
+  const overFloorMs = recoveryMs - floorRecoveryMs;
+  if (overFloorMs > OVER_FLOOR_MS) faults.push(`the recovery took ${seconds(overFloorMs)} more than the floor's`);
+  const histories = await each(numbers, (number) =>
+    client.workflow.getHandle(canonicalWorkflowId(number)).fetchHistory(),
   );
   const result: LifeResult = {
     billRuns,
@@ -133,29 +131,26 @@ export async function live(
     attemptsLost,
     emailsPerDocument,
     recoveryMs,
-    historyEvents: lengths.reduce((sum, length) => sum + length, 0),
+    floorRecoveryMs,
+    historyEvents: histories.reduce((sum, { events }) => sum + (events?.length ?? 0), 0),
     durationMs,
     faults,
   };
-  return { result, evidence: audits };
+  const evidence = {
+    result,
+    killedAt: new Date(killedAt),
+    audits,
+    histories: histories.map((each) => JSON.parse(historyToJSON(each)) as object),
+  };
+  return { result, evidence };
 }
 
 /** Starts each bill run twice, as a pipeline that repeats itself; half of them before the post. */
-async function startBillRuns(count: number, emails: BillRunEmails, control: Control): Promise<readonly string[]> {
+async function startBillRuns(count: number, emails: BillRunEmails, side: Side): Promise<readonly string[]> {
   const numbers: string[] = [];
   for (let index = 0; index < count; index++) {
     const posted = index % 2 === 0 ? { status: 'Posted' } : { status: 'Completed', postsAfterMs: POSTS_AFTER_MS };
-    const { number } = await control<{ number: string }>('POST', '/bill-runs', {
-      invoices: 3,
-      creditMemos: 1,
-      ...posted,
-    });
-    const fault = { method: 'POST', path: `/v1/bill-runs/${number}/emails`, when: 'after' };
-    await control('POST', '/faults', {
-      ...fault,
-      ...(isCut(index) ? { fault: 'reset' } : { fault: 'stall', afterMs: LATE_MS }),
-    });
-    numbers.push(number);
+    numbers.push(await billRunWithFault(side, posted, isCut(index)));
   }
   for (const billRunKey of [...numbers, ...numbers]) {
     await emails.start({ billRunKey, requestedBy: 'nightly-billing', reason: 'month end' });
@@ -165,21 +160,6 @@ async function startBillRuns(count: number, emails: BillRunEmails, control: Cont
 
 function isCut(index: number): boolean {
   return index % CUT_EVERY === 1;
-}
-
-/** @returns the identity of a worker that waits for the reply to an email call */
-async function attemptUnderWay(client: Client, numbers: readonly string[]): Promise<string> {
-  // Every second bill run is already posted at the start.
-  const late = numbers.filter((_, index) => index % 2 === 0 && !isCut(index));
-  const holders = await each(late, async (number) => {
-    const handle = client.workflow.getHandle(canonicalWorkflowId(number));
-    return untilFound(`${number} is not being emailed`, async () => {
-      const { raw } = await handle.describe();
-      const pending = raw.pendingActivities?.find(({ activityType }) => activityType?.name === 'emailBillRunDocuments');
-      return pending?.lastWorkerIdentity === '' ? undefined : (pending?.lastWorkerIdentity ?? undefined);
-    });
-  });
-  return holders[0] ?? '';
 }
 
 function untilSent(emails: BillRunEmails, billRunKey: string, count: number): Promise<true> {
@@ -216,25 +196,6 @@ async function run(
   const options = { env: { ...process.env, ...environmentFor(temporal), ...env } };
   const { stdout } = await promisify(execFile)(process.execPath, [join(projectRoot, 'dist', file), ...args], options);
   return stdout.trimEnd();
-}
-
-function each<Of, Result>(items: readonly Of[], act: (item: Of) => Promise<Result>): Promise<Result[]> {
-  return Promise.all(items.map(act));
-}
-
-async function untilFound<Result>(what: string, look: () => Promise<Result | undefined>): Promise<Result> {
-  const stuckAt = Date.now() + STUCK_AFTER_MS;
-  for (;;) {
-    const found = await look().catch(unlessAway);
-    if (found !== undefined) return found;
-    if (Date.now() > stuckAt) throw new Error(`${what} after ${seconds(STUCK_AFTER_MS)}`);
-    await delay(250);
-  }
-}
-
-/** Calls time out while the shards of a killed history process move to the other one; then they are repeated. */
-function unlessAway(error: unknown): undefined {
-  if (!(error instanceof BillRunEmailsError && error.type === 'TemporalUnavailable')) throw error;
 }
 
 export function seconds(ms: number): string {

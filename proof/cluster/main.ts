@@ -76,7 +76,7 @@ function summary(result: LifeResult): string {
     `Bill runs   ${result.billRuns}, with ${result.documents} documents, in ${seconds(result.durationMs)}`,
     `Sends       ${result.sends}, in ${result.attempts} attempts, of which ${result.attemptsLost} were lost with the killed worker`,
     `Emails      ${min === max ? min : `${min} to ${max}`} for each document`,
-    `After kill  all emailed within ${seconds(result.recoveryMs)}`,
+    `After kill  all emailed within ${seconds(result.recoveryMs)}; the floor ${seconds(result.floorRecoveryMs)}`,
     `Histories   ${result.historyEvents} events`,
     `Faults      ${result.faults.length === 0 ? 'none' : result.faults.join('; ')}`,
   ].join('\n');

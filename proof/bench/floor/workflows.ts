@@ -5,6 +5,11 @@ import type { FloorActivities } from './activities.js';
 
 const { read, email } = proxyActivities<FloorActivities>({ startToCloseTimeout: '150 seconds' });
 
+const { email: emailWithHeartbeats } = proxyActivities<FloorActivities>({
+  startToCloseTimeout: '150 seconds',
+  heartbeatTimeout: '30 seconds',
+});
+
 /** Only the two calls to Zuora, as two activities. */
 export async function floor(billRunKey: string): Promise<void> {
   await read(billRunKey);
@@ -33,4 +38,9 @@ export async function listedFloor(billRunKey: string): Promise<void> {
 export async function pollLoop(billRunKey: string, intervalMs: number): Promise<void> {
   while ((await read(billRunKey)) !== 'Posted') await sleep(intervalMs);
   await email(billRunKey);
+}
+
+/** Only the email call, and the time-out by which ours notices a lost worker. */
+export async function emailFloor(billRunKey: string): Promise<void> {
+  await emailWithHeartbeats(billRunKey);
 }
