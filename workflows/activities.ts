@@ -3,18 +3,32 @@ import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow'
 import type { Activities, BillRunAddress } from './contract/activities.js';
 import type { EmailJob } from './rules/job.js';
 
+/** A worker may have been lost. */
+const UNLESS_LOST = Object.freeze({
+  nonRetryableErrorTypes: ['TemporalTimeout:StartToClose', 'TemporalTimeout:Heartbeat'],
+});
+
+const READ_AGAIN = Object.freeze({
+  initialInterval: '10 seconds',
+  backoffCoefficient: 2,
+  maximumInterval: '1 minute',
+});
+
+/** For a watch: after its many tries, the policy would wait a minute for a read that was lost. It begins anew instead. */
+export const WATCH_AGAIN = Object.freeze({ ...READ_AGAIN, ...UNLESS_LOST });
+
 export const { watchBillRun } = proxyActivities<Activities>({
   // For one read, and a token before it. The activity itself says how long to wait between reads.
   startToCloseTimeout: '90 seconds',
   heartbeatTimeout: '30 seconds',
-  retry: { initialInterval: '10 seconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
+  retry: READ_AGAIN,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   priority: { priorityKey: 5 },
 });
 
 export const { watchHoldAll } = proxyActivities<Activities>({
   startToCloseTimeout: '30 seconds',
-  retry: { initialInterval: '10 seconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
+  retry: READ_AGAIN,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   priority: { priorityKey: 5 },
 });
@@ -29,7 +43,7 @@ export const { emailBillRunDocuments } = proxyActivities<Activities>({
     maximumAttempts: 10,
     maximumInterval: '30 seconds',
     // A lost worker may have made its call.
-    nonRetryableErrorTypes: ['TemporalTimeout:StartToClose', 'TemporalTimeout:Heartbeat'],
+    ...UNLESS_LOST,
   },
   // A call under way ends with its receipt.
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

@@ -22,7 +22,15 @@ import {
   uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
-import { addressOf, earlierSends, emailBillRunDocuments, handOver, watchBillRun, watchHoldAll } from './activities.js';
+import {
+  addressOf,
+  earlierSends,
+  emailBillRunDocuments,
+  handOver,
+  watchBillRun,
+  watchHoldAll,
+  WATCH_AGAIN,
+} from './activities.js';
 import type { FinalFailures, WatchInput } from './contract/activities.js';
 import {
   activityEnd,
@@ -190,6 +198,7 @@ async function lookAfterHints(job: EmailJob): Promise<void> {
   }
 }
 
+/** Whoever calls it looks again after a time-out. */
 async function watched(job: EmailJob, input: Reading, timeLeft?: number): Promise<void> {
   try {
     await look(job, input, timeLeft);
@@ -213,6 +222,7 @@ async function look(job: EmailJob, input: Reading, timeLeft?: number): Promise<v
   const options = {
     summary: summary(cannotRead === undefined ? what : 'wait until the bill run can be read'),
     ...(timeLeft === undefined ? {} : { scheduleToCloseTimeout: timeLeft }),
+    ...(lastSeenStatus === undefined ? {} : { retry: WATCH_AGAIN }),
   };
   const result: unknown = await watchBillRun.executeWithOptions(options, [{ ...addressOf(job), ...input }]);
   // Otherwise a person completed the look by hand, and it is repeated.

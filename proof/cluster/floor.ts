@@ -33,7 +33,7 @@ export async function openFloor(
   return {
     async start(count) {
       while (numbers.length < count) {
-        const number = await billRunWithFault(side, { status: 'Posted' }, false);
+        const number = await billRunWithFault(side, 'Posted', false);
         const options = { taskQueue: TASK_QUEUE, workflowId: workflowId(number), args: [number] };
         await client.workflow.start(WORKFLOW, options);
         numbers.push(number);

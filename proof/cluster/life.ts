@@ -12,7 +12,7 @@ import { environmentFor, type TemporalServer } from '../../scripts/temporal-serv
 import type { Surroundings } from '../command.js';
 import { createNamespace, type Cluster } from './cluster.js';
 import { openFloor } from './floor.js';
-import { billRunWithFault, each, openSide, untilFound, workerInCall, type Side } from './side.js';
+import { billRunWithFault, delayNextRead, each, openSide, untilFound, workerInCall, type Side } from './side.js';
 
 export interface LifeResult {
   readonly billRuns: number;
@@ -21,6 +21,8 @@ export interface LifeResult {
   readonly attempts: number;
   /** Attempts that were lost with the killed worker. */
   readonly attemptsLost: number;
+  /** Reads of bill runs that were lost with it. */
+  readonly readsLost: number;
   /** Emails per document. There are two sends, so both numbers must be 2. */
   readonly emailsPerDocument: { readonly min: number; readonly max: number };
   /** From the kill until the last bill run was emailed. */
@@ -41,7 +43,6 @@ export interface LifeOptions extends Surroundings {
 export const NAMESPACE = 'bill-runs';
 /** Every third bill run has the reply to its first call cut off; the other replies to first calls come late. */
 const CUT_EVERY = 3;
-const POSTS_AFTER_MS = 5_000;
 /** What our recovery may take beyond the floor's: the pause before the next attempt, and a busy machine. */
 const OVER_FLOOR_MS = 40_000;
 
@@ -68,19 +69,18 @@ export async function live(
   report(
     `${billRuns} bill runs are started, half of them before the post. Every third first reply is cut off, the others are late`,
   );
-  // Every second bill run is already posted at the start.
-  const late = numbers
-    .filter((_, index) => index % 2 === 0 && !isCut(index))
-    .map((number) => canonicalWorkflowId(number));
-  const [lost, lostFloor] = await Promise.all([
-    workerInCall(side, client, 'emailBillRunDocuments', late),
-    floor.workerInCall(),
-  ]);
+  const sending = numbers.filter((_, index) => isPosted(index) && !isCut(index));
+  const waiting = numbers.filter((_, index) => !isPosted(index));
+  const lostFloor = await floor.workerInCall();
+  const lost = await workerInCall(side, client, 'emailBillRunDocuments', sending.map(workflowId));
+  await each(waiting, (number) => delayNextRead(side, number));
+  await workerInCall(side, client, 'watchBillRun', waiting.map(workflowId));
   const killedAt = Date.now();
   await Promise.all([lost.stop(0), lostFloor.stop(0), cluster.kill('history-2')]);
   report(
-    `Worker ${lost.pid}, one of the floor's and one of two history processes are killed while those workers' calls are in progress`,
+    `Worker ${lost.pid}, one of the floor's and one of two history processes are killed while calls and reads are under way`,
   );
+  await each(waiting, (number) => side.control('PATCH', `/bill-runs/${number}`, { status: 'Posted' }));
   await each(numbers, (number) => untilSent(emails, number, 1));
   const recoveryMs = Date.now() - killedAt;
   report(`The other worker has emailed all of them, the last one ${seconds(recoveryMs)} after the kill`);
@@ -102,7 +102,7 @@ export async function live(
   if (listed.length !== billRuns) faults.push(`list shows ${listed.length} emailed bill runs`);
 
   await each(numbers, (billRunKey) => emails.finish({ billRunKey }, { requestedBy: 'alice' }));
-  await each(numbers, (number) => client.workflow.getHandle(canonicalWorkflowId(number)).result());
+  await each(numbers, (number) => client.workflow.getHandle(workflowId(number)).result());
   const durationMs = Date.now() - startedAt;
   const replayed = await run(temporal, 'worker/replay.js', {}, '--query', "WorkflowType = 'emailBillRun'");
   report(`Replay of all histories: ${replayed}`);
@@ -120,19 +120,20 @@ export async function live(
   if (attemptsLost === 0) faults.push('no attempt was lost with the killed worker');
   const overFloorMs = recoveryMs - floorRecoveryMs;
   if (overFloorMs > OVER_FLOOR_MS) faults.push(`the recovery took ${seconds(overFloorMs)} more than the floor's`);
-  const histories = await each(numbers, (number) =>
-    client.workflow.getHandle(canonicalWorkflowId(number)).fetchHistory(),
-  );
+  const histories = await each(numbers, (number) => client.workflow.getHandle(workflowId(number)).fetchHistory());
+  const events = histories.flatMap((history) => history.events ?? []);
+  const timedOut = events.filter(({ activityTaskTimedOutEventAttributes: each }) => each != null).length;
   const result: LifeResult = {
     billRuns,
     documents: counts.size,
     sends: audits.reduce((sum, { sends }) => sum + sends.length, 0),
     attempts: attempts.length,
     attemptsLost,
+    readsLost: timedOut - attemptsLost,
     emailsPerDocument,
     recoveryMs,
     floorRecoveryMs,
-    historyEvents: histories.reduce((sum, { events }) => sum + (events?.length ?? 0), 0),
+    historyEvents: events.length,
     durationMs,
     faults,
   };
@@ -149,13 +150,17 @@ export async function live(
 async function startBillRuns(count: number, emails: BillRunEmails, side: Side): Promise<readonly string[]> {
   const numbers: string[] = [];
   for (let index = 0; index < count; index++) {
-    const posted = index % 2 === 0 ? { status: 'Posted' } : { status: 'Completed', postsAfterMs: POSTS_AFTER_MS };
-    numbers.push(await billRunWithFault(side, posted, isCut(index)));
+    numbers.push(await billRunWithFault(side, isPosted(index) ? 'Posted' : 'Completed', isCut(index)));
   }
   for (const billRunKey of [...numbers, ...numbers]) {
     await emails.start({ billRunKey, requestedBy: 'nightly-billing', reason: 'month end' });
   }
   return numbers;
+}
+
+/** Already at the start. */
+function isPosted(index: number): boolean {
+  return index % 2 === 0;
 }
 
 function isCut(index: number): boolean {
@@ -179,6 +184,10 @@ function auditFaults(number: string, { sends, incomplete }: Audit): string[] {
       return keys === 1 ? [] : [`send ${index + 1} of ${number} has ${keys} idempotency keys`];
     }),
   ];
+}
+
+function workflowId(number: string): string {
+  return canonicalWorkflowId(number);
 }
 
 type Environment = Readonly<Record<string, string>>;

@@ -31,7 +31,7 @@ const program = new Command('cluster')
   .description(
     "Runs Temporal's server on PostgreSQL with two workers, and emails bill runs on it while one of them is killed.",
   )
-  .option('--bill-runs <number>', 'how many bill runs', wholeNumber(1, 200), 12)
+  .option('--bill-runs <number>', 'how many bill runs', wholeNumber(2, 200), 12)
   .option('--evidence <folder>', 'keep the logs and the audits in this new folder (default: keep nothing)', newFolder)
   .option('--keep', 'keep everything running at the end')
   .option('--json', 'print one JSON object, and no progress')
@@ -74,7 +74,7 @@ function summary(result: LifeResult): string {
   return [
     '',
     `Bill runs   ${result.billRuns}, with ${result.documents} documents, in ${seconds(result.durationMs)}`,
-    `Sends       ${result.sends}, in ${result.attempts} attempts, of which ${result.attemptsLost} were lost with the killed worker`,
+    `Sends       ${result.sends}, in ${result.attempts} attempts, of which ${result.attemptsLost} were lost with the killed worker; reads lost: ${result.readsLost}`,
     `Emails      ${min === max ? min : `${min} to ${max}`} for each document`,
     `After kill  all emailed within ${seconds(result.recoveryMs)}; the floor ${seconds(result.floorRecoveryMs)}`,
     `Histories   ${result.historyEvents} events`,

@@ -2,12 +2,15 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
+import proto from '@temporalio/proto';
 import { BillRunEmailsError } from '../../client/index.js';
 import { startSimulator } from '../../simulator/index.js';
 import type { Child } from '../../scripts/processes.js';
 import { controlOf, type Control } from '../../scripts/simulator-control.js';
 import { startWorker, type WorkerProcessOptions } from '../../scripts/worker-process.js';
 import type { Surroundings } from '../command.js';
+
+const { PendingActivityState } = proto.temporal.api.enums.v1;
 
 export interface Side {
   readonly simulatorUrl: string;
@@ -39,12 +42,22 @@ export async function openSide(
 }
 
 /** A bill run whose first email call is emailed, but the reply comes late, or the connection is cut before it. */
-export async function billRunWithFault({ control }: Side, state: object, isCut: boolean): Promise<string> {
-  const { number } = await control<{ number: string }>('POST', '/bill-runs', { invoices: 3, creditMemos: 1, ...state });
+export async function billRunWithFault(
+  { control }: Side,
+  status: 'Posted' | 'Completed',
+  isCut: boolean,
+): Promise<string> {
+  const { number } = await control<{ number: string }>('POST', '/bill-runs', { invoices: 3, creditMemos: 1, status });
   const fault = { method: 'POST', path: `/v1/bill-runs/${number}/emails`, when: 'after' };
   const kind = isCut ? { fault: 'reset' } : { fault: 'stall', afterMs: LATE_MS };
   await control('POST', '/faults', { ...fault, ...kind });
   return number;
+}
+
+/** Has Zuora take long over the next read of a bill run. */
+export async function delayNextRead({ control }: Side, number: string): Promise<void> {
+  const path = `/object-query/billing-runs/${number}`;
+  await control('POST', '/faults', { method: 'GET', path, when: 'before', fault: 'stall', afterMs: LATE_MS });
 }
 
 /** Waits until all these workflows are in the activity. @returns the worker that has the first of them */
@@ -55,10 +68,12 @@ export async function workerInCall(
   workflowIds: readonly string[],
 ): Promise<Child> {
   const holders = await each(workflowIds, (workflowId) =>
-    untilFound(`${workflowId} is not being emailed`, async () => {
+    untilFound(`${workflowId} is not in ${activity}`, async () => {
       const { raw } = await client.workflow.getHandle(workflowId).describe();
       const pending = raw.pendingActivities?.find(({ activityType }) => activityType?.name === activity);
-      return pending?.lastWorkerIdentity === '' ? undefined : (pending?.lastWorkerIdentity ?? undefined);
+      return pending?.state === PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+        ? (pending.lastWorkerIdentity ?? undefined)
+        : undefined;
     }),
   );
   // The SDK's identity begins with the process id.

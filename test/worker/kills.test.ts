@@ -1,6 +1,7 @@
 /** A worker process that is killed, at each distinct moment of a send: the documents are emailed once. */
 import { randomInt, randomUUID } from 'node:crypto';
-import type { WorkflowHandle } from '@temporalio/client';
+import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
+import { tsToMs } from '@temporalio/common/lib/time.js';
 import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest';
 import { openLink } from '../../proof/chaos/proxy.js';
 import { BillRunEmails } from '../../client/index.js';
@@ -114,14 +115,17 @@ async function openPlace({ onTestFinished }: TestContext) {
   };
 }
 
-const underWay = ({ run }: Send): Promise<unknown> =>
+const underWay = (send: Send, activity = 'emailBillRunDocuments'): Promise<unknown> =>
+  pending(send, ({ activityType, state }) => {
+    return activityType?.name === activity && Number(state) === PENDING_ACTIVITY_STATE_STARTED;
+  });
+
+type Pending = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
+
+const pending = ({ run }: Send, isRight: (activity: Pending) => boolean): Promise<unknown> =>
   until(
     () => run.describe(),
-    ({ raw }) =>
-      raw.pendingActivities?.some(
-        ({ activityType, state }) =>
-          activityType?.name === 'emailBillRunDocuments' && Number(state) === PENDING_ACTIVITY_STATE_STARTED,
-      ) === true,
+    ({ raw }) => raw.pendingActivities?.some(isRight) === true,
   );
 
 // At the same time: each kill is noticed by a heartbeat that does not come for 30 s.
@@ -158,11 +162,15 @@ describe.concurrent('A kill', () => {
       () => emails.sends({ billRunKey: betweenAttempts.number }),
       ([send]) => send?.attempts.length === 1,
     );
+    // So many that the retry policy alone would wait a minute before it repeats a lost read.
+    await pending(waiting, ({ attempt }) => Number(attempt) >= 4);
     // What it writes from here on does not arrive before it is dead, but may arrive then.
     toZuora.stall(FOR_GOOD);
     await emails.release({ billRunKey: beforeCall.number });
     await underWay(beforeCall);
+    await underWay(waiting, 'watchBillRun');
 
+    const killedAt = Date.now();
     const successor = await successorOf(lost, graceMs);
     await control('PATCH', `/bill-runs/${waiting.number}`, { status: 'Posted' });
     expect(await emailedOnce(requestOut)).toEqual(['unknown WORKER_LOST', 'accepted']);
@@ -170,6 +178,9 @@ describe.concurrent('A kill', () => {
     expect((await emailedOnce(betweenAttempts)).at(-1)).toBe('accepted');
     expect((await emailedOnce(beforeCall))[0]).toBe('unknown WORKER_LOST');
     expect(await emailedOnce(waiting)).toEqual(['accepted']);
+    const { events } = await waiting.run.fetchHistory();
+    const read = events?.findLast(({ activityTaskStartedEventAttributes: started }) => Number(started?.attempt) > 1);
+    expect(tsToMs(read?.eventTime) - killedAt, 'the lost read, repeated').toBeLessThan(60_000);
     await successor.stop();
   });
 

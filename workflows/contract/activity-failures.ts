@@ -136,7 +136,7 @@ function fieldsOf(value: unknown): Fields {
   return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }
 
-const WORKER_LOST: Reason = Object.freeze({
+export const WORKER_LOST: Reason = Object.freeze({
   code: 'WORKER_LOST',
   message: 'the worker was lost while its request may have been under way',
 });

@@ -3,6 +3,7 @@
  * `messages.ts` changes it by messages, `next-step.ts` decides what comes next, and `status.ts` shows it to people.
  */
 import type { AttemptResult, BillRun, CannotRead, Earlier, EarlierSend, HandedOver } from '../contract/activities.js';
+import { WORKER_LOST } from '../contract/activity-failures.js';
 import {
   canonicalWorkflowId,
   type EmailReason,
@@ -15,7 +16,7 @@ import {
 } from '../contract/contract.js';
 import { noteOf, type Settings } from '../contract/validation.js';
 import { keyParts } from './keys.js';
-import { endAttempt, isUntouched, postpone, stepBack, type AttemptPlan, type Send } from './send.js';
+import { endAttempt, isUntouched, NOTICED_AFTER_MS, postpone, stepBack, type AttemptPlan, type Send } from './send.js';
 import { hasUnknown } from './verdict.js';
 import { iso } from './text.js';
 
@@ -29,7 +30,7 @@ export interface EmailJob {
   /** Temporal's run id and the start (epoch, ms) of the first in a chain of jobs that continue as new. */
   readonly firstRunId: string;
   readonly startedAt: number;
-  /** The due time of the last timer that fired (epoch, ms). */
+  /** The latest time that is known to have come (epoch, ms): a timer fired, or a lost worker was noticed. Decision 10. */
   timerFiredAt?: number;
 
   billRun: BillRun | null;
@@ -427,7 +428,13 @@ export function recordAttempt(
   }
   const isNew = send.attempts.length === 0;
   endAttempt(send, plan, result, times);
-  if (!('called' in result) || result.called) return;
+  if (!('called' in result)) {
+    if (result.reasons.some(({ code }) => code === WORKER_LOST.code)) {
+      job.timerFiredAt = Math.max(job.timerFiredAt ?? 0, times.startedAt + NOTICED_AFTER_MS);
+    }
+    return;
+  }
+  if (result.called) return;
   if (result.why === 'afterReset' && isNew && job.resetRun !== result.runId) lookUpFirst(job, send, result.runId);
   if (result.why === 'looked') recordLook(job, result.billRun, now);
   if (result.why === 'heldByAll') recordHold(job, { heldByAll: true }, now);

@@ -301,8 +301,8 @@ export function endAttempt(
     pauseFrom(result, startedAt) + pause(send, 'called' in result ? result.retryAfterMs : null, jitter);
 }
 
-/** A lost worker is noticed when its heartbeat does not come. */
-const NOTICED_AFTER_MS = 30 * SECOND;
+/** A lost worker is noticed when its heartbeat does not come: not before. */
+export const NOTICED_AFTER_MS = 30 * SECOND;
 
 /** From when the pause counts (epoch, ms). Not by the workflow's clock: it can stand still where a query heard of the end first. Decision 10. */
 function pauseFrom(result: AttemptReceipt | LostAttempt, startedAt: number): number {

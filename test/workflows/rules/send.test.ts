@@ -1,6 +1,7 @@
 /** One send, at the edges of its rules. */
 import { describe, expect, test } from 'vitest';
 import type { EarlierAttempt } from '../../../workflows/contract/activities.js';
+import { WORKER_LOST } from '../../../workflows/contract/activity-failures.js';
 import { coolDownEnd, obstaclesIn } from '../../../workflows/rules/send-step.js';
 import {
   beginAttempt,
@@ -28,6 +29,7 @@ import {
   refuses,
   replies,
   SECOND,
+  type Answer,
 } from '../../support/life.js';
 
 const requests = [{ requestId: 'T-1', resend: true, requestedAt: iso(NOON - HOUR) }];
@@ -90,6 +92,20 @@ describe('A send', () => {
 });
 
 describe('An attempt', () => {
+  test.each([0, 1, 15, 30, 33])(
+    'that was lost is followed by the usual pause, even if the clock of the workflow shows %d s after its start',
+    (seconds) => {
+      const lost: Answer = (_, life) => {
+        life.now += seconds * SECOND;
+        return { verdict: 'unknown', reasons: [WORKER_LOST] };
+      };
+      const { job, now, step } = begin({ answers: [lost] });
+      const clock = Math.max(now, job.timerFiredAt ?? 0);
+      expect(step).toMatchObject({ kind: 'wait', wake: NOON + 35 * SECOND });
+      expect(clock).toBe(NOON + Math.max(30, seconds) * SECOND);
+    },
+  );
+
   test('is counted in its track id', () => {
     const { calls } = begin({ answers: [busy()] }).pass(MINUTE);
     expect(calls.map(({ trackId }) => /-(\d+)-\w+$/.exec(trackId)?.[1])).toEqual(['1', '2']);
