@@ -32,7 +32,11 @@ const program = new Command('cluster')
     "Runs Temporal's server on PostgreSQL with two workers, and emails bill runs on it while one of them is killed.",
   )
   .option('--bill-runs <number>', 'how many bill runs', wholeNumber(2, 200), 12)
-  .option('--evidence <folder>', 'keep the logs and the audits in this new folder (default: keep nothing)', newFolder)
+  .option(
+    '--evidence <folder>',
+    'keep the logs, the audits and the histories in this new folder (default: keep nothing)',
+    newFolder,
+  )
   .option('--keep', 'keep everything running at the end')
   .option('--json', 'print one JSON object, and no progress')
   .addHelpText('after', EXAMPLES)
