@@ -198,7 +198,7 @@ async function lookAfterHints(job: EmailJob): Promise<void> {
   }
 }
 
-/** Whoever calls it looks again after a time-out. */
+/** After a time-out, the caller looks again. */
 async function watched(job: EmailJob, input: Reading, timeLeft?: number): Promise<void> {
   try {
     await look(job, input, timeLeft);

@@ -26,7 +26,7 @@ test.for([
 test.for([
   ...['', '9464', ':9464', '[::]', '::', ':::9464', '::1:9464', '[]:9464', '[0.0.0.0]:1', '[::]9464', '[[::]]:9464'],
   ...['localhost:9464', '*:9464', '0.0.0.0:', '0.0.0.0:99999', '[::]:65536', '[::]:-1', ' [::]:9464', '[::]:9464/'],
-])('%j is no address', (text) => {
+])('%j is refused', (text) => {
   const { error } = socketAddress.safeParse(text);
   expect(error?.issues.map(({ message }) => message)).toEqual([
     'is not an IP address with a port, such as [::]:9464 or 127.0.0.1:9464',

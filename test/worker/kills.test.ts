@@ -105,6 +105,13 @@ async function openPlace({ onTestFinished }: TestContext) {
       const audit = await emails.audit({ billRunKey: number });
       const audited = audit.sends.flatMap((send) => send.attempts.map(({ trackId }) => trackId));
       expect(audited).toEqual(attempts.map(({ trackId }) => trackId));
+      const { events } = await run.fetchHistory();
+      for (const { activityTaskScheduledEventAttributes: scheduled } of events ?? []) {
+        if (scheduled?.activityType?.name !== 'emailBillRunDocuments') continue;
+        const { scheduleToStartTimeout, scheduleToCloseTimeout } = scheduled;
+        // They would send an attempt that waits for a worker to the end of the queue.
+        expect([scheduleToStartTimeout, scheduleToCloseTimeout].map(tsToMs)).toEqual([0, 0]);
+      }
       await replayer.replay(run);
       await emails.finish({ billRunKey: number });
       await run.result();
