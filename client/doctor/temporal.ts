@@ -11,6 +11,7 @@ import { holdAllRequests } from '../history/hold-all.js';
 import {
   connect,
   connectionSettings,
+  notReachedBecause,
   proxyInUse,
   temporalEnvironment,
   type Connected,
@@ -97,7 +98,7 @@ function explainConfiguration(error: unknown): Explanation {
 function explainConnection(error: unknown): Explanation {
   const cause = error instanceof BillRunEmailsError ? error.cause : error;
   return {
-    text: `Temporal cannot be reached at ${connectionSettings().address}${proxyInUse()}: ${reasonOf(cause)}`,
+    text: notReachedBecause(connectionSettings(), cause, proxyInUse()),
     todo:
       'Check TEMPORAL_ADDRESS (host:port), and that the server runs; TEMPORAL_TLS, on or off as the server wants it; its CA ' +
       '(TEMPORAL_TLS_SERVER_CA_CERT_PATH) and name (TEMPORAL_TLS_SERVER_NAME); the client certificate; TEMPORAL_API_KEY',

@@ -1,4 +1,4 @@
-import { Connection } from '@temporalio/client';
+import { Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client';
 import type { LoadedDataConverter } from '@temporalio/common';
 import { loadClientConnectConfig, type ClientConnectConfig } from '@temporalio/envconfig';
 import { ConfigurationError } from '../../environment/configuration-error.js';
@@ -9,6 +9,8 @@ import { clientDataConverter } from './data-converter.js';
 /** The address of Temporal, and the options of its connection. */
 export interface ConnectionSettings {
   readonly address: string;
+  /** No variable and no profile names an address. */
+  readonly isDefaultAddress: boolean;
   readonly namespace: string;
   /** For `Connection` and `NativeConnection` alike. */
   readonly options: ClientConnectConfig['connectionOptions'] & { readonly address: string };
@@ -38,17 +40,29 @@ export async function connect(): Promise<Connected> {
   const { namespace, options } = settings;
   const via = proxyInUse();
   const dataConverter = await clientDataConverter(process.env);
+  let connection: Connection | undefined;
   try {
-    const connection = await Connection.connect({
+    let isConnected = false;
+    const { delayFunction, retryableDecider } = defaultGrpcRetryOptions();
+    const repeats: typeof retryableDecider = (attempt, status) =>
+      (isConnected || !NOT_CONNECTED.test(status.details)) && retryableDecider(attempt, status);
+    const opened = (connection = Connection.lazy({
       ...options,
-      connectTimeout: CONNECT_LIMIT_MS,
       channelArgs: { 'grpc.max_receive_message_length': LONGEST_MESSAGE },
-    });
-    return { connection, namespace, dataConverter };
+      interceptors: [makeGrpcRetryInterceptor({ delayFunction, retryableDecider: repeats })],
+    }));
+    // The SDK's own connect waits for its whole limit where a server refuses at once, and does not tell why.
+    await opened.withDeadline(Date.now() + CONNECT_LIMIT_MS, () => opened.workflowService.getSystemInfo({}));
+    isConnected = true;
+    return { connection: opened, namespace, dataConverter };
   } catch (error) {
+    await connection?.close();
     throw notReached(settings, error, via);
   }
 }
+
+/** What gRPC says of a call without a connection: nobody listens, no host of the name, or TLS fails. */
+const NOT_CONNECTED = /^(No connection established|Name resolution failed)/;
 
 /**
  * Reads the `TEMPORAL_*` variables, and the profile that they name.
@@ -62,21 +76,34 @@ export function connectionSettings(env: NodeJS.ProcessEnv = process.env): Connec
       overrideEnvVars: temporalEnvironment(env),
     });
     const { address = 'localhost:7233', apiKey } = connectionOptions;
+    const isDefaultAddress = connectionOptions.address === undefined;
     // gRPC would print a key that does not fit into a header, such as one with a line end.
     if (apiKey !== undefined && !/^[!-~]+$/.test(apiKey)) {
       throw new Error('the API key holds spaces, line ends or other invalid characters');
     }
-    return { address, namespace, options: { ...connectionOptions, address } };
+    return { address, isDefaultAddress, namespace, options: { ...connectionOptions, address } };
   } catch (error) {
     // Only the first line, and no cause: the parser of profiles appends the lines around a fault, which may hold a key.
     throw new ConfigurationError(`invalid TEMPORAL_* variables, or profile: ${firstLineOf(error)}`);
   }
 }
 
-/** The error of a failed connection, for clients and workers. It reports what the SDK says; `doctor` says what to check. */
-export function notReached({ address }: ConnectionSettings, error: unknown, via = ''): BillRunEmailsError {
-  const message = `Temporal cannot be reached at ${address}${via}: ${reasonOf(error)}; bill-run-emails doctor checks the connection`;
+/** The error of a failed connection, for clients and workers. `doctor` says more of what to check. */
+export function notReached(settings: ConnectionSettings, error: unknown, via = ''): BillRunEmailsError {
+  const message =
+    `${notReachedBecause(settings, error, via)}; start Temporal there (to try it out: npm run dev), or set ` +
+    'TEMPORAL_ADDRESS; bill-run-emails doctor checks the connection';
   return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
+}
+
+/** One sentence, by what the SDK says. */
+export function notReachedBecause({ address, isDefaultAddress }: ConnectionSettings, error: unknown, via = ''): string {
+  const origin = isDefaultAddress ? ' (the default, TEMPORAL_ADDRESS is not set)' : '';
+  const [reason = ''] = reasonOf(error)
+    .replace(/^No connection established\. Last error: (?:Error: )?/, '')
+    .replace(/\.? Resolution note:.*/s, '')
+    .split('\n');
+  return `Temporal cannot be reached at ${address}${origin}${via}: ${reason}`;
 }
 
 /** The variable by which the SDK's client, but not a worker, goes through a proxy, in words. Its value may hold a password. */

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { BillRunEmails, diagnose } from '../../../client/index.js';
-import { connect, connectionSettings } from '../../../client/temporal/connection.js';
+import { connect, connectionSettings, notReached } from '../../../client/temporal/connection.js';
 import { startChild, type Child } from '../../../scripts/processes.js';
 import { projectRoot } from '../../../scripts/project-root.js';
 import { simulatorEnvironment } from '../../../scripts/simulator-control.js';
@@ -357,7 +357,7 @@ describe('With a fault,', () => {
             : {
                 type: 'TemporalUnavailable',
                 message: new RegExp(
-                  `^Temporal cannot be reached at ${at}: .+; bill-run-emails doctor checks the connection$`,
+                  `^Temporal cannot be reached at ${at.replace(/[[\]]/g, '\\$&')}: .+; bill-run-emails doctor checks the connection$`,
                 ),
               },
         error: await attempt.then(
@@ -389,5 +389,57 @@ describe('With a fault,', () => {
         }
       }),
     );
+  });
+});
+
+describe('A server that refuses the connection is reported at once', () => {
+  /** The limit for a connection is five seconds. */
+  const AT_ONCE_MS = 2_000;
+
+  async function timed<T>(call: () => Promise<T>): Promise<{ readonly ended: T; readonly ms: number }> {
+    const began = performance.now();
+    return { ended: await call(), ms: performance.now() - began };
+  }
+
+  test.each([
+    ['127.0.0.1:1', /: connect ECONNREFUSED 127\.0\.0\.1:1; start Temporal there/],
+    ['[::1]:1', /: connect E\w+ ::1:1/],
+    ['localhost:1', /: connect ECONNREFUSED/],
+    ['nobody.invalid:7233', /: Name resolution failed for target dns:nobody\.invalid:7233; start/],
+  ])('by every command: %s', async (address, reason) => {
+    for (const args of [['list'], ['status', 'BR-1'], ['start', 'BR-1'], ['start', 'BR-1', 'BR-2', '--json']]) {
+      const { ended, ms } = await timed(() => cli({ TEMPORAL_ADDRESS: address }, ...args));
+      expect(ended.code).toBe(6);
+      expect(ended.stderr).toContain(`Temporal cannot be reached at ${address}: `);
+      expect(ended.stderr).toMatch(reason);
+      expect(ended.stderr).toContain('npm run dev');
+      expect(ended.stderr.trim().split('\n')).toHaveLength(1);
+      expect(ms).toBeLessThan(AT_ONCE_MS);
+    }
+  });
+
+  test.each([
+    ['TLS for a port that nobody listens on', '127.0.0.1:1', { TEMPORAL_TLS: 'true' }],
+    ['an API key for it', 'localhost:1', { TEMPORAL_API_KEY: API_KEY }],
+  ])('with %s', async (_, address, env) => {
+    const { ended, ms } = await timed(() => cli({ TEMPORAL_ADDRESS: address, ...env }, 'list', '--json'));
+    expect(ended).toMatchObject({ code: 6, stderr: expect.stringContaining('ECONNREFUSED') as string });
+    expect(ms).toBeLessThan(AT_ONCE_MS);
+  });
+
+  test('and a server that says nothing is waited for', async () => {
+    const address = `127.0.0.1:${(mute.address() as AddressInfo).port}`;
+    const { ended, ms } = await timed(() => cli({ TEMPORAL_ADDRESS: address }, 'list'));
+    expect(ended).toMatchObject({ code: 6, stderr: expect.stringContaining(address) as string });
+    expect(ms).toBeGreaterThan(4_000);
+  });
+
+  test('and the default address is said to be one', () => {
+    const error = notReached(connectionSettings({ TEMPORAL_CONFIG_FILE: '' }), new Error('refused'));
+    expect(error.message).toMatch(
+      /^Temporal cannot be reached at localhost:7233 \(the default, TEMPORAL_ADDRESS is not set\): refused; /,
+    );
+    const named = notReached(connectionSettings({ TEMPORAL_ADDRESS: 'localhost:7233' }), new Error('refused'));
+    expect(named.message).not.toContain('default');
   });
 });
