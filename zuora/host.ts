@@ -24,3 +24,13 @@ export function zuoraBaseUrl(text: string, allowedHosts: readonly string[] = [])
   if (!url.pathname.endsWith('/')) url.pathname += '/';
   return url;
 }
+
+/** Zuora's data centers: https://developer.zuora.com/v1-api-reference/introduction. */
+const PRODUCTION = /^rest\.((na|eu|ap)\.)?zuora\.com$/;
+const SANDBOX = /^rest\.(apisandbox|sandbox\.(na|eu)|test(\.(eu|ap))?)\.zuora\.com$/;
+
+/** What customers a send would reach, in words. */
+export function kindOfHost({ hostname }: URL): string {
+  if (PRODUCTION.test(hostname)) return 'production';
+  return SANDBOX.test(hostname) ? 'a sandbox' : 'not a known host of Zuora';
+}

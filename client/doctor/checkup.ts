@@ -10,6 +10,7 @@ export type CheckName =
   | 'workflowWorkers'
   | 'activityWorkers'
   | 'holdAll'
+  | 'paused'
   | 'zuoraConfiguration'
   | 'zuoraToken'
   | 'zuoraRead'

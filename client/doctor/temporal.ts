@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { Client } from '@temporalio/client';
 import { loadClientConfigProfile } from '@temporalio/envconfig';
-import { missingSearchAttributes, searchAttributes } from '../../workflows/contract/search-attributes.js';
+import { WORKFLOW_TYPE } from '../../workflows/contract/contract.js';
 import type { CheckToRun, Explanation, Finding } from './checkup.js';
 import { BillRunEmailsError, firstLineOf } from '../failures/errors.js';
 import { CREDENTIALS, failedAs } from '../failures/grpc.js';
@@ -17,15 +17,17 @@ import {
   type Connected,
 } from '../temporal/connection.js';
 import { clientDataConverter } from '../temporal/data-converter.js';
-import { indexedTypes } from '../temporal/setup.js';
+import { listed } from '../temporal/jobs.js';
+import { faultOfSearchAttributes } from '../temporal/setup.js';
+import { inShell } from '../temporal/shell.js';
 import { taskQueueIn } from '../temporal/task-queue.js';
+import { workersFound, type TaskQueueOf } from '../temporal/workers.js';
 
-/** Workers poll once a minute or more often. */
-const WORKER_POLLS_WITHIN_MS = 2 * 60_000;
+/** Closed jobs that Temporal has deleted have no audit, and nobody remembers their resends. */
+const LEAST_RETENTION_DAYS = 30;
 
-/** Numbers of Temporal's enum `TaskQueueType`. */
-const TASK_QUEUE_TYPE = { workflow: 1, activity: 2 } as const;
-type WorkerKind = keyof typeof TASK_QUEUE_TYPE;
+/** Paused jobs that are named. */
+const NAMED = 5;
 
 /** The checks of Temporal; `close` ends their connection. */
 export function temporalChecks(deadlineMs: number) {
@@ -58,8 +60,10 @@ export function temporalChecks(deadlineMs: number) {
     return to.connection.withDeadline(Date.now() + deadlineMs, () => find(to));
   };
 
-  const workers = (kind: WorkerKind) =>
-    bounded(async (to) => workersFinding(await pollsOf(to, taskQueue, kind), taskQueue, kind));
+  const workers = (kind: TaskQueueOf['kind']) =>
+    bounded(({ connection: { workflowService }, namespace }) =>
+      workersFound({ workflowService, namespace, taskQueue, kind }),
+    );
 
   const checks: readonly CheckToRun[] = [
     { name: 'temporalConfiguration', run: configuration, explain: explainConfiguration },
@@ -70,6 +74,7 @@ export function temporalChecks(deadlineMs: number) {
     { name: 'workflowWorkers', needs: ['namespace'], run: workers('workflow'), explain },
     { name: 'activityWorkers', needs: ['namespace'], run: workers('activity'), explain },
     { name: 'holdAll', needs: ['namespace'], run: bounded(holdAllFinding), explain },
+    { name: 'paused', needs: ['namespace'], run: bounded(pausedFinding), worst: 'warning', explain },
   ];
   return { checks, close: async () => connected?.connection.close() };
 }
@@ -128,28 +133,20 @@ async function versions({ connection }: Connected): Promise<Finding> {
 async function registration({ connection, namespace }: Connected): Promise<Finding> {
   const { config } = await connection.workflowService.describeNamespace({ namespace });
   const days = Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) / 86_400;
-  const kept = days === 0 ? '' : `; it keeps closed jobs and their audit for ${Math.round(days * 10) / 10} days`;
-  return { result: 'ok', text: `${namespace} is registered${kept}` };
+  if (days === 0) return { result: 'ok', text: `${namespace} is registered` };
+  const time = `${Math.round(days * 10) / 10} day${days === 1 ? '' : 's'}`;
+  const text = `${namespace} is registered; it keeps closed jobs and their audit for ${time}`;
+  if (days >= LEAST_RETENTION_DAYS) return { result: 'ok', text };
+  return {
+    result: 'warning',
+    text: `${text}, and then also forgets which resends it emailed`,
+    todo: `Keep them longer: temporal operator namespace update --namespace ${inShell(namespace)} --retention 90d`,
+  };
 }
 
 async function searchAttributesFinding({ connection, namespace }: Connected): Promise<Finding> {
-  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-  const missing = missingSearchAttributes(customAttributes).map(({ name }) => name);
-  if (missing.length > 0) {
-    const text = `${namespace} lacks ${missing.join(', ')}, and no worker starts without them`;
-    return { result: 'error', text, todo: 'Register them: bill-run-emails setup' };
-  }
-  const expected = indexedTypes();
-  const other = Object.keys(expected).filter((name) => customAttributes[name] !== expected[name]);
-  if (other.length > 0) {
-    const types = Object.values(searchAttributes).map(({ name, type }) => `${name} ${type}`);
-    return {
-      result: 'error',
-      text: `${other.join(', ')} ${other.length === 1 ? 'is' : 'are'} registered with another type`,
-      todo: `Use another namespace, or one with ${types.join(', ')}`,
-    };
-  }
-  return { result: 'ok', text: `all ${Object.keys(expected).length} are registered` };
+  const fault = await faultOfSearchAttributes(connection, namespace);
+  return fault === undefined ? { result: 'ok', text: 'all are registered' } : { result: 'error', ...fault };
 }
 
 async function holdAllFinding(to: Connected): Promise<Finding> {
@@ -165,40 +162,32 @@ async function holdAllFinding(to: Connected): Promise<Finding> {
   };
 }
 
-interface Poll {
-  readonly identity: string;
-  /** Epoch ms, by Temporal's clock. */
-  readonly at: number;
-}
-
-/** The last poll of each worker, newest first. */
-async function pollsOf({ connection, namespace }: Connected, taskQueue: string, kind: WorkerKind): Promise<Poll[]> {
-  const { pollers } = await connection.workflowService.describeTaskQueue({
-    namespace,
-    taskQueue: { name: taskQueue },
-    // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the SDK's client does not export the enum
-    taskQueueType: TASK_QUEUE_TYPE[kind],
-  });
-  return pollers
-    .map(({ identity, lastAccessTime }) => ({
-      identity: identity ?? '',
-      at: Number(lastAccessTime?.seconds ?? 0) * 1000,
-    }))
-    .sort((one, other) => other.at - one.at);
-}
-
-function workersFinding(polls: readonly Poll[], taskQueue: string, kind: WorkerKind): Finding {
-  const [last] = polls;
-  if (last === undefined) {
-    const todo = 'Start a worker: npm run worker, with the same TEMPORAL_* variables and BILL_RUN_TASK_QUEUE';
-    return { result: 'error', text: `no worker takes ${kind} tasks of ${taskQueue}`, todo };
+/** What somebody paused by Temporal's own buttons, which nothing else reports. */
+async function pausedFinding(to: Connected): Promise<Finding> {
+  const client = new Client(to);
+  const query = `WorkflowType = '${WORKFLOW_TYPE}' AND CloseTime IS NULL AND TemporalPauseInfo IS NOT NULL`;
+  const names: string[] = [];
+  const commands: string[] = [];
+  let count = 0;
+  for await (const { workflowId } of listed(client, query)) {
+    count += 1;
+    if (count > NAMED) continue;
+    const { workflowExtendedInfo, pendingActivities } = await client.workflowService.describeWorkflowExecution({
+      namespace: to.namespace,
+      execution: { workflowId },
+    });
+    const id = `--workflow-id ${inShell(workflowId)}`;
+    if (workflowExtendedInfo?.pauseInfo != null) commands.push(`temporal workflow unpause ${id}`);
+    for (const { paused, activityId } of pendingActivities) {
+      if (paused === true) commands.push(`temporal activity unpause ${id} --activity-id ${inShell(activityId ?? '')}`);
+    }
+    names.push(workflowId);
   }
-  const count = new Set(polls.map(({ identity }) => identity)).size;
-  const workers = count === 1 ? '1 worker takes' : `${count} workers take`;
-  const text =
-    `${workers} ${kind} tasks of ${taskQueue}; the last poll was by ${last.identity}, ` +
-    `at ${new Date(last.at).toISOString()}`;
-  if (Date.now() - last.at <= WORKER_POLLS_WITHIN_MS) return { result: 'ok', text };
-  const todo = 'Check whether the worker still runs, and whether the clock of this machine is right';
-  return { result: 'warning', text: `${text}, which is long ago`, todo };
+  if (count === 0) return { result: 'ok', text: 'no job is paused in Temporal' };
+  const more = count > names.length ? ` and ${count - names.length} more` : '';
+  return {
+    result: 'warning',
+    text: `${count} open job${count === 1 ? ' is' : 's are'} paused in Temporal, and wait${count === 1 ? 's' : ''} for somebody: ${names.join(', ')}${more}`,
+    todo: `To go on: ${commands.join('; ')}`,
+  };
 }

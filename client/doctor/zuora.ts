@@ -1,5 +1,6 @@
 import { createZuora, type Zuora } from '../../zuora/client.js';
 import { zuoraConfiguration } from '../../zuora/configuration.js';
+import { kindOfHost } from '../../zuora/host.js';
 import type { CheckToRun, Explanation, Finding } from './checkup.js';
 import { firstLineOf } from '../failures/errors.js';
 import { todoOf, zuoraTroubleIn } from '../failures/zuora.js';
@@ -20,7 +21,8 @@ export function zuoraChecks(entityId: string | undefined, deadlineMs: number) {
       };
     }
     client = createZuora({ ...settings.zuora, readDeadlineMs: deadlineMs });
-    const text = `${settings.zuora.baseUrl.origin}, with client id and secret, ${multiEntity ? 'with' : 'without'} Multi-entity`;
+    const { baseUrl } = settings.zuora;
+    const text = `${baseUrl.origin}, which is ${kindOfHost(baseUrl)}, with client id and secret, ${multiEntity ? 'with' : 'without'} Multi-entity`;
     return { result: 'ok', text };
   }
 

@@ -28,8 +28,43 @@ export async function setup(connection: Connection, namespace: string): Promise<
   }
 }
 
+/** Without them, every workflow task would fail. Undefined if all are registered. */
+export async function faultOfSearchAttributes(
+  { operatorService }: Pick<Connection, 'operatorService'>,
+  namespace: string,
+): Promise<{ readonly text: string; readonly todo: string } | undefined> {
+  const { customAttributes } = await operatorService.listSearchAttributes({ namespace });
+  const other = mistyped(customAttributes);
+  if (other.length > 0) {
+    const names = other.map(({ name }) => name).join(', ');
+    const types = other.map(({ name, type }) => `${name} ${type}`).join(', ');
+    return {
+      text: `${names} ${other.length === 1 ? 'is' : 'are'} registered with another type, and no worker starts so`,
+      todo:
+        `Use another namespace, or one with ${types}; if nothing else needs them: temporal operator search-attribute remove ` +
+        `${other.map(({ name }) => `--name ${name}`).join(' ')}, then bill-run-emails setup`,
+    };
+  }
+  const missing = missingSearchAttributes(customAttributes).map(({ name }) => name);
+  if (missing.length === 0) return undefined;
+  return {
+    text: `${namespace} lacks the search attributes ${missing.join(', ')}, and no worker starts without them`,
+    todo: 'Register them: bill-run-emails setup (from a checkout: npm run cli -- setup)',
+  };
+}
+
+function mistyped(registered: Readonly<Record<string, number>>): readonly Key[] {
+  const expected = indexedTypes();
+  return Object.values(searchAttributes).filter(
+    ({ name }) => Object.hasOwn(registered, name) && registered[name] !== expected[name],
+  );
+}
+
 async function register({ operatorService }: Connection, namespace: string): Promise<SetupResult> {
   const { customAttributes } = await operatorService.listSearchAttributes({ namespace });
+  const other = mistyped(customAttributes).map(({ name }) => name);
+  if (other.length > 0)
+    throw new Error(`it has another type for ${other.join(', ')}; bill-run-emails doctor says more`);
   const missing = missingSearchAttributes(customAttributes);
   if (missing.length > 0) {
     await operatorService.addSearchAttributes({ namespace, searchAttributes: indexedTypes(missing) });

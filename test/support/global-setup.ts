@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Connection } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
 // Without this import the module augmented below is not found.
 import type {} from 'vitest';
 import type { TestProject } from 'vitest/node';
@@ -39,6 +41,12 @@ export async function provideParts(project: TestProject, { ui }: { ui: boolean }
       outFile: workflowBundlePath,
     }),
   ]);
+
+  // The development server keeps closed jobs for a day, of which doctor warns.
+  const connection = await Connection.connect({ address: server.address });
+  const config = { workflowExecutionRetentionTtl: msToTs('90 days') };
+  await connection.workflowService.updateNamespace({ namespace: 'default', config });
+  await connection.close();
 
   project.provide('temporalAddress', server.address);
   if (server.uiUrl !== undefined) project.provide('temporalUiUrl', server.uiUrl);

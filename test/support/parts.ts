@@ -2,14 +2,17 @@
 import { Client, Connection } from '@temporalio/client';
 import { BillRunEmails } from '../../client/index.js';
 import { controlOf } from '../../scripts/simulator-control.js';
-import { startTemporalServer } from '../../scripts/temporal-server.js';
+import { startTemporalServer, type TemporalServerOptions } from '../../scripts/temporal-server.js';
 import { startSimulator } from '../../simulator/index.js';
 import { testServer } from './server.js';
 
 export type Parts = Awaited<ReturnType<typeof openParts>>;
 
-export async function openParts() {
-  const temporal = await startTemporalServer(testServer);
+export async function openParts(dynamicConfig: TemporalServerOptions['dynamicConfig'] = {}) {
+  const temporal = await startTemporalServer({
+    ...testServer,
+    dynamicConfig: { ...testServer.dynamicConfig, ...dynamicConfig },
+  });
   const simulator = await startSimulator();
   const connection = await Connection.connect({ address: temporal.address });
   return {

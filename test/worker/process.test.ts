@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BillRunEmails } from '../../client/index.js';
+import { indexedTypes } from '../../client/temporal/setup.js';
 import { startChild } from '../../scripts/processes.js';
 import { projectRoot } from '../../scripts/project-root.js';
 import { startWorker } from '../../scripts/worker-process.js';
@@ -165,27 +166,63 @@ describe.concurrent('A worker process', () => {
     ],
     ['whose namespace lacks search attributes names the command that registers them', {}, 'bill-run-emails setup'],
   ] as const)('%s, and does not start', async ([, env, words]) => {
-    const namespace = `bare-${randomUUID()}`;
-    await parts.connection.workflowService.registerNamespace({
-      namespace,
-      workflowExecutionRetentionPeriod: msToTs('1 day'),
-    });
-    const child = await startChild({
-      name: 'the worker',
-      command: process.execPath,
-      args: [join(projectRoot, 'dist', 'worker', 'main.js')],
-      env: {
-        TEMPORAL_ADDRESS: parts.temporal.address,
-        TEMPORAL_NAMESPACE: namespace,
-        ZUORA_BASE_URL: parts.simulator.url,
-        ZUORA_CLIENT_ID: 'id',
-        ZUORA_CLIENT_SECRET: 'secret',
-        ...env,
-      },
-    });
+    const namespace = await bareNamespace();
+    const child = await startIn(namespace, env);
     const { code } = await child.ended;
     expect(code).not.toBe(0);
     expect(child.lastLines.join('\n')).toContain(words);
     expect(child.lastLines.join('\n')).not.toContain('    at ');
   });
+
+  test.for([
+    [['EmailState'], 'EmailState is registered with another type', 'one with EmailState KEYWORD'],
+    [
+      ['BillRunId', 'EmailStateSince'],
+      'BillRunId, EmailStateSince are registered with another type',
+      'one with BillRunId KEYWORD, EmailStateSince DATETIME',
+    ],
+  ] as const)('whose namespace has %s with another type says so, and does not start', async ([wrong, fault, todo]) => {
+    const namespace = await bareNamespace();
+    const { operatorService } = parts.connection;
+    const searchAttributes = indexedTypes();
+    for (const name of wrong) searchAttributes[name] = searchAttributes['EmailSends'] ?? 0;
+    await until(
+      () =>
+        operatorService.addSearchAttributes({ namespace, searchAttributes }).then(
+          () => true,
+          () => false,
+        ),
+      (done) => done,
+    );
+    const child = await startIn(namespace, {});
+    expect(await child.ended).toMatchObject({ code: 6 });
+    const [line = '', ...more] = child.lastLines;
+    expect(more).toEqual([]);
+    expect(line).toContain(`namespace ${namespace} is not set up: ${fault}`);
+    expect(line).toContain(todo);
+  });
 });
+
+async function bareNamespace(): Promise<string> {
+  const namespace = `bare-${randomUUID()}`;
+  await parts.connection.workflowService.registerNamespace({
+    namespace,
+    workflowExecutionRetentionPeriod: msToTs('1 day'),
+  });
+  return namespace;
+}
+
+const startIn = (namespace: string, env: NodeJS.ProcessEnv) =>
+  startChild({
+    name: 'the worker',
+    command: process.execPath,
+    args: [join(projectRoot, 'dist', 'worker', 'main.js')],
+    env: {
+      TEMPORAL_ADDRESS: parts.temporal.address,
+      TEMPORAL_NAMESPACE: namespace,
+      ZUORA_BASE_URL: parts.simulator.url,
+      ZUORA_CLIENT_ID: 'id',
+      ZUORA_CLIENT_SECRET: 'secret',
+      ...env,
+    },
+  });

@@ -8,10 +8,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, o
 import { BillRunEmails, diagnose, type Check, type Diagnosis } from '../../../client/index.js';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { runChecks } from '../../../client/doctor/checkup.js';
-import { indexedTypes } from '../../../client/temporal/setup.js';
+import { zuoraChecks } from '../../../client/doctor/zuora.js';
+import { faultOfSearchAttributes, indexedTypes, setup } from '../../../client/temporal/setup.js';
 import { exitCodeOfDiagnosis } from '../../../client/doctor/doctor.js';
 import { doctorTable } from '../../../client/cli/doctor-table.js';
 import { projectRoot } from '../../../scripts/project-root.js';
+import { temporalBinaries } from '../../../scripts/temporal-server.js';
+import { run } from '../../support/command-line.js';
 import { simulatorEnvironment } from '../../../scripts/simulator-control.js';
 import { SIMULATOR_CREDENTIALS } from '../../../simulator/index.js';
 import { json, openLoopbackZuora } from '../../support/loopback-zuora.js';
@@ -39,6 +42,12 @@ function environment(variables: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value);
 }
 
+/** Temporal's own command line, which must do as asked. */
+async function temporal(...args: string[]): Promise<void> {
+  const { code, stderr } = await run(temporalBinaries().temporal, args);
+  if (code !== 0) throw new Error(stderr);
+}
+
 const of = ({ checks }: Diagnosis, name: Check['name']): Check | undefined =>
   checks.find((check) => check.name === name);
 
@@ -57,6 +66,7 @@ const TEMPORAL_IS_AWAY = {
   workflowWorkers: 'skipped',
   activityWorkers: 'skipped',
   holdAll: 'skipped',
+  paused: 'skipped',
 };
 
 describe('The doctor', () => {
@@ -139,6 +149,113 @@ describe('The doctor', () => {
     });
   });
 
+  test('says so where the hold on all is paused or canceled in Temporal: it holds all the same', async () => {
+    const namespace = await newNamespace();
+    environment({ TEMPORAL_NAMESPACE: namespace });
+    const emails = await BillRunEmails.connect();
+    onTestFinished(() => emails.close());
+    await emails.holdAll({ requestedBy: 'alice', reason: 'wrong template' });
+    const hold = emails.client.workflow.getHandle('bill-run-emails/hold-all');
+    await hold.cancel();
+    const held = {
+      result: 'warning',
+      text: expect.stringMatching(/by alice since .*, so nothing is sent$/) as string,
+    };
+    expect(of(await diagnose(), 'holdAll')).toMatchObject(held);
+    await temporal('workflow', 'pause', '--namespace', namespace, '--workflow-id', hold.workflowId);
+    expect(of(await diagnose(), 'holdAll')).toMatchObject(held);
+    await hold.terminate();
+    expect(of(await diagnose(), 'holdAll')).toMatchObject({ result: 'ok' });
+  });
+
+  test('names jobs that somebody paused in Temporal, with the commands that unpause them', async () => {
+    const namespace = await newNamespace();
+    const own = await openRig({ server: 'real', namespace });
+    onTestFinished(() => own.close());
+    environment({ TEMPORAL_NAMESPACE: namespace, BILL_RUN_TASK_QUEUE: own.taskQueue });
+    expect(of(await diagnose(), 'paused')).toMatchObject({ result: 'ok' });
+    const create = async (): Promise<string> => {
+      const { number } = await own.billRun.create({ status: 'Completed' });
+      await own.emails.start({ billRunKey: number });
+      await own.state(own.own(number), 'Waiting');
+      return `email-bill-run/${number}`;
+    };
+    const [whole, part] = [await create(), await create()];
+    await temporal('workflow', 'pause', '--namespace', namespace, '--workflow-id', whole);
+    const watch = await until(
+      async () => (await own.client.workflow.getHandle(part).describe()).raw.pendingActivities?.[0]?.activityId ?? '',
+      (id) => id !== '',
+    );
+    const activity = ['--workflow-id', part, '--activity-id', watch];
+    await temporal('activity', 'pause', '--namespace', namespace, ...activity);
+    const diagnosis = await until(diagnose, (found) => of(found, 'paused')?.text.startsWith('2 open jobs') === true);
+    const found = of(diagnosis, 'paused');
+    expect(found?.result).toBe('warning');
+    for (const id of [whole, part]) expect(found?.text).toContain(id);
+    const commands = [
+      `temporal workflow unpause --workflow-id ${whole}`,
+      `temporal activity unpause ${activity.join(' ')}`,
+    ];
+    for (const command of commands) {
+      expect(found?.todo).toContain(command);
+      const [, ...words] = command.split(' ');
+      await temporal(...words, '--namespace', namespace);
+    }
+    await until(diagnose, (now) => of(now, 'paused')?.result === 'ok');
+    expect(exitCodeOfDiagnosis(diagnosis)).toBe(0);
+  });
+
+  test.each([
+    [1, 'warning'],
+    [29, 'warning'],
+    [30, 'ok'],
+    [90, 'ok'],
+  ])('a namespace that keeps closed jobs for %s days is a %s', async (days, result) => {
+    const namespace = `kept-${randomUUID()}`;
+    environment({ TEMPORAL_NAMESPACE: namespace });
+    await rig.connection.workflowService.registerNamespace({
+      namespace,
+      workflowExecutionRetentionPeriod: msToTs(days * 86_400_000),
+    });
+    const command = `temporal operator namespace update --namespace ${namespace} --retention 90d`;
+    expect(of(await diagnose(), 'namespace')).toEqual({
+      ...{ name: 'namespace', result },
+      text: expect.stringContaining(`closed jobs and their audit for ${days} day`) as string,
+      ...(result === 'ok' ? {} : { todo: expect.stringContaining(command) as string }),
+    });
+    if (result === 'ok') return;
+    await until(
+      () =>
+        temporal(...command.split(' ').slice(1)).then(
+          () => true,
+          () => false,
+        ),
+      (done) => done,
+    );
+    expect(of(await diagnose(), 'namespace')).toMatchObject({ result: 'ok' });
+  });
+
+  test.each([
+    ['https://rest.zuora.com', 'which is production'],
+    ['https://rest.na.zuora.com', 'which is production'],
+    ['https://REST.EU.zuora.com/', 'which is production'],
+    ['https://rest.ap.zuora.com', 'which is production'],
+    ['https://rest.apisandbox.zuora.com', 'which is a sandbox'],
+    ['https://rest.sandbox.na.zuora.com', 'which is a sandbox'],
+    ['https://rest.sandbox.eu.zuora.com', 'which is a sandbox'],
+    ['https://rest.test.zuora.com', 'which is a sandbox'],
+    ['https://rest.test.ap.zuora.com', 'which is a sandbox'],
+    ['https://other.zuora.com', 'not a known host of Zuora'],
+    ['http://127.0.0.1:1', 'not a known host of Zuora'],
+  ])('says what kind of host %s is', async (url, words) => {
+    // Nothing is called: the checks that call Zuora lack an entity, or a token.
+    const checks = zuoraChecks(undefined, 1);
+    environment({ ZUORA_BASE_URL: url });
+    const configuration = checks.checks.find(({ name }) => name === 'zuoraConfiguration');
+    expect(await configuration?.run()).toEqual({ result: 'ok', text: expect.stringContaining(words) as string });
+    await checks.close();
+  });
+
   test('tells search attributes that are missing, or registered with another type', async () => {
     const namespace = `of-${randomUUID()}`;
     environment({ TEMPORAL_NAMESPACE: namespace });
@@ -162,8 +279,20 @@ describe('The doctor', () => {
     const mistyped = await until(diagnose, (found) => of(found, 'searchAttributes')?.text.includes('lacks') === false);
     expect(of(mistyped, 'searchAttributes')).toMatchObject({
       result: 'error',
-      text: 'BillRunId is registered with another type',
+      text: expect.stringMatching(/^BillRunId is registered with another type/) as string,
+      todo: expect.stringContaining('one with BillRunId KEYWORD') as string,
     });
+    await expect(setup(rig.connection, namespace)).rejects.toThrow(/another type for BillRunId/);
+    expect(await faultOfSearchAttributes(rig.connection, namespace)).toMatchObject({
+      text: of(mistyped, 'searchAttributes')?.text,
+    });
+    // What it says to do helps.
+    await temporal('operator', 'search-attribute', 'remove', '--namespace', namespace, '--name', 'BillRunId', '--yes');
+    await until(
+      () => setup(rig.connection, namespace).catch(() => undefined),
+      (done) => done !== undefined,
+    );
+    await until(diagnose, (found) => of(found, 'searchAttributes')?.result === 'ok');
   });
 
   test('misses workers that do not run', async () => {
