@@ -79,6 +79,7 @@ export type JobName = BillRunName | { readonly workflowId: string };
 const ENDED = ['FAILED', 'CANCELLED', 'TERMINATED', 'TIMED_OUT'] as const;
 
 const DEADLINE_MS = 15_000;
+const WARNINGS_HOLD_MS = 30_000;
 /** For the status: a worker's time to take what waits, and then to answer. Together below three seconds. */
 const SETTLES_WITHIN_MS = 500;
 const ANSWERS_WITHIN_MS = 2_300;
@@ -92,6 +93,7 @@ export class BillRunEmails {
   readonly client: Client;
   readonly #taskQueue: string;
   readonly #deadlineMs: number;
+  #question: { readonly at: number; readonly warnings: Promise<readonly string[]> } | undefined;
 
   constructor(client: Client, { taskQueue = TASK_QUEUE, deadlineMs = DEADLINE_MS }: BillRunEmailsOptions = {}) {
     if (!isTaskQueue(taskQueue)) throw new BillRunEmailsError('InvalidInput', `taskQueue ${TASK_QUEUE_FAULT}`);
@@ -115,7 +117,25 @@ export class BillRunEmails {
     const settings = valid(checkInput(input));
     const workflowId = await this.#workflowId(settings);
     const starter = { client: this.client, taskQueue: this.#taskQueue };
-    return this.#call(workflowId, () => startOrJoin(starter, workflowId, input, settings));
+    const both = [
+      this.#call(workflowId, () => startOrJoin(starter, workflowId, input, settings)),
+      this.#warnings(),
+    ] as const;
+    await Promise.allSettled(both);
+    const [started, warnings] = await Promise.all(both);
+    const isOrder = started.result === 'started' || started.result === 'joined';
+    return isOrder && warnings.length > 0 ? { ...started, warnings } : started;
+  }
+
+  /** Asked while starts are under way, at most once in that time. */
+  #warnings(): Promise<readonly string[]> {
+    const at = performance.now();
+    if (this.#question === undefined || at - this.#question.at > WARNINGS_HOLD_MS) {
+      const loading = import('./start-warnings.js');
+      const warnings = loading.then(({ startWarnings }) => startWarnings(this.client, this.#taskQueue));
+      this.#question = { at, warnings };
+    }
+    return this.#question.warnings;
   }
 
   /**
@@ -225,6 +245,7 @@ export class BillRunEmails {
    */
   async holdAll(note: Loose<NoteMessage> = {}): Promise<{ readonly workflowId: string }> {
     await this.#call('the hold on all', () => holdAll.holdAll(this.client, this.#taskQueue, note as NoteMessage));
+    this.#question = undefined;
     return { workflowId: HOLD_ALL_WORKFLOW_ID };
   }
 
@@ -242,6 +263,7 @@ export class BillRunEmails {
   async releaseAll(note: Loose<NoteMessage> = {}): Promise<{ readonly workflowId: string; readonly jobs: number }> {
     valid(checkNote(note));
     await this.#call('the hold on all', () => holdAll.releaseAll(this.client, note as NoteMessage));
+    this.#question = undefined;
     let nudged = 0;
     const nudge = (workflowId: string): Promise<void> =>
       this.#call(workflowId, () => holdAll.nudge(this.client, workflowId));

@@ -40,6 +40,8 @@ export interface StartResult {
   /** How the open job took a resend, and the send that serves it, if that exists. */
   readonly via?: MessageResult['via'];
   readonly ordinal?: number;
+  /** What keeps the order from being carried out, each with what to do: no worker polls, or all jobs are on hold. */
+  readonly warnings?: readonly string[];
 }
 
 export interface Starter {

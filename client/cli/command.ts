@@ -2,6 +2,7 @@
 import { userInfo } from 'node:os';
 import { InvalidArgumentError, type Command } from 'commander';
 import type { BillRunEmails } from '../bill-run-emails.js';
+import type { StartResult } from '../starting.js';
 import { BillRunEmailsError, exitCodeOfFailure, failureIn, type Failure } from '../failures/errors.js';
 import { escaped, failureInWords } from '../failures/plain-text.js';
 
@@ -89,6 +90,21 @@ export function jsonLine(value: object): string {
 export function forPeople<T extends object>(found: T): T {
   const readable = (_: string, value: unknown): unknown => (typeof value === 'string' ? escaped(value) : value);
   return JSON.parse(JSON.stringify(found), readable) as T;
+}
+
+/** Has a command report each warning of its starts once: on stderr, or in the JSON line. */
+export function reportingOnce(json: true | undefined) {
+  const reported = new Set<string>();
+  return <R extends Pick<StartResult, 'warnings'>>({
+    warnings = [],
+    ...found
+  }: R): Omit<R, 'warnings'> & Pick<StartResult, 'warnings'> => {
+    const fresh = warnings.filter((each) => !reported.has(each));
+    for (const warning of fresh) reported.add(warning);
+    if (json === true) return fresh.length === 0 ? found : { ...found, warnings: fresh };
+    for (const warning of fresh) console.error(`Warning: ${escaped(warning)}.`);
+    return found;
+  };
 }
 
 /**

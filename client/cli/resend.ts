@@ -10,6 +10,7 @@ import {
   examples,
   mistake,
   onBillRun,
+  reportingOnce,
   userHere,
   withNote,
   type CommonOptions,
@@ -99,7 +100,7 @@ async function resend(
   if (await emails.isResent(billRun, requestId)) return { ...(await emails.resend(billRun, message)), text: ALREADY };
   const facts = `Request ${requestId}: email all documents of ${billRun.billRunKey} again, for ${requestedBy}: ${reason}`;
   await askUnless(how, facts, 'Email every customer again?');
-  const request = await emails.resend(billRun, message);
+  const request = reportingOnce(how.json)(await emails.resend(billRun, message));
   if (request.result === 'alreadyEmailed') return { ...request, text: ALREADY };
   return waitMs === undefined ? request : { ...request, ...(await emails.resendOutcome(request, waitMs)) };
 }

@@ -3,7 +3,16 @@ import type { StartInput, StartResult } from '../starting.js';
 import type { FileLine } from './bill-run-file.js';
 import { BillRunEmailsError, EXIT } from '../failures/errors.js';
 import { answerEach, billRunsNamed, contentsOf, onBillRuns, type BillRunsOptions } from './bill-runs.js';
-import { answer, connected, examples, mistake, withNote, type CommonOptions, type NoteOptions } from './command.js';
+import {
+  answer,
+  connected,
+  examples,
+  mistake,
+  reportingOnce,
+  withNote,
+  type CommonOptions,
+  type NoteOptions,
+} from './command.js';
 import * as tables from './tables.js';
 
 interface StartOptions extends CommonOptions, BillRunsOptions, NoteOptions {
@@ -16,6 +25,11 @@ const FILES = `
 Files: a key on each line; or CSV, whose first line names its columns; or JSON lines. Columns and fields are those of a start's
 input, billRunKey among them, and have precedence over the options. Each line has its result (started, joined, alreadyEmailed
 or stopped), or says why it has none. It is safe to repeat a whole file. For several bill runs, the exit code is the highest of theirs.`;
+
+const WARNINGS = `
+
+A start that Temporal took ends with 0. It warns, on stderr or as warnings in the JSON line, if no worker polls, search attributes
+are missing, or all jobs are on hold.`;
 
 export function addStart(program: Command): void {
   withNote(onBillRuns(program, 'start', 'email bill runs once they are posted; joins the jobs that are open already'))
@@ -35,14 +49,18 @@ export function addStart(program: Command): void {
         'start BR-00000001',
         'start BR-00000001 --requested-by nightly-billing --json',
         'start --file runs.csv',
-      ) + FILES,
+      ) +
+        FILES +
+        WARNINGS,
     )
     .action(async (keys: readonly string[], { json, entity, file, org, ...rest }: StartOptions) => {
       const defaults = { entityId: entity, orgIds: org, ...rest };
       const exitCode = ({ result }: StartResult): number => exitCodesOfStart[result];
+      const reported = reportingOnce(json);
       const [only] = keys;
       if (file === undefined && keys.length === 1 && only !== undefined) {
-        const start = () => connected((emails) => emails.start({ billRunKey: only, ...defaults }));
+        const start = () =>
+          connected(async (emails) => reported(await emails.start({ billRunKey: only, ...defaults })));
         await answer({ billRunKey: only, json }, start, { inWords: tables.started, exitCode });
         return;
       }
@@ -51,7 +69,7 @@ export function addStart(program: Command): void {
         const start = async ({ input, fault }: Line): Promise<StartResult> => {
           if (fault !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${fault}`);
           // The start itself checks the fields of a file.
-          return emails.start({ ...defaults, ...input } as StartInput);
+          return reported(await emails.start({ ...defaults, ...input } as StartInput));
         };
         const resultOf = ({ result }: StartResult): string => result;
         return answerEach(lines, start, {

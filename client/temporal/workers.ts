@@ -17,11 +17,9 @@ export interface TaskQueueOf {
   readonly kind: keyof typeof TYPE;
 }
 
-export interface WorkersFound {
-  readonly result: 'ok' | 'warning' | 'error';
-  readonly text: string;
-  readonly todo?: string;
-}
+export type WorkersFound =
+  | { readonly result: 'ok'; readonly text: string }
+  | { readonly result: 'warning' | 'error'; readonly text: string; readonly todo: string };
 
 /** A version of a worker deployment. Absent: no version. */
 type Version = proto.temporal.api.deployment.v1.IWorkerDeploymentVersion | null | undefined;

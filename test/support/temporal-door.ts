@@ -79,6 +79,7 @@ export type Door = Awaited<ReturnType<typeof openDoor>>;
 export async function openDoor(target: string, { identity, clientAuthority, apiKey }: DoorOptions) {
   let expectedKey = apiKey;
   const calls: SeenCall[] = [];
+  let ill: { readonly methods: readonly string[]; readonly how: 'refused' | 'away' | 'unanswered' } | undefined;
   const inside = new Map<Http2Session, ClientHttp2Session>();
   const server = createSecureServer({
     ...identity,
@@ -106,7 +107,8 @@ export async function openDoor(target: string, { identity, clientAuthority, apiK
       refuse(stream);
       return;
     }
-    pass(stream, headers, own);
+    if (ill?.methods.some((method) => path.endsWith(`/${method}`)) !== true) pass(stream, headers, own);
+    else if (ill.how !== 'unanswered') refuse(stream, ill.how === 'away' ? 14 : 16);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -115,6 +117,10 @@ export async function openDoor(target: string, { identity, clientAuthority, apiK
     // By its name: for an address, gRPC's client warns of Node's deprecations on stderr.
     address: `localhost:${(server.address() as AddressInfo).port}`,
     calls,
+    /** From now on calls of these methods are so; those of the ones before are well again. */
+    setIll(how: 'refused' | 'away' | 'unanswered', ...methods: readonly string[]): void {
+      ill = { methods, how };
+    },
     /** From now on only this API key opens, for those who were inside as well. */
     setApiKey(key: string): void {
       expectedKey = key;
@@ -137,13 +143,13 @@ function callerOf(session: Http2Session): string | undefined {
   return Array.isArray(name) ? name[0] : name;
 }
 
-/** As gRPC says it where it answers nothing else: 16 is UNAUTHENTICATED. */
-function refuse(stream: ServerHttp2Stream): void {
+/** As gRPC says it where it answers nothing else: 16 is UNAUTHENTICATED, 14 UNAVAILABLE, which the SDK repeats. */
+function refuse(stream: ServerHttp2Stream, status: 14 | 16 = 16): void {
   stream.respond(
     {
       ':status': 200,
       'content-type': 'application/grpc',
-      'grpc-status': '16',
+      'grpc-status': String(status),
       'grpc-message': 'Request unauthorized.',
     },
     { endStream: true },

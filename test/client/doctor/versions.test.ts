@@ -76,7 +76,7 @@ test('A version that is not current gets no work: the doctor says so, and its co
   await workersOnce('ok', '1 worker takes');
 });
 
-test('Beside the current version, one that waits is no fault; one that must take a share and does not poll is', async () => {
+test('Beside the current version, one that waits is fine; one that must take a share and does not poll is', async () => {
   const { taskQueue, version } = openQueue();
   await version('build-1');
   const second = await version('build-2');
