@@ -100,7 +100,9 @@ export function notReached(settings: ConnectionSettings, error: unknown, via = '
 export function notReachedBecause({ address, isDefaultAddress }: ConnectionSettings, error: unknown, via = ''): string {
   const origin = isDefaultAddress ? ' (the default, TEMPORAL_ADDRESS is not set)' : '';
   const [reason = ''] = reasonOf(error)
-    .replace(/^No connection established\. Last error: (?:Error: )?/, '')
+    // A proxy that is not there leaves no reason.
+    .replace(/^No connection established\. Last error: (?!undefined)(?:Error: )?/, '')
+    .replace('. Last error: undefined', '')
     .replace(/\.? Resolution note:.*/s, '')
     .split('\n');
   return `Temporal cannot be reached at ${address}${origin}${via}: ${reason}`;

@@ -119,6 +119,7 @@ describe('The doctor', () => {
       const via = ` through the proxy of ${variable} (no_proxy excepts hosts): `;
       const diagnosis = await diagnose();
       expect(of(diagnosis, 'temporal')?.text).toContain(via);
+      expect(of(diagnosis, 'temporal')?.text).toMatch(/: No connection established$/);
       await expect(BillRunEmails.connect()).rejects.toThrow(via);
       expect(JSON.stringify(diagnosis)).not.toContain('hunter2');
     },
