@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { EmailState } from '../../workflows/contract/contract.js';
 import { painted, STATES } from './email-states.js';
+import type { BillRunEmails } from '../bill-run-emails.js';
 import type { ListedJob } from '../list.js';
 import { connected, examples, forPeople, jsonOf, wholeNumber } from './command.js';
 import { holderIn } from './tables.js';
@@ -41,7 +42,7 @@ export function addList(program: Command): void {
         }
         for (const request of (await emails.holdAllRequests()) ?? [])
           console.error(`All jobs are on hold by ${holderIn(forPeople(request))}`);
-        await printTable(jobs, filter.limit);
+        await printTable(jobs, filter.limit, emails);
       });
     });
 }
@@ -54,10 +55,16 @@ async function printLines(jobs: AsyncIterable<ListedJob>): Promise<void> {
   }
 }
 
-async function printTable(jobs: AsyncIterable<ListedJob>, limit: number): Promise<void> {
+async function printTable(jobs: AsyncIterable<ListedJob>, limit: number, emails: BillRunEmails): Promise<void> {
   const listed: ListedJob[] = [];
   for await (const job of jobs) listed.push(forPeople(job));
   console.log(await listTable(listed));
+  // One speaks for all: they share Zuora and its credentials.
+  const unread = listed.find(({ reason, closedAt }) => reason === 'cannotRead' && closedAt === null);
+  if (unread !== undefined) {
+    const { text } = forPeople(await emails.status({ workflowId: unread.workflowId }));
+    console.log(`${billRunKeyOf(unread)}: ${text}`);
+  }
   if (limit > 0 && listed.length === limit) {
     console.error(`These are the first ${limit}; there may be more: --limit 0 lists all.`);
   }

@@ -123,3 +123,31 @@ test('a job that has not seen its bill run is named by the key that it was start
   expect(keyOf('of-my-own/1')).toBe('of-my-own/1');
   expect(keyOf('of-my-own/1', 'BR-1')).toBe('BR-1');
 });
+
+test('a job that cannot be read is listed with the words of one of them', async () => {
+  const { number } = await rig.billRun.create({ status: 'Completed' });
+  const job = await rig.start({ billRunKey: number });
+  await until(
+    () => rig.status(job),
+    ({ billRunStatus }) => billRunStatus === 'Completed',
+  );
+  await rig.fault({
+    method: 'GET',
+    path: '/object-query/billing-runs/*',
+    fault: 'respond',
+    status: 503,
+    times: 10_000,
+  });
+  // What the activity returns after a minute of failures.
+  const { raw } = await job.describe();
+  const activityId = raw.pendingActivities?.[0]?.activityId ?? '';
+  const result = { cannotRead: 'Zuora answered HTTP 503', since: Date.now() };
+  await rig.client.activity.complete({ workflowId: job.workflowId, activityId }, result);
+  await until(
+    () => list('--number', number),
+    ([listed]) => listed?.reason === 'cannotRead',
+  );
+  const { stdout, code } = await cli('list', '--number', number);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(new RegExp(`^${number}: Reads of the bill run in Zuora have failed since .*HTTP 503`, 'm'));
+});
