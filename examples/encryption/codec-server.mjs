@@ -11,7 +11,7 @@ import proto from '@temporalio/proto';
 import fastify from 'fastify';
 import codecs from './codec.mjs';
 
-const { Payload, Payloads } = proto.temporal.api.common.v1;
+const { Payload } = proto.temporal.api.common.v1;
 const [codec] = codecs;
 
 const {
@@ -22,7 +22,11 @@ const {
 if (token.length < 16) throw new Error('CODEC_SERVER_TOKEN must have 16 characters or more: openssl rand -hex 32');
 
 // Temporal UI sends a page of events at once.
-const server = fastify({ bodyLimit: 32 * 1024 * 1024 });
+const server = fastify({
+  bodyLimit: 32 * 1024 * 1024,
+  // `--codec-endpoint` with a slash at its end.
+  routerOptions: { ignoreDuplicateSlashes: true, ignoreTrailingSlash: true },
+});
 
 // Before the login: a browser sends its first request without credentials.
 await server.register(cors, {
@@ -50,25 +54,29 @@ server.get('/', (_request, reply) =>
   reply.type('text/html').send('<!doctype html><title>Codec server</title><p>You are signed in.</p>'),
 );
 const schema = {
-  body: { type: 'object', properties: { payloads: { type: 'array', items: { type: 'object' } } } },
+  body: { type: 'object', properties: { payloads: { type: 'array', items: { type: ['object', 'null'] } } } },
 };
-server.post('/encode', { schema }, async ({ body }) => inJson(await codec.encode(Payloads.fromObject(body).payloads)));
-server.post('/decode', { schema }, async ({ body }) =>
-  inJson(await Promise.all(Payloads.fromObject(body).payloads.map(decoded))),
-);
+// Some clients put the namespace before the path.
+for (const prefix of ['', '/:namespace']) {
+  server.post(`${prefix}/encode`, { schema }, ({ body }) => answered(body, (payload) => codec.encode([payload])));
+  // A payload that cannot be decrypted stays as it is, so that the others are shown.
+  server.post(`${prefix}/decode`, { schema }, ({ body }) =>
+    answered(body, (payload) => codec.decode([payload]).catch(() => [payload])),
+  );
+}
 
 await server.listen({ host: '127.0.0.1', port: Number(port) });
 console.log(`Codec server: http://127.0.0.1:${server.server.address().port}`);
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void server.close());
 
-/** A payload that cannot be decrypted stays as it is, so that the others are shown. */
-async function decoded(payload) {
-  const [plain] = await codec.decode([payload]).catch(() => [payload]);
-  return plain;
+/** Nulls stay where they are. */
+async function answered({ payloads = [] }, change) {
+  return { payloads: await Promise.all(payloads.map((payload) => payload && changed(payload, change))) };
 }
 
-function inJson(payloads) {
-  return { payloads: payloads.map((payload) => Payload.toObject(Payload.fromObject(payload), { bytes: String })) };
+async function changed(payload, change) {
+  const [result] = await change(Payload.fromObject(payload));
+  return Payload.toObject(Payload.fromObject(result), { bytes: String });
 }
 
 function digest(text) {

@@ -206,6 +206,24 @@ describe('The codec server', () => {
     }
   });
 
+  test.each(['/decode/', '//decode', '/billing/decode', '/billing//decode/', '/bill%20runs/decode'])(
+    'decodes at %s too, as clients write its address, and passes nulls through',
+    async (path) => {
+      const plain = { metadata: { encoding: btoa('json/plain') }, data: btoa('"text"') };
+      const encoded = (await (
+        await ask(path.replace('decode', 'encode'), bearer, { payloads: [null, plain] })
+      ).json()) as {
+        payloads: (typeof plain | null)[];
+      };
+      expect(encoded.payloads).toEqual([
+        null,
+        { ...plain, metadata: expect.any(Object) as object, data: expect.any(String) as string },
+      ]);
+      const decoded = await ask(path, bearer, { payloads: [null, ...encoded.payloads, null] });
+      expect(await decoded.json()).toEqual({ payloads: [null, null, plain, null] });
+    },
+  );
+
   test('takes the token as Bearer, or as the password of Basic, and nothing else', async () => {
     for (const headers of [bearer, basic(`alice:${TOKEN}`), basic(`:${TOKEN}`)]) {
       expect((await ask('/decode', headers)).status).toBe(200);
