@@ -153,8 +153,9 @@ export async function collect(numbers: readonly string[], parts: Parts, ledger: 
   billRuns.sort((one, other) => (one.number < other.number ? -1 : 1));
   const holdsOnAll = await holdsOnAllIn(parts.client);
   const logins = requests.filter(({ path }) => path === '/oauth/token').map(({ at }) => Date.parse(at));
+  const reads = requests.filter(({ method }) => method === 'GET').length;
   const { delays, troubles } = parts;
-  return { billRuns, emails: emails.length, calls: calls.length, holdsOnAll, delays, troubles, logins };
+  return { billRuns, emails: emails.length, calls: calls.length, holdsOnAll, delays, troubles, logins, reads };
 }
 
 async function holdsOnAllIn(client: Client): Promise<readonly Forbidden[]> {

@@ -21,6 +21,8 @@ export interface Evidence {
   }[];
   /** When workers asked Zuora for a token (epoch, ms). */
   readonly logins: readonly number[];
+  /** Reads that reached Zuora, of whatever kind. */
+  readonly reads: number;
 }
 
 export interface BillRunEvidence {

@@ -23,6 +23,8 @@ export interface Outcome extends Judgement {
   readonly repeated: Readonly<Record<string, number>>;
   readonly emails: number;
   readonly attempts: number;
+  /** Calls that reached Zuora. */
+  readonly calls: { readonly logins: number; readonly reads: number; readonly emails: number };
 }
 
 export interface ChaosResult extends Outcome {
@@ -109,6 +111,7 @@ export async function conclude(
     requestsAccepted: ledger.accepted.length,
     repeated: Object.fromEntries(ledger.repeated),
     emails: evidence.emails,
+    calls: { logins: evidence.logins.length, reads: evidence.reads, emails: evidence.calls },
     attempts: evidence.billRuns.flatMap(({ runs }) => runs.flatMap(({ attempts }) => attempts)).length,
     ...judge(evidence),
   };
@@ -177,6 +180,7 @@ export function inLines(result: Outcome): readonly string[] {
     `Faults          ${result.faults} (Zuora ${zuora}, cuts ${cuts}, stalls ${stalls}, slow connections ${slowed})`,
     `Sends           ${result.sendsIntended} intended, ${result.sendsAccepted} accepted, ` +
       `${result.unsettled} unsettled, ${result.superseded} superseded; ${result.attempts} attempts`,
+    `Calls to Zuora  ${result.calls.logins} logins, ${result.calls.reads} reads, ${result.calls.emails} to email`,
     `Emails          ${result.emails}, duplicates ${result.duplicates}`,
     `Lost            ${result.lost}`,
     `Violations      ${result.violations.length}`,

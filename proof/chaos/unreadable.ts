@@ -41,12 +41,14 @@ export async function leaveUnreadable(client: Client, workflowId: string, ownTas
           commands: commands(taskQueue, ownTaskQueue),
         });
       });
-      return;
+      break;
     } catch {
       // Temporal may be down, or restarting.
       await delay(500);
     }
   }
+  const handle = client.workflow.getHandle(workflowId);
+  while ((await handle.describe().catch(() => undefined))?.status.name !== 'FAILED') await delay(500);
 }
 
 function commands(

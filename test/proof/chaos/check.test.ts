@@ -501,7 +501,7 @@ function evidence(): Evidence {
       ],
     },
   };
-  return { billRuns: [billRun], emails: 4, calls: 3, holdsOnAll: [], delays: [], troubles: [], logins: [] };
+  return { billRuns: [billRun], emails: 4, calls: 3, holdsOnAll: [], delays: [], troubles: [], logins: [], reads: 0 };
 }
 
 interface Made {
