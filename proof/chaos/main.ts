@@ -81,6 +81,7 @@ function summary(result: ChaosResult): string {
     `Kills           ${result.kills} (SIGKILL ${SIGKILL}, SIGTERM ${SIGTERM})`,
     `Server restarts ${result.serverRestarts}`,
     `Holds on all    ${result.holdsOnAll}; workers stopped ${result.workersStopped} times`,
+    `Outages         ${result.outages}; refused logins ${result.refusals} times; Temporal listed nothing ${result.listsNothing} times`,
     ...inLines(result),
   ].join('\n');
 }

@@ -38,6 +38,9 @@ export interface ChaosResult extends Outcome {
   readonly workersGone: number;
   readonly holdsOnAll: number;
   readonly workersStopped: number;
+  readonly outages: number;
+  readonly refusals: number;
+  readonly listsNothing: number;
 }
 
 export interface ChaosOptions extends Surroundings {
