@@ -1,6 +1,7 @@
 /** Waits until all jobs have settled after the chaos, and collects the evidence. */
 import { setTimeout as delay } from 'node:timers/promises';
 import {
+  isGrpcServiceError,
   WorkflowNotFoundError,
   type Client,
   type WorkflowExecutionDescription,
@@ -218,6 +219,9 @@ async function runsOf(client: Client, workflowId: string, unreadable: string[]):
   return runs;
 }
 
+/** FAILED_PRECONDITION: the job was terminated before a worker took its first task. */
+const NEVER_BEGUN: readonly number[] = [9];
+
 /** The job's own answers; if its history cannot be replayed, the reason instead. */
 async function answersOf(
   handle: WorkflowHandle,
@@ -225,7 +229,8 @@ async function answersOf(
   try {
     return { status: await handle.query(statusQuery), sends: await handle.query(sendsQuery), broken: [] };
   } catch (error) {
-    const { message } = error as Error;
+    const { message, cause } = error as Error;
+    if (isGrpcServiceError(cause) && NEVER_BEGUN.includes(cause.code)) return { status: null, sends: [], broken: [] };
     if (!message.includes('[TMPRL1100]')) throw error;
     return { status: null, sends: [], broken: [`query: ${message}`] };
   }

@@ -262,6 +262,10 @@ test('a closed job says why, with and without a worker', async () => {
   await check();
   await rig.stopWorker();
   await check();
+  const { number: unbegun } = await rig.billRun.create();
+  await (await rig.start({ billRunKey: unbegun })).terminate('no worker had begun it');
+  const { text } = await rig.emails.status({ billRunKey: unbegun });
+  expect(text).toMatch(/^Terminated: no worker had begun it, by /);
   const { stdout } = await cli('status', ...cases.map(([key]) => key));
   for (const [, , , why] of cases) expect(stdout).toMatch(new RegExp(why.source.replace('^', '')));
   await rig.startWorker();
