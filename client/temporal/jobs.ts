@@ -27,7 +27,9 @@ export interface KnownWorkflow {
 export interface DescribedWorkflow extends KnownWorkflow {
   /** What somebody paused by Temporal's own buttons. */
   readonly paused: readonly Pause[];
-  /** An order may be about to close it: a cancellation was requested, or a message waits for a worker. */
+  /** A message, or something else that is new, waits for a worker. */
+  readonly hasNews: boolean;
+  /** An order may be about to close it: a cancellation was requested, or there is news. */
   readonly isChanging: boolean;
 }
 
@@ -41,10 +43,11 @@ export async function lastOf(client: Client, workflowId: string): Promise<Descri
     const { workflowExecutionInfo: info, workflowExtendedInfo: extended, pendingWorkflowTask } = described;
     if (info == null) return undefined;
     const last = known(info);
-    const hasNews = extended?.cancelRequested === true || pendingWorkflowTask != null;
+    const hasNews = pendingWorkflowTask != null && last.status !== 'PAUSED';
+    const isCanceling = extended?.cancelRequested === true && last.status !== 'PAUSED';
     // What is paused takes no message.
     const paused = last.closedAt === null ? pausesIn(described) : [];
-    return { ...last, paused, isChanging: hasNews && last.status !== 'PAUSED' };
+    return { ...last, paused, hasNews, isChanging: hasNews || isCanceling };
   } catch (error) {
     if (!isGrpcServiceError(error) || !failedAs(error, 'notFound')) throw error;
     const { namespace } = client.options;
@@ -76,16 +79,27 @@ export async function closingEvents(
 const SETTLES_WITHIN_MS = 3_000;
 const ASK_AGAIN_MS = 100;
 
-/** The last run once it has taken its messages, or as it is after that time. */
-export async function settled(
+/** The last run once nothing is about to close it, or as it is after that time. */
+export const settled = (client: Client, workflowId: string): Promise<DescribedWorkflow | undefined> =>
+  waited(client, workflowId, SETTLES_WITHIN_MS, 'isChanging');
+
+/** The last run once a worker has taken all that is new, or as it is after that time. */
+export const caughtUp = (
   client: Client,
   workflowId: string,
-  withinMs = SETTLES_WITHIN_MS,
+  withinMs: number,
+): Promise<DescribedWorkflow | undefined> => waited(client, workflowId, withinMs, 'hasNews');
+
+async function waited(
+  client: Client,
+  workflowId: string,
+  withinMs: number,
+  what: 'isChanging' | 'hasNews',
 ): Promise<DescribedWorkflow | undefined> {
   const until = performance.now() + withinMs;
   for (;;) {
     const last = await lastOf(client, workflowId);
-    if (last?.isChanging !== true || performance.now() > until) return last;
+    if (last?.[what] !== true || performance.now() > until) return last;
     await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
   }
 }

@@ -69,7 +69,7 @@ export function listedStatus({
 const PAUSED =
   'The job is paused in Temporal. Until somebody unpauses it, no attempt begins, and only its last listed state is known.';
 const NO_WORKER =
-  'No worker answers, so nothing begins until one runs, and only what Temporal lists is known; bill-run-emails doctor says more.';
+  'No worker answered in time, so only what Temporal lists is known. Nothing begins until one runs; bill-run-emails doctor says more.';
 
 function whatOf(activity: string): Pause['what'] {
   return Object.hasOwn(ACTIVITIES, activity) ? ACTIVITIES[activity as keyof typeof ACTIVITIES] : 'activity';

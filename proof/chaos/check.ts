@@ -306,10 +306,10 @@ function checkAges({ calls, runs }: BillRunEvidence, sends: readonly WholeSend[]
     }
   }
   const scheduled = runs.flatMap(({ attempts }) => attempts);
+  const used = scheduled.filter((each) => !madeNoCall(each));
   for (const { input, at } of scheduled) {
-    const first = Math.min(
-      ...scheduled.filter((each) => each.input.idempotencyKey === input.idempotencyKey).map((each) => each.at),
-    );
+    const under = used.filter((each) => each.input.idempotencyKey === input.idempotencyKey);
+    const first = Math.min(at, ...under.map((each) => each.at));
     if (input.notAfter > first + KEY_LIFETIME_MS + SLACK_MS || at > input.notAfter) {
       find(4, 'an attempt that may start more than 23 h after the first use of its key', { input, at, first });
     }

@@ -37,10 +37,13 @@ beforeAll(async () => {
     env: { BILL_RUN_POLLS_PER_MINUTE: String(PER_MINUTE) },
   });
   // What the other worker had planned for its next minute.
-  const planned = JOBS + (await countOf(READ.method, '/object-query/billing-runs/'));
+  const from = new Date().toISOString();
   await until(
-    () => countOf(READ.method, '/object-query/billing-runs/'),
-    (count) => count >= planned,
+    async () => {
+      const requests = await rig.control<(SeenRequest & { readonly at: string })[]>('GET', '/requests');
+      return new Set(requests.filter(({ at }) => at > from).map(({ path }) => path));
+    },
+    ({ size }) => size >= JOBS,
   );
 }, 900_000);
 afterAll(async () => {

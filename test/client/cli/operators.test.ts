@@ -202,7 +202,7 @@ test('status answers without a worker, from what Temporal lists', async () => {
     expect(status).toMatchObject({ state: 'Waiting', reason: 'notPosted', unanswered: true, closedAt: null });
     const { stdout, code } = await cli('status', number);
     expect(code).toBe(0);
-    expect(stdout).toContain('No worker answers, so nothing begins until one runs');
+    expect(stdout).toContain('No worker answered in time, so only what Temporal lists is known');
     expect(stdout).toContain(`Its sends: bill-run-emails audit ${number}`);
   } finally {
     await rig.startWorker();
