@@ -44,12 +44,19 @@ export function status(status: StatusAndSends): string {
   const isOpen = closedAt === null;
   const heldBy = isOpen ? (status.heldBy ?? []) : [];
   const key = billRunNumber ?? status.workflowId.split('/').at(-1) ?? '';
-  const isStopped = state === 'Stopped' || ended !== undefined;
-  const isDone = !isStopped && state !== 'NotPosted' && state !== 'Unsettled';
+  // What a person ended has kept the state that it had.
+  const isEndedOutside = ended !== undefined && ended.status !== 'FAILED' && state !== 'Stopped';
+  const isStopped = state === 'Stopped' || (isEndedOutside && ended.status !== 'TIMED_OUT');
+  const isDone = !isEndedOutside && !isStopped && state !== 'NotPosted' && state !== 'Unsettled';
   const isEmailed = reason === 'autoEmail' || reason === 'emailedElsewhere';
   const table = lines([
     ['state', `${stateInWords(status)}${since === null ? '' : ` since ${since}`}`],
-    ['closed', ended === undefined ? closedAt : `${endInWords(ended)}; the fields below are its last known state`],
+    [
+      'closed',
+      ended === undefined
+        ? closedAt
+        : `${endInWords(ended)}${isEndedOutside ? '; the fields below are its last known state' : ''}`,
+    ],
     ['bill run', billRunNumber === null ? 'not seen yet' : `${billRunNumber}, ${billRunStatus ?? ''}`],
     ['sent', sentSoFar(status, status.sendRecords)],
     [isOpen ? 'now' : 'why', text],

@@ -206,3 +206,29 @@ describe('The hold on all', () => {
     await emailedOnce([job]);
   });
 });
+
+test('a resend to a job that is held with a retry is looked up once, and does no harm to the worker', async () => {
+  const { number } = await rig.billRun.create();
+  await rig.fault({ fault: 'respond', status: 503, times: 1 });
+  const first = await rig.start({ billRunKey: number });
+  await until(
+    () => rig.sends(first),
+    ([send]) => send?.attempts.length === 1,
+  );
+  await first.terminate('the wrong day');
+  // It takes up the attempt, and counts as a retry.
+  const held = await rig.start({ billRunKey: number, again: true, hold: true });
+  await until(
+    () => rig.sends(held),
+    ([send]) => send?.decisions.length === 1,
+  );
+  const { events } = await held.fetchHistory();
+  for (const requestId of ['T-1', 'T-2']) {
+    await rig.emails.resend({ billRunKey: number }, { requestId, requestedBy: 'alice', reason: 'wrong template' });
+  }
+  await rig.state(held, 'Held');
+  expect((await held.fetchHistory()).events?.length).toBeLessThan((events?.length ?? 0) + 40);
+  await held.signal('release');
+  const sends = await rig.accepted(held, 2);
+  expect(sends.at(-1)?.requests.map(({ requestId }) => requestId)).toEqual(['T-1', 'T-2']);
+});

@@ -230,15 +230,23 @@ test('a closed job says why, with and without a worker', async () => {
   const { number: invalid } = await rig.billRun.create();
   const broken = await rig.startAs(`email-bill-run/${invalid}`, { billRunKey: '' });
   await broken.result().catch(() => undefined);
-  const cases: readonly (readonly [key: string, state: string, code: number, why: RegExp, sent: string])[] = [
-    [await closedBy({ status: 'Canceled' }, {}, nobody), 'NotPosted', 5, /ended as Canceled/, 'Nothing sent'],
-    [await closedBy({}, { openFor: '0s' }, nobody), 'Delivering', 0, /Zuora accepted the request/, 'Sent once'],
+  const cases: readonly (readonly [
+    key: string,
+    state: string,
+    code: number,
+    why: RegExp,
+    sent: string,
+    again: string | null,
+  ])[] = [
+    [await closedBy({ status: 'Canceled' }, {}, nobody), 'NotPosted', 5, /ended as Canceled/, 'Nothing sent', ''],
+    [await closedBy({}, { openFor: '0s' }, nobody), 'Delivering', 0, /Zuora accepted the request/, 'Sent once', null],
     [
       await closedBy({}, { hold: true }, (job) => job.signal('finish')),
       'Stopped',
       5,
       /finished the job/,
       'Nothing sent',
+      ' --again',
     ],
     [
       await closedBy({ status: 'Completed' }, {}, terminate),
@@ -246,16 +254,19 @@ test('a closed job says why, with and without a worker', async () => {
       5,
       /^Terminated: wrong bill run, by /,
       'Nothing sent',
+      ' --again',
     ],
-    [invalid, 'NotPosted', 5, /invalid input: .*billRunKey/, 'Nothing sent'],
+    [invalid, 'NotPosted', 5, /invalid input: .*billRunKey/, 'Nothing sent', ''],
   ];
   const check = async (): Promise<void> => {
-    for (const [key, state, code, why, sent] of cases) {
+    for (const [key, state, code, why, sent, again] of cases) {
       const { stdout, ...ended } = await cli('status', key);
       const status = await rig.emails.status({ billRunKey: key });
       expect(ended).toEqual({ code, stderr: '' });
       expect(stdout).toMatch(new RegExp(`^sent +${sent}$`, 'm'));
       expect(stdout).toMatch(/^why /m);
+      if (again !== null)
+        expect(stdout).toMatch(new RegExp(`^start anew +bill-run-emails start ${key}${again} --requested`, 'm'));
       expect(status).toMatchObject({ state, text: expect.stringMatching(why) as string });
     }
   };
