@@ -47,9 +47,12 @@ type Ending =
   | { readonly kind: 'cut' }
   | { readonly kind: 'dropped' };
 
-/** Headers that every reply of /v1 and Object Query carries (docs/guides/rate-limits), with the limits of production. */
+/**
+ * Headers that every reply of /v1 and Object Query carries (docs/guides/rate-limits), with the limits of production.
+ * Replies to requests for a token carry those of the gateway, with the limit of an IP address.
+ */
 const LIMIT_HEADERS: Readonly<Record<Family, Readonly<Record<string, string>>>> = {
-  oauth: {},
+  oauth: { 'x-ratelimit-limit-minute': '100', 'x-ratelimit-remaining-minute': '99' },
   v1: { ...rateLimits(), 'concurrency-limit-type': 'Default', ...concurrencyLimits(40) },
   objectQuery: { ...rateLimits(), 'concurrency-limit-type': 'Object-Query', ...concurrencyLimits(80) },
 };
@@ -261,6 +264,7 @@ class Visit {
       family: this.#route.family,
       version: header(this.#request, 'zuora-version'),
       requestId: this.#requestId,
+      codesAs: this.#simulation.settings.current.errorCodesAs,
     });
     return this.#sealed(jsonReply(status, body));
   }
@@ -287,7 +291,9 @@ class Visit {
   }
 
   #sealed(reply: Reply): Reply {
-    return { ...reply, headers: { ...reply.headers, ...LIMIT_HEADERS[this.#route.family], ...this.#identity() } };
+    const challenge = reply.status === 401 ? { 'www-authenticate': 'Bearer' } : {};
+    const limits = LIMIT_HEADERS[this.#route.family];
+    return { ...reply, headers: { ...reply.headers, ...challenge, ...limits, ...this.#identity() } };
   }
 
   #identity(): Record<string, string> {

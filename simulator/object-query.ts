@@ -1,7 +1,8 @@
 /**
  * The part of Object Query that all its objects share (developer.zuora.com: docs/guides/expand-filter-fields-sort):
- * `filter[]`, `sort[]`, `fields[]`, `pageSize`, `cursor`, `includeNullFields`. Names of fields are matched without
- * regard to case. `expand[]` is taken and adds nothing: no operation here has an object to expand worth simulating.
+ * `filter[]`, `sort[]`, `expand[]`, `fields[]`, `pageSize`, `cursor`, `includeNullFields`. Names of fields and the
+ * values of EQ, NE, IN and SW are matched without regard to case, `EQ:null` finds what has no value, and a list is
+ * sorted by one field at most.
  */
 import { Refusal } from './refusal.js';
 
@@ -11,6 +12,8 @@ export interface QueriedObject {
   readonly fields: readonly string[];
   /** In lower case, as the operation's page lists them. */
   readonly filterable: readonly string[];
+  /** Paths to related objects in a row, such as `account.billTo`. */
+  readonly expandable?: readonly string[];
 }
 
 const OPERATORS = ['EQ', 'NE', 'LT', 'GT', 'LE', 'GE', 'SW', 'IN'] as const;
@@ -27,8 +30,9 @@ const DEFAULT_PAGE = 10;
 
 export function queryList(rows: readonly Row[], object: QueriedObject, query: URLSearchParams) {
   const filters = listed(query, 'filter[]').map((filter) => parseFilter(filter, object));
+  expansions(object, query);
   const found = rows.filter((row) => filters.every((filter) => passes(filter, valueOf(row, filter.field))));
-  const sorted = sortRows(found, object, listed(query, 'sort[]'));
+  const sorted = sortRows(found, object, wishes(query, 'sort[]'));
 
   const pageSize = parsePageSize(query.get('pageSize'));
   const start = parseCursor(query.get('cursor'));
@@ -41,17 +45,37 @@ export function queryList(rows: readonly Row[], object: QueriedObject, query: UR
 
 /** One row with the fields that the query asks for, with or without null fields. */
 export function present(row: Row, object: QueriedObject, query: URLSearchParams): Row {
-  const wanted = listed(query, 'fields[]')
-    .flatMap((fields) => fields.split(','))
-    .map((field) => field.trim().toLowerCase());
-  const withNull = query.get('includeNullFields')?.toLowerCase() === 'true';
-  const presented: Record<string, unknown> = {};
-  for (const field of object.fields) {
-    if (wanted.length > 0 && !wanted.includes(field.toLowerCase())) continue;
-    const value = row[field] ?? null;
-    if (value !== null || withNull) presented[field] = value;
+  const presented = picked(row, object.fields, 'fields[]', query);
+  for (const path of expansions(object, query)) {
+    let [from, into]: [Row, Record<string, unknown>] = [row, presented];
+    for (const name of path.split('.')) {
+      from = from[name] as Row;
+      const plain = Object.keys(from).filter((field) => typeof from[field] !== 'object' || from[field] === null);
+      into = (into[name] ??= picked(from, plain, `${name.toLowerCase()}.fields[]`, query)) as Record<string, unknown>;
+    }
   }
   return presented;
+}
+
+function picked(row: Row, fields: readonly string[], parameter: string, query: URLSearchParams) {
+  const wanted = wishes(query, parameter);
+  const withNull = query.get('includeNullFields')?.toLowerCase() === 'true';
+  const found: Record<string, unknown> = {};
+  for (const field of fields) {
+    if (wanted.length > 0 && !wanted.includes(field.toLowerCase())) continue;
+    const value = row[field] ?? null;
+    if (value !== null || withNull) found[field] = value;
+  }
+  return found;
+}
+
+/** `account.billto` expands the account, too. */
+function expansions({ expandable = [] }: QueriedObject, query: URLSearchParams): readonly string[] {
+  return wishes(query, 'expand[]').map((wish) => {
+    const path = expandable.find((known) => known.toLowerCase() === wish);
+    if (path === undefined) throw new Refusal(27, `Invalid expand parameter: ${wish}`);
+    return path;
+  });
 }
 
 function parseFilter(text: string, object: QueriedObject): Filter {
@@ -63,8 +87,10 @@ function parseFilter(text: string, object: QueriedObject): Filter {
   return { field: field.toLowerCase(), operator: known, value };
 }
 
-function passes({ operator, value }: Filter, present: unknown): boolean {
-  const text = textOf(present);
+function passes({ operator, ...filter }: Filter, present: unknown): boolean {
+  const text = textOf(present).toLowerCase();
+  const given = filter.value.toLowerCase();
+  const value = given === 'null' && (operator === 'EQ' || operator === 'NE') ? '' : given;
   const order = compare(text, value);
   switch (operator) {
     case 'EQ':
@@ -90,9 +116,10 @@ function passes({ operator, value }: Filter, present: unknown): boolean {
 }
 
 /** Newest first without a wish: that is what the cursor in the operation's sample encodes. */
-function sortRows(rows: readonly Row[], object: QueriedObject, wishes: readonly string[]): readonly Row[] {
-  const orders = (wishes.length > 0 ? wishes : ['updateddate.DESC', 'id.DESC']).map((wish) => {
-    const [field = '', direction = 'ASC'] = wish.toLowerCase().split('.');
+function sortRows(rows: readonly Row[], object: QueriedObject, wanted: readonly string[]): readonly Row[] {
+  if (wanted.length > 1) throw new Refusal(27, 'Invalid sort parameter: only one field can be sorted by.');
+  const orders = (wanted.length > 0 ? wanted : ['updateddate.DESC', 'id.DESC']).map((wish) => {
+    const [field = '', direction = 'asc'] = wish.toLowerCase().split('.');
     if (!object.filterable.includes(field)) throw new Refusal(27, `Invalid sort parameter: ${wish}`);
     return { field, sign: direction === 'desc' ? -1 : 1 };
   });
@@ -121,6 +148,11 @@ function parseCursor(text: string | null): number {
   const [, position] = /^\[\{"position":(\d+)\}\]$/.exec(Buffer.from(text, 'base64').toString('utf8')) ?? [];
   if (position === undefined) throw new Refusal(27, 'Invalid cursor');
   return Number(position);
+}
+
+/** In lower case; several can stand in one parameter. */
+function wishes(query: URLSearchParams, name: string): readonly string[] {
+  return listed(query, name).flatMap((value) => value.split(',').map((wish) => wish.trim().toLowerCase()));
 }
 
 function listed(query: URLSearchParams, name: string): readonly string[] {

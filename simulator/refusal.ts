@@ -8,6 +8,7 @@
 const STATUS_OF_CATEGORY = {
   10: 403, // permission denied
   20: 400, // invalid value
+  21: 400, // unknown field
   22: 400, // missing field
   23: 400, // missing parameter
   27: 400, // invalid query parameter (Object Query)
@@ -46,10 +47,16 @@ interface ErrorReply {
 
 export function renderRefusal(
   refusal: Refusal,
-  request: { readonly family: Family; readonly version: string | undefined; readonly requestId: string },
+  request: {
+    readonly family: Family;
+    readonly version: string | undefined;
+    readonly requestId: string;
+    readonly codesAs: 'number' | 'text';
+  },
 ): ErrorReply {
   const { category, message } = refusal;
-  const reasons = [{ code: RESOURCE * 100 + category, message }];
+  const code = RESOURCE * 100 + category;
+  const reasons = [{ code: request.codesAs === 'text' ? String(code) : code, message }];
   const { requestId } = request;
   const processId = requestId.replaceAll('-', '').slice(0, 16).toUpperCase();
   const longForm = { success: false, processId, requestId, reasons };

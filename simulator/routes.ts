@@ -20,8 +20,11 @@ export function zuoraRoutes(simulation: Simulation, credentials: Credentials) {
   };
 
   return (server: FastifyInstance): void => {
-    const serve = (method: string, url: string, route: Route) =>
+    const paths: RegExp[] = [];
+    const serve = (method: string, url: string, route: Route) => {
+      paths.push(new RegExp(`^${url.replaceAll(/:\w+/g, '[^/]+')}$`));
       server.route({ method, url, handler: frontDoor(simulation, route) });
+    };
 
     serve('POST', '/oauth/token', token);
     serve('POST', '/v1/bill-runs', of('v1', billRuns.createBillRun));
@@ -40,6 +43,9 @@ export function zuoraRoutes(simulation: Simulation, credentials: Credentials) {
       frontDoor(simulation, {
         family,
         run: ({ request }) => {
+          if (paths.some((path) => path.test(request.path))) {
+            throw new Refusal(45, `Request method '${request.method}' is not supported.`, 405);
+          }
           throw new Refusal(40, `The simulator has no ${request.method} ${request.path}.`, 404);
         },
       });

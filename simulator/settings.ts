@@ -38,6 +38,11 @@ export const settingsSchema = z.strictObject({
   /** Offset of the tenant's time zone, which Object Query writes out and /v1 leaves out. */
   utcOffset: z.string().regex(/^[+-]\d{2}:\d{2}$/, 'must look like -07:00'),
 
+  /** Codes of errors: numbers in Zuora's guides, text in its samples and in its Python client. */
+  errorCodesAs: z.enum(['number', 'text']),
+  /** `pageSize` over 40 in a list of /v1: the pages of operations say 40 at most; likely a larger one counts as 40. */
+  pageSizeOver40: z.enum(['cap', 'refuse']),
+
   /** "Whether it succeeded or failed" is documented; that this covers a 401 is not: an authentication gateway stands before. */
   storeUnauthorized: z.boolean(),
   /** Likewise a 429: a rate limiter stands before. */
@@ -81,6 +86,8 @@ export const defaultSettings: Settings = {
   entities: [],
   orgs: [],
   utcOffset: '-07:00',
+  errorCodesAs: 'number',
+  pageSizeOver40: 'cap',
   storeUnauthorized: false,
   storeTooManyRequests: false,
   storeInjected: false,

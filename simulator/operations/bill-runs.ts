@@ -27,8 +27,14 @@ const BILLING_RUNS = {
 
 const date = z.iso.date();
 
-/** What matters here of models/create_bill_run_request.py (zuora-sdk 3.21.0); the rest is taken and left alone. */
-const creationSchema = z.looseObject({
+/** Taken and left alone. */
+const ignored = z.unknown().optional();
+
+/**
+ * The fields of models/create_bill_run_request.py (zuora-sdk 3.21.0). Others are refused with the category that Zuora
+ * has for them, 21 (docs/guides/error-codes).
+ */
+const creationSchema = z.strictObject({
   name: z.string().optional(),
   autoEmail: z.boolean().default(false),
   autoPost: z.boolean().default(false),
@@ -38,11 +44,22 @@ const creationSchema = z.looseObject({
   includeOrderLineItems: z.boolean().default(true),
   invoiceDate: date.optional(),
   targetDate: date,
+  batches: ignored,
+  billCycleDay: ignored,
+  billRunFilters: ignored,
+  billRunType: ignored,
+  chargeTypeToExclude: ignored,
+  invoiceDateDayOfMonth: ignored,
+  invoiceDateMonthOffset: ignored,
+  organizationLabels: ignored,
+  schedule: ignored,
+  targetDateDayOfMonth: ignored,
+  targetDateMonthOffset: ignored,
 });
 
-const postingSchema = z.looseObject({ invoiceDate: date.optional() });
-const cancelingSchema = z.looseObject({ cancelOnce: z.boolean().optional() });
-const emailSchema = z.looseObject({
+const postingSchema = z.strictObject({ invoiceDate: date.optional() });
+const cancelingSchema = z.strictObject({ cancelOnce: z.boolean().optional() });
+const emailSchema = z.strictObject({
   resend: z.union([z.boolean(), z.literal(['true', 'false'])], 'must be a boolean').default(false),
 });
 
@@ -156,6 +173,7 @@ function fieldsOf<Fields extends z.ZodType>(schema: Fields, operation: Operation
   const parsed = schema.safeParse(jsonBody(operation.request));
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
+  if (issue?.code === 'unrecognized_keys') throw new Refusal(21, `Unknown field: ${issue.keys.join(', ')}.`);
   const field = issue?.path.join('.') ?? '';
   const missing = issue?.code === 'invalid_type' && issue.input === undefined;
   throw new Refusal(missing ? 22 : 20, `'${field}' ${issue?.message ?? 'is not valid'}.`);

@@ -67,7 +67,7 @@ export function listCreditMemos(simulation: Simulation, operation: Operation) {
     .filter((memo) => sourceId === null || memo.sourceId === sourceId)
     .filter((memo) => status === null || memo.status === status)
     .toSorted((one, other) => (one.number < other.number ? 1 : -1));
-  const { rows, nextPage } = paged(memos, operation.request);
+  const { rows, nextPage } = paged(memos, operation.request, simulation.settings.current);
   return { creditmemos: rows, ...nextPage, success: true };
 }
 

@@ -43,7 +43,7 @@ export function listEmailHistory(simulation: Simulation, operation: Operation) {
         .filter((email) => !objectId || email.document.id === objectId)
         .filter((email) => !accountId || email.document.accountId === accountId)
         .filter((email) => !category || eventOf(email).category === category);
-  const { rows, nextPage } = paged(emails, operation.request);
+  const { rows, nextPage } = paged(emails, operation.request, settings.current);
   return { emailHistories: rows.map((email) => asRow(email, settings.current.utcOffset)), ...nextPage, success: true };
 }
 

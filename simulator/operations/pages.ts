@@ -1,13 +1,15 @@
 import { Refusal } from '../refusal.js';
+import type { Settings } from '../settings.js';
 import { header, type ApiRequest } from '../wire.js';
 
-/** Lists of /v1: pages are numbered, and `nextPage` is a whole URL. Some operations answer 400 to more than 40 a page. */
+/** Lists of /v1: pages are numbered, and `nextPage` is a whole URL. The setting says what more than 40 a page come to. */
 const DEFAULT_PAGE_SIZE = 20;
 const LARGEST_PAGE_SIZE = 40;
 
-export function paged<Row>(all: readonly Row[], request: ApiRequest) {
+export function paged<Row>(all: readonly Row[], request: ApiRequest, { pageSizeOver40 }: Settings) {
   const page = wholeNumber(request, 'page', 1, Number.MAX_SAFE_INTEGER);
-  const pageSize = wholeNumber(request, 'pageSize', DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE);
+  const largest = pageSizeOver40 === 'refuse' ? LARGEST_PAGE_SIZE : Number.MAX_SAFE_INTEGER;
+  const pageSize = Math.min(wholeNumber(request, 'pageSize', DEFAULT_PAGE_SIZE, largest), LARGEST_PAGE_SIZE);
   const rows = all.slice((page - 1) * pageSize, page * pageSize);
   return { rows, nextPage: page * pageSize < all.length ? { nextPage: urlOfPage(request, page + 1) } : {} };
 }
