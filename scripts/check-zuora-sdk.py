@@ -57,6 +57,12 @@ def main(url, client_id, client_secret):
     check(len(invoices) == emailed.number_of_invoices, f"{len(invoices)} of {emailed.number_of_invoices} invoices")
     for invoice in invoices:
         check(invoice.status == "Posted" and invoice.last_email_sent_date, f"invoice: {invoice}")
+    expanded = queries.query_invoices(filter=[f"sourceid.EQ:{number}"], expand=["account.billto"]).data
+    check(all(invoice.account.bill_to.work_email for invoice in expanded), f"no addresses: {expanded}")
+    files = client.invoices_api().get_invoice_pdf_status([invoice.id for invoice in invoices][0]).invoice_files
+    check(files[0].pdf_generation_status == "Generated", f"PDF status: {files}")
+    definitions = client.notifications_api().query_notification_definitions(limit=100).data
+    check(definitions[0].active is True and definitions[0].email_active is True, f"definitions: {definitions}")
     history = client.notifications_api().get_email_history(failed_only=False, page_size=40)
     check(all(row.result == "OK" for row in history.email_histories), f"history: {history}")
 

@@ -84,12 +84,61 @@ export interface PlannedDocuments {
   readonly zeroAmountInvoices: number;
 }
 
+const delay = z.number().int().nonnegative();
+const address = z.string().min(1).nullable().optional();
+
+/**
+ * `PATCH /simulator/documents/{number}`. `email` says what the next email of the document comes to:
+ *
+ * - `sent`: it leaves. The default.
+ * - `warning`: it leaves, and the history says Warning.
+ * - `failed`: the history says Failed.
+ * - `never`: Zuora does not try, and the history has no row.
+ * - `delayed`: it leaves `delayMs` later.
+ *
+ * All emails of the document wait for its PDF: `generated` (the default), `pending`, for `pdfDelayMs` if they are given, or `error`.
+ */
+export const documentChangeSchema = z
+  .strictObject({
+    email: z.enum(['sent', 'warning', 'failed', 'never', 'delayed']).optional(),
+    /** Zuora's words for what failed. */
+    reason: z.string().min(1).optional(),
+    delayMs: delay.optional(),
+    pdf: z.enum(['generated', 'pending', 'error']).optional(),
+    pdfDelayMs: delay.optional(),
+    /** A document that goes back to Draft takes a posted bill run to Completed. The last one that is posted takes it to Posted. */
+    status: z.enum(['Draft', 'Posted']).optional(),
+    /** Of its account, and of the bill-to contact of the account. */
+    workEmail: address,
+    personalEmail: address,
+    additionalEmailAddresses: address,
+    invoiceDeliveryPrefsEmail: z.boolean().optional(),
+    communicationProfile: z.enum(['default', 'bare']).optional(),
+  })
+  .superRefine(({ email, reason, delayMs, pdf, pdfDelayMs }, context) => {
+    const demand = (path: string, holds: boolean, message: string) => {
+      if (!holds) context.addIssue({ code: 'custom', path: [path], message });
+    };
+    const isForReason = email === 'failed' || email === 'warning' || pdf === 'error';
+    demand('reason', reason === undefined || isForReason, 'needs an email that failed or warned, or a pdf in error');
+    demand('delayMs', (delayMs !== undefined) === (email === 'delayed'), 'belongs to an email that is delayed');
+    demand('pdfDelayMs', pdfDelayMs === undefined || pdf === 'pending', 'needs a pdf that is pending');
+  });
+
+export type DocumentChange = Readonly<z.infer<typeof documentChangeSchema>>;
+
 export interface BillingDocument {
   readonly id: string;
   readonly type: 'Invoice' | 'CreditMemo';
   readonly number: string;
   readonly accountId: string;
   readonly accountNumber: string;
+  readonly billToId: string;
+  readonly workEmail: string | null;
+  readonly personalEmail: string | null;
+  readonly additionalEmailAddresses: string | null;
+  readonly invoiceDeliveryPrefsEmail: boolean;
+  readonly communicationProfile: 'default' | 'bare';
   readonly amount: number;
   readonly createdAt: number;
   readonly postedAt: number | undefined;
@@ -97,7 +146,13 @@ export interface BillingDocument {
   readonly lastEmailSentAt: number | undefined;
   /** What `resend=false` goes by. */
   readonly countsAsEmailed: boolean;
+  readonly nextEmail:
+    | { readonly kind: NonNullable<DocumentChange['email']>; readonly reason?: string; readonly delayMs?: number }
+    | undefined;
+  readonly pdf: { readonly status: NonNullable<DocumentChange['pdf']>; readonly reason?: string };
 }
+
+export type DocumentEdit = Partial<BillingDocument>;
 
 /** `null` removes a field, as it does in the control interface; what is undefined stays. */
 export function changed(record: BillRunRecord, change: RecordChange): BillRunRecord {

@@ -1,11 +1,18 @@
 /** The control interface under /simulator: what a test sets up, and what it looks at afterwards. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { ON_THE_WAY_TO_POSTED, recordChangeSchema, type BillRun } from './bill-run.js';
+import {
+  documentChangeSchema,
+  ON_THE_WAY_TO_POSTED,
+  recordChangeSchema,
+  type BillingDocument,
+  type BillRun,
+} from './bill-run.js';
+import type { EmailRecord } from './emails.js';
 import { faultSchema } from './faults.js';
 import type { Simulation } from './front-door.js';
-import { settingsSchema } from './settings.js';
-import type { SentEmail } from './tenant.js';
+import { settingsChangeSchema } from './settings.js';
+import type { FoundDocument } from './tenant.js';
 
 const documentCount = z.number().int().nonnegative().max(100_000);
 
@@ -42,7 +49,6 @@ const newBillRunSchema = z
 
 const clockSchema = z.strictObject({ advanceMs: z.number().int().nonnegative() });
 const keyQuerySchema = z.object({ billRun: z.string().optional() });
-const settingsChangeSchema = settingsSchema.partial();
 
 /** Answered as a 400 that names every fault of the request, or as a 404 or 409. */
 class ControlError extends Error {
@@ -64,6 +70,13 @@ export function controlRoutes(simulation: Simulation) {
     const billRun = tenant.find(key, entityId);
     if (billRun === undefined) throw new ControlError(404, `There is no bill run ${key}.`);
     return billRun;
+  };
+
+  const documentNamed = (request: FastifyRequest): FoundDocument => {
+    const { key } = request.params as { key: string };
+    const found = tenant.findDocument(key);
+    if (found === undefined) throw new ControlError(404, `There is no document ${key}.`);
+    return found;
   };
 
   return (server: FastifyInstance, _options: unknown, done: () => void): void => {
@@ -117,6 +130,13 @@ export function controlRoutes(simulation: Simulation) {
       return reply.code(204).send();
     });
 
+    server.get('/documents/:key', (request) => shownDocument(documentNamed(request).document));
+    server.patch('/documents/:key', (request) => {
+      const change = checked(documentChangeSchema, request);
+      tenant.changeDocument(documentNamed(request), change);
+      return shownDocument(documentNamed(request).document);
+    });
+
     server.post('/faults', (request, reply) => reply.code(201).send(faults.add(checked(faultSchema, request))));
     server.get('/faults', () => faults.all);
     server.delete('/faults', () => ({ removed: faults.clear() }));
@@ -126,7 +146,7 @@ export function controlRoutes(simulation: Simulation) {
 
     server.get('/mailbox', (request) => {
       const wanted = billRunOf(request);
-      return tenant.mailbox
+      return tenant.emails.mailbox
         .filter((email) => wanted === undefined || email.billRunNumber === wanted || email.billRunId === wanted)
         .map(shownEmail);
     });
@@ -144,7 +164,7 @@ export function controlRoutes(simulation: Simulation) {
 
     server.get('/settings', () => settings.current);
     server.patch('/settings', (request) => {
-      settings.change(definedOnly(checked(settingsChangeSchema, request)));
+      settings.change(checked(settingsChangeSchema, request));
       return settings.current;
     });
     server.delete('/tokens', (_request, reply: FastifyReply) => {
@@ -191,20 +211,21 @@ function shownBillRun({ record, entityId, documents = [] }: BillRun) {
     ...record,
     number: record.billingRunNumber,
     entityId: entityId ?? null,
-    documents: documents.map((document) => ({
-      id: document.id,
-      number: document.number,
-      type: document.type,
-      accountId: document.accountId,
-      amount: document.amount,
-      postedAt: shownMoment(document.postedAt),
-      lastEmailSentAt: shownMoment(document.lastEmailSentAt),
-      countsAsEmailed: document.countsAsEmailed,
-    })),
+    documents: documents.map(shownDocument),
   };
 }
 
-function shownEmail({ billRunNumber, billRunId, entityId, document, cause, sentAt }: SentEmail) {
+function shownDocument({ postedAt, lastEmailSentAt, createdAt, ...document }: BillingDocument) {
+  return {
+    ...document,
+    createdAt: shownMoment(createdAt),
+    postedAt: shownMoment(postedAt),
+    lastEmailSentAt: shownMoment(lastEmailSentAt),
+    nextEmail: document.nextEmail ?? null,
+  };
+}
+
+function shownEmail({ billRunNumber, billRunId, entityId, document, cause, sentAt }: EmailRecord) {
   return {
     billRunNumber,
     billRunId,

@@ -14,11 +14,11 @@ import { IdempotencyKeys } from './idempotency.js';
 import { seededRandom } from './random.js';
 import { RequestLog } from './request-log.js';
 import { zuoraRoutes } from './routes.js';
-import { defaultSettings, settingsSchema, SettingsInForce, type Settings } from './settings.js';
+import { defaultSettings, settingsChangeSchema, SettingsInForce, type SettingsChange } from './settings.js';
 import { Tenant } from './tenant.js';
 import { Tokens, type Credentials } from './tokens.js';
 
-export interface SimulatorOptions extends Partial<Settings>, Partial<Credentials> {
+export interface SimulatorOptions extends SettingsChange, Partial<Credentials> {
   /** 0, the default, takes a free one. */
   readonly port?: number;
   readonly host?: string;
@@ -44,7 +44,7 @@ const LARGEST_REQUEST_BYTES = 64 * 1024 * 1024;
 /** Rejects with the error of the socket (EADDRINUSE, EACCES, …) if it cannot listen. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const { port = 0, host = '127.0.0.1', seed = 1, clientId, clientSecret, ...settings } = options;
-  const simulation = createSimulation(seed, settingsSchema.parse({ ...defaultSettings, ...settings }));
+  const simulation = createSimulation(seed, settingsChangeSchema.parse(settings));
   const server = fastify({
     bodyLimit: LARGEST_REQUEST_BYTES,
     // The router must not refuse a long key, because that is the product's task.
@@ -76,9 +76,10 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   };
 }
 
-function createSimulation(seed: number, initial: Settings): Simulation {
+function createSimulation(seed: number, change: SettingsChange): Simulation {
   const clock = new SimulatorClock();
-  const settings = new SettingsInForce(initial);
+  const settings = new SettingsInForce(defaultSettings);
+  settings.change(change);
   return {
     clock,
     settings,

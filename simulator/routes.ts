@@ -1,9 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import { frontDoor, type Operation, type Route, type Simulation } from './front-door.js';
 import * as billRuns from './operations/bill-runs.js';
-import { listCreditMemos, queryInvoices } from './operations/documents.js';
+import { listCommunicationProfiles } from './operations/communication-profiles.js';
+import { listCreditMemos, queryAccounts, queryInvoices } from './operations/documents.js';
 import { listEmailHistory } from './operations/email-history.js';
 import { queryNotificationDefinitions } from './operations/notification-definitions.js';
+import { creditMemoPdfStatus, invoicePdfStatus } from './operations/pdf-status.js';
+import { demand, type Permission } from './operations/permissions.js';
 import { createToken } from './operations/token.js';
 import { Refusal, type Family } from './refusal.js';
 import type { Credentials } from './tokens.js';
@@ -14,6 +17,11 @@ export function zuoraRoutes(simulation: Simulation, credentials: Credentials) {
     family,
     run: (operation) => run(simulation, operation),
   });
+  const permitted = (permission: Permission, family: Family, run: Parameters<typeof of>[1]) =>
+    of(family, (all, operation) => {
+      demand(permission, all);
+      return run(all, operation);
+    });
   const token: Route = {
     family: 'oauth',
     run: ({ request }) => createToken(simulation.tokens, credentials, request),
@@ -33,8 +41,20 @@ export function zuoraRoutes(simulation: Simulation, credentials: Credentials) {
     serve('PUT', '/v1/bill-runs/:key/cancel', of('v1', billRuns.cancelBillRun));
     serve('POST', '/v1/bill-runs/:key/emails', of('v1', billRuns.emailBillRun));
     serve('GET', '/v1/credit-memos', of('v1', listCreditMemos));
-    serve('GET', '/v1/notification-history/email', of('v1', listEmailHistory));
-    serve('GET', '/notifications/notification-definitions', of('v1', queryNotificationDefinitions));
+    serve('GET', '/v1/notification-history/email', permitted('notificationHistory', 'v1', listEmailHistory));
+    serve('GET', '/v1/invoices/pdf-status', permitted('pdfStatus', 'v1', invoicePdfStatus));
+    serve('GET', '/v1/credit-memos/pdf-status', permitted('pdfStatus', 'v1', creditMemoPdfStatus));
+    serve(
+      'GET',
+      '/notifications/notification-definitions',
+      permitted('notificationDefinitions', 'v1', queryNotificationDefinitions),
+    );
+    serve(
+      'GET',
+      '/settings/communication-profiles',
+      permitted('communicationProfiles', 'v1', listCommunicationProfiles),
+    );
+    serve('GET', '/object-query/accounts', permitted('accounts', 'objectQuery', queryAccounts));
     serve('GET', '/object-query/billing-runs', of('objectQuery', billRuns.queryBillingRuns));
     serve('GET', '/object-query/billing-runs/:key', of('objectQuery', billRuns.queryBillingRun));
     serve('GET', '/object-query/invoices', of('objectQuery', queryInvoices));

@@ -27,10 +27,18 @@ export const settingsSchema = z.strictObject({
   /** Tokens die so much sooner than their `expires_in` says. */
   tokensExpireEarlySeconds: z.number().int().nonnegative(),
 
-  /** The notifications "Manual Email For Invoice" and "Email Credit Memo": both, neither, or one of them. */
-  notificationActive: z.union([z.boolean(), z.enum(['invoices', 'creditMemos'])]),
+  /** The notification "Manual Email For Invoice". */
+  invoiceNotificationActive: z.boolean(),
+  /** The notification "Email Credit Memo". */
+  creditMemoNotificationActive: z.boolean(),
   /** The notifications "Invoice Posted" and "Credit Memo Posted": posting itself emails the documents. */
   postedNotificationActive: z.boolean(),
+  /** The default communication profile is muted: its notifications email nobody. */
+  profileMuted: z.boolean(),
+  /** Reads that the user of the API may not make. `accounts` are what `expand[]` adds to invoices, too. */
+  missingPermissions: z
+    .array(z.enum(['notificationHistory', 'pdfStatus', 'communicationProfiles', 'notificationDefinitions', 'accounts']))
+    .readonly(),
   /** Entity IDs the token is valid for. Empty: no Multi-entity. With more than one, Zuora-Entity-Ids is required. */
   entities: z.array(z.string().min(1)).readonly(),
   /** Org IDs the user may see. Empty: no Multi-Org. */
@@ -38,6 +46,27 @@ export const settingsSchema = z.strictObject({
   /** Offset of the tenant's time zone, which Object Query writes out and /v1 leaves out. */
   utcOffset: z.string().regex(/^[+-]\d{2}:\d{2}$/, 'must look like -07:00'),
 
+  /**
+   * An email call without an active notification for any document. Zuora evaluates active definitions only, so likely
+   * it says success and sends nothing; the error for anything else is not documented.
+   */
+  inactiveNotification: z.enum(['silent', 'refuse']),
+  /** Whether `resend=false` emails a document whose email failed before. The page says "never emailed" and no more. */
+  retriesFailed: z.boolean(),
+  /** Whether the email call obeys the preference of the account; only auto-email is documented to do so. */
+  emailPreferenceHoldsForEmailCall: z.boolean(),
+  /** An email to an account without an address: no text of such a failure is documented. */
+  missingAddress: z.enum(['silent', 'failed']),
+  /** An email whose PDF is in error. Emails leave after the PDF is made, so likely it waits. */
+  emailWithPdfError: z.enum(['wait', 'failed']),
+  /** When `lastEmailSentDate` changes. If it is when an email is queued, then failed emails change it, too. */
+  lastEmailSentDateSet: z.enum(['whenSent', 'whenQueued']),
+  /** The zone of times in the email history, which name none. */
+  historyTimesIn: z.enum(['tenant', 'utc']),
+  /** `eventCategory` of the email history: the schema and Zuora's Python client say text, the sample is a number. */
+  eventCategoryAs: z.enum(['text', 'number']),
+  /** `nextPage` of the email history: in the sample it is on another host, under /apps/v1. */
+  historyNextPage: z.enum(['foreign', 'own']),
   /** Codes of errors: numbers in Zuora's guides, text in its samples and in its Python client. */
   errorCodesAs: z.enum(['number', 'text']),
   /** `pageSize` over 40 in a list of /v1: the pages of operations say 40 at most; likely a larger one counts as 40. */
@@ -61,7 +90,7 @@ export const settingsSchema = z.strictObject({
   unneededHeaders: z.enum(['ignore', 'refuse']),
   /** Whether emails that posting brought about, by auto-email or a notification, count as sent for `resend=false`. */
   autoEmailCounts: z.boolean(),
-  /** Whether `noEmailForZeroAmountInvoice` also holds for the email call. */
+  /** Whether `noEmailForZeroAmountInvoice` also holds for the email call, as the guide on batch emails says. */
   zeroAmountRuleHoldsForEmailCall: z.boolean(),
   /** Whether a bill run without documents reaches Posted; if not, it goes back to Completed. */
   emptyBillRunsPost: z.boolean(),
@@ -70,6 +99,13 @@ export const settingsSchema = z.strictObject({
 });
 
 export type Settings = Readonly<z.infer<typeof settingsSchema>>;
+
+export const settingsChangeSchema = settingsSchema.partial().extend({
+  /** The two notifications of the email call at once: both, neither, or only one of them. */
+  notificationActive: z.union([z.boolean(), z.enum(['invoices', 'creditMemos'])]).optional(),
+});
+
+export type SettingsChange = Readonly<z.infer<typeof settingsChangeSchema>>;
 
 export const defaultSettings: Settings = {
   emailDelayMs: 0,
@@ -81,11 +117,23 @@ export const defaultSettings: Settings = {
   creditMemosPerBillRun: 1,
   tokenLifetimeSeconds: 3599,
   tokensExpireEarlySeconds: 0,
-  notificationActive: true,
+  invoiceNotificationActive: true,
+  creditMemoNotificationActive: true,
   postedNotificationActive: false,
+  profileMuted: false,
+  missingPermissions: [],
   entities: [],
   orgs: [],
   utcOffset: '-07:00',
+  inactiveNotification: 'silent',
+  retriesFailed: true,
+  emailPreferenceHoldsForEmailCall: false,
+  missingAddress: 'silent',
+  emailWithPdfError: 'wait',
+  lastEmailSentDateSet: 'whenSent',
+  historyTimesIn: 'tenant',
+  eventCategoryAs: 'text',
+  historyNextPage: 'foreign',
   errorCodesAs: 'number',
   pageSizeOver40: 'cap',
   storeUnauthorized: false,
@@ -97,7 +145,7 @@ export const defaultSettings: Settings = {
   stringResend: 'accept',
   unneededHeaders: 'ignore',
   autoEmailCounts: true,
-  zeroAmountRuleHoldsForEmailCall: false,
+  zeroAmountRuleHoldsForEmailCall: true,
   emptyBillRunsPost: true,
   readByNumberOnV1: false,
 };
@@ -114,7 +162,15 @@ export class SettingsInForce {
     return this.#settings;
   }
 
-  change(change: Partial<Settings>): void {
-    this.#settings = { ...this.#settings, ...change };
+  change({ notificationActive: active, ...change }: SettingsChange): void {
+    const both =
+      active === undefined
+        ? {}
+        : {
+            invoiceNotificationActive: active === true || active === 'invoices',
+            creditMemoNotificationActive: active === true || active === 'creditMemos',
+          };
+    const given = Object.fromEntries(Object.entries({ ...both, ...change }).filter(([, value]) => value !== undefined));
+    this.#settings = { ...this.#settings, ...given };
   }
 }

@@ -5,9 +5,9 @@
  * back to Completed when a document could not be posted; from Pending and Completed also CancelInProgress → Canceled.
  * Each step waits on the clock. Any other status can be set from outside and stays until something else is set.
  *
- * An email call chooses its documents when it is made, and their emails leave later. Only then are they recorded as
- * sent, so a second call with `resend=false` in between chooses the same documents again: the double emails that the
- * endpoint's own page warns of.
+ * An email call chooses its documents when it is made, and their emails leave later (emails.ts). Only then are they
+ * recorded as sent, so a second call with `resend=false` in between chooses the same documents again: the double emails
+ * that the endpoint's own page warns of.
  */
 import {
   changed,
@@ -15,11 +15,15 @@ import {
   ON_THE_WAY_TO_POSTED,
   type BillingDocument,
   type BillRun,
+  type DocumentChange,
+  type DocumentEdit,
   type PlannedDocuments,
   type RecordChange,
 } from './bill-run.js';
 import type { SimulatorClock } from './clock.js';
 import { day, withOffset } from './dates.js';
+import { Emails, hasAutoEmail, type EmailCause } from './emails.js';
+import { hasNotification } from './notifications.js';
 import { objectId, type Random } from './random.js';
 import { Refusal } from './refusal.js';
 import type { SettingsInForce } from './settings.js';
@@ -32,25 +36,16 @@ export interface NewBillRun {
   readonly fields: RecordChange;
 }
 
-/** What asked for an email: a call, or the tenant itself after a post. */
-export interface EmailCause {
-  readonly idempotencyKey: string | undefined;
-  readonly resend: boolean | undefined;
-}
-
-export interface SentEmail {
-  readonly billRunId: string;
-  readonly billRunNumber: string;
-  readonly entityId: string | undefined;
+export interface FoundDocument {
+  readonly billRun: BillRun;
   readonly document: BillingDocument;
-  readonly cause: EmailCause;
-  readonly sentAt: number;
 }
 
 /** Why a status could not be reached, for the record's errorMessage. */
 const POSTING_FAILED = 'One or more billing documents could not be posted. Post the bill run again.';
 
 export class Tenant {
+  readonly emails: Emails;
   readonly #clock: SimulatorClock;
   readonly #settings: SettingsInForce;
   readonly #random: Random;
@@ -61,7 +56,8 @@ export class Tenant {
   readonly #comingSteps = new Map<string, (() => void)[]>();
   /** How many reads are still to come before a bill run posts; likewise. */
   readonly #readsToPosted = new Map<string, number>();
-  readonly #mailbox: SentEmail[] = [];
+  /** By ID and by number of a document. */
+  readonly #billRunsOfDocuments = new Map<string, string>();
   readonly #userId: string;
   #billRunsSoFar = 0;
   #documentsSoFar = { Invoice: 0, CreditMemo: 0, account: 0 };
@@ -71,14 +67,19 @@ export class Tenant {
     this.#settings = settings;
     this.#random = random;
     this.#userId = objectId(random);
+    this.emails = new Emails(clock, settings, {
+      find: (id) => this.#billRuns.get(id),
+      edit: (id, edits) => {
+        if (this.#billRuns.has(id)) this.#edit(id, edits);
+      },
+      record: (id, change) => {
+        if (this.#billRuns.has(id)) this.#record(id, change(this.#written(clock.now())));
+      },
+    });
   }
 
   get userId(): string {
     return this.#userId;
-  }
-
-  get mailbox(): readonly SentEmail[] {
-    return this.#mailbox;
   }
 
   /** All of an entity; without one, all there are. */
@@ -91,6 +92,12 @@ export class Tenant {
     const ids = [key, ...(this.#idsOfNumber.get(key) ?? [])];
     const found = ids.map((id) => this.#billRuns.get(id));
     return found.find((billRun) => billRun !== undefined && (entityId === undefined || billRun.entityId === entityId));
+  }
+
+  findDocument(key: string): FoundDocument | undefined {
+    const billRun = this.#billRuns.get(this.#billRunsOfDocuments.get(key) ?? '');
+    const document = billRun?.documents?.find(({ id, number }) => id === key || number === key);
+    return billRun === undefined || document === undefined ? undefined : { billRun, document };
   }
 
   create(wanted: NewBillRun): BillRun {
@@ -147,6 +154,32 @@ export class Tenant {
     if (typeof status === 'string' && status !== this.#known(id).record.status) this.#enter(id, status);
     this.#record(id, status === null ? { ...fields, status } : fields);
     return this.#known(id);
+  }
+
+  /** From outside, as an operator or a fault in Zuora would. */
+  changeDocument({ billRun, document }: FoundDocument, change: DocumentChange): void {
+    const { email, reason, delayMs, pdf, pdfDelayMs, status, ...account } = change;
+    const words = reason === undefined ? {} : { reason };
+    const { id } = billRun.record;
+    const edit: DocumentEdit = {
+      ...Object.fromEntries(Object.entries(account).filter(([, value]) => value !== undefined)),
+      ...(email === undefined
+        ? {}
+        : { nextEmail: { kind: email, ...words, ...(delayMs === undefined ? {} : { delayMs }) } }),
+      ...(pdf === undefined ? {} : { pdf: { status: pdf, ...words } }),
+    };
+    this.#edit(id, new Map([[document.id, edit]]));
+    if (pdf !== undefined) this.emails.pdfChanged(document.id);
+    if (pdfDelayMs !== undefined) {
+      this.#clock.after(pdfDelayMs, () => {
+        // Unless it was changed meanwhile.
+        const present = this.findDocument(document.id);
+        if (present !== undefined && present.document.pdf === edit.pdf)
+          this.changeDocument(present, { pdf: 'generated' });
+      });
+    }
+    if (status === 'Draft') this.#unpost(id, document.id);
+    if (status === 'Posted') this.#post(id, [document.id]);
   }
 
   /** Walks the steps from the present status to Posted, evenly over the time given. */
@@ -220,17 +253,20 @@ export class Tenant {
         `Only posted billing documents can be emailed: bill run ${record.billingRunNumber} is not posted.`,
       );
     }
-    const reachable = documents.filter((document) => this.#hasActiveNotification(document));
-    if (documents.length > 0 && reachable.length === 0) {
+    const { current: settings } = this.#settings;
+    const hasNone = !documents.some((document) => hasNotification(settings, 'requested', document));
+    if (settings.inactiveNotification === 'refuse' && documents.length > 0 && hasNone) {
       throw new Refusal(
         30,
         'The notification for manually emailing the billing documents of this bill run is not active.',
       );
     }
-    const suppressed = (document: BillingDocument) =>
-      this.#settings.current.zeroAmountRuleHoldsForEmailCall && isSuppressed(billRun, document);
-    const chosen = reachable.filter((document) => (cause.resend || !document.countsAsEmailed) && !suppressed(document));
-    this.#emailLater(billRun, chosen, cause);
+    const chosen = documents
+      .filter((document) => hasNotification(settings, 'requested', document))
+      .filter((document) => document.postedAt !== undefined && (cause.resend || !document.countsAsEmailed))
+      .filter((document) => !settings.zeroAmountRuleHoldsForEmailCall || !isSuppressed(billRun, document))
+      .filter((document) => !settings.emailPreferenceHoldsForEmailCall || document.invoiceDeliveryPrefsEmail);
+    this.emails.request(billRun, chosen, cause);
   }
 
   #startPosting(id: string): void {
@@ -245,9 +281,11 @@ export class Tenant {
     const { documents = [] } = this.#known(id);
     if (failPostings > 0) {
       this.#settings.change({ failPostings: failPostings - 1 });
-      const [failing, ...others] = documents;
-      if (failing !== undefined)
-        this.#replaceDocuments(id, [failing, ...others.map((document) => this.#posted(document))]);
+      const [, ...others] = documents;
+      this.#post(
+        id,
+        others.map((document) => document.id),
+      );
       this.#enter(id, 'Completed');
       this.#record(id, { errorMessage: POSTING_FAILED });
     } else if (documents.length === 0 && !emptyBillRunsPost) {
@@ -264,12 +302,11 @@ export class Tenant {
     if (status === 'Processing') this.#record(id, { executedDate: now, startDate: now });
     if (hasGenerated(status)) this.#generateDocuments(id);
     if (status === 'Posted') {
-      this.#replaceDocuments(
-        id,
-        (this.#known(id).documents ?? []).map((document) => this.#posted(document)),
-      );
       this.#record(id, { postedDate: now, errorMessage: null });
-      this.#emailAfterPost(this.#known(id));
+      this.#post(
+        id,
+        (this.#known(id).documents ?? []).map((document) => document.id),
+      );
     }
   }
 
@@ -283,7 +320,11 @@ export class Tenant {
       ...Array.from({ length: planned.creditMemos }, (_, index) => this.#newDocument('CreditMemo', 10 + index)),
     ];
     const now = this.#written(this.#clock.now());
-    this.#replaceDocuments(id, generated);
+    this.#billRuns.set(id, { ...this.#known(id), documents: generated });
+    for (const document of generated) {
+      this.#billRunsOfDocuments.set(document.id, id);
+      this.#billRunsOfDocuments.set(document.number, id);
+    }
     this.#record(id, {
       numberOfAccounts: generated.length,
       numberOfInvoices: planned.invoices,
@@ -297,80 +338,63 @@ export class Tenant {
 
   #newDocument(type: BillingDocument['type'], amount: number): BillingDocument {
     const numberOf = { Invoice: 'INV', CreditMemo: 'CM' }[type];
+    const accountNumber = `A${counted(++this.#documentsSoFar.account)}`;
     return {
       id: objectId(this.#random),
       type,
       number: `${numberOf}${counted(++this.#documentsSoFar[type])}`,
       accountId: objectId(this.#random),
-      accountNumber: `A${counted(++this.#documentsSoFar.account)}`,
+      accountNumber,
+      billToId: objectId(this.#random),
+      workEmail: `${accountNumber.toLowerCase()}@customer.example`,
+      personalEmail: null,
+      additionalEmailAddresses: null,
+      invoiceDeliveryPrefsEmail: true,
+      communicationProfile: 'default',
       amount,
       createdAt: this.#clock.now(),
       postedAt: undefined,
       lastEmailSentAt: undefined,
       countsAsEmailed: false,
+      nextEmail: undefined,
+      pdf: { status: 'generated' },
     };
   }
 
-  #posted(document: BillingDocument): BillingDocument {
-    return { ...document, postedAt: document.postedAt ?? this.#clock.now() };
+  /** Each document posts by itself, and with the last one its bill run is posted. */
+  #post(id: string, documentIds: readonly string[]): void {
+    const wanted = new Set(documentIds);
+    const drafts = (this.#known(id).documents ?? []).filter((document) => document.postedAt === undefined);
+    const posting = drafts.filter((document) => wanted.has(document.id));
+    this.#edit(id, new Map(posting.map((document) => [document.id, { postedAt: this.#clock.now() }])));
+    this.#emailAfterPost(id, posting);
+    const { status } = this.#known(id).record;
+    if (status === 'Completed' && posting.length > 0 && posting.length === drafts.length) this.#enter(id, 'Posted');
+  }
+
+  /** A posted bill run with a document that is unposted goes back to Completed (docs.zuora.com, on bill runs). */
+  #unpost(id: string, documentId: string): void {
+    this.#edit(id, new Map([[documentId, { postedAt: undefined }]]));
+    if (this.#known(id).record.status === 'Posted') this.change(id, { status: 'Completed' });
   }
 
   /**
    * `autoEmail` means: after auto-post. A bill run that somebody posts sends nothing by itself, whatever the field says, unless a
-   * notification about the post is active.
+   * notification about the post is active. That one emails also accounts without the Email preference (docs.zuora.com:
+   * email-delivery).
    */
-  #emailAfterPost(billRun: BillRun): void {
-    const { documents = [] } = billRun;
-    const { postedNotificationActive } = this.#settings.current;
-    if (!hasAutoEmail(billRun) && !postedNotificationActive) return;
-    const chosen = documents.filter((document) => postedNotificationActive || !isSuppressed(billRun, document));
-    this.#emailLater(billRun, chosen, { idempotencyKey: undefined, resend: undefined });
-  }
-
-  #emailLater(billRun: BillRun, documents: readonly BillingDocument[], cause: EmailCause): void {
-    if (documents.length === 0) return;
-    this.#clock.after(this.#settings.current.emailDelayMs, () => {
-      this.#leave(billRun, documents, cause);
-    });
-  }
-
-  #leave(billRun: BillRun, documents: readonly BillingDocument[], cause: EmailCause): void {
-    const sentAt = this.#clock.now();
-    const { id: billRunId, billingRunNumber } = billRun.record;
-    for (const document of documents) {
-      this.#mailbox.push({
-        billRunId,
-        billRunNumber: billingRunNumber,
-        entityId: billRun.entityId,
-        document,
-        cause,
-        sentAt,
-      });
-    }
-    const present = this.#billRuns.get(billRunId);
-    if (present === undefined) return;
-
-    const counts = cause.resend !== undefined || this.#settings.current.autoEmailCounts;
-    const sent = new Set(documents.map((document) => document.id));
-    this.#replaceDocuments(
-      billRunId,
-      (present.documents ?? []).map((document) =>
-        sent.has(document.id)
-          ? { ...document, lastEmailSentAt: sentAt, countsAsEmailed: document.countsAsEmailed || counts }
-          : document,
-      ),
+  #emailAfterPost(id: string, documents: readonly BillingDocument[]): void {
+    const billRun = this.#known(id);
+    const settings = this.#settings.current;
+    const isAutomatic = (document: BillingDocument) =>
+      hasAutoEmail(billRun) &&
+      document.communicationProfile === 'default' &&
+      document.invoiceDeliveryPrefsEmail &&
+      !isSuppressed(billRun, document);
+    const chosen = documents.filter(
+      (document) => hasNotification(settings, 'posted', document) || isAutomatic(document),
     );
-    // Only the batch action sets the first field. Emails of a notification are not emails of the bill run.
-    if (cause.resend !== undefined) this.#record(billRunId, { invoicesEmailed: true });
-    if (cause.resend !== undefined || hasAutoEmail(present)) {
-      this.#record(billRunId, { lastEmailSentTime: this.#written(sentAt) });
-    }
-  }
-
-  #hasActiveNotification(document: BillingDocument): boolean {
-    const active = this.#settings.current.notificationActive;
-    if (typeof active === 'boolean') return active;
-    return document.type === { invoices: 'Invoice', creditMemos: 'CreditMemo' }[active];
+    this.emails.request(billRun, chosen, { idempotencyKey: undefined, resend: undefined });
   }
 
   #later(id: string, delayMs: number, step: () => void): void {
@@ -389,8 +413,12 @@ export class Tenant {
     this.#billRuns.set(id, { ...billRun, record: changed(billRun.record, change) });
   }
 
-  #replaceDocuments(id: string, documents: readonly BillingDocument[]): void {
-    this.#billRuns.set(id, { ...this.#known(id), documents });
+  #edit(id: string, edits: ReadonlyMap<string, DocumentEdit>): void {
+    const billRun = this.#known(id);
+    const documents = billRun.documents?.map((document) =>
+      edits.has(document.id) ? { ...document, ...edits.get(document.id) } : document,
+    );
+    this.#billRuns.set(id, { ...billRun, documents });
   }
 
   #known(id: string): BillRun {
@@ -409,10 +437,6 @@ export class Tenant {
   #written(moment: number): string {
     return withOffset(moment, this.#settings.current.utcOffset);
   }
-}
-
-function hasAutoEmail({ record }: BillRun): boolean {
-  return record.autoPost === true && record.autoEmail === true;
 }
 
 function isSuppressed(billRun: BillRun, document: BillingDocument): boolean {

@@ -2,9 +2,26 @@ import type { BillingDocument, BillRun } from '../bill-run.js';
 import { day, withoutZone, withOffset } from '../dates.js';
 import type { Operation, Simulation } from '../front-door.js';
 import { queryList } from '../object-query.js';
+import { PROFILES } from '../notifications.js';
 import { paged } from './pages.js';
+import { demand } from './permissions.js';
 
 const CURRENCY = 'USD';
+
+const ACCOUNTS = {
+  fields: [
+    'id',
+    'accountNumber',
+    'additionalEmailAddresses',
+    'billToId',
+    'communicationProfileId',
+    'currency',
+    'invoiceDeliveryPrefsEmail',
+    'updatedDate',
+  ],
+  filterable: ['id', 'accountnumber', 'currency', 'updateddate'],
+  expandable: ['billTo'],
+};
 
 const INVOICES = {
   fields: [
@@ -12,6 +29,7 @@ const INVOICES = {
     'accountId',
     'amount',
     'balance',
+    'communicationProfileId',
     'createdById',
     'createdDate',
     'currency',
@@ -45,14 +63,26 @@ const INVOICES = {
     'status',
     'einvoicestatus',
   ],
+  expandable: ['account', 'account.billTo', 'billToContact'],
 };
 
 /** `sourceId` of an invoice is the number of its bill run, not the ID (models/invoice.py of zuora-sdk 3.21.0). */
 export function queryInvoices(simulation: Simulation, operation: Operation) {
-  const rows = documents(simulation, operation.entityId, 'Invoice').map(([billRun, document]) =>
-    invoice(simulation, billRun, document),
-  );
+  const expands = operation.request.query.has('expand[]');
+  if (expands) demand('accounts', simulation);
+  const rows = documents(simulation, operation.entityId, 'Invoice').map(([billRun, document]) => ({
+    ...invoice(simulation, billRun, document),
+    ...(expands ? { account: account(document, simulation), billToContact: contact(document) } : {}),
+  }));
   return queryList(rows, INVOICES, operation.request.query);
+}
+
+/** Every document has an account of its own. */
+export function queryAccounts(simulation: Simulation, operation: Operation) {
+  const rows = (['Invoice', 'CreditMemo'] as const)
+    .flatMap((type) => documents(simulation, operation.entityId, type))
+    .map(([, document]) => account(document, simulation));
+  return queryList(rows, ACCOUNTS, operation.request.query);
 }
 
 /**
@@ -68,7 +98,7 @@ export function listCreditMemos(simulation: Simulation, operation: Operation) {
     .filter((memo) => status === null || memo.status === status)
     .toSorted((one, other) => (one.number < other.number ? 1 : -1));
   const { rows, nextPage } = paged(memos, operation.request, simulation.settings.current);
-  return { creditmemos: rows, ...nextPage, success: true };
+  return { creditmemos: rows, ...(nextPage === undefined ? {} : { nextPage }), success: true };
 }
 
 function documents({ tenant }: Simulation, entityId: string | undefined, type: BillingDocument['type']) {
@@ -88,6 +118,7 @@ function invoice({ settings, tenant }: Simulation, { record }: BillRun, document
     accountId: document.accountId,
     amount: document.amount,
     balance: document.amount,
+    communicationProfileId: PROFILES[document.communicationProfile].id,
     createdById: tenant.userId,
     createdDate: written(createdAt),
     currency: CURRENCY,
@@ -106,6 +137,25 @@ function invoice({ settings, tenant }: Simulation, { record }: BillRun, document
     updatedById: tenant.userId,
     updatedDate: written(Math.max(createdAt, postedAt ?? 0, lastEmailSentAt ?? 0)),
   };
+}
+
+/** models/expanded_account.py and models/expanded_contact.py of zuora-sdk 3.21.0. */
+function account(document: BillingDocument, { settings }: Simulation) {
+  return {
+    id: document.accountId,
+    accountNumber: document.accountNumber,
+    additionalEmailAddresses: document.additionalEmailAddresses,
+    billToId: document.billToId,
+    communicationProfileId: PROFILES[document.communicationProfile].id,
+    currency: CURRENCY,
+    invoiceDeliveryPrefsEmail: document.invoiceDeliveryPrefsEmail,
+    updatedDate: withOffset(document.createdAt, settings.current.utcOffset),
+    billTo: contact(document),
+  };
+}
+
+function contact({ accountId, billToId, personalEmail, workEmail }: BillingDocument) {
+  return { id: billToId, accountId, personalEmail, workEmail };
 }
 
 function creditMemo({ settings, tenant }: Simulation, { record }: BillRun, document: BillingDocument) {

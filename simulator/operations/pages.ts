@@ -11,7 +11,7 @@ export function paged<Row>(all: readonly Row[], request: ApiRequest, { pageSizeO
   const largest = pageSizeOver40 === 'refuse' ? LARGEST_PAGE_SIZE : Number.MAX_SAFE_INTEGER;
   const pageSize = Math.min(wholeNumber(request, 'pageSize', DEFAULT_PAGE_SIZE, largest), LARGEST_PAGE_SIZE);
   const rows = all.slice((page - 1) * pageSize, page * pageSize);
-  return { rows, nextPage: page * pageSize < all.length ? { nextPage: urlOfPage(request, page + 1) } : {} };
+  return { rows, nextPage: page * pageSize < all.length ? urlOfPage(request, page + 1) : undefined };
 }
 
 function wholeNumber(request: ApiRequest, name: string, otherwise: number, largest: number): number {

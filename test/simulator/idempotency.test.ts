@@ -20,7 +20,7 @@ describe('the same Idempotency-Key', () => {
   });
 
   it('gets a failure again as well, though its reason is gone', async () => {
-    const tenant = await openTenant({ notificationActive: false });
+    const tenant = await openTenant({ inactiveNotification: 'refuse', notificationActive: false });
     const { number } = await tenant.addBillRun({ status: 'Completed' });
     const notPosted = await tenant.email(number, 'not-posted');
     await tenant.control('PATCH', `/bill-runs/${number}`, { status: 'Posted' });

@@ -235,7 +235,7 @@ export const lives: Readonly<Record<string, Reach>> = {
     return job;
   },
   async 'refused, retried, and nobody answered'(rig, start) {
-    await rig.control('PATCH', '/settings', { notificationActive: false });
+    await rig.control('PATCH', '/settings', { inactiveNotification: 'refuse', notificationActive: false });
     const { job } = await start({}, { openFor: '3s' });
     await rig.state(job, 'NeedsAttention');
     await job.signal('retry', { ordinal: 1, requestedBy: 'alice' });

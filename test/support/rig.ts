@@ -254,7 +254,11 @@ export async function openRig({
     /** After each test: removes all faults, replays the history of every job that was started, and ends the open ones. */
     async afterTest(): Promise<void> {
       await control('DELETE', '/faults');
-      await control('PATCH', '/settings', { notificationActive: true, postedNotificationActive: false });
+      await control('PATCH', '/settings', {
+        inactiveNotification: 'silent',
+        notificationActive: true,
+        postedNotificationActive: false,
+      });
       for (const workflowId of started) {
         const job = handleOf(workflowId);
         await replayer.replay(job);

@@ -113,7 +113,7 @@ test('a waiting job shows its cause, and an operator’s resend from the dialog 
 });
 
 test('an operator answers a question with the signal and the JSON that the current details give', async () => {
-  await rig.control('PATCH', '/settings', { notificationActive: false });
+  await rig.control('PATCH', '/settings', { inactiveNotification: 'refuse', notificationActive: false });
   const { number, job } = await start();
   await rig.state(job, 'NeedsAttention');
   await ui.run(job.workflowId);
@@ -130,7 +130,7 @@ test('an operator answers a question with the signal and the JSON that the curre
 });
 
 test('the work lists of operators can be saved as views', async () => {
-  await rig.control('PATCH', '/settings', { notificationActive: false });
+  await rig.control('PATCH', '/settings', { inactiveNotification: 'refuse', notificationActive: false });
   const { job: asking } = await start();
   await rig.state(asking, 'NeedsAttention');
   const { job: waiting } = await start({ status: 'Completed' });

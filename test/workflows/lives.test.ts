@@ -116,7 +116,7 @@ describe('Before the post', () => {
 describe('Sending', () => {
   test('a refused send asks a person, and a retry after the cause is fixed uses the next key', async () => {
     const { number, id } = await rig.billRun.create();
-    await rig.control('PATCH', '/settings', { notificationActive: false });
+    await rig.control('PATCH', '/settings', { inactiveNotification: 'refuse', notificationActive: false });
     const job = await rig.start({ billRunKey: number });
     const asking = await rig.state(job, 'NeedsAttention');
     expect(asking.reason).toBe('refused');

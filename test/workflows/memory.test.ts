@@ -119,7 +119,7 @@ describe('No second email', () => {
 
   test('for a request that an earlier send served together with another, which the same job has sent since', async () => {
     const { number } = await rig.billRun.create({ status: 'Completed' });
-    await rig.control('PATCH', '/settings', { notificationActive: false });
+    await rig.control('PATCH', '/settings', { inactiveNotification: 'refuse', notificationActive: false });
     const one = await rig.resend(number, 'T-1');
     await rig.state(one, 'Waiting');
     await one.signal('resend', { requestId: 'T-2' });

@@ -265,7 +265,7 @@ describe('A job takes up what earlier jobs of its id did', () => {
 
   test('a refused send asks a person again, and a retry uses the next key', async () => {
     const { id, number } = await rig.billRun.create();
-    await rig.control('PATCH', '/settings', { notificationActive: false });
+    await rig.control('PATCH', '/settings', { inactiveNotification: 'refuse', notificationActive: false });
     const first = await rig.resend(number, 'T-1');
     await rig.state(first, 'NeedsAttention');
     await finish(first);

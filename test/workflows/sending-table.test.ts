@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { projectRoot } from '../../scripts/project-root.js';
-import { defaultSettings, settingsSchema, type Settings } from '../../simulator/settings.js';
+import { defaultSettings, settingsSchema, type Settings, type SettingsChange } from '../../simulator/settings.js';
 import { failureOf, openReplayer, openRig, until, type Rig } from '../support/rig.js';
 import type { EmailBillRunInput } from '../../workflows/contract/contract.js';
 import {
@@ -494,7 +494,7 @@ const withPeople: Readonly<Record<string, Play>> = {
 /** On the time-skipping server as well: time passes, or settings of the whole tenant change. */
 const passingTime: Readonly<Record<string, Play>> = {
   'notification not active': async (it) => {
-    await changeTenant(it, { notificationActive: false });
+    await changeTenant(it, { inactiveNotification: 'refuse', notificationActive: false });
     await asking()(it);
     await changeTenant(it, { notificationActive: true });
     await retry(it);
@@ -643,7 +643,7 @@ const passingTime: Readonly<Record<string, Play>> = {
   },
 };
 
-async function changeTenant(it: Case, settings: Partial<Settings>): Promise<void> {
+async function changeTenant(it: Case, settings: SettingsChange): Promise<void> {
   it.happens(Object.entries(settings).flat().map(String).join(' '));
   await it.rig.control('PATCH', '/settings', settings);
 }

@@ -312,7 +312,7 @@ test('a message without a worker is kept as a signal, and the answer says so', a
 
 test('a send that Zuora refused is found, fixed in Zuora, retried, and emailed once', async () => {
   const [number = ''] = await waiting(1);
-  await rig.control('PATCH', '/settings', { notificationActive: false });
+  await rig.control('PATCH', '/settings', { inactiveNotification: 'refuse', notificationActive: false });
   await rig.billRun.change(number, { status: 'Posted' });
   await rig.state(rig.own(number), 'NeedsAttention');
   await listed(1, 'NeedsAttention');

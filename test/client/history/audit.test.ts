@@ -49,7 +49,7 @@ async function finish(run: WorkflowHandle): Promise<void> {
 describe('The audit shows what the workflow reports', () => {
   test('of a send that was refused, retried and escalated, with the people', async () => {
     const { number } = await rig.billRun.create();
-    await rig.control('PATCH', '/settings', { notificationActive: false });
+    await rig.control('PATCH', '/settings', { inactiveNotification: 'refuse', notificationActive: false });
     const run = await rig.start({ billRunKey: number, requestedBy: 'pipeline', reason: 'month end' });
     await rig.state(run, 'NeedsAttention');
     await rig.control('PATCH', '/settings', { notificationActive: true });
