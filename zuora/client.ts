@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { billRun, type BillRun } from './bill-run.js';
 import type { CredentialSource } from './credentials.js';
-import { listings, namesOf, type BillingDocument, type DocumentKind, type DocumentList } from './documents.js';
+import { listed, listings, namesOf, type DocumentKind, type DocumentList, type Query } from './documents.js';
 import { jsonIn } from './json.js';
 import { faultsOf } from './members.js';
 import { emailNotifications, POSTED_EVENTS } from './notifications.js';
@@ -99,6 +99,19 @@ export interface Zuora {
       readonly lastQuestion?: LastQuestion;
     },
   ): Promise<EmailAnswer>;
+  /**
+   * Reads one page by GET, in the same way as all other reads.
+   *
+   * @param path relative to the base URL, without keys
+   * @param turn awaited before each HTTP call; there are two if Zuora withdraws a token. Its error passes unchanged
+   * @throws {@link ZuoraFailure}, {@link NeverLeft}
+   */
+  get<T>(
+    path: string,
+    query: Query,
+    schema: z.ZodType<T>,
+    options: { readonly what: string; readonly scope?: Scope; readonly turn?: () => Promise<void> },
+  ): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -109,12 +122,21 @@ export class ZuoraFailure extends Error {
   readonly kind: 'notFound' | 'unauthorized' | 'refused' | 'unavailable';
   readonly httpStatus: number | undefined;
   readonly retryAfterMs: number | undefined;
+  /** A permission is missing. */
+  readonly isForbidden: boolean;
 
-  constructor(kind: ZuoraFailure['kind'], message: string, httpStatus?: number, retryAfterMs?: number) {
+  constructor(
+    kind: ZuoraFailure['kind'],
+    message: string,
+    httpStatus?: number,
+    retryAfterMs?: number,
+    isForbidden = false,
+  ) {
     super(message);
     this.kind = kind;
     this.httpStatus = httpStatus;
     this.retryAfterMs = retryAfterMs;
+    this.isForbidden = isForbidden;
   }
 }
 
@@ -181,9 +203,14 @@ export function createZuora({
     scope: Scope,
     schema: z.ZodType<T>,
     deadlineMs = readDeadlineMs,
+    turn: () => Promise<void> = () => Promise.resolve(),
   ): Promise<T> {
-    const once = () =>
-      authorized(endpoint, scope, (headers) => transport.call({ endpoint, method: 'GET', url, headers, deadlineMs }));
+    const once = async () => {
+      await turn();
+      return authorized(endpoint, scope, (headers) =>
+        transport.call({ endpoint, method: 'GET', url, headers, deadlineMs }),
+      );
+    };
     let received = await once();
     // A new one may work. The same one again would not.
     if (received.outcome.tokenRejected && (await tokens.access()).token !== received.token) received = await once();
@@ -192,6 +219,12 @@ export function createZuora({
     const found = isWhole ? schema.safeParse(jsonIn(answer.body, mask)) : undefined;
     if (found?.success === true) return found.data;
     throw readFailure(what, answer, outcome, found === undefined ? '' : faultsOf(found.error));
+  }
+
+  function urlOf(path: string, query: Query): URL {
+    const url = new URL(path, baseUrl);
+    for (const [name, value] of query) url.searchParams.append(name, value);
+    return url;
   }
 
   return {
@@ -229,25 +262,15 @@ export function createZuora({
       return [...new Set(names.flat())];
     },
 
-    async listDocuments(kind, number, scope = {}) {
-      const { path, parameters, page: schema, nextPage } = listings[kind];
-      const url = new URL(path, baseUrl);
-      for (const [name, value] of parameters(number)) url.searchParams.append(name, value);
-      const documents = new Map<string, BillingDocument>();
-      const cursors = new Set<string>();
-      for (let pages = 1; ; pages++) {
-        const page = await read(`${namesOf[kind]} of bill run ${number}`, `/${path}`, url, scope, schema);
-        const listed = documents.size;
-        for (const document of page.documents) documents.set(document.number, document);
-        const { next } = page;
-        const goesInCircles = documents.size === listed || (next !== undefined && cursors.has(next));
-        if (next === undefined || goesInCircles || pages === MAX_LISTED_PAGES) {
-          return { documents: [...documents.values()], complete: next === undefined };
-        }
-        cursors.add(next);
-        url.searchParams.set(...nextPage(pages + 1, next));
-      }
+    listDocuments: (kind, number, scope = {}) => {
+      const listing = listings[kind];
+      const what = `${namesOf[kind]} of bill run ${number}`;
+      const page = (query: Query) => read(what, `/${listing.path}`, urlOf(listing.path, query), scope, listing.page);
+      return listed(listing, number, page, MAX_LISTED_PAGES);
     },
+
+    get: (path, query, schema, { what, scope = {}, turn }) =>
+      read(what, `/${path}`, urlOf(path, query), scope, schema, readDeadlineMs, turn),
 
     async emailBillRunDocuments(key, { resend }, { idempotencyKey, trackId }, options) {
       const { deadlineMs, leaveWithinMs, lastQuestion, ...scope } = options;
@@ -328,11 +351,14 @@ function readFailure(
   if (status === 200 && (verdict === 'unknown' || verdict === 'accepted')) {
     return new ZuoraFailure('unavailable', `Zuora's answer has an unexpected body: ${faults || words}`, status);
   }
+  const isForbidden =
+    status === 403 || (verdict === 'refused' && reasons.some(({ code }) => /^(\d{6})?10$/.test(code)));
   const refused = verdict === 'refused' || (status >= 400 && status < 500 && ![408, 409, 425, 429].includes(status));
   return new ZuoraFailure(
     refused ? 'refused' : 'unavailable',
     `Zuora answered HTTP ${status}: ${words}`,
     status,
     retryAfterMs,
+    isForbidden,
   );
 }

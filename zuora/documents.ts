@@ -25,29 +25,56 @@ export interface DocumentList {
   readonly complete: boolean;
 }
 
+/** Names and values of a URL's query. */
+export type Query = readonly (readonly [string, string])[];
+
 /** One page, and Zuora's name for the next one. */
-interface DocumentPage {
-  readonly documents: readonly BillingDocument[];
+interface DocumentPage<Document> {
+  readonly documents: readonly Document[];
   readonly next: string | undefined;
 }
 
 /** The API call that lists the documents of one kind by the number of their bill run. */
-interface Listing {
+export interface Listing<Document> {
   /** Relative to the base URL. */
   readonly path: string;
-  readonly parameters: (billRunNumber: string) => readonly (readonly [string, string])[];
-  readonly page: z.ZodType<DocumentPage>;
+  readonly parameters: (billRunNumber: string) => Query;
+  readonly page: z.ZodType<DocumentPage<Document>>;
   /** The parameter for the page with this number (from 2 on), by the name that the page before gave it. */
   readonly nextPage: (page: number, next: string) => readonly [string, string];
 }
 
-const orNull = <T>(given: T): NonNullable<T> | null => given ?? null;
+/** Lists documents page by page, each once. Pages that lead in circles, and the most pages, end the list. */
+export async function listed<Document extends { readonly number: string }>(
+  { parameters, nextPage }: Listing<Document>,
+  billRunNumber: string,
+  read: (query: Query) => Promise<DocumentPage<Document>>,
+  mostPages: number,
+): Promise<{ readonly documents: readonly Document[]; readonly complete: boolean }> {
+  const documents = new Map<string, Document>();
+  const cursors = new Set<string>();
+  let query = parameters(billRunNumber);
+  for (let pages = 1; ; pages++) {
+    const page = await read(query);
+    const known = documents.size;
+    for (const document of page.documents) documents.set(document.number, document);
+    const { next } = page;
+    const goesInCircles = documents.size === known || (next !== undefined && cursors.has(next));
+    if (next === undefined || goesInCircles || pages === mostPages) {
+      return { documents: [...documents.values()], complete: next === undefined };
+    }
+    cursors.add(next);
+    query = [...parameters(billRunNumber), nextPage(pages + 1, next)];
+  }
+}
+
+export const orNull = <T>(given: T): NonNullable<T> | null => given ?? null;
 /** What only informs, and cannot be read, counts as absent. */
-const optional = words.nullish().catch(undefined).transform(orNull);
-const amount = z.union([z.number(), words]).nullish().catch(undefined).transform(orNull);
+export const optional = words.nullish().catch(undefined).transform(orNull);
+export const amount = z.union([z.number(), words]).nullish().catch(undefined).transform(orNull);
 
 /** Undefined on the last page. */
-const nextPage = z
+export const nextPage = z
   .union([z.string(), z.number().transform(String)])
   .nullish()
   .transform((cursor) => (cursor == null || cursor.trim() === '' ? undefined : cursor));
@@ -60,7 +87,7 @@ const invoices = z
     ),
     nextPage,
   })
-  .transform(({ data, nextPage: next }): DocumentPage => {
+  .transform(({ data, nextPage: next }): DocumentPage<BillingDocument> => {
     const documents = data.map(({ invoiceNumber: number, lastEmailSentDate: lastEmailed, ...rest }) => {
       return { kind: 'invoice', number, ...rest, lastEmailed } as const;
     });
@@ -74,12 +101,12 @@ const creditMemos = z
     // Old versions of the API report failures as HTTP 200.
     success: flag.refine((success) => success !== false, 'is false'),
   })
-  .transform(({ creditmemos, nextPage: next }): DocumentPage => {
+  .transform(({ creditmemos, nextPage: next }): DocumentPage<BillingDocument> => {
     return { documents: creditmemos.map((memo) => ({ kind: 'creditMemo', ...memo, lastEmailed: null })), next };
   });
 
 /** Sources: Zuora's pages on `GET /object-query/invoices` and `GET /v1/credit-memos`. */
-export const listings: Readonly<Record<DocumentKind, Listing>> = {
+export const listings: Readonly<Record<DocumentKind, Listing<BillingDocument>>> = {
   invoice: {
     path: 'object-query/invoices',
     parameters: (billRunNumber) => [

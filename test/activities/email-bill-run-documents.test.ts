@@ -56,6 +56,7 @@ function open(call: Call, { question = allows, triedForMs = 0, billRun, notifica
     authenticate: vi.fn(),
     probe: vi.fn(),
     postedNotifications: () => Promise.resolve(notifications),
+    get: vi.fn(),
     close: vi.fn(),
   };
   const emailBillRunDocuments = createEmailBillRunDocuments({

@@ -51,6 +51,7 @@ function watch(
     authenticate: vi.fn(),
     probe: vi.fn(),
     postedNotifications,
+    get: vi.fn(),
     close: vi.fn(),
   };
   const activities = createActivities({ zuora, multiEntity, ...(polling === undefined ? {} : { polling }) });
