@@ -46,3 +46,13 @@ export function keepable(text: string, longest = LONGEST_TEXT): string {
   const short = line.length > longest ? `${line.slice(0, longest)}…` : line;
   return short.replace(LONE_SURROGATE, '\ufffd');
 }
+
+/** Words with a capital, and short ones among them such as "van". */
+const NAME = String.raw`\p{Lu}[\p{L}'’.-]{0,40}(?: (?:\p{Lu}[\p{L}'’.-]{0,40}|\p{Ll}{1,3}(?:[-'’][\p{L}'’.-]{1,40})?)){0,5}`;
+/** A name before an address, as mail programs write it. */
+const NAMED_ADDRESS = new RegExp(String.raw`(?:"[^"]{0,80}"|${NAME})\s{0,5}<[^<>\s]{0,320}>`, 'gu');
+
+/** As {@link keepable}, for words that may quote a customer's name together with the address. */
+export function impersonal(text: string, longest: number): string {
+  return keepable(text.slice(0, 2000).replace(NAMED_ADDRESS, '[address]'), longest);
+}
