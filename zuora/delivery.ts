@@ -1,0 +1,554 @@
+/**
+ * One check of what became of a bill run's documents after a send: it reads what Zuora shows, cheapest first, and dearer reads only
+ * for documents that are still open. It decides nothing; {@link documentOutcome} does.
+ */
+import type { z } from 'zod';
+import { ZuoraFailure, type Scope, type Zuora } from './client.js';
+import {
+  definitions,
+  emailHistory,
+  EVENTS,
+  followed,
+  pdfReads,
+  profiles,
+  zeroFlag,
+  type Definition,
+  type FollowedDocument,
+  type ListedRow,
+} from './delivery-reads.js';
+import {
+  documentOutcome,
+  HISTORY_PERMISSION,
+  isWord,
+  isZero,
+  newestOf,
+  type DocumentEvidence,
+  type DocumentOutcome,
+  type HistoryRow,
+} from './document-outcome.js';
+import { listed, type DocumentKind, type Listing, type Query } from './documents.js';
+import { momentOf } from './moment.js';
+import { NeverLeft } from './transport.js';
+
+export interface DeliveryQuestion {
+  readonly billRunNumber: string;
+  readonly billRunId: string;
+  readonly resend: boolean;
+  /** The first attempt under the key, and now; in milliseconds since the epoch. */
+  readonly since: number;
+  readonly now: number;
+  /**
+   * The last emails before the send, in Zuora's format: by number of the invoice (null: Zuora showed no email), else
+   * `lastEmailSentTime` of the bill run.
+   */
+  readonly before: {
+    readonly invoices?: Readonly<Record<string, string | null>>;
+    readonly billRun?: string | undefined;
+  };
+  /** Of the bill run. History of credit memos is looked at back to it. */
+  readonly postedDate?: string | undefined;
+  /** Of the bill run: fewer documents listed are not all. */
+  readonly numberOfInvoices?: number | undefined;
+  readonly numberOfCreditMemos?: number | undefined;
+  /** From the acceptance to the first check, in milliseconds. */
+  readonly intervalMs: number;
+  /** What the check before remembered; null for the first check of the send. */
+  readonly previous: DeliveryMemory | null;
+  readonly scope?: Scope;
+}
+
+/** What the next check of the same send must know. JSON. Documents are named by kind and number. */
+export interface DeliveryMemory {
+  /** The document with which the turn of history reads ended. */
+  readonly lastLooked: string | null;
+  /** By event and communication profile: since when every check found no active notification; null if one was active. */
+  readonly inactiveSince: Readonly<Record<string, number | null>>;
+  /** Documents with an email in their history, which need no further look. Credit memos show it nowhere else. */
+  readonly emailed: readonly string[];
+  /** The last row of open documents. */
+  readonly rows: Readonly<Record<string, HistoryRow>>;
+  /** Open documents whose PDF was in error. */
+  readonly pdfErrors: readonly string[];
+  /** Open documents without an address: since when (epoch, ms). */
+  readonly noAddressSince: Readonly<Record<string, number>>;
+  /** Open credit memos: back to when (epoch, ms) their history was looked at without a gap. */
+  readonly lookedBackTo: Readonly<Record<string, number>>;
+}
+
+export interface Delivery {
+  readonly documents: readonly {
+    readonly number: string;
+    readonly kind: DocumentKind;
+    readonly outcome: DocumentOutcome;
+    readonly reason: string | null;
+  }[];
+  /** All documents are listed. */
+  readonly complete: boolean;
+  /** HTTP reads, without requests for tokens. */
+  readonly calls: number;
+  /** Zuora's name of the permission, else what needs it. */
+  readonly permissionsMissing: readonly string[];
+  /** Failed emails since the send, of the same events, of accounts that have no document here. */
+  readonly otherFailures: number;
+  readonly remember: DeliveryMemory;
+}
+
+const DAY = 24 * 60 * 60 * 1000;
+/** Zuora's limit for one query of the history. */
+const LONGEST_WINDOW = 3 * DAY;
+/** Of the history, probes for failures included. */
+const MOST_HISTORY_CALLS = 200;
+/** The part for accounts with failures, so that all other documents get their turn. */
+const MOST_CALLS_FOR_FAILURES = 100;
+/** Pages of one query of the history, 40 rows each. */
+const MOST_HISTORY_PAGES = 5;
+/** 24,750 invoices or 10,000 credit memos. */
+const MOST_LISTED_PAGES = 250;
+/** Zuora's limit. */
+const PDF_KEYS = 50;
+/** A read that fails so often is given up until the next check. */
+const MOST_FAILURES = 3;
+
+/** Names of reads, as reasons show them. */
+type Read =
+  | 'notification definitions'
+  | 'communication profiles'
+  | 'accounts and contacts'
+  | 'credit memos'
+  | 'bill run'
+  | 'email history'
+  | 'PDF status';
+
+/** A document and what this check knows about it. */
+interface Followed {
+  readonly document: FollowedDocument;
+  readonly key: string;
+  /** An earlier check found an email in its history. */
+  readonly isEmailed: boolean;
+  readonly pdfErrorBefore: boolean;
+  rows: readonly HistoryRow[];
+  history: DocumentEvidence['history'];
+  lookedBackTo: number | undefined;
+  pdf: { readonly status: string; readonly message: string | null } | 'failed' | null;
+}
+
+/**
+ * @param turn awaited before each HTTP read, token requests aside; its error ends the check
+ * @throws {@link ZuoraFailure}, {@link NeverLeft} if the documents cannot be listed, or Zuora refuses our token
+ */
+export async function readDelivery(
+  zuora: Pick<Zuora, 'get'>,
+  question: DeliveryQuestion,
+  turn: () => Promise<void> = () => Promise.resolve(),
+): Promise<Delivery> {
+  const reader = new Reader(zuora, question.scope, turn);
+  const { documents, complete } = await listedDocuments(reader, question);
+  const settings = await settingsOf(reader, question, documents);
+  const all = followedOf(documents, question);
+  const outcomeOf = (each: Followed) => documentOutcome(evidenceOf(each, settings, question));
+
+  if (all.some((each) => isZeroInvoice(each) && outcomeOf(each).outcome !== 'sent')) {
+    settings.leavesOutZero = await zeroFlagOf(reader, question);
+  }
+  const look = await lookAtHistory(reader, question, all, outcomeOf);
+  await lookAtPdfs(reader, all, outcomeOf);
+
+  const outcomes = all.map((each) => ({ each, ...outcomeOf(each) }));
+  return {
+    documents: outcomes.map(({ each: { document }, outcome, reason }) => {
+      return { number: document.number, kind: document.kind, outcome, reason };
+    }),
+    complete,
+    calls: reader.calls,
+    permissionsMissing: [...reader.denied].map((what) => (what === 'email history' ? HISTORY_PERMISSION : what)),
+    otherFailures: look.otherFailures,
+    remember: memoryOf(outcomes, settings, question, look.lastLooked),
+  };
+}
+
+/** Counts, and keeps which reads failed. */
+class Reader {
+  calls = 0;
+  readonly failures = new Map<Read, number>();
+  /** A permission is missing. */
+  readonly denied = new Set<Read>();
+  readonly #get: <T>(what: string, path: string, query: Query, schema: z.ZodType<T>) => Promise<T>;
+
+  constructor(zuora: Pick<Zuora, 'get'>, scope: Scope = {}, turn: () => Promise<void>) {
+    const counted = async (): Promise<void> => {
+      await turn();
+      this.calls += 1;
+    };
+    this.#get = (what, path, query, schema) => zuora.get(path, query, schema, { what, scope, turn: counted });
+  }
+
+  get<T>(what: Read | 'invoices', path: string, query: Query, schema: z.ZodType<T>): Promise<T> {
+    return this.#get(what, path, query, schema);
+  }
+
+  /** Undefined: the read failed, or was given up before. */
+  async attempt<T>(what: Read, path: string, query: Query, schema: z.ZodType<T>): Promise<T | undefined> {
+    if (this.isGivenUp(what)) return undefined;
+    return this.get(what, path, query, schema).catch((error: unknown) => {
+      // Without a token, no other read works either. Errors of `turn` pass.
+      if (!(error instanceof NeverLeft || (error instanceof ZuoraFailure && error.kind !== 'unauthorized')))
+        throw error;
+      this.failed(what, error);
+      return undefined;
+    });
+  }
+
+  failed(what: Read, failure: unknown): void {
+    this.failures.set(what, (this.failures.get(what) ?? 0) + 1);
+    if (failure instanceof ZuoraFailure && failure.isForbidden) this.denied.add(what);
+  }
+
+  isGivenUp(what: Read): boolean {
+    return this.denied.has(what) || (this.failures.get(what) ?? 0) >= MOST_FAILURES;
+  }
+}
+
+async function listedDocuments(
+  reader: Reader,
+  { billRunNumber, numberOfInvoices = 0, numberOfCreditMemos }: DeliveryQuestion,
+): Promise<{ readonly documents: readonly FollowedDocument[]; readonly complete: boolean }> {
+  const list = (what: 'invoices' | 'credit memos', listing: Listing<FollowedDocument>) =>
+    listed(listing, billRunNumber, (query) => reader.get(what, listing.path, query, listing.page), MOST_LISTED_PAGES);
+
+  const invoices = await list('invoices', followed.invoice).catch(async (error: unknown) => {
+    // With its accounts, a page may be more than we may see, or too large.
+    if (!isRefused(error) && !(error instanceof ZuoraFailure && error.httpStatus === 200)) throw error;
+    const bare = await list('invoices', followed.bareInvoice);
+    reader.failed('accounts and contacts', error);
+    return bare;
+  });
+  const none = { documents: [], complete: true };
+  const memos =
+    numberOfCreditMemos === 0
+      ? none
+      : await list('credit memos', followed.creditMemo).catch((error: unknown) => {
+          if (!isRefused(error)) throw error;
+          reader.failed('credit memos', error);
+          return { ...none, complete: false };
+        });
+  // The list of credit memos has no accounts, but most accounts with a credit memo have an invoice as well.
+  const accounts = new Map(invoices.documents.map(({ accountId, account }) => [accountId, account]));
+  return {
+    documents: [
+      ...invoices.documents,
+      ...memos.documents.map((memo) => ({ ...memo, account: accounts.get(memo.accountId) ?? null })),
+    ],
+    complete:
+      invoices.complete &&
+      memos.complete &&
+      invoices.documents.length >= numberOfInvoices &&
+      memos.documents.length >= (numberOfCreditMemos ?? 0),
+  };
+}
+
+/** Zuora does not do it for these credentials, or for this tenant; other reads may work. */
+function isRefused(error: unknown): boolean {
+  return error instanceof ZuoraFailure && (error.kind === 'refused' || error.kind === 'notFound');
+}
+
+interface Settings {
+  readonly definitions: ReadonlyMap<DocumentKind, readonly Definition[]>;
+  readonly mutedById: ReadonlyMap<string, boolean | null>;
+  readonly defaultProfileId: string | null;
+  readonly inactiveSince: Map<string, number | null>;
+  readonly failures: ReadonlyMap<Read, number>;
+  leavesOutZero: boolean | null;
+}
+
+async function settingsOf(
+  reader: Reader,
+  { previous, now }: DeliveryQuestion,
+  documents: readonly FollowedDocument[],
+): Promise<Settings> {
+  const definitionsByKind = new Map<DocumentKind, readonly Definition[]>();
+  for (const kind of new Set(documents.map((document) => document.kind))) {
+    const query: Query = [
+      ['eventCategory', EVENTS[kind]],
+      ['limit', '100'],
+    ];
+    const path = 'notifications/notification-definitions';
+    const found = await reader.attempt('notification definitions', path, query, definitions);
+    if (found !== undefined) definitionsByKind.set(kind, found);
+  }
+  const path = 'settings/communication-profiles';
+  const found = documents.length === 0 ? [] : await reader.attempt('communication profiles', path, [], profiles);
+  const settings: Settings = {
+    definitions: definitionsByKind,
+    mutedById: new Map(found?.map(({ id, muted }) => [id, muted])),
+    defaultProfileId: found?.find(({ isDefault }) => isDefault === true)?.id ?? null,
+    inactiveSince: new Map(Object.entries(previous?.inactiveSince ?? {})),
+    failures: reader.failures,
+    leavesOutZero: null,
+  };
+  for (const document of documents) {
+    const key = notificationKey(document, settings);
+    const isActive = notificationActive(document, settings);
+    if (isActive === true) settings.inactiveSince.set(key, null);
+    else if (isActive === false && !settings.inactiveSince.has(key)) settings.inactiveSince.set(key, now);
+  }
+  return settings;
+}
+
+function notificationKey(document: FollowedDocument, settings: Settings): string {
+  return `${EVENTS[document.kind]} ${profileOf(document, settings) ?? ''}`.trim();
+}
+
+function profileOf({ profileId, account }: FollowedDocument, { defaultProfileId }: Settings): string | null {
+  return profileId ?? account?.profileId ?? (account === null ? null : defaultProfileId);
+}
+
+/** Whether the document's event emails now, by the document's communication profile. Null: not known. */
+function notificationActive(document: FollowedDocument, settings: Settings): boolean | null {
+  const profileId = profileOf(document, settings);
+  const all = settings.definitions.get(document.kind);
+  if (all === undefined) return null;
+  const certain = all.filter(
+    ({ profileIds }) => profileIds === null || (profileId !== null && profileIds.includes(profileId)),
+  );
+  if (certain.some(({ emails }) => emails === true)) return true;
+  const possible = profileId === null ? all : certain;
+  return possible.every(({ emails }) => emails === false) ? false : null;
+}
+
+async function zeroFlagOf(reader: Reader, { billRunId }: DeliveryQuestion): Promise<boolean | null> {
+  const query: Query = [
+    ['filter[]', `id.EQ:${billRunId}`],
+    ['fields[]', 'noemailforzeroamountinvoice'],
+  ];
+  return (await reader.attempt('bill run', 'object-query/billing-runs', query, zeroFlag)) ?? null;
+}
+
+function isZeroInvoice({ document: { kind, amount } }: Followed): boolean {
+  return kind === 'invoice' && isZero(amount);
+}
+
+function followedOf(
+  documents: readonly FollowedDocument[],
+  { previous, since }: DeliveryQuestion,
+): readonly Followed[] {
+  const emailed = new Set(previous?.emailed);
+  const pdfErrors = new Set(previous?.pdfErrors);
+  // The row itself is forgotten.
+  const email = { at: new Date(since).toISOString(), result: 'OK', message: null };
+  return documents.map((document) => {
+    const key = `${document.kind} ${document.number}`;
+    const isEmailed = emailed.has(key);
+    const row = isEmailed ? email : previous?.rows[key];
+    return {
+      ...{ document, key, isEmailed, rows: row === undefined ? [] : [row], history: 'notReached' },
+      ...{ lookedBackTo: previous?.lookedBackTo[key], pdf: null, pdfErrorBefore: pdfErrors.has(key) },
+    };
+  });
+}
+
+function evidenceOf(
+  { document, key, rows, history, pdf, pdfErrorBefore }: Followed,
+  settings: Settings,
+  question: DeliveryQuestion,
+): DocumentEvidence {
+  const { resend, since, now, before, intervalMs, previous } = question;
+  const { kind, status, amount, lastEmailed, account, billToId } = document;
+  const ofInvoices =
+    kind === 'invoice' && Object.hasOwn(before.invoices ?? {}, document.number) ? before.invoices : undefined;
+  const profileId = profileOf(document, settings);
+  // Another contact than the account's is not read.
+  const hasNoAddress = account?.hasAddress === false && (billToId === null || billToId === account.billToId);
+  const failedReads = SETTINGS_READS.filter((what) => settings.failures.has(what));
+  return {
+    ...{ kind, status, amount, resend, since, now, lastEmailed, rows, history },
+    lastEmailedBefore: ofInvoices === undefined ? before.billRun : ofInvoices[document.number],
+    pdf: pdf === null || pdf === 'failed' ? null : { ...pdf, errorBefore: pdfErrorBefore },
+    notificationActive: notificationActive(document, settings),
+    notificationInactiveSince: settings.inactiveSince.get(notificationKey(document, settings)) ?? null,
+    notificationWaitMs: 3 * intervalMs,
+    profileMuted: profileId === null ? null : (settings.mutedById.get(profileId) ?? null),
+    emailPreference: account?.emailPreference ?? null,
+    leavesOutZero: settings.leavesOutZero,
+    noAddressSince: hasNoAddress ? (previous?.noAddressSince[key] ?? now) : null,
+    failedReads: [
+      ...failedReads,
+      ...(kind === 'invoice' && isZero(amount) && settings.failures.has('bill run') ? ['bill run'] : []),
+      ...(pdf === 'failed' ? ['PDF status'] : []),
+    ],
+  };
+}
+
+const SETTINGS_READS = ['notification definitions', 'communication profiles', 'accounts and contacts'] as const;
+
+type OutcomeOf = (each: Followed) => ReturnType<typeof documentOutcome>;
+
+/** Two probes for failures, then one query per open document, in turn from check to check. */
+async function lookAtHistory(
+  reader: Reader,
+  { since, now, resend, postedDate, previous }: DeliveryQuestion,
+  all: readonly Followed[],
+  outcomeOf: OutcomeOf,
+): Promise<{ readonly otherFailures: number; readonly lastLooked: string | null }> {
+  let callsLeft = MOST_HISTORY_CALLS;
+  const posted = momentOf(postedDate ?? '')?.from ?? since;
+  /** A first send leaves out what was emailed since the post. Only the history shows this for credit memos. */
+  const floorOf = ({ document: { kind } }: Followed): number =>
+    // The zone of Zuora's times is not known, so a window has a day of slack.
+    (kind === 'creditMemo' && !resend ? Math.min(since, posted) : since) - DAY;
+  const end = Math.max(now, since) + DAY;
+  const startAbove = (floor: number): number => Math.max(floor, end - LONGEST_WINDOW);
+
+  async function rowsOf(from: number, to: number, filter: Query): Promise<readonly ListedRow[] | undefined> {
+    const rows: ListedRow[] = [];
+    for (let page = 1; ; page++) {
+      if (callsLeft === 0 || reader.isGivenUp('email history')) return undefined;
+      callsLeft -= 1;
+      const query: Query = [
+        ...filter,
+        ...([
+          ['startTime', withoutZone(from)],
+          ['endTime', withoutZone(to)],
+          ['page', `${page}`],
+          ['pageSize', '40'],
+        ] as const),
+      ];
+      const found = await reader.attempt('email history', 'v1/notification-history/email', query, emailHistory);
+      if (found === undefined) return undefined;
+      rows.push(...found.rows);
+      if (!found.hasMore || page === MOST_HISTORY_PAGES) return rows;
+    }
+  }
+
+  const accountIds = new Set(all.map(({ document }) => document.accountId));
+  const failing = new Set<string | null>();
+  let otherFailures = 0;
+  for (const kind of new Set(all.map(({ document }) => document.kind))) {
+    const filter: Query = [
+      ['eventCategory', EVENTS[kind]],
+      ['failedOnly', 'true'],
+    ];
+    for (const { at, accountId } of (await rowsOf(startAbove(since - DAY), end, filter)) ?? []) {
+      if ((momentOf(at ?? '')?.to ?? Infinity) < since) continue;
+      if (accountId !== null && accountIds.has(accountId)) failing.add(accountId);
+      else otherFailures += 1;
+    }
+  }
+
+  /** One document's rows in a window; false if they cannot be read. */
+  async function look(each: Followed, from: number, to: number): Promise<boolean> {
+    const filter: Query = [
+      ['objectId', each.document.id],
+      ['failedOnly', 'false'],
+    ];
+    const rows = await rowsOf(from, to, filter);
+    if (rows === undefined) return false;
+    // A reminder that failed says nothing about this send. Custom events have names.
+    const isOfEvent = ({ event }: ListedRow): boolean =>
+      event === null || event === EVENTS[each.document.kind] || !/^\d+$/.test(event);
+    const counting = rows.filter((row) => isWord(row.result, 'ok') || isOfEvent(row));
+    each.rows = [...each.rows, ...counting.map(({ at, result, message }) => ({ at, result, message }))];
+    return true;
+  }
+
+  const byKey = all.filter(({ isEmailed }) => !isEmailed).sort((one, other) => (one.key < other.key ? -1 : 1));
+  const next = byKey.findIndex(({ key }) => key > (previous?.lastLooked ?? ''));
+  const inTurn = next < 0 ? byKey : [...byKey.slice(next), ...byKey.slice(0, next)];
+  // An invoice may have a date although its email failed.
+  const urgent = inTurn.filter(({ document, rows }) => failing.has(document.accountId) && rows.length === 0);
+  const first = new Set(urgent.slice(0, MOST_CALLS_FOR_FAILURES));
+  const open = inTurn.filter((each) => !first.has(each) && isOpen(outcomeOf(each).outcome));
+  let lastLooked = previous?.lastLooked ?? null;
+  const looked: Followed[] = [];
+  for (const each of [...first, ...open]) {
+    if (callsLeft === 0 || reader.isGivenUp('email history')) break;
+    if (await look(each, startAbove(floorOf(each)), end)) looked.push(each);
+    else if (callsLeft > 0) each.history = 'failed';
+    if (!first.has(each)) lastLooked = each.key;
+  }
+
+  for (const each of looked) {
+    const floor = floorOf(each);
+    const start = startAbove(floor);
+    let from = Math.min(start, each.lookedBackTo ?? start);
+    while (from > floor && !each.rows.some(isEmail)) {
+      const to = from;
+      from = Math.max(floor, to - LONGEST_WINDOW);
+      if (!(await look(each, from, to))) {
+        from = to;
+        break;
+      }
+    }
+    each.lookedBackTo = from;
+    if (from <= floor || each.rows.some(isEmail)) each.history = 'read';
+  }
+
+  if (reader.isGivenUp('email history')) {
+    const fault = reader.denied.has('email history') ? 'denied' : 'failed';
+    for (const each of all) if (each.history !== 'read') each.history = fault;
+  }
+  return { otherFailures, lastLooked };
+}
+
+function isOpen(outcome: DocumentOutcome): boolean {
+  return outcome !== 'sent' && outcome !== 'leftOut';
+}
+
+function isEmail({ result }: HistoryRow): boolean {
+  return isWord(result, 'ok');
+}
+
+/** The form of the query's times. */
+function withoutZone(at: number): string {
+  return new Date(at).toISOString().slice(0, 19);
+}
+
+/** Only for documents of which it may decide the outcome. */
+async function lookAtPdfs(reader: Reader, all: readonly Followed[], outcomeOf: OutcomeOf): Promise<void> {
+  for (const kind of ['invoice', 'creditMemo'] as const) {
+    const { path, keys, page } = pdfReads[kind];
+    const open = all.filter((each) => {
+      if (each.document.kind !== kind) return false;
+      const { outcome, source } = outcomeOf(each);
+      return outcome === 'waiting' || outcome === 'unknown' || source === 'time';
+    });
+    for (let at = 0; at < open.length; at += PDF_KEYS) {
+      const some = open.slice(at, at + PDF_KEYS);
+      const files = await reader.attempt(
+        'PDF status',
+        path,
+        [[keys, some.map(({ document }) => document.id).join(',')]],
+        page,
+      );
+      const byId = new Map(files?.map(({ id, ...pdf }) => [id, pdf]));
+      for (const each of some) each.pdf = files === undefined ? 'failed' : (byId.get(each.document.id) ?? null);
+    }
+  }
+}
+
+type Judged = ReturnType<typeof documentOutcome> & { readonly each: Followed };
+
+function memoryOf(
+  outcomes: readonly Judged[],
+  settings: Settings,
+  question: DeliveryQuestion,
+  lastLooked: string | null,
+): DeliveryMemory {
+  const { previous } = question;
+  const open = outcomes.filter(({ outcome }) => isOpen(outcome)).map(({ each }) => each);
+  const byHistory = outcomes.filter(({ outcome, source }) => outcome === 'sent' && source === 'emailHistory');
+  const known = <T>(valueOf: (each: Followed) => T | null | undefined): Record<string, T> =>
+    Object.fromEntries(open.flatMap((each) => ((value) => (value == null ? [] : [[each.key, value]]))(valueOf(each))));
+  return {
+    lastLooked,
+    inactiveSince: Object.fromEntries(settings.inactiveSince),
+    emailed: [...new Set([...(previous?.emailed ?? []), ...byHistory.map(({ each }) => each.key)])],
+    rows: known(({ rows }) => newestOf(rows)),
+    pdfErrors: open
+      .filter(({ pdf, pdfErrorBefore }) =>
+        pdf === 'failed' ? pdfErrorBefore : pdf !== null && isWord(pdf.status, 'error'),
+      )
+      .map(({ key }) => key),
+    noAddressSince: known((each) => evidenceOf(each, settings, question).noAddressSince),
+    lookedBackTo: known(({ document, lookedBackTo }) => (document.kind === 'creditMemo' ? lookedBackTo : undefined)),
+  };
+}
