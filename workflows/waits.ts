@@ -55,7 +55,7 @@ export async function unlessTakenBack<T>(job: EmailJob, attempt: () => Promise<T
 /** Waits for the time of the next attempt of the open send; a message that asks for a retry makes it now. */
 export async function attemptDue(job: EmailJob, at: number): Promise<void> {
   const { revision } = job;
-  // A retry from before waits for a release. Without a new message, the job would look up for ever, and end its worker.
+  // A retry from before waits for a release. Without a new message, the job would look up without end, and end its worker.
   const isRetried = (): boolean => job.revision !== revision && openSendOf(job)?.retry != null;
   await waitUntil(job, at, 'the next attempt is due', () => mustMoveOn(job) || isRetried());
 }

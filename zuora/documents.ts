@@ -29,7 +29,7 @@ export interface DocumentList {
 export type Query = readonly (readonly [string, string])[];
 
 /** One page, and Zuora's name for the next one. */
-interface DocumentPage<Document> {
+export interface DocumentPage<Document> {
   readonly documents: readonly Document[];
   readonly next: string | undefined;
 }
