@@ -146,7 +146,9 @@ describe('A bill run that cannot be read while it waits', () => {
       await rig.state(job, 'Waiting', 'notPosted');
       await rig.billRun.change(number, { status: 'Posted' });
       await rig.result(job);
-      lengths.push((await job.describe()).historyLength);
+      // While time is skipped, a read may take long enough to count as lost, and is repeated.
+      const { events } = await job.fetchHistory();
+      lengths.push(events?.filter((event) => event.activityTaskCompletedEventAttributes != null).length ?? 0);
     }
     expect(lengths[1]).toBe(lengths[0]);
   });
