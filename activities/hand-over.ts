@@ -10,7 +10,7 @@ import { whileAlive } from './alive.js';
 export const handOver: Activities['handOver'] = (input) => whileAlive(() => handOverAll(input));
 
 async function handOverAll({ input, requests }: HandOverInput): Promise<readonly HandedOver[]> {
-  const emails = new BillRunEmails(Context.current().client, { taskQueue: activityInfo().taskQueue });
+  const emails = new BillRunEmails(Context.current().client, { taskQueue: activityInfo().taskQueue, warns: false });
   const handedOver: HandedOver[] = [];
   for (const request of requests) {
     try {

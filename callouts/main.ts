@@ -14,7 +14,7 @@ const DEADLINE_MS = 5_000;
 async function main(): Promise<void> {
   const { taskQueue, logLevel, ...settings } = calloutConfiguration(process.env);
   const logger = createLogger(logLevel);
-  const emails = await BillRunEmails.connect({ taskQueue, deadlineMs: DEADLINE_MS });
+  const emails = await BillRunEmails.connect({ taskQueue, deadlineMs: DEADLINE_MS, warns: false });
   // Fails where Temporal does not know the namespace, or refuses us in it.
   await emails.holdAllRequests();
   const server = await startCalloutServer(settings, emails, logger).catch((error: unknown) => {

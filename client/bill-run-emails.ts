@@ -65,6 +65,8 @@ export interface BillRunEmailsOptions {
   readonly taskQueue?: string;
   /** The deadline of a call to Temporal, in milliseconds. Default: 15 s. */
   readonly deadlineMs?: number;
+  /** Whether a start asks Temporal what keeps it from being carried out. Default: true. Services that show nobody the answer do not. */
+  readonly warns?: boolean;
 }
 
 /** Names a bill run by its ID or number, with the entity if the tenant has Zuora Multi-entity. */
@@ -92,13 +94,18 @@ export class BillRunEmails {
   readonly client: Client;
   readonly #taskQueue: string;
   readonly #deadlineMs: number;
+  readonly #warns: boolean;
   #question: { readonly at: number; readonly warnings: Promise<readonly string[]> } | undefined;
 
-  constructor(client: Client, { taskQueue = TASK_QUEUE, deadlineMs = DEADLINE_MS }: BillRunEmailsOptions = {}) {
+  constructor(
+    client: Client,
+    { taskQueue = TASK_QUEUE, deadlineMs = DEADLINE_MS, warns = true }: BillRunEmailsOptions = {},
+  ) {
     if (!isTaskQueue(taskQueue)) throw new BillRunEmailsError('InvalidInput', `taskQueue ${TASK_QUEUE_FAULT}`);
     this.client = client;
     this.#taskQueue = taskQueue;
     this.#deadlineMs = deadlineMs;
+    this.#warns = warns;
   }
 
   /** Connects by the environment: `TEMPORAL_*`, and `BILL_RUN_TASK_QUEUE` for the task queue. */
@@ -128,6 +135,7 @@ export class BillRunEmails {
 
   /** Asked while starts are under way, at most once in that time. */
   #warnings(): Promise<readonly string[]> {
+    if (!this.#warns) return Promise.resolve([]);
     const at = performance.now();
     if (this.#question === undefined || at - this.#question.at > WARNINGS_HOLD_MS) {
       const loading = import('./start-warnings.js');

@@ -1,6 +1,6 @@
 /** What Zuora shows about emails: the shapes of its answers, without anything about the customer. */
 import { z } from 'zod';
-import { amount, listings, nextPage, optional, orNull, type DocumentKind, type Listing } from './documents.js';
+import { amount, listings, nextPage, optional, orNull, success, type DocumentKind, type Listing } from './documents.js';
 import type { HistoryRow } from './document-outcome.js';
 import { flag, time, words } from './members.js';
 import { impersonal } from './words.js';
@@ -34,8 +34,6 @@ export const EVENTS: Readonly<Record<DocumentKind, string>> = { invoice: '1130',
 /** In characters. Rows are remembered. */
 const LONGEST_MESSAGE = 120;
 
-/** Old versions of the API report failures as HTTP 200. */
-const success = flag.refine((given) => given !== false, 'is false');
 const yesOrNo = flag.catch(undefined).transform(orNull);
 
 /** Only whether there is one: the address itself is not kept. */

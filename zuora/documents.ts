@@ -73,6 +73,9 @@ export const orNull = <T>(given: T): NonNullable<T> | null => given ?? null;
 export const optional = words.nullish().catch(undefined).transform(orNull);
 export const amount = z.union([z.number(), words]).nullish().catch(undefined).transform(orNull);
 
+/** Old versions of the API report failures as HTTP 200. */
+export const success = flag.refine((given) => given !== false, 'is false');
+
 /** Undefined on the last page. */
 export const nextPage = z
   .union([z.string(), z.number().transform(String)])
@@ -98,8 +101,7 @@ const creditMemos = z
   .object({
     creditmemos: z.array(z.object({ number: words, status: optional, amount, currency: optional })),
     nextPage,
-    // Old versions of the API report failures as HTTP 200.
-    success: flag.refine((success) => success !== false, 'is false'),
+    success,
   })
   .transform(({ creditmemos, nextPage: next }): DocumentPage<BillingDocument> => {
     return { documents: creditmemos.map((memo) => ({ kind: 'creditMemo', ...memo, lastEmailed: null })), next };

@@ -186,34 +186,36 @@ async function runsOf(client: Client, workflowId: string, unreadable: string[]):
   const runs: RunEvidence[] = [];
   for (const runId of runIds ?? []) {
     const handle = client.workflow.getHandle(workflowId, runId);
-    if (isUnreadable(await patiently(client, () => handle.describe()))) {
-      unreadable.push(runId);
-      continue;
-    }
     runs.push(
-      await patiently(client, async () => {
+      ...(await patiently(client, async () => {
         const description = await handle.describe();
+        if (isUnreadable(description)) {
+          unreadable.push(runId);
+          return [];
+        }
         // At rest, a query sees everything that happened, and it adds nothing to history.
         const { status, sends, broken } = await answersOf(handle);
         const history = await handle.fetchHistory();
         const { history: attempts, resends } = readHistory(history);
-        return {
-          workflowId,
-          runId,
-          open: description.status.name === 'RUNNING',
-          startedAt: lifeOf(history).from,
-          closedByPerson: isClosedByPerson(history),
-          forbidden: forbiddenIn(history),
-          atRest: isAtRest(description),
-          events: history.events?.length ?? 0,
-          input: inputIn(history) as EmailBillRunInput,
-          status,
-          sends,
-          attempts,
-          resends: { ids: [...resends.ids], unnamed: resends.unnamed },
-          brokenTasks: [...brokenTasksIn(history), ...broken],
-        };
-      }),
+        return [
+          {
+            workflowId,
+            runId,
+            open: description.status.name === 'RUNNING',
+            startedAt: lifeOf(history).from,
+            closedByPerson: isClosedByPerson(history),
+            forbidden: forbiddenIn(history),
+            atRest: isAtRest(description),
+            events: history.events?.length ?? 0,
+            input: inputIn(history) as EmailBillRunInput,
+            status,
+            sends,
+            attempts,
+            resends: { ids: [...resends.ids], unnamed: resends.unnamed },
+            brokenTasks: [...brokenTasksIn(history), ...broken],
+          },
+        ];
+      })),
     );
   }
   return runs;

@@ -6,7 +6,7 @@ import {
   type EmailReason,
   type EmailState,
 } from '../../workflows/contract/contract.js';
-import { until, type Rig } from './rig.js';
+import { READS_FAIL, until, type Rig } from './rig.js';
 import { sendTooMany } from './server.js';
 
 /** Starts a job for a new bill run, as a pipeline does. */
@@ -208,13 +208,7 @@ async function unreadable(rig: Rig, start: Start, input: Partial<EmailBillRunInp
   const { number, job } = await start({ status: 'Completed' }, { coolDown: '10 minutes', ...input });
   await rig.billRun.change(number, { status: 'Posted', lastEmailSentTime });
   await rig.state(job, 'Waiting', 'coolDown');
-  await rig.fault({
-    method: 'GET',
-    path: '/object-query/billing-runs/*',
-    fault: 'respond',
-    status: 503,
-    times: 10_000,
-  });
+  await rig.fault({ ...READS_FAIL, status: 503 });
   return job;
 }
 

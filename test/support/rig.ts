@@ -72,6 +72,11 @@ export interface RigOptions {
 
 type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 
+/** A fault: every read of a bill run fails, by the status that is added. */
+export const READS_FAIL = {
+  ...{ method: 'GET', path: '/object-query/billing-runs/*', when: 'before', fault: 'respond', times: 10_000 },
+} as const;
+
 export type Rig = Awaited<ReturnType<typeof openRig>>;
 
 /** In milliseconds: so fast that a test never waits for a poll. */
@@ -166,6 +171,19 @@ export async function openRig({
       const { workflowId } = await emails.start(input);
       started.add(workflowId);
       return handleOf(workflowId);
+    },
+
+    /** A job that has seen that its bill run waits for the post. */
+    async startWaiting(input: object = {}): Promise<{ readonly number: string; readonly job: WorkflowHandle }> {
+      const { number } = await billRun.create({ status: 'Completed' });
+      const { workflowId } = await emails.start({ billRunKey: number, ...input });
+      started.add(workflowId);
+      const job = handleOf(workflowId);
+      await until(
+        () => query<JobStatus>(job, 'status'),
+        ({ billRunStatus }) => billRunStatus === 'Completed',
+      );
+      return { number, job };
     },
 
     /** Starts a job past the library, under any id and with any arguments. */

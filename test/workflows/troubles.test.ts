@@ -5,7 +5,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { parse } from 'yaml';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { projectRoot } from '../../scripts/project-root.js';
-import { openRig, until, type Rig } from '../support/rig.js';
+import { openRig, READS_FAIL, until, type Rig } from '../support/rig.js';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -18,7 +18,6 @@ afterAll(() => rig.close());
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const MANY = { fault: 'respond', times: 10_000 } as const;
-const READ = { method: 'GET', path: '/object-query/billing-runs/*', ...MANY } as const;
 /** From a post that nobody reports to the next read of the bill run. */
 const NEXT_READ = MINUTE;
 
@@ -35,18 +34,8 @@ interface Row {
   readonly alert: string;
 }
 
-async function waiting(input: object = {}): Promise<WorkflowHandle> {
-  const { number } = await rig.billRun.create({ status: 'Completed' });
-  const job = await rig.start({ billRunKey: number, ...input });
-  await until(
-    () => rig.status(job),
-    ({ billRunStatus }) => billRunStatus === 'Completed',
-  );
-  return job;
-}
-
 async function failingReads(fault: object): Promise<WorkflowHandle> {
-  const job = await waiting();
+  const { job } = await rig.startWaiting();
   await rig.control('DELETE', '/tokens');
   await rig.fault(fault);
   return job;
@@ -64,14 +53,14 @@ async function failingLook(): Promise<WorkflowHandle> {
   await rig.billRun.change(number, { lastEmailSentTime: new Date().toISOString() });
   const job = await rig.start({ billRunKey: number });
   await rig.state(job, 'Waiting', 'coolDown');
-  await rig.fault({ ...READ, status: 503 });
+  await rig.fault({ ...READS_FAIL, status: 503 });
   await job.signal('retry', {});
   return job;
 }
 
 async function unposted(change: object, input: object = {}): Promise<WorkflowHandle> {
-  const job = await waiting(input);
-  if (Object.keys(change).length > 0) await rig.billRun.change(job.workflowId.split('/').at(-1) ?? '', change);
+  const { number, job } = await rig.startWaiting(input);
+  if (Object.keys(change).length > 0) await rig.billRun.change(number, change);
   return job;
 }
 
@@ -83,19 +72,19 @@ const NO = { success: false, reasons: [{ code: 58730020, message: 'no' }] };
 const rows: readonly Row[] = [
   {
     trouble: 'Zuora does not answer reads, or answers 5xx',
-    make: () => failingReads({ ...READ, status: 503 }),
+    make: () => failingReads({ ...READS_FAIL, status: 503 }),
     ...{ state: 'Waiting (cannotRead)', text: /503/, after: READS_AFTER },
     ...{ who: 'nobody; it goes on by itself', alert: 'ZuoraCannotBeRead' },
   },
   {
     trouble: 'the OAuth client may not read bill runs (403)',
-    make: () => failingReads({ ...READ, status: 403 }),
+    make: () => failingReads({ ...READS_FAIL, status: 403 }),
     ...{ state: 'Waiting (cannotRead)', text: /403.*permissions/, after: READS_AFTER },
     ...{ who: CREDENTIALS, alert: 'ZuoraCannotBeRead' },
   },
   {
     trouble: 'Zuora refuses the client secret, or its tokens (401)',
-    make: () => failingReads({ ...READ, status: 401 }),
+    make: () => failingReads({ ...READS_FAIL, status: 401 }),
     ...{ state: 'Waiting (cannotRead)', text: /Fix the worker's Zuora credentials/, after: READS_AFTER },
     ...{ who: CREDENTIALS, alert: 'ZuoraCannotBeRead' },
   },

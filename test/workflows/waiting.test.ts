@@ -1,7 +1,6 @@
 /** Long waits, on the time-skipping server: days take seconds, and no test sleeps. */
-import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { failureOf, openRig, until, type Rig } from '../support/rig.js';
+import { failureOf, openRig, READS_FAIL, until, type Rig } from '../support/rig.js';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -45,13 +44,7 @@ describe('Waiting for the post', () => {
 
   test('a bill run that cannot be read until its deadline fails as NotPosted, with the reason, and starts no timer', async () => {
     const { number } = await rig.billRun.create({ status: 'Posted' });
-    await rig.fault({
-      method: 'GET',
-      path: '/object-query/billing-runs/*',
-      fault: 'respond',
-      status: 503,
-      times: 10_000,
-    });
+    await rig.fault({ ...READS_FAIL, status: 503 });
     const job = await rig.start({ billRunKey: number, postDeadline: '3 hours' });
     const { type, message } = await failureOf(job);
     expect(type).toBe('NotPosted');
@@ -75,12 +68,7 @@ describe('Waiting for the post', () => {
   });
 
   test('a bill run that is deleted while it waits fails as NotPosted', async () => {
-    const { number } = await rig.billRun.create({ status: 'Completed' });
-    const job = await rig.start({ billRunKey: number });
-    await until(
-      () => rig.status(job),
-      ({ billRunStatus }) => billRunStatus === 'Completed',
-    );
+    const { number, job } = await rig.startWaiting();
     await rig.control('DELETE', `/bill-runs/${number}`);
     const { type, message } = await failureOf(job);
     expect(type).toBe('NotPosted');
@@ -89,24 +77,15 @@ describe('Waiting for the post', () => {
 });
 
 describe('A bill run that cannot be read while it waits', () => {
-  const READ = { method: 'GET', path: '/object-query/billing-runs/*', fault: 'respond', times: 10_000 };
   const LOGIN = { method: 'POST', path: '/oauth/token', fault: 'respond', times: 10_000 };
   const DENIED = { success: false, reasons: [{ code: 'ACCESS_DENIED', message: 'no permission' }] };
 
-  async function waiting(): Promise<{ number: string; job: WorkflowHandle }> {
-    const { number } = await rig.billRun.create({ status: 'Completed' });
-    const job = await rig.start({ billRunKey: number, openFor: '0s' });
-    await until(
-      () => rig.status(job),
-      ({ billRunStatus }) => billRunStatus === 'Completed',
-    );
-    return { number, job };
-  }
+  const waiting = () => rig.startWaiting({ openFor: '0s' });
 
   test.each([
-    ['an outage', { ...READ, status: 503 }, /HTTP 503/],
-    ['a missing permission', { ...READ, status: 403, body: DENIED }, /403.*no permission.*Fix the permissions/],
-    ['a refused token', { ...READ, status: 401 }, /Fix the worker's Zuora credentials/],
+    ['an outage', { ...READS_FAIL, status: 503 }, /HTTP 503/],
+    ['a missing permission', { ...READS_FAIL, status: 403, body: DENIED }, /403.*no permission.*Fix the permissions/],
+    ['a refused token', { ...READS_FAIL, status: 401 }, /Fix the worker's Zuora credentials/],
     ['a refused secret', { ...LOGIN, status: 401 }, /Fix the worker's Zuora credentials/],
   ])('says so within 90 s of the first failure: %s', async (_what, fault, words) => {
     const { number, job } = await waiting();
@@ -138,7 +117,7 @@ describe('A bill run that cannot be read while it waits', () => {
     const lengths: number[] = [];
     for (const outage of ['10 minutes', '5 hours'] as const) {
       const { number, job } = await waiting();
-      await rig.fault({ ...READ, status: 503 });
+      await rig.fault({ ...READS_FAIL, status: 503 });
       await rig.environment.sleep(outage);
       await rig.state(job, 'Waiting', 'cannotRead');
       await rig.control('DELETE', '/faults');
@@ -155,7 +134,7 @@ describe('A bill run that cannot be read while it waits', () => {
 
   test('a hint reads at once, also while reads fail', async () => {
     const { number, job } = await waiting();
-    await rig.fault({ ...READ, status: 503 });
+    await rig.fault({ ...READS_FAIL, status: 503 });
     await rig.environment.sleep('150 seconds');
     await rig.state(job, 'Waiting', 'cannotRead');
     await rig.control('DELETE', '/faults');
@@ -166,7 +145,7 @@ describe('A bill run that cannot be read while it waits', () => {
   });
 
   test('a job that is started meanwhile says so as well, and does not flood Zuora', async () => {
-    await rig.fault({ ...READ, status: 503 });
+    await rig.fault({ ...READS_FAIL, status: 503 });
     const { number } = await rig.billRun.create();
     const job = await rig.start({ billRunKey: number, openFor: '0s' });
     await rig.environment.sleep('90 seconds');

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { billRunKeyOf } from '../../../client/cli/list.js';
 import type { ListedJob } from '../../../client/index.js';
 import { cli, cliGiven, jsonLines } from '../../support/command-line.js';
-import { openRig, until, type Rig } from '../../support/rig.js';
+import { openRig, READS_FAIL, until, type Rig } from '../../support/rig.js';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -125,19 +125,8 @@ test('a job that has not seen its bill run is named by the key that it was start
 });
 
 test('a job that cannot be read is listed with the words of one of them', async () => {
-  const { number } = await rig.billRun.create({ status: 'Completed' });
-  const job = await rig.start({ billRunKey: number });
-  await until(
-    () => rig.status(job),
-    ({ billRunStatus }) => billRunStatus === 'Completed',
-  );
-  await rig.fault({
-    method: 'GET',
-    path: '/object-query/billing-runs/*',
-    fault: 'respond',
-    status: 503,
-    times: 10_000,
-  });
+  const { number, job } = await rig.startWaiting();
+  await rig.fault({ ...READS_FAIL, status: 503 });
   // What the activity returns after a minute of failures.
   const { raw } = await job.describe();
   const activityId = raw.pendingActivities?.[0]?.activityId ?? '';
