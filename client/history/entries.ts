@@ -3,7 +3,7 @@ import type { LoadedDataConverter } from '@temporalio/common';
 import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { ConfigurationError } from '../../environment/configuration-error.js';
 import type { HandedOver, NoCallReceipt } from '../../workflows/contract/activities.js';
-import { isReceipt } from '../../workflows/contract/activity-failures.js';
+import { isCannotRead, isReceipt } from '../../workflows/contract/activity-failures.js';
 import { isAttempt, wasTakenBack } from './attempts.js';
 import { firstOf, timeOf, type HistoryEvent, type RunHistory } from './history.js';
 
@@ -166,7 +166,9 @@ class Reader {
     switch (scheduled?.activityType?.name) {
       case 'watchBillRun': {
         if (!completed) return undefined;
-        const billRun = (await this.#decoded(completed.result?.payloads)) as { number?: string; status?: string };
+        const result = await this.#decoded(completed.result?.payloads);
+        if (isCannotRead(result)) return { event: 'status', text: `bill run cannot be read: ${result.cannotRead}` };
+        const billRun = result as { number?: string; status?: string };
         return { event: 'status', text: `bill run ${billRun.number ?? '?'} is ${billRun.status ?? '?'}` };
       }
       case 'handOver': {

@@ -139,4 +139,6 @@ test('a job that cannot be read is listed with the words of one of them', async 
   const { stdout, code } = await cli('list', '--number', number);
   expect(code).toBe(0);
   expect(stdout).toMatch(new RegExp(`^${number}: Reads of the bill run in Zuora have failed since .*HTTP 503`, 'm'));
+  const { entries } = await rig.emails.audit({ billRunKey: number });
+  expect(entries.map(({ text }) => text)).toContain('bill run cannot be read: Zuora answered HTTP 503');
 });
