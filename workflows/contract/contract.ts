@@ -3,9 +3,11 @@
  * this file. All times are ISO 8601 in UTC. A field that is `null` is not known, or not known yet.
  */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { DocumentOutcome } from '../../zuora/document-outcome.js';
+import type { DocumentKind } from '../../zuora/documents.js';
 import type { Reason, Verdict } from '../../zuora/outcome.js';
 
-export type { Reason, Verdict };
+export type { DocumentKind, DocumentOutcome, Reason, Verdict };
 
 export const WORKFLOW_TYPE = 'emailBillRun';
 export const TASK_QUEUE = 'bill-run-emails';
@@ -52,6 +54,8 @@ export interface EmailBillRunInput {
   readonly hold?: boolean;
   /** Open a job although a person closed the last one. It counts as `retry` of what the job takes up from earlier ones. */
   readonly again?: boolean;
+  /** Email only what earlier jobs or Zuora itself left unsent. `retry` on a closed job sets it. */
+  readonly missing?: boolean;
   /** How long to wait for the bill run to post. Default: 30 days. */
   readonly postDeadline?: string;
   /** How long a send is attempted without a person. Default: 12 hours. At most 20 hours: Zuora forgets keys after 24. */
@@ -59,8 +63,8 @@ export interface EmailBillRunInput {
   /** How long a first send waits after Zuora's last emails for the bill run. Default: 24 hours. */
   readonly coolDown?: string;
   /**
-   * How long the job stays open after the last acceptance, question or answer. Default: 7 days. `0s` closes it at acceptance;
-   * a question then stays open for 7 days.
+   * How long the job stays open after the last acceptance, question, answer or change of a document. Default: 7 days. `0s` closes
+   * it at acceptance; a question then stays open for 7 days.
    */
   readonly openFor?: string;
 }
@@ -145,6 +149,7 @@ export const EMAIL_REASONS = [
   'cannotRead',
   'autoEmail',
   'emailedElsewhere',
+  'notSent',
   'noDocuments',
   'finish',
   'cancel',
@@ -155,6 +160,8 @@ export type EmailReason = (typeof EMAIL_REASONS)[number];
 export interface EmailRequest {
   readonly requestId: string;
   readonly resend: boolean;
+  /** It is for documents that an earlier send left unsent. */
+  readonly missing?: true;
   readonly requestedBy?: string;
   readonly reason?: string;
   readonly requestedAt: string;
@@ -219,6 +226,24 @@ export interface IgnoredMessage {
   readonly reason: string;
 }
 
+/** What became of the documents, by the last check that changed something. */
+export interface JobDocuments extends Readonly<Record<DocumentOutcome, number>> {
+  readonly checkedAt: string;
+  /** Zuora listed all documents of the bill run. */
+  readonly complete: boolean;
+  readonly total: number;
+  /** Documents that are not `sent`; at most 50. */
+  readonly list: readonly FollowedDocument[];
+}
+
+export interface FollowedDocument {
+  readonly number: string;
+  readonly kind: DocumentKind;
+  readonly outcome: DocumentOutcome;
+  /** Null if there is nothing to explain. It names no customer and no address. */
+  readonly reason: string | null;
+}
+
 /** The answer to the query `status`. */
 export interface JobStatus {
   readonly state: EmailState;
@@ -233,8 +258,8 @@ export interface JobStatus {
   readonly billRunNumber: string | null;
   readonly billRunId: string | null;
   readonly billRunStatus: string | null;
-  /** What became of each document; not known yet in this version. */
-  readonly documents: null;
+  /** What became of each document; null before the first check. */
+  readonly documents: JobDocuments | null;
   /** How many sends Zuora accepted, in all jobs of the bill run. */
   readonly sends: number;
   readonly pendingRequests: readonly EmailRequest[];

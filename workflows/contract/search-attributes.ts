@@ -13,6 +13,8 @@ export const searchAttributes = {
   emailStateSince: defineSearchAttributeKey('EmailStateSince', SearchAttributeType.DATETIME),
   /** How many sends Zuora accepted, in all jobs of the bill run. */
   emailSends: defineSearchAttributeKey('EmailSends', SearchAttributeType.INT),
+  /** How many documents were not sent; unset before the first check, and after a new acceptance. */
+  documentsNotSent: defineSearchAttributeKey('DocumentsNotSent', SearchAttributeType.INT),
 } as const;
 
 type SearchAttribute = (typeof searchAttributes)[keyof typeof searchAttributes];

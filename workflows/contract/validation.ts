@@ -17,6 +17,7 @@ export interface Settings {
   readonly orgIds?: readonly string[];
   readonly hold?: boolean;
   readonly again?: boolean;
+  readonly missing?: boolean;
   readonly postDeadlineMs: number;
   readonly sendBudgetMs: number;
   readonly coolDownMs: number;
@@ -32,6 +33,9 @@ export function checkInput(value: unknown): Checked<Settings> {
     return {
       faults: ['requestId is missing; a resend needs one, such as a ticket number, so that repeating it emails once'],
     };
+  }
+  if (rest.resend === true && rest.missing === true) {
+    return { faults: ['missing must be left out of a resend: a resend emails all documents'] };
   }
   return {
     value: {
@@ -56,6 +60,7 @@ function inputChecks(): Checks<EmailBillRunInput> {
     orgIds: listOf(identifier('the ID of an org')),
     hold: boolean,
     again: boolean,
+    missing: boolean,
     postDeadline: duration({ zero: false }),
     sendBudget: duration({ zero: false, most: '20 hours' }),
     coolDown: duration({ zero: true }),
