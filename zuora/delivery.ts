@@ -61,7 +61,7 @@ export interface DeliveryQuestion {
 export interface DeliveryMemory {
   /** The document with which the turn of history reads ended. */
   readonly lastLooked: string | null;
-  /** By event and communication profile: since when every check found no active notification; null if one was active. */
+  /** By event and communication profile: since when no check found an active notification; null if one was active. */
   readonly inactiveSince: Readonly<Record<string, number | null>>;
   /** Documents with an email in their history, which need no further look. Credit memos show it nowhere else. */
   readonly emailed: readonly string[];
@@ -262,7 +262,7 @@ interface Settings {
 
 async function settingsOf(
   reader: Reader,
-  { previous, now }: DeliveryQuestion,
+  { previous, since, now }: DeliveryQuestion,
   documents: readonly FollowedDocument[],
 ): Promise<Settings> {
   const definitionsByKind = new Map<DocumentKind, readonly Definition[]>();
@@ -289,7 +289,10 @@ async function settingsOf(
     const key = notificationKey(document, settings);
     const isActive = notificationActive(document, settings);
     if (isActive === true) settings.inactiveSince.set(key, null);
-    else if (isActive === false && !settings.inactiveSince.has(key)) settings.inactiveSince.set(key, now);
+    // Nobody looked before the first check, so it may have been inactive at the send.
+    else if (isActive === false && !settings.inactiveSince.has(key)) {
+      settings.inactiveSince.set(key, previous === null ? since : now);
+    }
   }
   return settings;
 }

@@ -358,10 +358,20 @@ describe('settings', () => {
     const tenant = { invoices: two, definitions: definitions as EmailingTenant['definitions'] & object };
     const first = await check(tenant);
     expect(new Set(Object.values(outcomes(first)))).toEqual(new Set(['waiting']));
-    const early = await check(tenant, { now: SINCE + 15 * MINUTE, previous: first.remember });
+    const early = await check(tenant, { now: SINCE + 15 * MINUTE - 1, previous: first.remember });
     expect(new Set(Object.values(outcomes(early)))).toEqual(new Set(['waiting']));
-    const later = await check(tenant, { now: SINCE + 20 * MINUTE, previous: early.remember });
+    const later = await check(tenant, { now: SINCE + 15 * MINUTE, previous: early.remember });
     expect(outcomes(later)).toEqual(expected);
+  });
+
+  test('a notification that the first check could not read counts as inactive from the check that reads it', async () => {
+    const tenant = { invoices: [invoice('INV1')], definitions: [] };
+    const path = 'notifications/notification-definitions';
+    const first = await check({ ...tenant, instead: refusing(path, json(503, {})) });
+    const second = await check(tenant, { now: SINCE + 15 * MINUTE, previous: first.remember });
+    expect(outcomes(second)).toEqual({ INV1: 'waiting' });
+    const third = await check(tenant, { now: SINCE + 30 * MINUTE, previous: second.remember });
+    expect(outcomes(third)).toEqual({ INV1: 'notSent' });
   });
 
   test('a notification that was active at one check is not inactive at every check', async () => {
