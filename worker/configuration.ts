@@ -1,6 +1,7 @@
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
-import { DEFAULT_POLLING, type Polling } from '../activities/watch-bill-run.js';
+import { DEFAULT_POLLING, type Polling } from '../activities/budget.js';
+import { DEFAULT_DELIVERY_INTERVAL_MS } from '../activities/watch-delivery.js';
 import { isTaskQueue, TASK_QUEUE_FAULT } from '../client/temporal/task-queue.js';
 import { TASK_QUEUE } from '../workflows/contract/contract.js';
 import { socketAddress, type SocketAddress } from '../environment/address.js';
@@ -11,6 +12,8 @@ import { zuoraEnvironment, type ZuoraConfiguration } from '../zuora/configuratio
 /** The configuration of a worker, without the `TEMPORAL_*` variables, which `client/temporal/connection.ts` reads. */
 export interface WorkerConfiguration extends ZuoraConfiguration {
   readonly polling: Polling;
+  /** From an acceptance to the first check of the documents. */
+  readonly deliveryIntervalMs: number;
   /** Activities at the same time, in this worker: nearly each makes one or more calls to Zuora. */
   readonly activitiesAtOnce: number;
   readonly logLevel: string;
@@ -23,13 +26,18 @@ export interface WorkerConfiguration extends ZuoraConfiguration {
   readonly deployment?: { readonly name: string; readonly buildId?: string };
 }
 
+/** In milliseconds, from a text such as `10s`. */
+function duration(least: number, most: number) {
+  return z
+    .string()
+    .transform((text) => ms(text as StringValue))
+    .pipe(z.number('is not a duration, such as "10s"').min(least).max(most));
+}
+
 const workerEnvironment = z
   .object({
-    BILL_RUN_POLL_INTERVAL: z
-      .string()
-      .transform((text) => ms(text as StringValue))
-      .pipe(z.number('is not a duration, such as "10s"').min(100).max(3_600_000))
-      .optional(),
+    BILL_RUN_POLL_INTERVAL: duration(100, 3_600_000).optional(),
+    BILL_RUN_DELIVERY_INTERVAL: duration(100, 8 * 3_600_000).default(DEFAULT_DELIVERY_INTERVAL_MS),
     BILL_RUN_TASK_QUEUE: z.string().refine(isTaskQueue, TASK_QUEUE_FAULT).default(TASK_QUEUE),
     BILL_RUN_POLLS_PER_MINUTE: z.coerce.number().min(0.1).max(50_000).default(DEFAULT_POLLING.perMinute),
     LOG_LEVEL: logLevel,
@@ -55,6 +63,7 @@ const workerEnvironment = z
         afterAnHour: Math.max(first, DEFAULT_POLLING.afterAnHour),
         perMinute: env.BILL_RUN_POLLS_PER_MINUTE,
       },
+      deliveryIntervalMs: env.BILL_RUN_DELIVERY_INTERVAL,
       logLevel: env.LOG_LEVEL,
       taskQueue: env.BILL_RUN_TASK_QUEUE,
       ...(metricsAddress === undefined ? {} : { metricsAddress }),

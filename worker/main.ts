@@ -25,7 +25,14 @@ const LAST_TASKS_MS = '1000';
 
 /** Runs until SIGTERM or SIGINT, then drains: attempts under way end before the process does. */
 async function main(): Promise<void> {
-  const { zuora: zuoraSettings, multiEntity, polling, activitiesAtOnce, ...rest } = workerConfiguration(process.env);
+  const {
+    zuora: zuoraSettings,
+    multiEntity,
+    polling,
+    deliveryIntervalMs,
+    activitiesAtOnce,
+    ...rest
+  } = workerConfiguration(process.env);
   const { taskQueue, logLevel, metricsAddress, healthAddress, deployment } = rest;
   const settings = connectionSettings();
   const { namespace } = settings;
@@ -41,7 +48,10 @@ async function main(): Promise<void> {
   const worker = await createBillRunWorker({
     connection,
     namespace,
-    activities: createActivities({ zuora, multiEntity, polling }),
+    activities: createActivities({
+      ...{ zuora, multiEntity, polling, deliveryIntervalMs },
+      checksAtOnce: Math.ceil(activitiesAtOnce / 4),
+    }),
     workflowBundlePath: SHIPPED_BUNDLE,
     payloadCodecs: codecs,
     taskQueue,

@@ -26,6 +26,15 @@ export const { watchBillRun } = proxyActivities<Activities>({
   priority: { priorityKey: 5 },
 });
 
+export const { watchDelivery } = proxyActivities<Activities>({
+  // 500 calls, each of which may have to wait for its turn. The activity itself says how long to wait between checks.
+  startToCloseTimeout: '30 minutes',
+  heartbeatTimeout: '30 seconds',
+  retry: READ_AGAIN,
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  priority: { priorityKey: 5 },
+});
+
 export const { watchHoldAll } = proxyActivities<Activities>({
   startToCloseTimeout: '30 seconds',
   retry: READ_AGAIN,

@@ -1,8 +1,8 @@
 /**
  * The life of an email job:
  *
- *     start ─► Waiting ──posted──► Sending ──accepted──► Delivering ──(openFor | finish)──► completed
- *                 │                   │ refused, unknown     ▲   │ resend
+ *     start ─► Waiting ──posted──► Sending ──accepted──► Delivering ──all sent──► Emailed ──(openFor | finish)──► completed
+ *                 │                   │ refused, unknown     ▲   │ resend; retry of what was not sent
  *                 │ autoEmail, …      ▼                      │   ▼
  *                 │               NeedsAttention ───retry────┘  Sending
  *                 └────────────────► Delivering
@@ -18,6 +18,7 @@ import {
   ApplicationFailure,
   CancellationScope,
   CancelledFailure,
+  condition,
   continueAsNew,
   uuid4,
   workflowInfo,
@@ -28,6 +29,7 @@ import {
   emailBillRunDocuments,
   handOver,
   watchBillRun,
+  watchDelivery,
   watchHoldAll,
   WATCH_AGAIN,
 } from './activities.js';
@@ -37,16 +39,19 @@ import {
   attemptResult,
   isBillRun,
   isCannotRead,
+  isDeliveryCheck,
   isEarlier,
   lostAttempt,
 } from './contract/activity-failures.js';
 import type { EmailBillRunInput, EmailBillRunResult, FailureType } from './contract/contract.js';
-import { checkInput, type Settings } from './contract/validation.js';
+import { checkInput as checkStart, type Settings } from './contract/validation.js';
 import { listen } from './handlers.js';
 import { aliasStep } from './rules/alias.js';
 import { deliveringStep } from './rules/delivering.js';
 import { attemptSummary } from './rules/details.js';
+import { recordCheck, recordUncheckable } from './rules/documents.js';
 import { endingOf } from './rules/ending.js';
+import { checkInput, dueCheck } from './rules/following.js';
 import * as jobs from './rules/job.js';
 import type { EmailJob } from './rules/job.js';
 import { settle } from './rules/next-step.js';
@@ -57,7 +62,7 @@ import type { Ending, HandOver, LookUp, Step, Wait, Watch, WatchHoldAll } from '
 import { summary, wellFormed } from './rules/text.js';
 import { waitingStep } from './rules/waiting.js';
 import { handedOn, publish, publishMessages } from './view.js';
-import { attemptDue, change, clock, deadline, hint, interruptible, unlessTakenBack } from './waits.js';
+import { attemptDue, change, clock, deadline, hint, interruptible, mustMoveOn, unlessTakenBack } from './waits.js';
 
 /**
  * Waits until a bill run is posted, emails its documents once, and stays open for retries and resends.
@@ -74,6 +79,7 @@ export async function emailBillRun(input: EmailBillRunInput, carried?: EmailJob)
   });
   return CancellationScope.nonCancellable(async () => {
     void publishMessages(job);
+    void followDocuments(job);
     for (;;) {
       await waitForPost(job, input);
       await handOverRequests(job, input);
@@ -92,7 +98,7 @@ function openJob(input: EmailBillRunInput, carried: EmailJob | undefined): Email
 }
 
 function settingsOf(input: unknown): Settings {
-  const { value, faults } = checkInput(input);
+  const { value, faults } = checkStart(input);
   if (faults === undefined) return value;
   throw failure('InvalidInput', `invalid input: ${faults.join('; ')}`, { faults });
 }
@@ -107,7 +113,10 @@ async function* stepsOf<S extends Step>(
     settle(job, clock(job));
     publish(job);
     if (endingOf(job, clock(job)) !== null) return;
-    if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof emailBillRun>(input, job);
+    if (workflowInfo().continueAsNewSuggested) {
+      await condition(() => !job.checking);
+      await continueAsNew<typeof emailBillRun>(input, job);
+    }
     const step = stepOf(job, clock(job));
     if (step === null) return;
     yield step;
@@ -155,6 +164,36 @@ async function sendDocuments(job: EmailJob, input: EmailBillRunInput): Promise<v
 
 async function stayOpen(job: EmailJob, input: EmailBillRunInput): Promise<void> {
   for await (const step of stepsOf<Wait>(job, input, deliveringStep)) await change(job, step);
+}
+
+/** Checks what became of the documents, beside everything else. A message starts no check, and a new send starts its own. */
+async function followDocuments(job: EmailJob): Promise<never> {
+  for (;;) {
+    await condition(() => dueCheck(job) !== null && !mustMoveOn(job));
+    const due = dueCheck(job);
+    job.checking = true;
+    await interruptible(
+      job,
+      () => checkDocuments(job),
+      () => condition(() => dueCheck(job) !== due || mustMoveOn(job)),
+    );
+    job.checking = false;
+  }
+}
+
+async function checkDocuments(job: EmailJob): Promise<void> {
+  const input = { ...addressOf(job), ...checkInput(job) };
+  const what =
+    input.cannotRead === undefined ? 'check what became of the documents' : 'wait until the documents can be read';
+  try {
+    const result: unknown = await watchDelivery.executeWithOptions({ summary: summary(what) }, [input]);
+    // Otherwise a person completed the check by hand, and it is repeated.
+    if (isDeliveryCheck(result)) recordCheck(job, result, clock(job));
+    else if (isCannotRead(result)) recordUncheckable(job, result);
+  } catch (error) {
+    const end = activityEnd('watchDelivery', error);
+    if (end.kind === 'other') recordUncheckable(job, { cannotRead: end.message, since: clock(job) });
+  }
 }
 
 function close(job: EmailJob, ending: Ending): EmailBillRunResult {
@@ -261,9 +300,11 @@ const FAILURES: Readonly<Record<FinalFailures['watchBillRun' | 'handOver'], Fail
 async function lookUp(job: EmailJob, { requests, wake }: LookUp): Promise<void> {
   const inQuestion = [...requests];
   const requestIds = inQuestion.filter(({ resend }) => resend).map(({ requestId }) => requestId);
+  const missing = inQuestion.filter((request) => request.missing === true).map(({ requestId }) => requestId);
   const input = {
     requestIds,
     first: inQuestion.some(({ resend }) => !resend),
+    ...(missing.length === 0 ? {} : { missing }),
     ...(job.earlierRun === null ? {} : { earlierRun: job.earlierRun }),
   };
   const read = async (scheduleToCloseTimeout: number): Promise<void> => {

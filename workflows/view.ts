@@ -3,6 +3,7 @@ import { condition, setCurrentDetails, upsertMemo, upsertSearchAttributes, workf
 import type { SearchAttributeUpdatePair, TypedSearchAttributes } from '@temporalio/common';
 import type { JobMemo } from './contract/contract.js';
 import { searchAttributes } from './contract/search-attributes.js';
+import { documentsNotSent } from './rules/documents.js';
 import { detailsOf } from './rules/details.js';
 import { acceptedResends, acceptedSends, type EmailJob } from './rules/job.js';
 import { nextStep } from './rules/next-step.js';
@@ -12,13 +13,19 @@ import { report } from './telemetry.js';
 import { clock } from './waits.js';
 
 /** What the starter of this job found about earlier ones. Others can write anything into a memo. */
-export function handedOn(): { earlierRun?: string; accepted: number; resends: readonly string[] } {
+export function handedOn(): {
+  earlierRun?: string;
+  accepted: number;
+  resends: readonly string[];
+  notSent: number | null;
+} {
   const { memo = {}, typedSearchAttributes: indexed } = workflowInfo();
   const { earlierRun, resends }: { [Field in keyof JobMemo]: unknown } = memo;
   return {
     ...(typeof earlierRun === 'string' ? { earlierRun } : {}),
     accepted: indexed.get(searchAttributes.emailSends) ?? 0,
     resends: isListOfTexts(resends) ? resends : [],
+    notSent: indexed.get(searchAttributes.documentsNotSent) ?? null,
   };
 }
 
@@ -44,6 +51,7 @@ export function publish(job: EmailJob): void {
       value: visible === null || stateSince === null ? null : new Date(stateSince.at),
     },
     { key: searchAttributes.emailSends, value: acceptedSends(job) },
+    { key: searchAttributes.documentsNotSent, value: documentsNotSent(job) },
   ];
   const changed = pairs.filter(({ key, value }) => !isSame(indexed.get(key), value));
   if (changed.length > 0) upsertSearchAttributes(changed);

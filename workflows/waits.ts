@@ -83,7 +83,7 @@ async function waitUntil(job: EmailJob, until: number, text: string, isOver: () 
 }
 
 /** The job is closing, or its history is so long that it should continue as new. */
-function mustMoveOn(job: EmailJob): boolean {
+export function mustMoveOn(job: EmailJob): boolean {
   return isClosing(job) || workflowInfo().continueAsNewSuggested;
 }
 

@@ -24,6 +24,7 @@ import {
   newestOf,
   type DocumentEvidence,
   type DocumentOutcome,
+  type OutcomeSource,
   type HistoryRow,
 } from './document-outcome.js';
 import { listed, type DocumentKind, type Listing, type Query } from './documents.js';
@@ -69,6 +70,8 @@ export interface DeliveryMemory {
   readonly rows: Readonly<Record<string, HistoryRow>>;
   /** Open documents whose PDF was in error. */
   readonly pdfErrors: readonly string[];
+  /** Open documents that an earlier check found dropped, with the cause. */
+  readonly dropped: Readonly<Record<string, string>>;
   /** Open documents without an address: since when (epoch, ms). */
   readonly noAddressSince: Readonly<Record<string, number>>;
   /** Open credit memos: back to when (epoch, ms) their history was looked at without a gap. */
@@ -372,6 +375,7 @@ function evidenceOf(
     profileMuted: profileId === null ? null : (settings.mutedById.get(profileId) ?? null),
     emailPreference: account?.emailPreference ?? null,
     leavesOutZero: settings.leavesOutZero,
+    droppedBefore: previous?.dropped[key] ?? null,
     noAddressSince: hasNoAddress ? (previous?.noAddressSince[key] ?? now) : null,
     failedReads: [
       ...failedReads,
@@ -528,6 +532,9 @@ async function lookAtPdfs(reader: Reader, all: readonly Followed[], outcomeOf: O
   }
 }
 
+/** Zuora sends nothing when such a cause is gone. An email whose PDF was in error may still come. */
+const DROPPING: ReadonlySet<OutcomeSource> = new Set(['document', 'settings', 'contact']);
+
 type Judged = ReturnType<typeof documentOutcome> & { readonly each: Followed };
 
 function memoryOf(
@@ -539,6 +546,7 @@ function memoryOf(
   const { previous } = question;
   const open = outcomes.filter(({ outcome }) => isOpen(outcome)).map(({ each }) => each);
   const byHistory = outcomes.filter(({ outcome, source }) => outcome === 'sent' && source === 'emailHistory');
+  const dropped = outcomes.filter(({ outcome, source }) => outcome === 'notSent' && DROPPING.has(source));
   const known = <T>(valueOf: (each: Followed) => T | null | undefined): Record<string, T> =>
     Object.fromEntries(open.flatMap((each) => ((value) => (value == null ? [] : [[each.key, value]]))(valueOf(each))));
   return {
@@ -551,6 +559,7 @@ function memoryOf(
         pdf === 'failed' ? pdfErrorBefore : pdf !== null && isWord(pdf.status, 'error'),
       )
       .map(({ key }) => key),
+    dropped: Object.fromEntries(dropped.map(({ each, reason }) => [each.key, reason ?? ''])),
     noAddressSince: known((each) => evidenceOf(each, settings, question).noAddressSince),
     lookedBackTo: known(({ document, lookedBackTo }) => (document.kind === 'creditMemo' ? lookedBackTo : undefined)),
   };

@@ -62,6 +62,8 @@ export interface DocumentEvidence {
   readonly leavesOutZero: boolean | null;
   /** Since when a contact that we may read has no address (epoch, ms); null if it has one, or is not known. */
   readonly noAddressSince: number | null;
+  /** The cause that an earlier check of the same send found: Zuora dropped the email then, and sends none when the cause is gone. */
+  readonly droppedBefore: string | null;
   /** Names of other reads that failed. */
   readonly failedReads: readonly string[];
 }
@@ -160,6 +162,8 @@ export function documentOutcome(evidence: DocumentEvidence): OutcomeOfDocument {
   if (noAddressSince !== null && now - noAddressSince >= HOUR) {
     return outcome('notSent', 'contact', 'no address: its bill-to contact and its account have none');
   }
+
+  if (evidence.droppedBefore !== null) return outcome('notSent', 'settings', evidence.droppedBefore);
 
   // Nothing but the history shows emails of credit memos.
   if (kind === 'creditMemo' && history === 'denied') return outcome('unknown', 'emailHistory', HISTORY_FAULTS.denied);

@@ -15,7 +15,7 @@ import { historiesOf, runIdsOf, type Run } from './history.js';
 export async function earlierSends(
   client: Client,
   { workflowId, runId: own }: { readonly workflowId: string; readonly runId: string },
-  { requestIds, first, earlierRun }: LookUpInput,
+  { earlierRun, ...question }: LookUpInput,
 ): Promise<Earlier> {
   const listed = await runIdsOf(client, workflowId);
   if (listed !== undefined && earlierRun === undefined && !listed.includes(own)) {
@@ -29,36 +29,74 @@ export async function earlierSends(
   const unreadable: string[] = [];
   const skip = ({ runId }: Run): void => void unreadable.push(runId);
   const byIntent = await attemptsByIntent(historiesOf(client, runs, skip), client.options.loadedDataConverter, skip);
-  return { ...earlierIn(byIntent, own, { requestIds, first }), unreadable };
+  return { ...earlierIn(byIntent, own, question), unreadable };
 }
 
 /** @param byIntent the attempts of all runs, the asking one's included */
 export function earlierIn(
   byIntent: ReadonlyMap<string, readonly HistoricAttempt[]>,
   own: string,
-  { requestIds, first }: Pick<LookUpInput, 'requestIds' | 'first'>,
+  { requestIds, first, missing = [] }: Omit<LookUpInput, 'earlierRun'>,
 ): Omit<Earlier, 'unreadable'> {
-  const sends = [...byIntent].map(([intent, attempts]) => sendOf(intent, attempts));
+  const sends = [...byIntent].flatMap(([intent, attempts]) => sendsIn(attempts).map((each) => sendOf(intent, each)));
   const accepted = sends.filter(({ isAccepted }) => isAccepted);
   const elsewhere = accepted.filter(({ runs: madeBy }) => !madeBy.has(own));
-  const serving = first ? servingFirst(sends, accepted) : undefined;
+  const serving = first ? servingFirst(sends, accepted, missing.length > 0) : undefined;
   return {
     sends: sends
       .map((send): EarlierSend => ({
-        requestIds: requestIds.filter((requestId) => send.served.has(requestId)),
+        ...servedBy(send, requestIds, missing),
         first: send === serving,
         attempts: send.attempts,
       }))
-      .filter((send) => send.first || send.requestIds.length > 0),
+      .filter((send) => send.first || send.requestIds.length > 0 || send.missing !== undefined),
     accepted: elsewhere.length,
-    resends: elsewhere.flatMap(({ served }) => [...served]).slice(-RESENDS_KEPT),
+    resends: elsewhere
+      .filter(({ intent }) => !isFirstIntent(intent))
+      .flatMap(({ served }) => [...served])
+      .slice(-RESENDS_KEPT),
   };
 }
 
-/** The send that serves a first send: it emailed the documents, or it is a first send that did not. */
-function servingFirst(sends: readonly PastSend[], accepted: readonly PastSend[]): PastSend | undefined {
+function servedBy(
+  { intent, served }: PastSend,
+  requestIds: readonly string[],
+  missing: readonly string[],
+): Pick<EarlierSend, 'requestIds' | 'missing'> {
+  const isServed = (requestId: string): boolean => served.has(requestId);
+  if (!isFirstIntent(intent)) return { requestIds: requestIds.filter(isServed) };
+  const ids = missing.filter(isServed);
+  return { requestIds: [], ...(ids.length === 0 ? {} : { missing: ids }) };
+}
+
+/**
+ * The send that serves a first send: it emailed the documents, or it is a first send that did not. For what was missed, the last first
+ * send counts.
+ */
+function servingFirst(
+  sends: readonly PastSend[],
+  accepted: readonly PastSend[],
+  missing: boolean,
+): PastSend | undefined {
   const isFirst = ({ intent }: PastSend): boolean => isFirstIntent(intent);
+  if (missing) return sends.findLast(isFirst) ?? accepted.at(-1);
   return accepted.find(isFirst) ?? accepted.at(-1) ?? sends.find(isFirst);
+}
+
+/** An accepted send ends with its key: later keys are those of sends for what it missed. */
+function sendsIn(attempts: readonly HistoricAttempt[]): readonly (readonly HistoricAttempt[])[] {
+  const sends: HistoricAttempt[][] = [];
+  let acceptedKey: string | undefined;
+  for (const attempt of attempts) {
+    const { idempotencyKey: key } = attempt;
+    if (sends.length === 0 || (acceptedKey !== undefined && key !== acceptedKey)) {
+      sends.push([]);
+      acceptedKey = undefined;
+    }
+    sends.at(-1)?.push(attempt);
+    if (takeUp(1, [], sends.at(-1) ?? []).outcome === 'accepted') acceptedKey = key;
+  }
+  return sends;
 }
 
 type PastSend = ReturnType<typeof sendOf>;

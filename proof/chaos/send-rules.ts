@@ -17,18 +17,21 @@ const FRESH_MS = 60 * SECOND;
 export const SLACK_MS = 60 * SECOND;
 
 /**
- * Rule 3: faults in the numbers of a send's keys. They begin with 1 and grow only for a reason.
+ * Rule 3: faults in the numbers of a send's keys. They begin with 1, or go on from the send whose documents are missing, and grow only
+ * for a reason.
  *
  * @param startOf when an attempt began (epoch, ms), by the clock of the decisions
  */
 export function numberFaults(
-  { attempts, decisions }: Pick<SendRecord, 'attempts' | 'decisions'>,
+  { attempts, decisions, requests }: Pick<SendRecord, 'attempts' | 'decisions' | 'requests'>,
   startOf: (attempt: Attempt) => number,
 ): string[] {
+  const isMissing = requests.some(({ missing }) => missing === true);
   return attempts.flatMap((attempt, index) => {
     const before = attempts[index - 1];
-    const last = before === undefined ? 1 : keyParts(before.idempotencyKey).number;
-    const grown = keyParts(attempt.idempotencyKey).number - last;
+    const { number } = keyParts(attempt.idempotencyKey);
+    const last = before === undefined ? (isMissing ? number : 1) : keyParts(before.idempotencyKey).number;
+    const grown = number - last;
     if (grown === 0) return [];
     if (before === undefined) return ['the numbers in keys do not begin with 1'];
     if (grown !== 1) return ['the number in the key does not grow by one'];
@@ -86,7 +89,7 @@ export function lookFaults(
   if (look === undefined) return ['there was no look before it'];
   const { billRun, at: lookedAt } = look;
   const sentAt = Math.min(Date.parse(billRun.lastEmailSentTime ?? '1970-01-01T00:00:00Z'), lookedAt);
-  const missing = input.look?.missing === true;
+  const { missing = false, accountedAt = -Infinity } = input.look ?? {};
   const postedDate = billRun.postedNotifications === undefined ? undefined : billRun.postedDate;
   const postedAt = Math.min(Date.parse(postedDate ?? '1970-01-01T00:00:00Z'), lookedAt);
   return [
@@ -94,7 +97,7 @@ export function lookFaults(
     ...(billRun.autoEmail === true && !missing ? ['Zuora emails by itself'] : []),
     ...(billRun.invoicesEmailed === true && !missing ? ['somebody else emailed the bill run'] : []),
     ...(billRun.numberOfInvoices === 0 && billRun.numberOfCreditMemos === 0 ? ['there is nothing to email'] : []),
-    ...(at < sentAt + coolDownMs ? ['the cool-down is not over'] : []),
-    ...(at < postedAt + coolDownMs ? ['the cool-down after the post is not over'] : []),
+    ...(sentAt > accountedAt && at < sentAt + coolDownMs ? ['the cool-down is not over'] : []),
+    ...(postedAt > accountedAt && at < postedAt + coolDownMs ? ['the cool-down after the post is not over'] : []),
   ];
 }

@@ -4,7 +4,8 @@ import { DefaultLogger } from '@temporalio/worker';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createActivities } from '../../activities/index.js';
 import type { BillRun, CannotRead, WatchInput } from '../../workflows/contract/activities.js';
-import { DEFAULT_POLLING, pollInterval, type Polling } from '../../activities/watch-bill-run.js';
+import { DEFAULT_POLLING, type Polling } from '../../activities/budget.js';
+import { pollInterval } from '../../activities/watch-bill-run.js';
 import { ZuoraFailure, type Zuora } from '../../zuora/client.js';
 import { NeverLeft } from '../../zuora/transport.js';
 

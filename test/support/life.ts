@@ -5,6 +5,7 @@
 import type { AttemptResult, BillRun, Earlier, EarlierSend, Receipt } from '../../workflows/contract/activities.js';
 import { checkInput, type Settings } from '../../workflows/contract/validation.js';
 import type {
+  DocumentOutcome,
   EmailRequest,
   MessageAnswer,
   Question,
@@ -13,6 +14,7 @@ import type {
 } from '../../workflows/contract/contract.js';
 import type { HistoricAttempt } from '../../client/history/attempts.js';
 import { earlierIn } from '../../client/history/earlier-sends.js';
+import { recordCheck } from '../../workflows/rules/documents.js';
 import { keyParts } from '../../workflows/rules/keys.js';
 import * as jobs from '../../workflows/rules/job.js';
 import * as messages from '../../workflows/rules/messages.js';
@@ -181,6 +183,30 @@ export class Life {
     });
   }
 
+  /** A check shows so many documents of each outcome. The others are sent. */
+  check(counts: Partial<Record<DocumentOutcome, number>> = {}, next: number | null = this.now + HOUR): this {
+    const all = { sent: 0, waiting: 0, notSent: 0, leftOut: 0, unknown: 0, ...counts };
+    const others = Object.values(all).reduce((sum, count) => sum + count, 0);
+    const documents = { complete: true, total: Math.max(3, others), ...all, sent: Math.max(0, 3 - others) + all.sent };
+    const list = (['notSent', 'unknown', 'waiting', 'leftOut'] as const).flatMap((outcome) =>
+      Array.from({ length: all[outcome] }, (_, index) => ({
+        ...({ number: `INV-${outcome}-${index + 1}`, kind: 'invoice', outcome, reason: 'a cause' } as const),
+      })),
+    );
+    const none = { sent: 0, waiting: 0, notSent: 0, leftOut: 0, unknown: 0 };
+    const memory = { lastLooked: null, inactiveSince: {}, emailed: [], rows: {}, pdfErrors: [], dropped: {} };
+    return this.receive(() => {
+      const check = { documents: { ...documents, list }, kinds: { invoice: documents, creditMemo: none } };
+      const rest = {
+        otherFailures: 0,
+        at: this.now,
+        next,
+        memory: { ...memory, noAddressSince: {}, lookedBackTo: {} },
+      };
+      recordCheck(this.job, { ...check, ...rest }, this.now);
+    });
+  }
+
   cancel(): this {
     return this.receive(() => {
       this.job.canceled = true;
@@ -342,7 +368,8 @@ export class Life {
       const { intent } = keyParts(attempt.idempotencyKey);
       byIntent.set(intent, [...(byIntent.get(intent) ?? []), attempt]);
     }
-    const found = earlierIn(byIntent, this.job.firstRunId, { requestIds, first });
+    const missing = requests.filter((request) => request.missing === true).map(({ requestId }) => requestId);
+    const found = earlierIn(byIntent, this.job.firstRunId, { requestIds, first, missing });
     const further = this.earlier.filter((send) => send.requestIds.some((id) => requestIds.includes(id)) || send.first);
     return { ...found, sends: [...further, ...found.sends], unreadable: [] };
   }

@@ -15,7 +15,7 @@ import {
 } from '@temporalio/worker';
 import { expect, inject } from 'vitest';
 import { createActivities, type Activities } from '../../activities/index.js';
-import type { Polling } from '../../activities/watch-bill-run.js';
+import type { Polling } from '../../activities/budget.js';
 import { BillRunEmails } from '../../client/index.js';
 import { controlOf } from '../../scripts/simulator-control.js';
 import { SIMULATOR_CREDENTIALS, startSimulator, type SimulatorOptions } from '../../simulator/index.js';
@@ -58,6 +58,8 @@ export interface RigOptions {
   /** Activities at the same time. Default: the SDK's. */
   readonly activitiesAtOnce?: number;
   readonly polling?: Polling;
+  /** From an acceptance to the first check of the documents. Default: 5 minutes. */
+  readonly deliveryIntervalMs?: number;
   readonly multiEntity?: boolean;
   readonly simulator?: SimulatorOptions;
   /** Default: a task queue of its own. */
@@ -89,6 +91,7 @@ export async function openRig({
   namespace = 'default',
   activitiesAtOnce,
   polling = POLLING,
+  deliveryIntervalMs,
   multiEntity = false,
   simulator: options,
   taskQueue = `test-${randomUUID()}`,
@@ -118,7 +121,14 @@ export async function openRig({
     createBillRunWorker({
       connection: environment.nativeConnection,
       namespace,
-      activities: around(createActivities({ zuora, multiEntity, polling })),
+      activities: around(
+        createActivities({
+          zuora,
+          multiEntity,
+          polling,
+          ...(deliveryIntervalMs === undefined ? {} : { deliveryIntervalMs }),
+        }),
+      ),
       workflowBundlePath: bundle.codePath,
       taskQueue,
       ...(activitiesAtOnce === undefined ? {} : { activitiesAtOnce }),

@@ -54,6 +54,7 @@ const evidence: fc.Arbitrary<DocumentEvidence> = fc.record({
   emailPreference: flags,
   leavesOutZero: flags,
   noAddressSince: maybe(near),
+  droppedBefore: maybe(text),
   failedReads: fc.array(fc.constantFrom('PDF status', 'communication profiles'), { maxLength: 2 }),
 });
 const options = { numRuns: 3000 };
@@ -82,7 +83,8 @@ test('not sent has a cause that Zuora shows, or 24 hours in which all was read',
         document:
           status !== null && status.trim().toLowerCase() !== 'posted' && !(given.lastEmailed !== null && !given.resend),
         emailHistory: rows.some(({ result }) => result.trim().toLowerCase() === 'failed'),
-        settings: notificationActive === false && given.notificationInactiveSince !== null,
+        settings:
+          given.droppedBefore !== null || (notificationActive === false && given.notificationInactiveSince !== null),
         pdfStatus: pdf?.status.trim().toLowerCase() === 'error' && pdf.errorBefore,
         contact: noAddressSince !== null,
         time: now - SINCE >= 24 * HOUR && history === 'read' && failedReads.length === 0,

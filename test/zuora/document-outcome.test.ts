@@ -25,6 +25,7 @@ const bare: DocumentEvidence = {
   emailPreference: true,
   leavesOutZero: false,
   noAddressSince: null,
+  droppedBefore: null,
   failedReads: [],
 };
 
@@ -220,6 +221,16 @@ describe('from evidence to outcome', () => {
     ['for an hour', { noAddressSince: SINCE + HOUR }, 'notSent', /^no address: /],
     ['for less', { noAddressSince: SINCE + HOUR + 1 }, 'waiting'],
     ['of a credit memo not reached', { kind: 'creditMemo', history: 'notReached', noAddressSince: SINCE }, 'notSent'],
+  ]);
+
+  rows('the cause of an earlier check', [
+    ['is gone', { droppedBefore: 'notification inactive' }, 'notSent', 'notification inactive'],
+    ['is gone, and an email was sent', { droppedBefore: 'notification inactive', rows: [ok] }, 'sent'],
+    [
+      'is gone, and the history cannot be read',
+      { droppedBefore: 'notification inactive', kind: 'creditMemo', history: 'denied' },
+      'notSent',
+    ],
   ]);
 
   rows('12 a credit memo without its history', [

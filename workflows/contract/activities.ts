@@ -1,6 +1,7 @@
 /** Inputs, results and failures of the activities: plain data that stays in workflow history. Workflow code knows only these types. */
 import type { BillRun as BillRunInZuora } from '../../zuora/bill-run.js';
-import type { EmailBillRunInput, EmailRequest } from './contract.js';
+import type { DeliveryMemory } from '../../zuora/delivery.js';
+import type { DocumentKind, DocumentOutcome, EmailBillRunInput, EmailRequest, JobDocuments } from './contract.js';
 import type { Reason, Verdict } from '../../zuora/outcome.js';
 
 /** A look at a bill run. */
@@ -42,7 +43,7 @@ export interface AttemptInput extends BillRunAddress {
    * reset, and the part of history that is gone may have used the key. Only an activity sees that: replay hides it from the workflow.
    */
   readonly originalRunId?: string;
-  /** The resends that the send serves; only on its first attempt. Later jobs read them from this history. */
+  /** The resends, or requests for what was missed, that the send serves; only on its first attempt. Later jobs read this history. */
   readonly requestIds?: readonly string[];
   /** The last look at the bill run (epoch, ms), if the send depends on it. One older than a minute is repeated before the call. */
   readonly look?: LookRules & { readonly at: number };
@@ -53,6 +54,44 @@ export interface LookRules {
   readonly coolDownMs: number;
   /** The send is for what earlier emails missed, so these do not make it needless. */
   readonly missing?: boolean;
+  /** No earlier email was on its way then (epoch, ms): only later ones delay the send. */
+  readonly accountedAt?: number;
+}
+
+/** Which documents to follow. */
+export interface DeliveryInput extends BillRunAddress {
+  readonly billRunNumber: string;
+  readonly billRunId: string;
+  readonly resend: boolean;
+  /** The first attempt under the key of the send, and the time from which the plan of checks counts (epoch, ms). */
+  readonly since: number;
+  readonly from: number;
+  /** The bill run's last email before the send, in Zuora's format. */
+  readonly before?: string;
+  readonly postedDate?: string;
+  readonly numberOfInvoices?: number;
+  readonly numberOfCreditMemos?: number;
+  /** What the last check showed: return once that changes. */
+  readonly previous?: DeliveryCheck;
+  /** What a check of an earlier send remembered. */
+  readonly memory?: DeliveryMemory;
+  /** A person asks: check now, and return the result. */
+  readonly now?: true;
+  /** The words by which the last read failed: return once reads work again. */
+  readonly cannotRead?: string;
+}
+
+/** What one check showed. */
+export interface DeliveryCheck {
+  readonly documents: Omit<JobDocuments, 'checkedAt'>;
+  readonly kinds: Readonly<Record<DocumentKind, Readonly<Record<DocumentOutcome, number>>>>;
+  /** Failed emails of accounts that have no document in the bill run. */
+  readonly otherFailures: number;
+  /** When it was made, and when the next one comes; null after the last (epoch, ms). */
+  readonly at: number;
+  readonly next: number | null;
+  /** For the next check. */
+  readonly memory: DeliveryMemory;
 }
 
 /** The result of one attempt. */
@@ -110,6 +149,8 @@ export interface Earlier {
 export interface EarlierSend {
   /** Which of the resends in question it served. */
   readonly requestIds: readonly string[];
+  /** Which of the requests in question for what was missed it served. */
+  readonly missing?: readonly string[];
   /** It serves a first send as well: Zuora accepted it, or it is itself a first send. */
   readonly first: boolean;
   /** At least one, oldest first. */
@@ -128,6 +169,8 @@ export interface LookUpInput {
   readonly requestIds: readonly string[];
   /** A first send is in question, too. */
   readonly first: boolean;
+  /** The requests in question for what was missed: for them, the last first send counts, and not the one that Zuora accepted. */
+  readonly missing?: readonly string[];
   /** Temporal's run id of the last job, as the starter found it. */
   readonly earlierRun?: string;
 }
@@ -155,6 +198,7 @@ export interface FinalFailures {
   readonly emailBillRunDocuments: 'NeverLeft' | 'AttemptFailed' | 'PayloadUndecodable';
   readonly earlierSends: never;
   readonly handOver: 'InvalidInput';
+  readonly watchDelivery: never;
 }
 
 export interface Activities {
@@ -183,4 +227,9 @@ export interface Activities {
    * @throws ApplicationFailure of {@link FinalFailures}, which is final; every other failure is retried
    */
   handOver(input: HandOverInput): Promise<readonly HandedOver[]>;
+  /**
+   * Checks by a plan what became of the documents, and returns once that has changed, or after the last check. Otherwise it fails and
+   * reports an outage as `watchBillRun` does.
+   */
+  watchDelivery(input: DeliveryInput): Promise<DeliveryCheck | CannotRead>;
 }

@@ -4,6 +4,7 @@ import type {
   AttemptResult,
   BillRun,
   CannotRead,
+  DeliveryCheck,
   Earlier,
   FinalFailures,
   LostAttempt,
@@ -26,6 +27,7 @@ const TYPES: { readonly [A in keyof FinalFailures]: Readonly<Record<FinalFailure
   emailBillRunDocuments: { NeverLeft: true, AttemptFailed: true, PayloadUndecodable: true },
   earlierSends: {},
   handOver: { InvalidInput: true },
+  watchDelivery: {},
 };
 
 export function activityEnd<A extends keyof FinalFailures>(activity: A, error: unknown): ActivityEnd<A> {
@@ -124,6 +126,19 @@ export function isBillRun(result: unknown): result is BillRun {
 export function isCannotRead(result: unknown): result is CannotRead {
   const { cannotRead, since } = fieldsOf(result);
   return typeof cannotRead === 'string' && Number.isFinite(since);
+}
+
+/** The same for a check of the documents. */
+export function isDeliveryCheck(result: unknown): result is DeliveryCheck {
+  const { documents, kinds, at, next, memory } = fieldsOf(result);
+  const { list, ...counts } = fieldsOf(documents);
+  return (
+    Array.isArray(list) &&
+    ['total', 'sent', 'waiting', 'notSent', 'leftOut', 'unknown'].every((name) => Number.isFinite(counts[name])) &&
+    [kinds, memory].every((each) => typeof each === 'object' && each !== null) &&
+    Number.isFinite(at) &&
+    (next === null || Number.isFinite(next))
+  );
 }
 
 /** The same for a look-up. */

@@ -1,8 +1,11 @@
-/** Phase 3: the emails are with Zuora, or Zuora sends them by itself. The job stays open for retries and resends. */
+/** Phase 3: the emails are with Zuora, or Zuora sends them by itself. It follows the documents, and stays open for retries and resends. */
+import type { CannotRead, DeliveryCheck } from '../contract/activities.js';
+import { isAllSent, notSentText } from './documents.js';
 import { heldBy } from './held.js';
 import { isOnHold, openSendOf, pendingRequests, type EmailJob } from './job.js';
 import { openSendStep } from './sending.js';
 import type { DeliveringStep, Shown } from './step.js';
+import { counted, quotedUpTo, time } from './text.js';
 
 export function deliveringStep(job: EmailJob, now: number): DeliveringStep | null {
   const until = openUntil(job, now);
@@ -19,16 +22,61 @@ export function openUntil(job: EmailJob, now: number): number | null {
   const send = openSendOf(job);
   if (send === undefined) {
     if (isOnHold(job)) return Infinity;
-    return Math.max(...sends.map(({ settledAt, heldMs }) => Date.parse(settledAt ?? '') + heldMs)) + settings.openForMs;
+    const settled = sends.map(({ settledAt, heldMs }) => Date.parse(settledAt ?? '') + heldMs);
+    return Math.max(...settled, changedAt(job)) + settings.openForMs;
   }
   const step = openSendStep(job, now);
   const isFollowed = step?.kind === 'notNeeded' && step.reason !== 'noDocuments';
   if (!isFollowed) return null;
-  return isOnHold(job) ? Infinity : (send.stoppedAt ?? now) + settings.openForMs;
+  return isOnHold(job) ? Infinity : Math.max(send.stoppedAt ?? now, changedAt(job)) + settings.openForMs;
+}
+
+/** When a document last changed (epoch, ms); 0 before the first check. */
+function changedAt({ delivery, sends }: EmailJob): number {
+  return (delivery?.changedAt ?? 0) + (sends.at(-1)?.heldMs ?? 0);
 }
 
 /** What people read about a job whose emails are with Zuora. */
-export function delivering(job: EmailJob, now: number): Shown & { readonly state: 'Delivering' } {
+export function delivering(job: EmailJob, now: number): Shown & { readonly state: 'Delivering' | 'Emailed' } {
+  const sender = senderOf(job, now);
+  const { check = null, unreadable = null } = job.delivery ?? {};
+  const seen = check === null ? null : seenIn(check);
+  if (seen?.reason === 'notSent' || seen?.state === 'Emailed') return seen;
+  if (unreadable !== null) return { state: 'Delivering', reason: 'cannotRead', text: uncheckedText(unreadable) };
+  if (seen !== null) return seen;
+  const next = check?.next ?? null;
+  if (check === null || next === null) return sender;
+  const { sent, total } = check.documents;
+  const progress = `Zuora shows an email for ${sent} of ${counted(total, 'document')}; the next check is at ${time(next)}`;
+  return { ...sender, text: `${sender.text}. ${progress}` };
+}
+
+/** Null while documents are on their way. */
+function seenIn(check: DeliveryCheck): (Shown & { readonly state: 'Delivering' | 'Emailed' }) | null {
+  const { notSent, unknown, sent, leftOut, list } = check.documents;
+  if (notSent > 0) return { state: 'Delivering', reason: 'notSent', text: `${notSentText(check)}. ${AFTER_NOT_SENT}` };
+  if (isAllSent(check)) {
+    const rest = leftOut === 0 ? '' : `; ${leftOut} left out on purpose`;
+    return { state: 'Emailed', reason: null, text: `Zuora shows an email for ${counted(sent, 'document')}${rest}` };
+  }
+  if (check.next !== null) return null;
+  const why = list.find(({ outcome }) => outcome === 'unknown')?.reason ?? 'not all documents are listed';
+  const text =
+    `Zuora does not show what became of ${counted(unknown, 'document')} (${quotedUpTo(200, why)}), and the checks are over. ` +
+    'Look at the email history of some of them in Zuora';
+  return { state: 'Delivering', reason: 'unknown', text };
+}
+
+const AFTER_NOT_SENT =
+  'Fix the cause in Zuora, then retry: it emails what Zuora takes for never emailed. If a document stays unsent, email that one in Zuora';
+
+function uncheckedText({ cannotRead, since }: CannotRead): string {
+  const words = quotedUpTo(400, cannotRead);
+  return `Zuora accepted the request, but its documents cannot be read since ${time(since)} (last: ${words}). The checks go on by themselves`;
+}
+
+/** Who sends the emails. */
+function senderOf(job: EmailJob, now: number): Shown & { readonly state: 'Delivering' } {
   if (job.sends.some(({ outcome }) => outcome === 'accepted')) {
     return { state: 'Delivering', reason: null, text: 'Zuora accepted the request and is sending the emails' };
   }
@@ -41,7 +89,7 @@ export function delivering(job: EmailJob, now: number): Shown & { readonly state
 
 const AUTO_EMAIL =
   'Zuora should email the documents by itself (autoEmail is on), so nothing is sent from here; ' +
-  'bill-run-emails documents shows which it emailed; retry emails what was never emailed, once the cool-down is over';
+  'retry emails what was never emailed, once no email can be on its way';
 const EMAILED_ELSEWHERE =
   'Zuora says that the bill run was emailed, and this job did not do it, so nothing is sent from here; ' +
-  'bill-run-emails documents shows which documents were; retry emails what was never emailed, once the cool-down is over';
+  'retry emails what was never emailed, once no email can be on its way';

@@ -3,7 +3,17 @@
  * the signal and the JSON to send. It is written at every step, so its length has a bound however many requests there are.
  */
 import { HOLD_ALL_WORKFLOW_ID, type EmailRequest, type JobStatus, type Question } from '../contract/contract.js';
-import { acceptedSends, canonicalIdOf, isAlias, kindOf, openResend, openSendOf, type EmailJob } from './job.js';
+import { documentsNotSent } from './documents.js';
+import {
+  acceptedSends,
+  canonicalIdOf,
+  isAlias,
+  isEmailedByOthers,
+  kindOf,
+  openResend,
+  openSendOf,
+  type EmailJob,
+} from './job.js';
 import { nextStep } from './next-step.js';
 import { outlookOf, sentSoFar } from './outlook.js';
 import type { Send } from './send.js';
@@ -11,8 +21,9 @@ import { statusOf } from './status.js';
 import type { Ending, Step } from './step.js';
 import { counted, quoted, quotedUpTo, summary, time } from './text.js';
 
-/** The most that is shown: last sends, waiting requests, people who asked, and requests of a send that are searched for people. */
+/** The most that is shown: last sends, documents, waiting requests, people who asked, and requests of a send that are searched for people. */
 const SENDS_SHOWN = 10;
+const DOCUMENTS_SHOWN = 20;
 const REQUESTS_SHOWN = 3;
 const PEOPLE_SHOWN = 5;
 const REQUESTS_READ = 100;
@@ -30,12 +41,37 @@ export function detailsOf(job: EmailJob, now: number): string {
     ...(pendingRequests.length === 0 ? [] : [waitingRequests(pendingRequests)]),
     '**What you can do now**',
     list(choices(job, step, status)),
+    ...documents(status),
     ...(job.sends.length === 0 ? [] : ['**Sends**', list(job.sends.slice(-SENDS_SHOWN).map(sendLine))]),
     ...unreadable(job),
     ...(ignored.count === 0 ? [] : [`Ignored messages: ${ignored.count}; the query \`status\` gives the reasons.`]),
     started(job),
   ].join('\n\n');
 }
+
+/** The counts, and the documents that are not sent. */
+function documents({ documents: checked }: JobStatus): readonly string[] {
+  if (checked === null) return [];
+  const { checkedAt, total, list: rest, complete, ...counts } = checked;
+  const shown = OUTCOMES.filter((outcome) => counts[outcome] > 0).map(
+    (outcome) => `${counts[outcome]} ${WORDS[outcome]}`,
+  );
+  const all = complete ? '' : '; Zuora does not list all of them';
+  const head = `**Documents**, checked ${time(Date.parse(checkedAt))}: ${total}${shown.length === 0 ? '' : ` (${shown.join(', ')})`}${all}`;
+  if (rest.length === 0) return [head];
+  const rows = rest.slice(0, DOCUMENTS_SHOWN).map(({ number, kind, outcome, reason }) => {
+    const cells = [quotedUpTo(60, number), kind === 'invoice' ? 'invoice' : 'credit memo', WORDS[outcome]];
+    return `| ${[...cells, reason === null ? '' : quotedUpTo(160, reason)].map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  });
+  const more = rest.length - rows.length;
+  const table = ['| document | kind | outcome | why |', '| --- | --- | --- | --- |', ...rows].join('\n');
+  return [head, table, ...(more > 0 ? [`${counted(more, 'more document')}: the query \`status\` lists them.`] : [])];
+}
+
+const OUTCOMES = Object.freeze(['sent', 'notSent', 'unknown', 'waiting', 'leftOut'] as const);
+const WORDS = Object.freeze({
+  ...{ sent: 'sent', notSent: 'not sent', unknown: 'not known', waiting: 'waiting', leftOut: 'left out' },
+});
 
 /** Jobs whose history cannot be read were skipped by the look-up. */
 function unreadable({ earlier }: EmailJob): readonly string[] {
@@ -102,7 +138,7 @@ function holdOrRelease(job: EmailJob, state: JobStatus['state']): readonly strin
       `${signal('release', NOTE)} to the workflow \`${HOLD_ALL_WORKFLOW_ID}\`, or \`bill-run-emails release --all\`, lets all jobs continue`,
     ];
   }
-  return state === 'Delivering' ? [] : [`${signal('hold', NOTE)} starts no further attempt`];
+  return state === 'Delivering' || state === 'Emailed' ? [] : [`${signal('hold', NOTE)} starts no further attempt`];
 }
 
 const RELEASE = `${signal('release', NOTE)} lets sends continue`;
@@ -119,10 +155,15 @@ function answersTo(question: Question | null, job: EmailJob): readonly string[] 
 
 /** `retry` without a question: during a cool-down, or if the documents are emailed without us. */
 function retries(job: EmailJob, reason: JobStatus['reason']): readonly string[] {
+  if (reason === 'notSent' && openSendOf(job) === undefined) {
+    return [`${signal('retry', NOTE)} emails what Zuora takes for never emailed, once the cause is fixed`];
+  }
   const ordinal = openSendOf(job)?.ordinal;
-  const emails = reason === 'autoEmail' || reason === 'emailedElsewhere';
+  const emails = isEmailedByOthers(job) || reason === 'notSent';
   if (ordinal === undefined || (reason !== 'coolDown' && !emails)) return [];
-  const effect = emails ? 'emails what was never emailed, once the cool-down is over' : 'looks at the bill run again';
+  const effect = emails
+    ? 'emails what was never emailed, once no email can be on its way'
+    : 'looks at the bill run again';
   return [
     `${signal('retry', { ordinal, ...NOTE })} ${effect}`,
     `${signal('retry', { ordinal, sendAnyway: true, ...NOTE })} sends now, at your risk`,
@@ -154,7 +195,11 @@ function afterTheEnd(job: EmailJob, step: Ending): string {
     return startLikeThis(input, 'continues the resend that is open', 'resend', ', with the same request id');
   }
   // The documents were emailed, by a send of ours or by Zuora itself.
-  if (step.state === 'Delivering' || acceptedSends(job) > 0) {
+  if (documentsNotSent(job)) {
+    const input = { ...billRun, missing: true, ...NOTE };
+    return startLikeThis(input, 'emails what Zuora takes for never emailed, once the cause is fixed', 'retry');
+  }
+  if (step.state === 'Delivering' || step.state === 'Emailed' || acceptedSends(job) > 0) {
     return startLikeThis({ ...billRun, resend: true, ...RESEND }, 'emails all documents again', 'resend');
   }
   // A new job uses the same keys, so it is safe even if the outcome is unknown.

@@ -1,7 +1,17 @@
 /** Phase 4: the job closes. */
 import type { EmailBillRunResult, EmailReason, FailureType } from '../contract/contract.js';
 import { delivering, openUntil } from './delivering.js';
-import { isAlias, isMisnamed, openResend, openSendOf, pendingRequests, unsettledOf, type EmailJob } from './job.js';
+import {
+  acceptedSends,
+  isAlias,
+  isEmailedByOthers,
+  isMisnamed,
+  openResend,
+  openSendOf,
+  pendingRequests,
+  unsettledOf,
+  type EmailJob,
+} from './job.js';
 import { unreadText } from './questions.js';
 import { askedStep, isUnread, questionEnd } from './sending.js';
 import type { Ending, Shown } from './step.js';
@@ -61,6 +71,7 @@ function notPosted(job: EmailJob, now: number): Ending | null {
 
 function afterSending(job: EmailJob, now: number): Ending | null {
   if ((job.lookWanted || job.incoming.length > 0) && !isUnread(job, now)) return null;
+  if (isNeverEmailed(job)) return fail('InvalidInput', NEVER_EMAILED);
   const step = askedStep(job, now);
   if (step?.kind === 'notNeeded' && step.reason === 'noDocuments' && !job.held) {
     return { kind: 'complete', ...skipped() };
@@ -68,6 +79,16 @@ function afterSending(job: EmailJob, now: number): Ending | null {
   const until = openUntil(job, now);
   return until !== null && now >= until ? { kind: 'complete', ...delivering(job, now) } : unanswered(job, now);
 }
+
+/** Only what was emailed can have missed something. */
+function isNeverEmailed(job: EmailJob): boolean {
+  const { settings, sends } = job;
+  if (settings.missing !== true || acceptedSends(job) > 0 || isEmailedByOthers(job)) return false;
+  return pendingRequests(job).length === 0 && sends.every(({ attempts }) => attempts.length === 0);
+}
+
+const NEVER_EMAILED =
+  'invalid input: nothing was emailed for this bill run, so nothing can be missing; start the job without "missing"';
 
 function unanswered(job: EmailJob, now: number): Ending | null {
   const step = askedStep(job, now);

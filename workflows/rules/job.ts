@@ -2,7 +2,15 @@
  * The record of an email job: everything one job knows about one bill run. It is plain data with pure code around it.
  * `messages.ts` changes it by messages, `next-step.ts` decides what comes next, and `status.ts` shows it to people.
  */
-import type { AttemptResult, BillRun, CannotRead, Earlier, EarlierSend, HandedOver } from '../contract/activities.js';
+import type {
+  AttemptResult,
+  BillRun,
+  CannotRead,
+  DeliveryCheck,
+  Earlier,
+  EarlierSend,
+  HandedOver,
+} from '../contract/activities.js';
 import { WORKER_LOST } from '../contract/activity-failures.js';
 import {
   canonicalWorkflowId,
@@ -15,9 +23,19 @@ import {
   type RetryMessage,
 } from '../contract/contract.js';
 import { noteOf, type Settings } from '../contract/validation.js';
-import { keyParts } from './keys.js';
-import { endAttempt, isUntouched, NOTICED_AFTER_MS, postpone, stepBack, type AttemptPlan, type Send } from './send.js';
+import { isFirstIntent, keyParts } from './keys.js';
+import {
+  endAttempt,
+  isUntouched,
+  NOTICED_AFTER_MS,
+  postpone,
+  stepBack,
+  takeUp,
+  type AttemptPlan,
+  type Send,
+} from './send.js';
 import { hasUnknown } from './verdict.js';
+import type { Delivery } from './documents.js';
 import { iso } from './text.js';
 
 /** What is read before anything is sent: the bill run, or what earlier jobs did. A handover counts as one, too. */
@@ -59,6 +77,8 @@ export interface EmailJob {
   incoming: EmailRequest[];
   /** What Zuora accepted in earlier jobs, as the starter or a look-up found it. */
   earlier: Pick<Earlier, 'accepted' | 'resends' | 'unreadable'>;
+  /** Documents that the last job left unsent, as the starter found it; null if it is not known. */
+  readonly earlierNotSent: number | null;
   /** Temporal's run id of the last job, by the starter; empty if Temporal took this one as the first of its workflow id. */
   earlierRun: string | null;
   /** A reset made this Temporal run, and its earlier part was looked up. */
@@ -75,6 +95,10 @@ export interface EmailJob {
   requestBytes: number;
   unnamedRequests: number;
   readonly sends: Send[];
+  /** What became of the documents of the last send. */
+  delivery: Delivery | null;
+  /** A check of the documents is under way or waits for its time. */
+  checking: boolean;
   /** The answers to the requests that went to the canonical job. */
   readonly handedOver: HandedOver[];
   held: boolean;
@@ -101,6 +125,8 @@ interface Reported {
   readonly settledSends: number;
   /** When a look first showed the bill run as posted (epoch, ms). */
   readonly postedAt: number | null;
+  /** The send whose documents were counted, and the counts. */
+  readonly documents?: Pick<DeliveryCheck, 'kinds'> & { readonly ordinal: number };
 }
 
 export interface RepeatedRequests extends Pick<EarlierSend, 'attempts'> {
@@ -114,6 +140,7 @@ export function openJob(
     earlierRun = null,
     accepted = 0,
     resends = [],
+    notSent: earlierNotSent = null,
     ...ids
   }: {
     workflowId: string;
@@ -122,6 +149,7 @@ export function openJob(
     earlierRun?: string | null;
     accepted?: number;
     resends?: readonly string[];
+    notSent?: number | null;
   },
 ): EmailJob {
   const job: EmailJob = {
@@ -140,6 +168,7 @@ export function openJob(
     revision: 0,
     incoming: [],
     earlier: { accepted, resends, unreadable: [] },
+    earlierNotSent,
     earlierRun,
     resetRun: null,
     queue: [],
@@ -148,6 +177,8 @@ export function openJob(
     requestBytes: 0,
     unnamedRequests: 0,
     sends: [],
+    delivery: null,
+    checking: false,
     handedOver: [],
     held: settings.hold === true,
     heldBy: settings.hold === true ? { ...noteOf(settings), at: now } : null,
@@ -158,7 +189,10 @@ export function openJob(
     ignored: { count: 0, last: [] },
     stateSince: null,
   };
-  enqueue(job, settings, { requestId: ownRequestId(job), resend: settings.resend, now });
+  const requestId = ownRequestId(job);
+  enqueue(job, settings, { requestId, resend: settings.resend, missing: settings.missing === true, now });
+  // Asking for the same retry again changes nothing.
+  if (settings.missing === true) remember(job, 'retry', requestId);
   return job;
 }
 
@@ -170,17 +204,20 @@ export function ownRequestId({ settings, firstRunId }: EmailJob): string {
 export function enqueue(
   job: EmailJob,
   note: NoteMessage,
-  { requestId, resend, now }: { requestId: string; resend: boolean; now: number },
+  { requestId, resend, missing = false, now }: { requestId: string; resend: boolean; missing?: boolean; now: number },
 ): void {
   const request: EmailRequest = {
     requestId,
     resend,
+    ...(missing ? { missing } : {}),
     ...noteOf(note),
     requestedAt: iso(now),
   };
   remember(job, resend ? 'resend' : 'first', requestId);
   job.requestBytes += bytesOf(JSON.stringify(request));
-  (job.earlierRun === '' ? job.queue : job.incoming).push(request);
+  // The numbers of its keys are known here.
+  const isContinued = missing && job.sends.some(({ intent, attempts }) => isFirstIntent(intent) && attempts.length > 0);
+  (job.earlierRun === '' || isContinued ? job.queue : job.incoming).push(request);
 }
 
 type RequestKind = 'first' | 'resend' | 'retry';
@@ -230,6 +267,12 @@ export function joinableSendOf(job: EmailJob): Send | undefined {
 /** Whether an earlier job made the attempt that Zuora accepted. */
 function wasAcceptedEarlier({ attempts }: Send): boolean {
   return attempts.findLast(({ verdict }) => verdict === 'accepted')?.runId !== undefined;
+}
+
+/** Zuora sends by itself, or somebody else had it send; no send of this job was accepted. */
+export function isEmailedByOthers({ billRun, sends }: EmailJob): boolean {
+  const isEmailed = billRun?.autoEmail === true || billRun?.invoicesEmailed === true;
+  return isEmailed && sends.every(({ outcome }) => outcome !== 'accepted');
 }
 
 /** How many sends Zuora accepted, in all jobs of the workflow id as far as they are known. */
@@ -377,14 +420,27 @@ export function recordEarlier(
   };
   job.incoming = job.incoming.filter((request) => !requests.includes(request));
   const left = new Set(requests);
-  for (const { requestIds, first, attempts } of sends) {
-    const isServed = ({ requestId, resend }: EmailRequest): boolean =>
-      resend ? requestIds.includes(requestId) : first;
+  for (const { requestIds, missing: repeated = [], first, attempts } of sends) {
+    const isServed = ({ requestId, resend, missing }: EmailRequest): boolean =>
+      resend ? requestIds.includes(requestId) : first || (missing === true && repeated.includes(requestId));
     const served = requests.filter((request) => left.has(request) && isServed(request));
-    for (const request of served) left.delete(request);
-    if (served.length > 0) recordRepeated(job, served, attempts);
+    // What was accepted did not send what is missing: the job follows its documents, and a new send follows.
+    const isMissed = ({ requestId, missing }: EmailRequest): boolean =>
+      missing === true && !repeated.includes(requestId) && isAccepted(attempts);
+    const missed = served.filter(isMissed);
+    for (const request of served) if (!missed.includes(request)) left.delete(request);
+    if (served.length > 0)
+      recordRepeated(
+        job,
+        served.filter((request) => !missed.includes(request)),
+        attempts,
+      );
   }
   job.queue.push(...left);
+}
+
+function isAccepted(attempts: EarlierSend['attempts']): boolean {
+  return takeUp(0, [], attempts).outcome === 'accepted';
 }
 
 /** Requests for a known intent join the send that serves it, if this job has one. */

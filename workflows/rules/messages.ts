@@ -10,13 +10,14 @@ import {
   isAlias,
   isKnown,
   openSendOf,
+  pendingRequests,
   recordEarlier,
   recordHold,
   remember,
   type EmailJob,
 } from './job.js';
 import { nextStep, questionOf } from './next-step.js';
-import { decide, needsSendAnyway } from './send.js';
+import { decide, needsSendAnyway, type Send } from './send.js';
 import { openSendStep } from './sending.js';
 import { wellFormed } from './text.js';
 
@@ -98,16 +99,46 @@ function faultOfRetry(job: EmailJob, { ordinal, sendAnyway = false }: RetryMessa
   const send = openSendOf(job);
   const step = send?.inFlight === true ? null : openSendStep(job, now);
   const question = questionOf(job, now);
-  const isKeptBack = step?.kind === 'coolDown' || step?.kind === 'notNeeded';
-  const open = isKeptBack ? send?.ordinal : question?.ordinal;
+  const isKeptBack = step?.kind === 'coolDown' || step?.kind === 'notNeeded' || isCheckedFirst(send);
+  const open = isKeptBack ? send?.ordinal : (question?.ordinal ?? nextMissing(job, send));
   if (open === undefined) return 'no question is open';
   if (ordinal !== undefined && ordinal !== open) return `send ${open} is open, not send ${ordinal}`;
+  if (send === undefined && question === null) {
+    const isAsked = pendingRequests(job).some(({ missing }) => missing === true);
+    return (isAsked ? undefined : nothingMissing(job, sendAnyway)) ?? (isFull(job) ? FULL : undefined);
+  }
   if (isAlias(job) && sendAnyway) return 'this job sends nothing itself; retry without sendAnyway';
   if (question === null || question.kind === 'cannotRead' || send === undefined) return isFull(job) ? FULL : undefined;
   if (needsSendAnyway(send, now) && !sendAnyway) {
     return 'retry must say sendAnyway: true here, because the idempotency key does not protect another attempt';
   }
   return isFull(job) ? FULL : undefined;
+}
+
+/** A send for what was missed waits for a check of the documents. */
+function isCheckedFirst(send: Send | undefined): boolean {
+  return send?.missingSince !== undefined && send.attempts.length === 0 && !send.inFlight;
+}
+
+/** What a `retry` names if no send is open: the accepted send that it completes, or the one for what was missed that is to begin. */
+function nextMissing(job: EmailJob, open: Send | undefined): number | undefined {
+  if (open !== undefined) return undefined;
+  const pending = pendingRequests(job);
+  if (pending.length === 0) return job.sends.findLast(({ outcome }) => outcome === 'accepted')?.ordinal;
+  return pending.some(({ missing }) => missing === true) ? job.sends.length + 1 : undefined;
+}
+
+/** `retry` sends only what is known to be missing; with `sendAnyway` also what cannot be seen. */
+function nothingMissing({ delivery }: EmailJob, sendAnyway: boolean): Fault {
+  const check = delivery?.check ?? null;
+  if (check === null) {
+    return sendAnyway ? undefined : 'it is not known yet whether a document was not sent; wait for the first check';
+  }
+  const { notSent, waiting, unknown } = check.documents;
+  if (notSent > 0 || (sendAnyway && waiting + unknown > 0)) return undefined;
+  return waiting + unknown === 0
+    ? 'nothing is missing: every document was sent, or is left out on purpose'
+    : 'no document is known to be not sent; wait, or retry with sendAnyway to send what Zuora takes for never emailed';
 }
 
 function followRetry(job: EmailJob, message: RetryMessage, now: number): void {
@@ -120,7 +151,11 @@ function followRetry(job: EmailJob, message: RetryMessage, now: number): void {
   job.unreadable = null;
   if (unread === 'lookUp' && sendAnyway) takeForNew(job, message, now);
   const send = openSendOf(job);
-  if (send === undefined || unread === 'lookUp') return;
+  if (unread === 'lookUp') return;
+  if (send === undefined) {
+    if (question === null) sendMissing(job, message, now);
+    return;
+  }
   decide(send, sendAnyway ? 'sendAnyway' : 'retry', message, now);
   if (question !== null && unread === undefined) send.retry = { sendAnyway, begun: false, at: now };
   else if (sendAnyway) {
@@ -128,9 +163,18 @@ function followRetry(job: EmailJob, message: RetryMessage, now: number): void {
     job.lookWanted = false;
   } else if (unread === undefined) {
     const step = openSendStep(job, now);
-    if (step?.kind === 'notNeeded' && step.reason !== 'noDocuments') send.missing = true;
+    const isEmailed = step?.kind === 'notNeeded' && step.reason !== 'noDocuments';
+    if (isEmailed || send.missingSince !== undefined) send.missingSince = now;
     job.lookWanted = true;
   }
+}
+
+/** A new send, under the next key, for what the last one left unsent. One that is to begin anyway serves the request. */
+function sendMissing(job: EmailJob, message: RetryMessage, now: number): void {
+  if (message.sendAnyway === true) job.decided = { ...message, at: now };
+  if (pendingRequests(job).some(({ missing }) => missing === true)) return;
+  const requestId = message.requestId ?? nextUnnamedId(job);
+  enqueue(job, message, { requestId, resend: false, missing: true, now });
 }
 
 /** Goes on as if no earlier job had done anything for the requests. */

@@ -6,10 +6,13 @@
 import type { Question } from '../contract/contract.js';
 import { aliasStep } from './alias.js';
 import { deliveringStep } from './delivering.js';
+import { evidenceText, missingOf } from './documents.js';
 import { endingOf } from './ending.js';
+import { noteDelivery } from './following.js';
 import {
   ignore,
   isAlias,
+  isEmailedByOthers,
   joinableSendOf,
   openSendOf,
   ownRequestId,
@@ -17,7 +20,18 @@ import {
   type EmailJob,
   type RepeatedRequests,
 } from './job.js';
-import { closeSend, decide, intentOf, needsSendAnyway, openSend, takeUp, type Send } from './send.js';
+import { keyParts } from './keys.js';
+import {
+  closeSend,
+  decide,
+  intentOf,
+  isOverridden,
+  isUntouched,
+  needsSendAnyway,
+  openSend,
+  takeUp,
+  type Send,
+} from './send.js';
 import { hasUnknown } from './verdict.js';
 import { askedStep, openSendStep, questionIn, sendingStep } from './sending.js';
 import type { Step } from './step.js';
@@ -63,6 +77,22 @@ function settleSends(job: EmailJob, now: number): void {
   while (supersede(job, now));
   const send = openSendOf(job);
   if (send !== undefined) noteStep(job, send, now);
+  noteDelivery(job, now);
+  closeNeedless(job, now);
+}
+
+/** A check has accounted for every document: the send for what was missed has nothing to send. */
+function closeNeedless(job: EmailJob, now: number): void {
+  const send = openSendOf(job);
+  if (send?.missingSince === undefined || !isUntouched(send) || isOverridden(send, now)) return;
+  if (missingOf(job).kind !== 'none') return;
+  delete send.missingSince;
+  if (isEmailedByOthers(job)) {
+    noteStep(job, send, now);
+    return;
+  }
+  send.notNeeded = 'nothingMissing';
+  closeSend(send, 'stopped', now, NOT_NEEDED.nothingMissing);
 }
 
 function supersede(job: EmailJob, now: number): boolean {
@@ -94,11 +124,25 @@ function beginSends(job: EmailJob, now: number): void {
   if (joined !== undefined) joined.requests.push(...job.queue.splice(0));
   else if (openSendOf(job) === undefined && job.billRun !== null) {
     const requests = job.queue.splice(0);
-    job.sends.push(openSend(job.sends.length + 1, requests, intentOf(requests, job.billRun.id)));
+    const send = openSend(job.sends.length + 1, requests, intentOf(requests, job.billRun.id));
+    job.sends.push(send);
+    if (!send.resend && requests.some(({ missing }) => missing === true)) beginMissing(job, send, now);
   } else return;
   const send = openSendOf(job);
-  if (send !== undefined && job.decided != null) decide(send, 'sendAnyway', job.decided, job.decided.at);
+  if (send !== undefined && job.decided != null) {
+    decide(send, 'sendAnyway', job.decided, job.decided.at);
+    if (send.missingSince !== undefined) send.overriddenAt = job.decided.at;
+  }
   job.decided = null;
+}
+
+/** Rule 3 (d): the keys go on from the last first send. */
+function beginMissing({ sends }: EmailJob, send: Send, now: number): void {
+  const used = sends
+    .filter(({ intent }) => intent === send.intent)
+    .flatMap(({ attempts }) => attempts.map(({ idempotencyKey: key }) => keyParts(key).number));
+  send.keyNumber = Math.max(0, ...used) + 1;
+  send.missingSince = now;
 }
 
 /** A person who opens a job again wants what it takes up to go out. */
@@ -148,6 +192,7 @@ const NOT_NEEDED: Readonly<Record<NonNullable<Send['notNeeded']>, string>> = Obj
   autoEmail: 'not attempted: Zuora should email the documents by itself (autoEmail is on)',
   emailedElsewhere: 'not attempted: Zuora says that the bill run was emailed, and this job did not do it',
   noDocuments: 'not attempted: the bill run has no invoices and no credit memos',
+  nothingMissing: 'not attempted: every document was sent, or is left out on purpose',
 });
 
 function stopSend(job: EmailJob, send: Send, now: number): void {
@@ -161,5 +206,8 @@ function stopSend(job: EmailJob, send: Send, now: number): void {
 export function questionOf(job: EmailJob, now: number): Question | null {
   if (!isPosted(job) && !isAlias(job)) return null;
   const question = questionIn(askedStep(job, now));
-  return question === undefined ? null : { ordinal: openSendOf(job)?.ordinal ?? job.sends.length + 1, ...question };
+  if (question === undefined) return null;
+  const ordinal = openSendOf(job)?.ordinal ?? job.sends.length + 1;
+  const evidence = question.kind === 'unknown' && job.delivery?.ordinal === ordinal ? evidenceText(job) : '';
+  return { ordinal, ...question, text: `${question.text}${evidence}` };
 }

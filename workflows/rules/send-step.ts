@@ -5,8 +5,9 @@
 import type { BillRun, LookRules } from '../contract/activities.js';
 import type { Attempt, Question } from '../contract/contract.js';
 import type { Settings } from '../contract/validation.js';
+import type { Missing } from './documents.js';
 import * as questions from './questions.js';
-import { asksAboutReset, isOverridden, keyExpiry, needsSendAnyway, type Send } from './send.js';
+import { asksAboutReset, isOverridden, keyExpiry, needsSendAnyway, type NotNeeded, type Send } from './send.js';
 import { attemptsUnder, hasUnknown, verdictOfKey } from './verdict.js';
 import { iso, quoted, time } from './text.js';
 
@@ -36,7 +37,7 @@ export type SendStep =
   /** Zuora sent emails a short while ago: wait until then. `retry` looks again, or sends at once with `sendAnyway`. */
   | { readonly kind: 'coolDown'; readonly until: number; readonly text: string }
   /** Nothing is attempted: Zuora emails by itself, somebody else emailed, or there are no documents. */
-  | { readonly kind: 'notNeeded'; readonly reason: NonNullable<Send['notNeeded']> }
+  | { readonly kind: 'notNeeded'; readonly reason: NotNeeded }
   /** Only a person can go on from here. */
   | { readonly kind: 'ask'; readonly question: SendQuestion };
 
@@ -49,7 +50,13 @@ export interface Look {
 }
 
 /** `onHoldMs`: how long the job has been on hold now. It does not use up the budget. */
-type Limits = LookRules & Pick<Settings, 'sendBudgetMs'> & { readonly onHoldMs: number };
+type Limits = LookRules &
+  Pick<Settings, 'sendBudgetMs'> & {
+    readonly onHoldMs: number;
+    /** For a send for what was missed: what the documents show, and when the last attempt ended (epoch, ms). */
+    readonly missingDocuments?: Missing;
+    readonly attemptedAt?: number;
+  };
 
 export function nextSendStep(send: Send, look: Look, settings: Limits, now: number): SendStep {
   if (send.retry !== null) return { kind: 'attempt', until: Infinity };
@@ -118,6 +125,8 @@ function safeUntil(send: Send, now: number): number | null {
 /** Rule 6: a first send looks at the bill run before its first attempt. A resend is a person's explicit wish, and does not. */
 function beforeFirstAttempt(send: Send, look: Look, settings: Limits, now: number): SendStep {
   if (!send.resend && !isOverridden(send, now)) {
+    const wait = hasNoDocuments(look.billRun) ? undefined : untilAccountedFor(settings, now);
+    if (wait !== undefined) return wait;
     const [obstacle] = obstaclesIn(look, settings, now);
     switch (obstacle?.kind) {
       case 'autoEmail':
@@ -135,8 +144,34 @@ function beforeFirstAttempt(send: Send, look: Look, settings: Limits, now: numbe
   return { kind: 'attempt', until: Infinity };
 }
 
+/** Rule 10: what was missed is sent once no earlier email can still be on its way. */
+function untilAccountedFor(
+  { missingDocuments, attemptedAt = 0, coolDownMs }: Limits,
+  now: number,
+): SendStep | undefined {
+  switch (missingDocuments?.kind) {
+    case 'waits':
+    case 'none':
+      return {
+        kind: 'wait',
+        until: Infinity,
+        wake: Infinity,
+        text: 'Checking once more which documents were not sent',
+      };
+    case 'onTheirWay': {
+      const until = attemptedAt + coolDownMs;
+      if (now >= until) return undefined;
+      const text = `Emails may still be on their way, so what was not sent waits until ${time(until)}`;
+      return { kind: 'coolDown', until, text };
+    }
+    case 'accountedFor':
+    case undefined:
+      return undefined;
+  }
+}
+
 /** What keeps a first send back on a posted bill run. */
-export type Obstacle = { readonly kind: NonNullable<Send['notNeeded']> } | ({ readonly kind: 'coolDown' } & CoolDown);
+export type Obstacle = { readonly kind: NotNeeded } | ({ readonly kind: 'coolDown' } & CoolDown);
 
 /** When it ends (epoch, ms), and its cause without the full stop. */
 interface CoolDown {
@@ -145,9 +180,13 @@ interface CoolDown {
 }
 
 /** All obstacles that a look at the bill run shows; the first one counts. */
-export function obstaclesIn(look: Look, { coolDownMs, missing = false }: LookRules, now: number): readonly Obstacle[] {
+export function obstaclesIn(
+  look: Look,
+  { coolDownMs, missing = false, accountedAt = -Infinity }: LookRules,
+  now: number,
+): readonly Obstacle[] {
   const { billRun } = look;
-  const coolDown = coolDownAfter(look, coolDownMs);
+  const coolDown = coolDownAfter(look, coolDownMs, accountedAt);
   return [
     ...(billRun.autoEmail === true && !missing ? [{ kind: 'autoEmail' } as const] : []),
     ...(hasNoDocuments(billRun) ? [{ kind: 'noDocuments' } as const] : []),
@@ -157,10 +196,11 @@ export function obstaclesIn(look: Look, { coolDownMs, missing = false }: LookRul
 }
 
 /** The cool-down that ends last: after Zuora's last emails, or after a post at which it emails. */
-function coolDownAfter({ billRun, at }: Look, coolDownMs: number): CoolDown | undefined {
+function coolDownAfter({ billRun, at }: Look, coolDownMs: number, accountedAt: number): CoolDown | undefined {
   const { autoEmail, lastEmailSentTime, postedDate, postedNotifications = [] } = billRun;
-  const emailed = coolDownEnd(lastEmailSentTime, coolDownMs, at);
-  const emailsAtPost = autoEmail === true || postedNotifications.length > 0;
+  const counts = (written: string | undefined): boolean => (earliestOf(written) ?? Infinity) > accountedAt;
+  const emailed = counts(lastEmailSentTime) ? coolDownEnd(lastEmailSentTime, coolDownMs, at) : undefined;
+  const emailsAtPost = (autoEmail === true || postedNotifications.length > 0) && counts(postedDate);
   const posted = emailsAtPost ? coolDownEnd(postedDate, coolDownMs, at) : undefined;
   if (posted !== undefined && posted > (emailed ?? 0)) {
     return { until: posted, text: emailedAtPost(postedNotifications, postedDate) };
@@ -203,10 +243,20 @@ export function coolDownEnd(time: string | undefined, coolDownMs: number, looked
 function latestOf(written: string): number | undefined {
   // A day without a time lasts 24 hours.
   if (/^\d{4}-\d{2}-\d{2}$/.test(written)) return latestOf(`${written}T23:59:59`);
-  const zoned = /(Z|[+-]\d{2}:?\d{2})$/i.test(written);
+  const zoned = isZoned(written);
   const at = Date.parse(zoned ? written : `${written.replace(' ', 'T')}Z`);
   if (Number.isNaN(at)) return undefined;
   return zoned ? at : at + 12 * HOUR;
+}
+
+/** The earliest instant that a time may mean (epoch, ms): without a zone, 14 hours before the same time in UTC. */
+function earliestOf(written: string | undefined): number | undefined {
+  const latest = latestOf(written ?? '');
+  return latest === undefined || isZoned(written ?? '') ? latest : latest - 26 * HOUR;
+}
+
+function isZoned(written: string): boolean {
+  return /(Z|[+-]\d{2}:?\d{2})$/i.test(written);
 }
 
 /** Rule 4: the last moment at which an attempt may start without a person. */

@@ -64,8 +64,8 @@ export interface Send {
   before: Standing | null;
   /** A person's retry that no attempt has served yet. `begun`: an attempt for it is under way. `at`: epoch, ms. */
   retry: { readonly sendAnyway: boolean; readonly begun: boolean; readonly at: number } | null;
-  /** A person retried although the documents are emailed without us: only what these emails miss is to be sent. */
-  missing?: boolean;
+  /** A person asked then (epoch, ms) for what earlier emails missed: only that is to be sent. */
+  missingSince?: number;
   /** When a person overrode the rules that keep the first attempt back (epoch, ms). */
   overriddenAt: number | null;
   /** That Temporal run came from a reset, so a lost part of history may have used a key. A person is asked until it is settled. */
@@ -74,9 +74,12 @@ export interface Send {
   stoppedAt: number | null;
   /** How long the job was on hold after this send was settled (ms). */
   heldMs: number;
-  /** Why nothing is attempted: Zuora emails by itself, somebody else emailed, or there are no documents. */
-  notNeeded: 'autoEmail' | 'emailedElsewhere' | 'noDocuments' | null;
+  /** Why nothing is attempted. */
+  notNeeded: NotNeeded | 'nothingMissing' | null;
 }
+
+/** Zuora emails by itself, somebody else emailed, or there are no documents. */
+export type NotNeeded = 'autoEmail' | 'emailedElsewhere' | 'noDocuments';
 
 /** What the beginning of an attempt changes. */
 type Standing = Pick<Send, 'outcome' | 'keyNumber' | 'retry' | 'reset' | 'budgetFrom' | 'stoppedAt'>;
@@ -245,13 +248,17 @@ export function beginAttempt(
     trackId: trackId(key, send.attempts.length + 1, unique),
     notAfter: (firstUse ?? now) + KEY_LIFETIME_MS,
     // Later jobs need these, also after Temporal deleted earlier histories. From here on the send serves the same requests.
-    ...(send.resend && send.attempts.every(({ runId }) => runId !== undefined)
-      ? { requestIds: send.requests.filter(({ resend }) => resend).map(({ requestId }) => requestId) }
-      : {}),
+    ...(send.attempts.every(({ runId }) => runId !== undefined) ? servedBy(send) : {}),
     // A further reset makes a further Temporal run, and the question is open again.
     ...(firstUse === undefined ? { originalRunId: send.reset?.runId ?? originalRunId } : {}),
     ...(!send.resend && retry === null && send.attempts.length === 0 && !isOverridden(send, now) ? { look } : {}),
   };
+}
+
+function servedBy({ resend, requests }: Send): Pick<AttemptInput, 'requestIds'> {
+  const served = requests.filter(({ missing }) => resend || missing === true);
+  const ids = served.filter((request) => request.resend === resend).map(({ requestId }) => requestId);
+  return ids.length === 0 ? {} : { requestIds: ids };
 }
 
 /** Ends an attempt. `jitter` is a random number from 0 to 1; `runId` is Temporal's run id of an earlier job. */

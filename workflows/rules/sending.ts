@@ -1,5 +1,6 @@
 /** Phase 2: the bill run is posted, and a send is due. */
 import type { LookRules } from '../contract/activities.js';
+import { missingOf } from './documents.js';
 import { isAlias, isOnHold, openSendOf, type EmailJob, type Read } from './job.js';
 import { unreadQuestion } from './questions.js';
 import { isPosted, unreadOr } from './waiting.js';
@@ -14,7 +15,10 @@ export function openSendStep(job: EmailJob, now: number): SendStep | null {
   const send = openSendOf(job);
   if (send === undefined || job.billRun === null) return null;
   const onHoldMs = now - (job.onHoldSince ?? now);
-  const limits = { ...lookRules(job, send), sendBudgetMs: job.settings.sendBudgetMs, onHoldMs };
+  const limits = {
+    ...{ ...lookRules(job, send), sendBudgetMs: job.settings.sendBudgetMs, onHoldMs },
+    ...(send.missingSince === undefined ? {} : { missingDocuments: missingOf(job), attemptedAt: lastAttemptAt(job) }),
+  };
   return nextSendStep(send, { billRun: job.billRun, at: job.lookedAt }, limits, now);
 }
 
@@ -47,10 +51,24 @@ function neededRead(job: EmailJob, step: SendStep | null): Read | null {
 }
 
 /** Once this job may have emailed, what Zuora shows as emailed says nothing about others. */
-export function lookRules({ settings, sends }: EmailJob, send: Send): LookRules {
+export function lookRules(job: EmailJob, send: Send): LookRules {
+  const { settings, sends } = job;
   const emailed = sends.some((each) => each !== send && (each.outcome === 'accepted' || hasUnknown(each)));
-  const missing = send.missing === true || emailed;
-  return { coolDownMs: settings.coolDownMs, ...(missing ? { missing } : {}) };
+  const missing = send.missingSince !== undefined || emailed;
+  const documents = send.missingSince === undefined ? null : missingOf(job);
+  return {
+    coolDownMs: settings.coolDownMs,
+    ...(missing ? { missing } : {}),
+    ...(documents?.kind === 'accountedFor' ? { accountedAt: documents.at } : {}),
+  };
+}
+
+/** When the last attempt of any send ended (epoch, ms); 0 without one. */
+function lastAttemptAt({ sends }: EmailJob): number {
+  const ends = sends.flatMap(({ attempts }) =>
+    attempts.map(({ startedAt, durationMs }) => Date.parse(startedAt) + (durationMs ?? 0)),
+  );
+  return Math.max(0, ...ends);
 }
 
 export function questionIn(step: SendStep | null): SendQuestion | undefined {
@@ -97,11 +115,11 @@ function dueStep(job: EmailJob, send: Send | undefined, now: number): SendingSte
     case 'attempt':
       return { kind: 'attempt', send, ...(question === undefined ? sending(underWay(send)) : asking(step, question)) };
     case 'coolDown':
-      return { ...waitUntil(step.until), ...coolingDown(step.text) };
+      return { ...waitUntil(step.until), ...beforeFirst(job, send, step.text) };
     case 'wait':
       return {
         ...waitUntil(step.until, Math.min(step.wake, changeOf(question))),
-        ...(question === undefined ? sending(step.text) : asking(step, question)),
+        ...(question === undefined ? between(job, send, step.text) : asking(step, question)),
       };
     case 'ask':
       return ask(job, step, now);
@@ -161,12 +179,22 @@ function underWay(send: Send): string {
   return `Attempt ${send.attempts.length + 1} is under way`;
 }
 
-function sending(text: string): Shown {
-  return { state: 'Sending', reason: null, text };
-}
-
 function coolingDown(text: string): Shown {
   return { state: 'Waiting', reason: 'coolDown', text };
+}
+
+/** What an accepted send left unsent stays so until it is attempted again. */
+function beforeFirst({ sends }: EmailJob, { missingSince }: Send, text: string): Shown {
+  const isOurs = missingSince !== undefined && sends.some(({ outcome }) => outcome === 'accepted');
+  return isOurs ? { state: 'Delivering', reason: 'notSent', text } : coolingDown(text);
+}
+
+function between(job: EmailJob, send: Send, text: string): Shown {
+  return send.attempts.length === 0 ? beforeFirst(job, send, text) : sending(text);
+}
+
+function sending(text: string): Shown {
+  return { state: 'Sending', reason: null, text };
 }
 
 /** A question needs a person, except for an unknown outcome whose attempts continue. */

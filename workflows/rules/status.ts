@@ -1,5 +1,6 @@
 /** What people and pipelines read about a job. */
 import type { EmailBillRunResult, JobStatus, SendRecord } from '../contract/contract.js';
+import { jobDocuments } from './documents.js';
 import { acceptedSends, canonicalIdOf, isAlias, pendingRequests, unsettledOf, type EmailJob } from './job.js';
 import { nextStep, questionOf } from './next-step.js';
 import { recordOf } from './send.js';
@@ -30,7 +31,7 @@ export function statusOf(job: EmailJob, now: number): JobStatus {
     billRunNumber: job.billRun?.number ?? null,
     billRunId: job.billRun?.id ?? null,
     billRunStatus: job.billRun?.status ?? null,
-    documents: null,
+    documents: jobDocuments(job),
     sends: acceptedSends(job),
     pendingRequests: pendingRequests(job),
     ignored: { count: job.ignored.count, last: [...job.ignored.last] },

@@ -31,6 +31,7 @@ const declared: { readonly [A in keyof FinalFailures]: Readonly<Record<FinalFail
   },
   earlierSends: {},
   handOver: { InvalidInput: 'the canonical job rejected the requests' },
+  watchDelivery: {},
 };
 const activities = Object.keys(declared) as (keyof FinalFailures)[];
 

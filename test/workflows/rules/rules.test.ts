@@ -770,9 +770,9 @@ describe('Rule 6: look before the first attempt', () => {
       { invoicesEmailed: true },
       { autoEmail: true, invoicesEmailed: true },
     ]) {
-      const life = begin({ billRun }).retry({ requestedBy: 'carol' });
+      const life = begin({ billRun }).retry({ requestedBy: 'carol' }).check({ notSent: 1 });
       expect([life.looks, life.ignored, life.stateAndReason]).toEqual([2, [], 'Delivering']);
-      expect(life.calls).toMatchObject([{ resend: false, look: { at: NOON, missing: true } }]);
+      expect(life.calls).toMatchObject([{ resend: false, look: { at: NOON, missing: true, accountedAt: NOON } }]);
       expect(life.send).toMatchObject({
         outcome: 'accepted',
         note: null,
@@ -782,10 +782,12 @@ describe('Rule 6: look before the first attempt', () => {
   });
 
   test('that retry waits for the cool-down after the last emails, goes on by itself, and survives all that follows', () => {
-    const life = begin({ billRun: { invoicesEmailed: true, lastEmailSentTime: iso(NOON - HOUR) } }).retry();
+    const life = begin({ billRun: { invoicesEmailed: true, lastEmailSentTime: iso(NOON - HOUR) } })
+      .retry()
+      .check({ waiting: 1 });
     expect([life.stateAndReason, life.send.outcome, life.send.note]).toEqual(['Waiting coolDown', 'pending', null]);
     expect(status.statusOf(life.job, life.now)).toMatchObject({ until: iso(NOON + 23 * HOUR), question: null });
-    life.retry().continueAsNew().hold().pass(HOUR).release();
+    life.retry().check({ waiting: 1 }).continueAsNew().hold().pass(HOUR).release();
     expect([life.stateAndReason, life.calls]).toEqual(['Waiting coolDown', []]);
     life.pass(22 * HOUR - 1);
     expect(life.calls).toEqual([]);
@@ -794,7 +796,7 @@ describe('Rule 6: look before the first attempt', () => {
 
   test('with autoEmail, the cool-down of that retry counts from the post: these emails leave later', () => {
     const billRun = { autoEmail: true, postedDate: iso(NOON - 2 * HOUR) };
-    const life = begin({ billRun }).pass(HOUR).retry();
+    const life = begin({ billRun }).pass(HOUR).retry().check({ waiting: 1 });
     const { state, text, until } = status.statusOf(life.job, life.now);
     expect([state, until]).toEqual(['Waiting', iso(NOON + 22 * HOUR)]);
     expect(text).toMatch(/^Zuora emails the documents at the post by itself \(autoEmail is on\), and .* waits until/);

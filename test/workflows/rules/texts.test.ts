@@ -192,7 +192,7 @@ describe('After the acceptance, and at the end', () => {
       reason: 'autoEmail',
       text:
         'Zuora should email the documents by itself (autoEmail is on), so nothing is sent from here; ' +
-        'bill-run-emails documents shows which it emailed; retry emails what was never emailed, once the cool-down is over',
+        'retry emails what was never emailed, once no email can be on its way',
     });
     expect(begin({ billRun: { invoicesEmailed: true } }).step).toMatchObject({
       kind: 'wait',
@@ -200,7 +200,7 @@ describe('After the acceptance, and at the end', () => {
       reason: 'emailedElsewhere',
       text:
         'Zuora says that the bill run was emailed, and this job did not do it, so nothing is sent from here; ' +
-        'bill-run-emails documents shows which documents were; retry emails what was never emailed, once the cool-down is over',
+        'retry emails what was never emailed, once no email can be on its way',
     });
   });
 

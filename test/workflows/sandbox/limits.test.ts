@@ -1,7 +1,7 @@
 /** Zuora's limits: the calls that many bill runs make at once, because other clients share the tenant. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import fc from 'fast-check';
-import { pollBudget } from '../../../activities/watch-bill-run.js';
+import { pollBudget } from '../../../activities/budget.js';
 import { startWorker } from '../../../scripts/worker-process.js';
 import { openParts, type Parts } from '../../support/parts.js';
 import { emailsPerDocument, until, type Email } from '../../support/rig.js';

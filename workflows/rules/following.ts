@@ -1,0 +1,100 @@
+/** Which send's documents a job follows, and when it checks them. The checks go on beside everything else. */
+import type { DeliveryInput } from '../contract/activities.js';
+import { checkWantedAt, isAccountedFor, type Delivery } from './documents.js';
+import { isEmailedByOthers, openSendOf, type EmailJob } from './job.js';
+import type { Send } from './send.js';
+import { coolDownEnd, LOOK_IS_FRESH_MS } from './send-step.js';
+import { openSendStep, questionIn } from './sending.js';
+import { hasUnknown } from './verdict.js';
+
+/** Follows the documents of the send that may have emailed them last. */
+export function noteDelivery(job: EmailJob, now: number): void {
+  const send = sendToFollow(job, now);
+  if (send === undefined) {
+    job.delivery = null;
+    return;
+  }
+  const { delivery } = job;
+  const times = timesOf(job, send);
+  // One that Zuora emailed by itself begins anew with its first attempt.
+  if (delivery?.ordinal === send.ordinal && delivery.isOurs === times.isOurs) {
+    if (delivery.from !== times.from) job.delivery = { ...delivery, ...times };
+    return;
+  }
+  // What was emailed once needs no further look before a first send.
+  const emailed = send.resend ? undefined : delivery?.check?.memory.emailed;
+  job.delivery = {
+    ...{ ordinal: send.ordinal, resend: send.resend, ...times },
+    ...(emailed === undefined ? {} : { memory: { ...NOTHING, emailed } }),
+    ...{ check: null, changedAt: null, unreadable: null },
+  };
+}
+
+const NOTHING = Object.freeze({
+  ...{ lastLooked: null, inactiveSince: {}, emailed: [], rows: {} },
+  ...{ pdfErrors: [], dropped: {}, noAddressSince: {}, lookedBackTo: {} },
+});
+
+function sendToFollow(job: EmailJob, now: number): Send | undefined {
+  const open = openSendOf(job);
+  if (open !== undefined && isToFollow(job, open, now)) return open;
+  const accepted = job.sends.filter(({ outcome }) => outcome === 'accepted');
+  return accepted.toSorted((one, other) => settledAt(one) - settledAt(other)).at(-1);
+}
+
+/** Its outcome is in question, or Zuora sends for it by itself. */
+function isToFollow(job: EmailJob, send: Send, now: number): boolean {
+  if (send.attempts.length > 0) {
+    // Once it is in question, it stays so until it is settled.
+    const isFollowed = job.delivery?.ordinal === send.ordinal;
+    return hasUnknown(send) && (isFollowed || questionIn(openSendStep(job, now))?.kind === 'unknown');
+  }
+  return !send.resend && isEmailedByOthers(job);
+}
+
+function timesOf({ billRun, lookedAt }: EmailJob, send: Send): Pick<Delivery, 'isOurs' | 'since' | 'from' | 'before'> {
+  const [first] = send.attempts.filter(({ idempotencyKey: key }) => key === send.attempts.at(-1)?.idempotencyKey);
+  if (first === undefined) {
+    const posted = coolDownEnd(billRun?.postedDate, 0, lookedAt) ?? lookedAt;
+    return { isOurs: false, since: posted, from: posted };
+  }
+  const since = Date.parse(first.startedAt);
+  const wasSeenBefore = lookedAt <= since && since - lookedAt <= LOOK_IS_FRESH_MS;
+  const before = wasSeenBefore ? billRun?.lastEmailSentTime : undefined;
+  return {
+    ...{ isOurs: true, since, from: send.settledAt === null ? since : settledAt(send) },
+    ...(before === undefined ? {} : { before }),
+  };
+}
+
+function settledAt({ settledAt: at }: Send): number {
+  return Date.parse(at ?? '');
+}
+
+/** Names the check that is due, by plan or for a person; null if no further one comes. A change of the name ends a check. */
+export function dueCheck(job: EmailJob): string | null {
+  const { delivery } = job;
+  if (delivery === null || job.billRun === null) return null;
+  const { ordinal, from, check } = delivery;
+  const wantedAt = checkWantedAt(job);
+  const isOver = check !== null && (check.next === null || isAccountedFor(check));
+  if (isOver && wantedAt === null) return null;
+  return `${ordinal} ${from} ${wantedAt ?? ''}`;
+}
+
+export function checkInput(job: EmailJob): Omit<DeliveryInput, 'billRunKey'> {
+  const { billRun, delivery } = job;
+  const { resend = false, since = 0, from = 0, before, memory, check = null, unreadable = null } = delivery ?? {};
+  const { id = '', number = '', postedDate, numberOfInvoices, numberOfCreditMemos } = billRun ?? {};
+  return {
+    ...{ billRunNumber: number, billRunId: id, resend, since, from },
+    ...(before === undefined ? {} : { before }),
+    ...(postedDate === undefined ? {} : { postedDate }),
+    ...(numberOfInvoices === undefined ? {} : { numberOfInvoices }),
+    ...(numberOfCreditMemos === undefined ? {} : { numberOfCreditMemos }),
+    ...(check === null ? {} : { previous: check }),
+    ...(memory === undefined || check !== null ? {} : { memory }),
+    ...(unreadable === null ? {} : { cannotRead: unreadable.cannotRead }),
+    ...(checkWantedAt(job) === null || unreadable !== null ? {} : { now: true as const }),
+  };
+}
