@@ -4,6 +4,8 @@ import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/int
 import { ConfigurationError } from '../../environment/configuration-error.js';
 import type { HandedOver, NoCallReceipt } from '../../workflows/contract/activities.js';
 import { isCannotRead, isReceipt } from '../../workflows/contract/activity-failures.js';
+import type { JobDocuments } from '../../workflows/contract/contract.js';
+import { countsInWords } from './document-counts.js';
 import { isAttempt, wasTakenBack } from './attempts.js';
 import { firstOf, timeOf, type HistoryEvent, type RunHistory } from './history.js';
 
@@ -19,6 +21,7 @@ export interface AuditEntry {
    * - `signal`, `update`, `cancelRequested`: messages of people and pipelines.
    * - `status`: the status of the bill run in Zuora. `state`: the `EmailState` of the job, with its `EmailReason`.
    * - `attempt`, `attemptEnded`: a call to email the documents, and its outcome.
+   * - `documents`: what became of the documents, by a check of Zuora.
    * - `handover`: requests that went to the canonical job of the bill run.
    * - `paused`, `resumed`: Temporal's own buttons.
    */
@@ -31,6 +34,7 @@ export interface AuditEntry {
     | 'state'
     | 'attempt'
     | 'attemptEnded'
+    | 'documents'
     | 'handover'
     | 'paused'
     | 'resumed'
@@ -171,6 +175,10 @@ class Reader {
         const billRun = result as { number?: string; status?: string };
         return { event: 'status', text: `bill run ${billRun.number ?? '?'} is ${billRun.status ?? '?'}` };
       }
+      case 'watchDelivery': {
+        const text = completed ? checkedIn(await this.#decoded(completed.result?.payloads)) : undefined;
+        return text === undefined ? undefined : { event: 'documents', text };
+      }
       case 'handOver': {
         if (!completed) return undefined;
         const handedOver = await this.#decoded(completed.result?.payloads);
@@ -262,6 +270,30 @@ function outcomeIn(receipt: unknown, trackId: string | null): string {
     ...(zuoraRequestId === null ? [] : [`Zuora request ${zuoraRequestId}`]),
     ...reasons.map(({ code, message }) => `${code}: ${message}`),
   ].join(', ');
+}
+
+/** Undefined if it is not what our activity returns: somebody completed it by hand, or another version did. */
+function checkedIn(result: unknown): string | undefined {
+  if (isCannotRead(result)) return `documents cannot be read: ${result.cannotRead}`;
+  if (!isDelivery(result)) return undefined;
+  const { documents, at } = result;
+  const notSent = documents.list.filter(({ outcome }) => outcome === 'notSent');
+  const each = notSent.map(({ number, reason }) => withReason(number, { reason }));
+  return [`documents checked ${new Date(at).toISOString()}: ${countsInWords(documents)}`, ...each].join('; ');
+}
+
+interface Delivery {
+  readonly documents: Omit<JobDocuments, 'checkedAt'>;
+  /** Epoch, ms. */
+  readonly at: number;
+}
+
+function isDelivery(result: unknown): result is Delivery {
+  const { documents, at } = (result ?? {}) as { readonly [Field in keyof Delivery]?: Delivery[Field] | null };
+  if (documents == null || at == null || Number.isNaN(new Date(at).getTime())) return false;
+  const { total, sent, waiting, notSent, leftOut, unknown, list } = documents;
+  const isListed = Array.isArray(list) && list.every((each: unknown) => typeof each === 'object' && each !== null);
+  return isListed && [total, sent, waiting, notSent, leftOut, unknown].every(Number.isFinite);
 }
 
 function claimIn(argument: unknown): { requestedBy?: string } {

@@ -17,6 +17,7 @@ export interface Pause {
 const ACTIVITIES = {
   emailBillRunDocuments: 'attempt',
   watchBillRun: 'look',
+  watchDelivery: 'check of documents',
   watchHoldAll: 'look for a hold on all',
   earlierSends: 'look-up',
   handOver: 'handover',

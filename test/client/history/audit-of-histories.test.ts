@@ -300,6 +300,42 @@ describe('The status of the bill run', () => {
     ]);
   });
 
+  test('shows what became of the documents, with the reason of each that was not sent', async () => {
+    const counts = { total: 12, sent: 8, waiting: 0, notSent: 2, leftOut: 1, unknown: 1 };
+    const list = [
+      { number: 'INV-1', kind: 'invoice', outcome: 'notSent', reason: 'no address' },
+      { number: 'CM-1', kind: 'creditMemo', outcome: 'unknown', reason: 'too many documents' },
+      { number: 'INV-2', kind: 'invoice', outcome: 'notSent', reason: null },
+      { number: 'INV-3', kind: 'invoice', outcome: 'leftOut', reason: 'zero amount' },
+    ];
+    const documents = { complete: true, ...counts, list };
+    const none = { complete: false, total: 0, sent: 0, waiting: 0, notSent: 0, leftOut: 0, unknown: 0, list: [] };
+    const checked = { documents, at: 1000, next: 5000, over: false, memory: {} };
+    expect(
+      await describedOf(
+        ...[scheduled('watchDelivery'), completed(1, checked)],
+        ...[scheduled('watchDelivery'), completed(3, { ...checked, documents: none })],
+        ...[scheduled('watchDelivery'), completed(5, { cannotRead: 'Zuora answered HTTP 503', since: 1 })],
+        ...[scheduled('watchDelivery'), failed(7)],
+      ),
+    ).toEqual([
+      [
+        ...['documents', null, null],
+        'documents checked 1970-01-01T00:00:01.000Z: 8 of 12 sent, 2 not sent, 1 left out, 1 unknown; INV-1: no address; INV-2',
+      ],
+      ['documents', null, null, 'documents checked 1970-01-01T00:00:01.000Z: 0 of 0 sent, and Zuora did not list all'],
+      ['documents', null, null, 'documents cannot be read: Zuora answered HTTP 503'],
+    ]);
+  });
+
+  test.each([
+    ...[null, 'done', {}, { at: 1 }, { documents: null, at: 1 }, { documents: { total: 1, list: [] }, at: 1 }],
+    { documents: { total: 1, sent: 1, waiting: 0, notSent: 0, leftOut: 0, unknown: 0, list: [null] }, at: 1 },
+    { documents: { total: 1, sent: 1, waiting: 0, notSent: 0, leftOut: 0, unknown: 0, list: [] }, at: 9e15 },
+  ])('leaves out a check of documents that is not ours: %j', async (foreign) => {
+    expect(await describedOf(scheduled('watchDelivery'), completed(1, foreign))).toEqual([]);
+  });
+
   test('shows the result of requests that were handed over', async () => {
     const handOver = scheduled('handOver');
     const handedOver = [
