@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { Client, QueryNotRegisteredError } from '@temporalio/client';
-import { checkInput, checkNote, checkRetry } from '../workflows/contract/validation.js';
+import { Client, QueryNotRegisteredError, WorkflowNotFoundError } from '@temporalio/client';
+import { checkInput, checkNote, checkRetry, noteOf } from '../workflows/contract/validation.js';
 import {
   billRunPostedSignal,
   canonicalWorkflowId,
   HOLD_ALL_WORKFLOW_ID,
   isBillRunId,
+  retrySignal,
   sendsQuery,
   statusQuery,
   TASK_QUEUE,
@@ -26,7 +27,7 @@ import { BillRunEmailsError, naming, valid } from './failures/errors.js';
 import { lastJob, type LastJob } from './last-job.js';
 import { resendOutcome, type ResendOutcome } from './resend-outcome.js';
 import { listJobs, type ListedJob, type ListFilter } from './list.js';
-import { assertOurs, startOrJoin, type Loose, type StartInput, type StartResult } from './starting.js';
+import { assertOurs, billRunIn, startOrJoin, type Loose, type StartInput, type StartResult } from './starting.js';
 import { signalAndConfirm, updateOrSignal, type MessageResult } from './messages.js';
 import { caughtUp, listed, orNotFound, type DescribedWorkflow } from './temporal/jobs.js';
 import { listedStatus, type Pause } from './temporal/paused.js';
@@ -44,9 +45,15 @@ export interface ResendResult extends StartResult {
   readonly requestId: string;
 }
 
+/** How an open job took the `retry`; or, with a `result`, the job that was started for what the closed one left unsent. */
+export type RetryResult =
+  (MessageResult & { readonly result?: never }) | (StartResult & { readonly requestId: string });
+
 /** The answer to the query `status`, and what Temporal knows besides. */
 export interface KnownStatus extends JobStatus {
   readonly workflowId: string;
+  /** How many documents were not sent, also where no worker answers; null before the first check after an acceptance. */
+  readonly documentsNotSent: number | null;
   /** ISO 8601; null while the job is open. */
   readonly closedAt: string | null;
   /** How Temporal ended a job that did not complete; the other fields are then its last known state. Absent for all others. */
@@ -218,15 +225,35 @@ export class BillRunEmails {
   }
 
   /**
-   * Tries again what did not go out: answers the open question, or looks again during a cool-down. A missing `requestId` is
-   * generated; the second `retry` with the same one changes nothing.
+   * Tries again what did not go out: answers the open question, looks again during a cool-down, or sends documents that were not
+   * sent, by a new job if the last one has closed. A missing `requestId` is generated; the second `retry` with the same one changes
+   * nothing.
    *
-   * @throws BillRunEmailsError `Ignored` if the job rejects it, with the reason
+   * @throws BillRunEmailsError `Ignored` if the job rejects it, with the reason; `NothingMissing` if the last job has closed, and
+   *   nothing is known to be missing
    */
-  async retry(name: JobName, message: Loose<RetryMessage> = {}): Promise<MessageResult> {
-    const retry = { ...message, requestId: message.requestId ?? randomUUID() } as RetryMessage;
-    valid(checkRetry(retry));
-    return this.#updateOrSignal(name, 'retry', retry);
+  async retry(name: JobName, message: Loose<RetryMessage> = {}): Promise<RetryResult> {
+    const requestId = message.requestId ?? randomUUID();
+    const retry = { ...message, requestId } as RetryMessage;
+    const { sendAnyway, ordinal, ...note } = valid(checkRetry(retry));
+    const workflowId = await this.#workflowId(name);
+    // The send of an open question is meant, and a closed job asks none.
+    const billRun = ordinal === undefined ? billRunIn(workflowId) : undefined;
+    try {
+      return await this.#updateOrSignal({ workflowId }, 'retry', retry);
+    } catch (error) {
+      const isClosed = error instanceof BillRunEmailsError && error.cause instanceof WorkflowNotFoundError;
+      if (!isClosed || billRun === undefined) throw error;
+    }
+    const started = await this.start({ ...billRun, ...note, missing: true });
+    // The job knows the request already, so what overrides its wait is a message of its own.
+    if (sendAnyway === true) await this.#override(started.workflowId, noteOf(note));
+    return { ...started, requestId };
+  }
+
+  async #override(workflowId: string, note: NoteMessage): Promise<void> {
+    const message: RetryMessage = { ...note, sendAnyway: true };
+    await this.#call(workflowId, () => this.client.workflow.getHandle(workflowId).signal(retrySignal, message));
   }
 
   /** Closes the job now; nothing more is sent. An attempt under way ends first. */
@@ -296,7 +323,8 @@ export class BillRunEmails {
       const ended = ENDED.find((each) => each === last.status);
       const end = ended === undefined ? {} : { ended: { status: ended, at: last.closedAt?.toISOString() ?? null } };
       const closedAt = last.closedAt?.toISOString() ?? null;
-      return { workflowId, ...status, ...why, closedAt, ...paused, ...end };
+      const notSent = status.documents?.notSent ?? last.attributes.get(searchAttributes.documentsNotSent) ?? null;
+      return { workflowId, ...status, documentsNotSent: notSent, ...why, closedAt, ...paused, ...end };
     });
   }
 

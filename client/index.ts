@@ -10,6 +10,7 @@ export type {
   JobName,
   KnownStatus,
   ResendResult,
+  RetryResult,
   StartedOne,
 } from './bill-run-emails.js';
 export type { StartInput, StartResult } from './starting.js';

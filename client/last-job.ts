@@ -19,11 +19,15 @@ export interface LastJob extends Pick<
   /** How many sends Zuora accepted in all jobs of the id, and the last resends of those. */
   readonly sends: number;
   readonly resends: readonly string[];
+  /** How many documents were not sent; null if that is not known. */
+  readonly documentsNotSent: number | null;
 }
 
 export interface Wanted {
   /** The request id of a resend; absent for a start. */
   readonly resend?: string | undefined;
+  /** Only what was not sent, as by `retry` on a closed job. */
+  readonly missing?: boolean | undefined;
   readonly again: boolean;
 }
 
@@ -31,20 +35,31 @@ export interface Wanted {
  * - `start`: a new job. `join`: the open one.
  * - `alreadyEmailed`: nothing to do. `stopped`: a person closed the last job, and only `again` opens another.
  * - `handedOver`: the job of another id decides.
+ * - `nothingMissing`: only what was not sent is wanted, and nothing is known to be.
  */
-export type Decision = 'start' | 'join' | 'alreadyEmailed' | 'stopped' | 'handedOver';
+export type Decision = 'start' | 'join' | 'alreadyEmailed' | 'stopped' | 'handedOver' | 'nothingMissing';
 
-export function decide(last: LastJob, { resend, again }: Wanted): Decision {
+export function decide(last: LastJob, { resend, missing = false, again }: Wanted): Decision {
   const isEmailed = resend === undefined ? isEmailedIn(last) : last.resends.includes(resend);
-  if (isEmailed) return 'alreadyEmailed';
+  if (isEmailed && !missing) return 'alreadyEmailed';
   if (last.isOpen) return 'join';
   if (last.state === 'HandedOver' && last.billRunNumber !== null) return 'handedOver';
+  if (missing) return isMissingIn(last) ? 'start' : 'nothingMissing';
   return resend === undefined && isClosedByPerson(last) && !again ? 'stopped' : 'start';
 }
 
 /** Zuora accepted a send of ours, or sent by itself. */
-function isEmailedIn({ sends, status, state }: LastJob): boolean {
-  return sends > 0 || (status === 'COMPLETED' && (state === 'Emailed' || state === 'Delivering'));
+function isEmailedIn(last: LastJob): boolean {
+  return last.sends > 0 || isLeftToOthers(last);
+}
+
+/** It completed without a send of ours: only Zuora itself, or somebody else, emailed. */
+function isLeftToOthers({ sends, status, state }: LastJob): boolean {
+  return sends === 0 && status === 'COMPLETED' && (state === 'Emailed' || state === 'Delivering');
+}
+
+function isMissingIn(last: LastJob): boolean {
+  return (last.documentsNotSent ?? 0) > 0 || isLeftToOthers(last);
 }
 
 function isClosedByPerson({ status, state }: LastJob): boolean {
@@ -62,6 +77,7 @@ export async function lastJob(client: Client, workflowId: string): Promise<LastJ
     billRunNumber: attributes.get(searchAttributes.billRunNumber) ?? null,
     sends: attributes.get(searchAttributes.emailSends) ?? 0,
     resends: type === WORKFLOW_TYPE ? await resendsIn(client, last) : [],
+    documentsNotSent: attributes.get(searchAttributes.documentsNotSent) ?? null,
   };
 }
 

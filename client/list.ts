@@ -23,6 +23,8 @@ export interface ListFilter {
   readonly number?: string | undefined;
   /** Only open jobs. */
   readonly open?: boolean | undefined;
+  /** Only jobs with documents that were not sent, open or closed. */
+  readonly notSent?: boolean | undefined;
   /** The most jobs to list. Default, and 0: all. */
   readonly limit?: number | undefined;
 }
@@ -40,6 +42,8 @@ export interface ListedJob {
   readonly since: string | null;
   /** How many sends Zuora accepted, in all jobs of the bill run. */
   readonly sends: number;
+  /** How many documents were not sent; null before the first check after an acceptance. */
+  readonly documentsNotSent: number | null;
   /** Temporal's status: `RUNNING`, `COMPLETED`, `FAILED`, `CANCELLED`, `TERMINATED`, `TIMED_OUT`, `PAUSED`. */
   readonly status: string;
   readonly startedAt: string;
@@ -68,7 +72,10 @@ export async function* listJobs(
 }
 
 /** Temporal's query language. Every value in it is checked, and none has a quote. */
-function queryOf({ states = [], olderThan, number, open = false, limit = 0 }: ListFilter, now: number): string {
+function queryOf(
+  { states = [], olderThan, number, open = false, notSent = false, limit = 0 }: ListFilter,
+  now: number,
+): string {
   const faults: string[] = [];
   const unknown = states.filter((state) => !EMAIL_STATES.includes(state));
   if (unknown.length > 0)
@@ -81,7 +88,7 @@ function queryOf({ states = [], olderThan, number, open = false, limit = 0 }: Li
   if (!Number.isSafeInteger(limit) || limit < 0) faults.push('limit must be a whole number; 0 lists all');
   if (faults.length > 0) throw new BillRunEmailsError('InvalidInput', `invalid input: ${faults.join('; ')}`);
 
-  const { billRunNumber, emailState } = searchAttributes;
+  const { billRunNumber, emailState, documentsNotSent } = searchAttributes;
   return [
     `WorkflowType = '${WORKFLOW_TYPE}'`,
     // The job goes on in its successor.
@@ -93,6 +100,7 @@ function queryOf({ states = [], olderThan, number, open = false, limit = 0 }: Li
       ? []
       : [`(${billRunNumber.name} STARTS_WITH '${number}' OR WorkflowId STARTS_WITH 'email-bill-run/${number}')`]),
     ...(open ? ['CloseTime IS NULL'] : []),
+    ...(notSent ? [`${documentsNotSent.name} > 0`] : []),
   ].join(' AND ');
 }
 
@@ -109,6 +117,7 @@ function listedJob(info: KnownWorkflow): ListedJob {
     reason: EMAIL_REASONS.find((each) => each === reason) ?? null,
     since: attributes.get(searchAttributes.emailStateSince)?.toISOString() ?? null,
     sends: attributes.get(searchAttributes.emailSends) ?? 0,
+    documentsNotSent: attributes.get(searchAttributes.documentsNotSent) ?? null,
     status,
     startedAt: startedAt.toISOString(),
     closedAt: closedAt?.toISOString() ?? null,

@@ -1,4 +1,5 @@
 /** Starts a job, or joins the open one: for pipelines, callouts and handed-over requests alike. */
+import { randomUUID } from 'node:crypto';
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import {
   canonicalWorkflowId,
@@ -28,7 +29,7 @@ export interface StartResult {
   readonly runId: string;
   /**
    * - `started`: a new job waits for the bill run to post, or emails it.
-   * - `joined`: a job is open already. A resend or a hold that was asked for was handed to it.
+   * - `joined`: a job is open already. A resend, a hold or `missing` that was asked for was handed to it.
    * - `alreadyEmailed`: Zuora accepted this before, or sent by itself; nothing was started.
    * - `stopped`: a person closed the last job; nothing was started. With `again`, a new one is.
    */
@@ -37,7 +38,9 @@ export interface StartResult {
   readonly state: EmailState | null;
   /** It was joined, but an order that no worker has taken yet may close it. */
   readonly closing?: true;
-  /** How the open job took a resend, and the send that serves it, if that exists. */
+  /** Only for `alreadyEmailed`: how many documents were not sent, and `retry` sends them; null if that is not known. */
+  readonly documentsNotSent?: number | null;
+  /** How the open job took a resend or `missing`, and the send that serves it, if that exists. */
   readonly via?: MessageResult['via'];
   readonly ordinal?: number;
   /** What keeps the order from being carried out, each with what to do: no worker polls, or all jobs are on hold. */
@@ -53,7 +56,10 @@ export interface Starter {
 const CLOSES_WITHIN_MS = 3_000;
 const ASK_AGAIN_MS = 100;
 
-/** @throws BillRunEmailsError `InvalidInput` if the workflow id belongs to something else */
+/**
+ * @throws BillRunEmailsError `InvalidInput` if the workflow id belongs to something else; `NothingMissing`
+ * @throws WorkflowNotFoundError if there is no job after which something could be missing
+ */
 export async function startOrJoin(
   starter: Starter,
   canonicalId: string,
@@ -62,22 +68,29 @@ export async function startOrJoin(
 ): Promise<StartResult> {
   const wanted: Wanted = {
     resend: settings.resend ? settings.requestId : undefined,
+    missing: settings.missing,
     again: settings.again === true,
   };
   const until = performance.now() + CLOSES_WITHIN_MS;
   let workflowId = canonicalId;
-  let started = await startJob(starter, workflowId, input, undefined);
+  // Before the first job of an id nothing can be missing.
+  let started = wanted.missing === true ? undefined : await startJob(starter, workflowId, input, undefined);
   while (started === undefined) {
     const last = await lastJob(starter.client, workflowId);
     if (last !== undefined) assertOurs(last, starter);
+    else if (wanted.missing === true) throw new WorkflowNotFoundError('there is no job', workflowId, undefined);
     const decision = last === undefined ? 'start' : decide(last, wanted);
     if (last === undefined || decision === 'start') {
       started = await startJob(starter, workflowId, input, last);
     } else if (decision === 'handedOver') {
       workflowId = canonicalWorkflowId(last.billRunNumber ?? '', settings.entityId);
-      started = await startJob(starter, workflowId, input, undefined);
-    } else if (decision !== 'join') {
+      started = wanted.missing === true ? undefined : await startJob(starter, workflowId, input, undefined);
+    } else if (decision === 'nothingMissing') {
+      throw new BillRunEmailsError('NothingMissing', nothingMissing(last));
+    } else if (decision === 'stopped') {
       return { ...found(last), result: decision };
+    } else if (decision === 'alreadyEmailed') {
+      return { ...found(last), result: decision, documentsNotSent: last.documentsNotSent };
     } else if (last.isChanging && performance.now() < until) {
       await pause();
     } else {
@@ -88,25 +101,36 @@ export async function startOrJoin(
   return started;
 }
 
+/** The bill run in a canonical workflow id; undefined in any other. */
+export function billRunIn(workflowId: string): Pick<StartInput, 'billRunKey' | 'entityId'> | undefined {
+  const [, entityId, billRunKey] = /^email-bill-run\/(?:([^/]+)\/)?([^/]+)$/.exec(workflowId) ?? [];
+  return billRunKey === undefined ? undefined : { billRunKey, entityId };
+}
+
 function found({ workflowId, runId, state }: LastJob): Pick<StartResult, 'workflowId' | 'runId' | 'state'> {
   return { workflowId, runId, state };
+}
+
+function nothingMissing({ workflowId, sends }: LastJob): string {
+  return sends === 0
+    ? `${workflowId} has closed, and nothing was accepted, so nothing is missing from it. To start anew: start --again`
+    : `${workflowId} has closed, and nothing is known to be missing: nothing was started. What Zuora shows: documents`;
 }
 
 /** Undefined if the job has closed meanwhile, or is closing. */
 async function join(
   { client }: Starter,
   last: LastJob,
-  { resend, hold, requestId, ...request }: Settings,
+  { resend, missing, hold, requestId = randomUUID(), ...request }: Settings,
   until: number,
 ): Promise<StartResult | undefined> {
   const { workflowId, isChanging } = last;
   const note = noteOf(request);
   try {
     if (hold === true) await client.workflow.getHandle(workflowId).signal(holdSignal, note);
+    const message = resend ? 'resend' : missing === true ? 'retry' : undefined;
     const { via, ordinal } =
-      resend && requestId !== undefined
-        ? await updateOrSignal(client, workflowId, 'resend', { requestId, ...note })
-        : {};
+      message === undefined ? {} : await updateOrSignal(client, workflowId, message, { requestId, ...note });
     return {
       ...found(last),
       result: 'joined',
@@ -115,7 +139,8 @@ async function join(
       ...(ordinal === undefined ? {} : { ordinal }),
     };
   } catch (error) {
-    const isClosing = error instanceof BillRunEmailsError && error.type === 'Ignored' && performance.now() < until;
+    const isIgnored = error instanceof BillRunEmailsError && error.type === 'Ignored';
+    const isClosing = resend && isIgnored && performance.now() < until;
     if (!(error instanceof WorkflowNotFoundError) && !isClosing) throw error;
     await pause();
     return undefined;
@@ -168,12 +193,13 @@ async function startJob(
 }
 
 /** What Temporal UI shows until the job runs. */
-function described({ billRunKey, resend = false, requestedBy, reason }: StartInput) {
-  const which = resend ? 'all documents, also those emailed before,' : 'the documents';
+function described({ billRunKey, resend = false, missing = false, requestedBy, reason }: StartInput) {
+  const sent = missing ? 'the documents that were not sent' : 'the documents';
+  const which = resend ? 'all documents, also those emailed before,' : sent;
   const requester = requestedBy === undefined ? '' : `, requested by ${quoted(requestedBy)}`;
   const because = reason === undefined ? '' : `\n\nReason: ${quoted(reason)}`;
   return {
-    staticSummary: `email bill run ${billRunKey}${resend ? ' (resend)' : ''}`,
+    staticSummary: `email bill run ${billRunKey}${resend ? ' (resend)' : missing ? ' (missing)' : ''}`,
     staticDetails: `Emails ${which} of bill run ${quoted(billRunKey)} once it is posted${requester}.${because}`,
   };
 }

@@ -16,6 +16,7 @@ const fieldOf: Readonly<Record<string, (cell: string) => unknown>> = {
   resend: flag,
   hold: flag,
   again: flag,
+  missing: flag,
   orgIds: (cell) => cell.split(/[\s;,]+/),
 };
 

@@ -28,13 +28,16 @@ export function painted(state: EmailState): string {
   return styleText(colourOf[meaningOf[state]], state, { validateStream: false });
 }
 
-/** A job that Temporal ended before it was done has not emailed, whatever its last state. A paused one waits for a person. */
+/**
+ * A job that Temporal ended before it was done has not emailed, whatever its last state. A paused one, and documents that were not
+ * sent, wait for a person.
+ */
 export function exitCodeOfState(
   state: EmailState,
-  { isEnded, isPaused }: { readonly isEnded: boolean; readonly isPaused: boolean },
+  { isEnded, isPaused, notSent }: { readonly isEnded: boolean; readonly isPaused: boolean; readonly notSent: number },
 ): number {
   const meaning = meaningOf[state];
-  if (meaning === 'done') return EXIT.done;
-  if (isEnded || meaning === 'notEmailed') return EXIT.notEmailed;
-  return isPaused || meaning === 'needsPerson' ? EXIT.needsPerson : EXIT.done;
+  if (meaning === 'notEmailed' || (isEnded && meaning !== 'done')) return EXIT.notEmailed;
+  const waits = meaning === 'needsPerson' || (isPaused && meaning !== 'done') || notSent > 0;
+  return waits ? EXIT.needsPerson : EXIT.done;
 }

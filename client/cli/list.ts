@@ -11,6 +11,7 @@ interface ListOptions {
   readonly olderThan?: string;
   readonly number?: string;
   readonly open?: true;
+  readonly notSent?: true;
   readonly limit: number;
   readonly json?: true;
 }
@@ -23,6 +24,7 @@ export function addList(program: Command): void {
     .option('--older-than <duration>', 'started longer ago than this, such as "12 hours" or 30d')
     .option('--number <number>', 'the bill run with this number, or all whose number begins so')
     .option('--open', 'only open jobs')
+    .option('--not-sent', 'only jobs with documents that were not sent, open or closed')
     .option('--limit <number>', 'at most so many; 0 lists all', wholeNumber(0), 50)
     .option('--json', 'JSON lines on stdout, one for each job')
     .addHelpText(
@@ -30,6 +32,7 @@ export function addList(program: Command): void {
       examples(
         'list --state NeedsAttention --state Held',
         'list --open --older-than 2d',
+        'list --not-sent',
         'list --number BR-0000 --limit 0 --json',
       ),
     )
@@ -75,7 +78,7 @@ async function listTable(jobs: readonly ListedJob[]): Promise<string> {
   // Loaded only for a table: loading takes as long as everything else in `--help`.
   const { columns } = await import('./columns.js');
   return columns([
-    ['BILL RUN', 'STATE', 'REASON', 'SINCE', 'IN ZUORA', 'SENDS', 'STARTED', 'CLOSED'],
+    ['BILL RUN', 'STATE', 'REASON', 'SINCE', 'IN ZUORA', 'SENDS', 'NOT SENT', 'STARTED', 'CLOSED'],
     ...jobs.map((job) => [
       billRunKeyOf(job),
       job.state === null ? '-' : painted(job.state),
@@ -83,6 +86,7 @@ async function listTable(jobs: readonly ListedJob[]): Promise<string> {
       job.since === null ? '-' : seconds(job.since),
       job.billRunStatus ?? '-',
       String(job.sends),
+      String(job.documentsNotSent ?? '-'),
       seconds(job.startedAt),
       job.closedAt === null ? '-' : `${seconds(job.closedAt)} ${job.status.toLowerCase()}`,
     ]),

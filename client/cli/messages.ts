@@ -1,7 +1,7 @@
 /** What people say to jobs: `retry`, `hold`, `release` and `finish`, for one bill run, for several, or for all. */
 import type { Command } from 'commander';
-import type { BillRunEmails, JobName } from '../bill-run-emails.js';
-import type { MessageResult } from '../messages.js';
+import type { BillRunEmails } from '../bill-run-emails.js';
+import type { StartResult } from '../starting.js';
 import {
   answerEach,
   askUnless,
@@ -17,6 +17,7 @@ import {
   examples,
   forPeople,
   mistake,
+  reportingOnce,
   userHere,
   withNote,
   wholeNumber,
@@ -40,11 +41,15 @@ interface MessageOptions extends CommonOptions, BillRunsOptions, Message {
 }
 
 const descriptions: Readonly<Record<MessageName, string>> = {
-  retry: 'try again what did not go out: answers the open question, looks again, or emails what others did not email',
+  retry: 'try again what did not go out; also sends documents that were not sent',
   hold: 'start no further attempt until released',
   release: 'let attempts continue after a hold',
   finish: 'close the job now; nothing more is sent',
 };
+
+const RETRY = `It answers the open question, looks again during a cool-down, or emails only the documents that were not sent. If the last job has
+closed, a new one emails them; it ends with 4 if none is known to be missing. Fix the cause first: status names it. To email
+everybody again, as after a wrong template: resend.`;
 
 export function addMessages(program: Command): void {
   for (const name of Object.keys(descriptions) as MessageName[]) addMessage(program, name);
@@ -57,12 +62,16 @@ function addMessage(program: Command, name: MessageName): void {
     `${name} BR-00000001 BR-00000002`,
     `${name} --file bill-runs.txt --json`,
   ];
+  const about = [
+    '--requested-by is the user of this machine by default. For several bill runs, the exit code is the highest of theirs.',
+  ];
   if (name === 'retry') {
     command
       .option('--request-id <id>', 'names the retry; repeating it changes nothing')
       .option('--ordinal <number>', 'the send that is meant', wholeNumber(1))
       .option('--send-anyway', 'override what keeps the send back; customers may get a second email; needs a --reason')
       .option('--yes', 'with --send-anyway: do not ask');
+    about.push(RETRY);
   }
   if (name === 'hold' || name === 'release') {
     const which = {
@@ -74,10 +83,7 @@ function addMessage(program: Command, name: MessageName): void {
     lines.push(`${name} --all --requested-by "<who>" --reason "<why>"`);
   }
   command
-    .addHelpText(
-      'after',
-      `${examples(...lines)}\n\n--requested-by is the user of this machine by default. For several bill runs, the exit code is the highest of theirs.`,
-    )
+    .addHelpText('after', [examples(...lines), ...about].join('\n\n'))
     .action((args: readonly string[], { json, entity, file, all, yes, ...rest }: MessageOptions) => {
       const requestedBy = rest.requestedBy ?? userHere();
       const message: Message = { ...rest, ...(requestedBy === undefined ? {} : { requestedBy }) };
@@ -99,17 +105,29 @@ async function sendToNamed(
   if (yes === true && message.sendAnyway !== true) throw mistake('--yes is for --all and --send-anyway');
   const keys = await billRunsNamed(args, { file });
   const [only] = args;
+  const reported = reportingOnce(json);
+  const send = async (emails: BillRunEmails, billRunKey: string): Promise<Sent> =>
+    reported<Sent>(await emails[name]({ billRunKey, entityId }, message));
   if (keys.length === 1 && only !== undefined) {
-    const send = () => connected((emails) => emails[name]({ billRunKey: only, entityId }, message));
-    await answer({ billRunKey: only, json }, send, {
+    const sendIt = () => connected((emails) => send(emails, only));
+    await answer({ billRunKey: only, json }, sendIt, {
       inWords: (result) => `${result.workflowId}: ${inWords(name, result)}. See: bill-run-emails status ${only}`,
     });
     return;
   }
-  const jobs = keys.map((billRunKey) => ({ billRunKey, entityId }));
   await connected((emails) =>
-    sendToEach(emails, name, message, jobs, { json, nameOf: ({ billRunKey }) => billRunKey }),
+    answerEach(keys, (key) => send(emails, key), {
+      ...{ json, nameOf: (key) => key, inWords: (sent) => inWords(name, sent), resultOf },
+    }),
   );
+}
+
+/** How a job took a message. With a `result`, the last job had closed, and `retry` started another one. */
+type Sent = Pick<StartResult, 'workflowId' | 'warnings'> & Partial<Pick<StartResult, 'result' | 'state' | 'via'>>;
+
+function resultOf({ result, via }: Sent): string {
+  if (result === 'started') return result;
+  return via === 'update' ? 'taken' : 'sent';
 }
 
 /** A second email to customers may follow, so somebody must take that risk. */
@@ -150,20 +168,8 @@ async function releaseAll(note: NoteOptions, { json, yes }: AllOptions): Promise
   });
 }
 
-async function sendToEach<Name extends JobName>(
-  emails: BillRunEmails,
-  name: MessageName,
-  message: Message,
-  jobs: readonly Name[],
-  { json, nameOf }: { json: true | undefined; nameOf: (job: Name) => string },
-): Promise<void> {
-  const send = (job: Name): Promise<MessageResult> => emails[name](job, message);
-  const line = (result: MessageResult): string => inWords(name, result);
-  const resultOf = ({ via }: MessageResult): string => (via === 'update' ? 'taken' : 'sent');
-  await answerEach(jobs, send, { json, nameOf, inWords: line, resultOf });
-}
-
-function inWords(name: MessageName, { state }: MessageResult): string {
+function inWords(name: MessageName, { result, state }: Sent): string {
+  if (result === 'started') return 'the last job had closed, so a new one emails only what was not sent';
   const all = name === 'release' && state === 'Held' ? ', because all jobs are on hold: release --all' : '';
   if (state != null) return `${name} taken, the job is ${painted(state)}${all}`;
   const isOrder = name === 'hold' || name === 'release';

@@ -24,7 +24,9 @@ interface StartOptions extends CommonOptions, BillRunsOptions, NoteOptions {
 const FILES = `
 Files: a key on each line; or CSV, whose first line names its columns; or JSON lines. Columns and fields are those of a start's
 input, billRunKey among them, and have precedence over the options. Each line has its result (started, joined, alreadyEmailed
-or stopped), or says why it has none. It is safe to repeat a whole file. For several bill runs, the exit code is the highest of theirs.`;
+or stopped), or says why it has none. It is safe to repeat a whole file. For several bill runs, the exit code is the highest of theirs.
+
+A bill run that was emailed, but with documents that were not sent, ends with 4: retry emails only those.`;
 
 const WARNINGS = `
 
@@ -55,7 +57,6 @@ export function addStart(program: Command): void {
     )
     .action(async (keys: readonly string[], { json, entity, file, org, ...rest }: StartOptions) => {
       const defaults = { entityId: entity, orgIds: org, ...rest };
-      const exitCode = ({ result }: StartResult): number => exitCodesOfStart[result];
       const reported = reportingOnce(json);
       const [only] = keys;
       if (file === undefined && keys.length === 1 && only !== undefined) {
@@ -71,10 +72,9 @@ export function addStart(program: Command): void {
           // The start itself checks the fields of a file.
           return reported(await emails.start({ ...defaults, ...input } as StartInput));
         };
-        const resultOf = ({ result }: StartResult): string => result;
         return answerEach(lines, start, {
           ...{ json, nameOf: keyOf, fieldsOf: ({ line }) => (line === undefined ? {} : { line }) },
-          ...{ inWords: resultOf, resultOf, exitCode },
+          ...{ inWords: tables.startedLine, resultOf: ({ result }) => result, exitCode },
         });
       });
     });
@@ -97,6 +97,10 @@ async function linesToStart(keys: readonly string[], file: string | undefined): 
 function keyOf({ input }: Line): string | null {
   const { billRunKey }: { billRunKey?: unknown } = input ?? {};
   return typeof billRunKey === 'string' ? billRunKey.slice(0, 100) : null;
+}
+
+function exitCode({ result, documentsNotSent }: StartResult): number {
+  return (documentsNotSent ?? 0) > 0 ? EXIT.needsPerson : exitCodesOfStart[result];
 }
 
 const exitCodesOfStart: Readonly<Record<StartResult['result'], number>> = {

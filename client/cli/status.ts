@@ -6,7 +6,11 @@ import { exitCodeOfState } from './email-states.js';
 import * as tables from './tables.js';
 
 export function addStatus(program: Command): void {
-  onBillRuns(program, 'status', 'what the jobs of bill runs do, what they wait for, what they ask, and their sends')
+  onBillRuns(
+    program,
+    'status',
+    'what the jobs of bill runs do, wait for and ask, their sends, and what became of the documents',
+  )
     .addHelpText(
       'after',
       examples('status BR-00000001', 'status BR-00000001 --json', 'status BR-00000001 BR-00000002', 'status --file -'),
@@ -14,8 +18,10 @@ export function addStatus(program: Command): void {
     .action(async (args: readonly string[], { json, entity: entityId, file }: CommonOptions & BillRunsOptions) => {
       const keys = await billRunsNamed(args, { file });
       const [only] = args;
-      const exitCode = ({ state, ended, paused }: tables.StatusAndSends): number =>
-        exitCodeOfState(state, { isEnded: ended !== undefined, isPaused: paused !== undefined });
+      const exitCode = ({ state, ended, paused, documentsNotSent }: tables.StatusAndSends): number =>
+        exitCodeOfState(state, {
+          ...{ isEnded: ended !== undefined, isPaused: paused !== undefined, notSent: documentsNotSent ?? 0 },
+        });
       if (keys.length === 1 && only !== undefined) {
         const ask = () =>
           connected(async (emails) => {

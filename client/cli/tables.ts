@@ -6,18 +6,34 @@ import { painted } from './email-states.js';
 import type { Pause } from '../temporal/paused.js';
 import type { SetupResult } from '../temporal/setup.js';
 import type { SendRecord } from '../../workflows/contract/contract.js';
+import { countsInWords } from '../history/document-counts.js';
 import { outlookOf, sentSoFar } from '../../workflows/rules/outlook.js';
 
-export function started({ workflowId, runId, result, state, closing }: StartResult): string {
+export function started(start: StartResult): string {
+  const { workflowId, runId, result, state, closing } = start;
   const current = state === null ? '' : `; it is ${painted(state)}${state === 'Held' ? ', until release' : ''}`;
   const order = closing === true ? ' A message waits for a worker, and may close it: see status.' : '';
   const words: Record<StartResult['result'], string> = {
     started: `Started ${workflowId} (run id ${runId})${state === 'Held' ? ', on hold until release' : ''}.`,
     joined: `Joined ${workflowId}, which is open already (run id ${runId})${current}.${order}`,
-    alreadyEmailed: `${workflowId} was emailed before (run id ${runId}); nothing was started. To email again: resend.`,
+    alreadyEmailed: `${workflowId} was emailed before (run id ${runId}); nothing was started. ${whatIsLeft(start)}`,
     stopped: `A person closed the last job, ${workflowId}; nothing was started. To start anew: start --again.`,
   };
   return words[result];
+}
+
+function whatIsLeft({ documentsNotSent }: StartResult): string {
+  if ((documentsNotSent ?? 0) === 0) return 'To email again: resend.';
+  return `${notSent(documentsNotSent)}. Fix the cause, which status names; then retry emails only what was not sent.`;
+}
+
+function notSent(count: number | null | undefined): string {
+  return count === 1 ? '1 document was not sent' : `${count ?? 0} documents were not sent`;
+}
+
+/** One of many. */
+export function startedLine({ result, documentsNotSent }: StartResult): string {
+  return (documentsNotSent ?? 0) > 0 ? `${result}, but ${notSent(documentsNotSent)}: retry emails only those` : result;
 }
 
 /** `heldBy`: who asked for the hold on all, if there is one. `sendRecords`: null while the workflow is paused. */
@@ -40,6 +56,7 @@ export function status(status: StatusAndSends): string {
     ended,
     paused,
     closedAt,
+    documentsNotSent,
   } = status;
   const isOpen = closedAt === null;
   const heldBy = isOpen ? (status.heldBy ?? []) : [];
@@ -49,6 +66,8 @@ export function status(status: StatusAndSends): string {
   const isStopped = state === 'Stopped' || (isEndedOutside && ended.status !== 'TIMED_OUT');
   const isDone = !isEndedOutside && !isStopped && state !== 'NotPosted' && state !== 'Unsettled';
   const isEmailed = reason === 'autoEmail' || reason === 'emailedElsewhere';
+  const isMissing = (documentsNotSent ?? 0) > 0;
+  const isRetriable = isMissing || (isEmailed && ended === undefined);
   const table = lines([
     ['state', `${stateInWords(status)}${since === null ? '' : ` since ${since}`}`],
     [
@@ -59,6 +78,7 @@ export function status(status: StatusAndSends): string {
     ],
     ['bill run', billRunNumber === null ? 'not seen yet' : `${billRunNumber}, ${billRunStatus ?? ''}`],
     ['sent', sentSoFar(status, status.sendRecords)],
+    ['documents', documentsOf(status)],
     [isOpen ? 'now' : 'why', text],
     ...(paused ?? []).map((pause, index) => [index === 0 ? 'paused' : '', pauseInWords(pause)] as const),
     ...heldBy.map((request, index) => [index === 0 ? 'all held by' : '', holderIn(request)] as const),
@@ -75,7 +95,8 @@ export function status(status: StatusAndSends): string {
     ['continue with', isOpen && reason === 'job' ? `bill-run-emails release ${key} ${NOTE}` : null],
     [reason === 'job' ? '' : 'continue with', heldBy.length > 0 ? `bill-run-emails release --all ${NOTE}` : null],
     ['look again', isOpen && reason === 'coolDown' ? `bill-run-emails retry ${key}` : null],
-    ['send the rest', isOpen && isEmailed ? `bill-run-emails retry ${key}` : null],
+    ['send the rest', isRetriable ? `bill-run-emails retry ${key} ${NOTE}` : null],
+    ['', isMissing ? 'Fix the cause first. It emails only what was not sent; resend is for a wrong template.' : null],
     ['start anew', isOpen || isDone ? null : `bill-run-emails start ${key}${isStopped ? ' --again' : ''} ${NOTE}`],
     [
       isOpen ? 'pending' : 'left open',
@@ -84,7 +105,27 @@ export function status(status: StatusAndSends): string {
     ['ignored', ignored.count === 0 ? null : `${ignored.count}; the last: ${lastIgnored(ignored)}`],
   ]);
   const { sendRecords } = status;
-  return `${table}\n\n${sendRecords === null ? `Its sends: bill-run-emails audit ${key}` : sends(sendRecords)}`;
+  const sent = sendRecords === null ? `Its sends: bill-run-emails audit ${key}` : sends(sendRecords);
+  return [table, ...notSentDocuments(status, key), sent].join('\n\n');
+}
+
+/** Null if nothing is known about them. */
+function documentsOf({ documents, documentsNotSent }: KnownStatus): string | null {
+  if (documents !== null) return `${countsInWords(documents)}; as of ${documents.checkedAt}`;
+  return documentsNotSent === null ? null : `${documentsNotSent} not sent, as Temporal lists it`;
+}
+
+/** Those that a person may have to look after. */
+function notSentDocuments({ documents }: KnownStatus, key: string): string[] {
+  if (documents === null) return [];
+  const listed = documents.list.filter(({ outcome }) => outcome === 'notSent' || outcome === 'unknown');
+  const more = documents.notSent + documents.unknown - listed.length;
+  const rows = listed.map(
+    ({ number, outcome, reason }) =>
+      `  ${number.padEnd(12)}  ${outcome === 'unknown' ? 'unknown ' : 'not sent'}  ${reason ?? ''}`,
+  );
+  if (more > 0) rows.push(`  and ${more} more: bill-run-emails documents ${key}`);
+  return rows.length === 0 ? [] : [['Documents that were not sent, or cannot be seen:', ...rows].join('\n')];
 }
 
 const NOTE = '--requested-by "<who>" --reason "<why>"';
@@ -110,8 +151,10 @@ function pauseInWords({ what, by, at, reason }: Pause): string {
 export function statusLine(status: StatusAndSends): string {
   const { text, question, paused = [], closedAt } = status;
   const current = closedAt === null ? (question?.text ?? text) : `Closed ${closedAt}: ${text}`;
+  const documents = documentsOf(status);
   return [
     `${stateInWords(status)}. ${sentSoFar(status, status.sendRecords)}. ${current}`,
+    ...(documents === null ? [] : [`documents: ${documents}`]),
     ...paused.map((each) => `paused: ${pauseInWords(each)}`),
   ].join('; ');
 }

@@ -22,6 +22,8 @@ export type ErrorType =
   | 'InvalidConfiguration'
   /** The job rejected the message: it changed nothing. */
   | 'Ignored'
+  /** The last job has closed, and nothing is known to be missing from what it emailed. */
+  | 'NothingMissing'
   /** Temporal has no job of this bill run, or Zuora has no such bill run. */
   | 'NotFound'
   /** Temporal cannot be reached, refuses us, or no worker answers. */
@@ -63,6 +65,7 @@ export const exitCodeOf: Readonly<Record<ErrorType, number>> = {
   InvalidInput: EXIT.invalid,
   InvalidConfiguration: EXIT.invalid,
   Ignored: EXIT.invalid,
+  NothingMissing: EXIT.needsPerson,
   NotFound: EXIT.notFound,
   TemporalUnavailable: EXIT.temporal,
   ZuoraUnavailable: EXIT.zuora,

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { decide, type Decision, type LastJob } from '../../client/last-job.js';
 
-const closed = { isOpen: false, isChanging: false, sends: 0, resends: [] } as const;
+const closed = { isOpen: false, isChanging: false, sends: 0, resends: [], documentsNotSent: null } as const;
 
 function last(known: Partial<LastJob>): LastJob {
   return {
@@ -77,7 +77,35 @@ const rows: readonly (readonly [string, Partial<LastJob>, Decision, Decision, De
   ['completed, without a state', { state: null, billRunNumber: null }, 'start', 'start', 'start'],
 ];
 
+/** What a start with `missing` does. */
+const rowsOfMissing: readonly (readonly [string, Partial<LastJob>, Decision])[] = [
+  ['2 open', { isOpen: true, status: 'RUNNING', state: 'NeedsAttention' }, 'join'],
+  ['3 open, accepted', { isOpen: true, status: 'RUNNING', state: 'Delivering', sends: 1, documentsNotSent: 2 }, 'join'],
+  ['5 completed, not checked yet', { state: 'Delivering', sends: 1 }, 'nothingMissing'],
+  ['5 completed, all sent', { state: 'Emailed', sends: 1, documentsNotSent: 0 }, 'nothingMissing'],
+  ['5 completed, not all sent', { state: 'Delivering', sends: 1, documentsNotSent: 2 }, 'start'],
+  ['5b by Zuora itself', { state: 'Delivering' }, 'start'],
+  ['5b by Zuora itself, all', { state: 'Emailed', documentsNotSent: 0 }, 'start'],
+  ['6 skipped', { state: 'Skipped' }, 'nothingMissing'],
+  ['7 handed over', { state: 'HandedOver' }, 'handedOver'],
+  ['8 finished', { state: 'Stopped' }, 'nothingMissing'],
+  ['9 finished, not all sent', { state: 'Stopped', sends: 1, documentsNotSent: 1 }, 'start'],
+  ['10 not posted', { status: 'FAILED', state: 'NotPosted' }, 'nothingMissing'],
+  ['13 unsettled, not all sent', { status: 'FAILED', state: 'Unsettled', sends: 1, documentsNotSent: 1 }, 'start'],
+  [
+    '15 terminated, not all sent',
+    { status: 'TERMINATED', state: 'Delivering', sends: 1, documentsNotSent: 1 },
+    'start',
+  ],
+  ['15 terminated while Zuora emailed', { status: 'TERMINATED', state: 'Delivering' }, 'nothingMissing'],
+  ['18 timed out, not checked yet', { status: 'TIMED_OUT', state: 'Delivering', sends: 1 }, 'nothingMissing'],
+];
+
 describe('The last job of the workflow id', () => {
+  test.each(rowsOfMissing)('%s, for what is missing', (_name, known, missing) => {
+    expect(decide(last(known), { missing: true, again: false })).toBe(missing);
+  });
+
   test.each(rows)('%s', (_name, known, start, again, resend) => {
     expect(decide(last(known), { again: false })).toBe(start);
     expect(decide(last(known), { again: true })).toBe(again);

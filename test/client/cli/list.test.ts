@@ -48,6 +48,7 @@ test('lists jobs by number, state, age and whether they are open, with what Temp
       reason: null,
       since: expect.stringMatching(/^\d{4}-.*Z$/) as string,
       sends: 1,
+      documentsNotSent: null,
       status: 'COMPLETED',
       startedAt: expect.stringMatching(/^\d{4}-.*Z$/) as string,
       closedAt: expect.stringMatching(/^\d{4}-.*Z$/) as string,
@@ -70,10 +71,10 @@ test('lists jobs by number, state, age and whether they are open, with what Temp
   expect(table).toMatchObject({ code: 0, stderr: '' });
   const time = expect.stringMatching(/^\d{4}-.*Z$/) as string;
   expect(table.stdout.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
-    ['BILL RUN', 'STATE', 'REASON', 'SINCE', 'IN ZUORA', 'SENDS', 'STARTED', 'CLOSED'],
-    [third, 'Waiting', 'notPosted', time, 'Completed', '0', time, '-'],
-    [second, 'Waiting', 'notPosted', time, 'Completed', '0', time, '-'],
-    [first, 'Delivering', '-', time, 'Posted', '1', time, expect.stringMatching(/Z completed$/) as string],
+    ['BILL RUN', 'STATE', 'REASON', 'SINCE', 'IN ZUORA', 'SENDS', 'NOT SENT', 'STARTED', 'CLOSED'],
+    [third, 'Waiting', 'notPosted', time, 'Completed', '0', '-', time, '-'],
+    [second, 'Waiting', 'notPosted', time, 'Completed', '0', '-', time, '-'],
+    [first, 'Delivering', '-', time, 'Posted', '1', '-', time, expect.stringMatching(/Z completed$/) as string],
     [''],
   ]);
   expect((await cli('list', '--number', prefix, '--limit', '2')).stderr).toContain('--limit 0');

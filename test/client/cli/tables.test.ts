@@ -1,0 +1,53 @@
+/** What `status` shows of documents. */
+import { expect, test } from 'vitest';
+import { status, statusLine, type StatusAndSends } from '../../../client/cli/tables.js';
+import type { FollowedDocument, JobDocuments } from '../../../client/index.js';
+
+const document = (number: string, outcome: FollowedDocument['outcome'], reason: string | null): FollowedDocument => ({
+  ...{ number, kind: 'invoice', outcome, reason },
+});
+
+const documents: JobDocuments = {
+  ...{ checkedAt: '2026-03-02T12:00:00.000Z', complete: true },
+  ...{ total: 100, sent: 60, waiting: 1, notSent: 30, leftOut: 5, unknown: 4 },
+  list: [
+    document('INV00000001', 'notSent', 'no address'),
+    document('INV00000002', 'leftOut', 'the profile is muted'),
+    document('CM00000003', 'unknown', 'the permission is missing'),
+    document('INV00000004', 'waiting', null),
+  ],
+};
+
+const known: StatusAndSends = {
+  ...{ workflowId: 'email-bill-run/BR-1', state: 'Delivering', reason: 'notSent', since: null, until: null },
+  ...{ text: 'Some documents were not sent.', question: null, billRunNumber: 'BR-1', billRunId: null },
+  ...{ billRunStatus: 'Posted', documents, documentsNotSent: 30, sends: 1, pendingRequests: [] },
+  ...{ ignored: { count: 0, last: [] }, closedAt: null, sendRecords: [] },
+};
+
+const COUNTS = '60 of 100 sent, 1 waiting, 30 not sent, 5 left out, 4 unknown; as of 2026-03-02T12:00:00.000Z';
+
+test('status counts documents by outcome, lists those that a person may look after, and offers retry first', () => {
+  const lines = status(known).split('\n');
+  expect(lines).toContain(`documents     ${COUNTS}`);
+  const title = lines.indexOf('Documents that were not sent, or cannot be seen:');
+  expect(lines.slice(title, title + 5)).toEqual([
+    'Documents that were not sent, or cannot be seen:',
+    '  INV00000001   not sent  no address',
+    '  CM00000003    unknown   the permission is missing',
+    '  and 32 more: bill-run-emails documents BR-1',
+    '',
+  ]);
+  const offer = lines.findIndex((line) => line.startsWith('send the rest bill-run-emails retry BR-1 '));
+  expect(lines[offer + 1]).toContain('Fix the cause first. It emails only what was not sent');
+  expect(statusLine(known)).toContain(`documents: ${COUNTS}`);
+});
+
+test('status lists no document if all were sent, and none before the first check', () => {
+  const all = { total: 2, sent: 2, waiting: 0, notSent: 0, leftOut: 0, unknown: 0, list: [], complete: false };
+  const emailed: StatusAndSends = { ...known, documents: { ...documents, ...all }, documentsNotSent: 0 };
+  expect(status(emailed)).toMatch(/^documents +2 of 2 sent, and Zuora did not list all; as of/m);
+  const unchecked: StatusAndSends = { ...known, documents: null, documentsNotSent: null };
+  for (const text of [status(emailed), status(unchecked)]) expect(text).not.toMatch(/were not sent, or|send the rest/);
+  expect(status(unchecked)).not.toMatch(/^documents/m);
+});
