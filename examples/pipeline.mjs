@@ -3,7 +3,8 @@
  *
  *     node examples/pipeline.mjs BR-00000001 BR-00000002
  *
- * Safe to repeat. Exit codes are those of the command line: 0 all accepted, 4 one waits for a person, 5 one closed without emailing.
+ * Safe to repeat. Exit codes are those of the command line: 0 all accepted, 4 one waits for a person or has documents that
+ * were not sent, 5 one closed without emailing.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { BillRunEmails } from 'bill-run-emails/client';
@@ -31,6 +32,8 @@ try {
   for await (const { input, ok, value, error } of emails.startMany(billRuns)) {
     console.log(`${input.billRunKey}: ${ok ? value.result : error.message}`);
     if (ok && !(value.result in exitCodes)) waiting.push(input);
+    else if (ok && value.documentsNotSent > 0)
+      endWith(4); // Fix the cause, then: retry.
     else endWith(ok ? exitCodes[value.result] : 1);
   }
   for (const { billRunKey } of waiting) {

@@ -3,7 +3,8 @@
     python3 examples/pipeline.py BR-00000001                     starts or joins its job, and waits until Zuora has accepted it
     python3 examples/pipeline.py BR-00000001 --resend TICKET-1   emails all documents again, once for each request id
 
-Temporal is found by the TEMPORAL_* variables. Exit codes: 0 accepted, 4 waits for a person, 5 closed without emailing.
+Temporal is found by the TEMPORAL_* variables. Exit codes: 0 accepted, 4 waits for a person or documents were not sent,
+5 closed without emailing.
 """
 
 import argparse
@@ -113,7 +114,10 @@ async def main():
     result = await start(client, args.number)
     print(f"{args.number}: {result}")
     if result == "alreadyEmailed":
-        return 0
+        not_sent = attribute(await client.get_workflow_handle(workflow_id(args.number)).describe(), "DocumentsNotSent", 0)
+        if not_sent > 0:
+            print(f"{not_sent} documents were not sent: fix the cause, then bill-run-emails retry {args.number}", file=sys.stderr)
+        return 4 if not_sent > 0 else 0
     return 5 if result == "stopped" else await emailed(client, args.number)
 
 

@@ -6,7 +6,7 @@
 #   examples/pipeline.sh wait BR-00000001              until Zuora has accepted it, or a person is needed
 #   examples/pipeline.sh resend BR-00000001 TICKET-1   emails all documents again, once for each request id
 #
-# Exit codes: 0 done, 1 unexpected, 2 usage, 4 waits for a person, 5 closed without emailing.
+# Exit codes: 0 done, 1 unexpected, 2 usage, 4 waits for a person, or documents were not sent, 5 closed without emailing.
 set -eu
 
 queue=${BILL_RUN_TASK_QUEUE:-bill-run-emails}
@@ -48,7 +48,10 @@ start() {
   esac
   if [ "${sends:-0}" -gt 0 ]; then
     echo alreadyEmailed
-    return
+    not_sent=$(attribute DocumentsNotSent)
+    [ "${not_sent:-0}" -eq 0 ] && return
+    echo "$not_sent documents were not sent: fix the cause, then bill-run-emails retry $number" >&2
+    exit 4
   fi
   case $status in
   RUNNING | PAUSED) echo joined ;;

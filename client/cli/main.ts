@@ -28,7 +28,7 @@ Exit codes:
   1  unexpected
   2  usage or invalid input
   3  no such bill run or job
-  4  waits for a person
+  4  waits for a person, or documents were not sent
   5  closed without emailing
   6  Temporal cannot be reached, or refuses us
   7  Zuora cannot be reached, or refuses us

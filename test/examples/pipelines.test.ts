@@ -2,9 +2,12 @@
 import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { TypedSearchAttributes } from '@temporalio/common';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { projectRoot } from '../../scripts/project-root.js';
 import { temporalBinaries } from '../../scripts/temporal-server.js';
+import { canonicalWorkflowId } from '../../workflows/contract/contract.js';
+import { searchAttributes } from '../../workflows/contract/search-attributes.js';
 import { run, type Ended } from '../support/command-line.js';
 import { pythonPackage } from '../support/python.js';
 import { emailsPerDocument, openRig, until, type Rig } from '../support/rig.js';
@@ -75,6 +78,22 @@ describe.each(Object.entries(pipelines))('examples/%s', (_, email) => {
     await rig.own(stopped).signal('finish');
     await rig.result(rig.own(stopped));
     expect(wordsOf(await email(stopped))).toEqual({ code: 5, words: ['stopped'] });
+  });
+
+  test('ends with 4 if documents of an emailed bill run were not sent', async () => {
+    const { number } = await rig.billRun.create();
+    const own = await rig.client.workflow.start('emailBillRun', {
+      ...{ workflowId: canonicalWorkflowId(number), taskQueue: rig.taskQueue, args: [{ billRunKey: number }] },
+      // No worker takes it before it is terminated.
+      startDelay: '1 hour',
+      typedSearchAttributes: new TypedSearchAttributes([
+        { key: searchAttributes.emailState, value: 'Delivering' },
+        { key: searchAttributes.emailSends, value: 1 },
+        { key: searchAttributes.documentsNotSent, value: 2 },
+      ]),
+    });
+    await own.terminate();
+    expect(wordsOf(await email(number))).toEqual({ code: 4, words: ['alreadyEmailed'] });
   });
 
   test('reports that a person is asked, and starts anew after nobody answered', async () => {

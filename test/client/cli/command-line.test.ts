@@ -181,7 +181,7 @@ describe('bill-run-emails', () => {
     expect((await temporal('operator', 'namespace', 'create', '--namespace', namespace)).code).toBe(0);
     const names = [
       ...['BillRunNumber', 'BillRunId', 'BillRunStatus'],
-      ...['EmailState', 'EmailReason', 'EmailStateSince', 'EmailSends'],
+      ...['EmailState', 'EmailReason', 'EmailStateSince', 'EmailSends', 'DocumentsNotSent'],
     ];
     const done = await until(setup, ({ code }) => code === 0);
     expect(JSON.parse(done.stdout)).toEqual({ namespace, registered: names, present: [] });
