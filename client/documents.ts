@@ -1,19 +1,28 @@
 /**
- * What Zuora shows per document, what a send would email now, and what would keep it back. It only reads Zuora, and needs no
- * Temporal.
+ * What became of each document, what a send would email now, and what would keep it back. It changes nothing. Without Temporal it says
+ * what it cannot know.
  */
+import { Client } from '@temporalio/client';
 import { canonicalWorkflowId } from '../workflows/contract/contract.js';
 import { checkInput, type Settings } from '../workflows/contract/validation.js';
 import { hasNoDocuments, obstaclesIn, type Look, type Obstacle } from '../workflows/rules/send-step.js';
 import { waitingFor, willNotPost } from '../workflows/rules/waiting.js';
 import { sentence } from '../workflows/rules/status.js';
 import { iso, time } from '../workflows/rules/text.js';
-import { createZuora, ZuoraFailure, type Scope, type Zuora } from '../zuora/client.js';
+import type { BillRun } from '../zuora/bill-run.js';
+import { createZuora, type Scope, type Zuora } from '../zuora/client.js';
 import { zuoraConfiguration } from '../zuora/configuration.js';
-import { namesOf, type BillingDocument, type DocumentKind, type DocumentList } from '../zuora/documents.js';
+import { readDocuments, type DocumentsRead, type Unread } from '../zuora/delivery.js';
+import type { DocumentOutcome } from '../zuora/document-outcome.js';
+import { namesOf, type BillingDocument, type DocumentKind } from '../zuora/documents.js';
+import { momentOf } from '../zuora/moment.js';
+import { readRecipients } from '../zuora/recipients.js';
 import { keepable } from '../zuora/words.js';
-import { BillRunEmailsError, valid } from './failures/errors.js';
+import { BillRunEmailsError, failureIn, valid } from './failures/errors.js';
+import { temporalFailure } from './failures/temporal.js';
 import { zuoraTroubleIn } from './failures/zuora.js';
+import { lastAccepted } from './history/last-send.js';
+import { connect } from './temporal/connection.js';
 
 export interface DocumentsInput {
   /** ID or number. */
@@ -23,6 +32,8 @@ export interface DocumentsInput {
   readonly orgIds?: readonly string[] | undefined;
   /** As in the input of a job: how long a first send waits after Zuora's last emails. Default: 24 hours. */
   readonly coolDown?: string | undefined;
+  /** Shows to whom Zuora addresses each document. Default: false. */
+  readonly recipients?: boolean | undefined;
 }
 
 export interface BillRunDocuments {
@@ -33,12 +44,26 @@ export interface BillRunDocuments {
   readonly billRunStatus: string;
   /** When Zuora was read; ISO 8601, by this machine's clock. */
   readonly at: string;
+  /** The send of which the outcomes tell; null if the bill run was never emailed, as far as is known. */
+  readonly emailed: EmailedSend | null;
+  /** How many documents have each outcome. */
+  readonly outcomes: Readonly<Record<DocumentOutcome, number>>;
+  /** How many documents a send would not reach now, by the reason. */
+  readonly obstacles: Readonly<Record<string, number>>;
   /** A first send (`resend=false`), and a resend (`resend=true`). */
   readonly sends: readonly [PossibleSend, PossibleSend];
   /** Invoices, then credit memos, each by number. */
   readonly documents: readonly ListedDocument[];
   /** What may make this wrong, one sentence each. */
   readonly warnings: readonly string[];
+}
+
+export interface EmailedSend {
+  /** `job`: the last send of its jobs that Zuora accepted. `zuora`: Zuora emailed by itself, or for somebody else. */
+  readonly by: 'job' | 'zuora';
+  readonly resend: boolean;
+  /** The first attempt of the send, or the post; ISO 8601. */
+  readonly since: string;
 }
 
 export interface PossibleSend {
@@ -59,27 +84,42 @@ export interface KeptBack {
 export type Answer = 'yes' | 'no' | 'unknown';
 
 export interface ListedDocument extends BillingDocument {
-  /** As far as Zuora shows it: never for credit memos, and for invoices only emails that have left. */
+  /** What became of it after the last send. If there was none: `sent` if Zuora shows an email, else null. */
+  readonly outcome: DocumentOutcome | null;
+  /** Of the outcome; null if there is nothing to explain. */
+  readonly reason: string | null;
+  /** As far as Zuora shows it: for credit memos, only after a send. */
   readonly emailedBefore: Answer;
   /** Whether a call would email it now, with `resend=false` (`first`) and with `resend=true` (`resend`). */
   readonly wouldEmail: { readonly first: Answer; readonly resend: Answer };
+  /** Why no send would email it now; null if nothing is known to keep it back. */
+  readonly obstacle: string | null;
+  /** Only if asked for: addresses, or null if they are not known. */
+  readonly recipients?: readonly string[] | null;
 }
 
-/** What Zuora says about a bill run now. */
+/** What Zuora and Temporal say about a bill run now. */
 export interface Reading extends Look {
-  readonly invoices: DocumentList;
+  readonly documents: DocumentsRead;
+  readonly emailed: EmailedSend | null;
+  /** Why the jobs' sends are not all known; one sentence each. */
+  readonly gaps: readonly string[];
   /** Why the notifications cannot be read by which Zuora may email at the post. */
   readonly notificationsUnreadable?: string;
-  /** `refused` says why Zuora does not list credit memos. */
-  readonly creditMemos: DocumentList | { readonly refused: string };
+  readonly recipients?: Awaited<ReturnType<typeof readRecipients>> | { readonly unreadable: string };
 }
 
+/** For one call to Temporal. */
+const TEMPORAL_DEADLINE_MS = 15_000;
+/** The default of `BILL_RUN_DELIVERY_INTERVAL`, which workers have. */
+const DELIVERY_INTERVAL_MS = 5 * 60 * 1000;
+
 /**
- * @param env holds the `ZUORA_*` variables
+ * @param env holds the `ZUORA_*` variables; Temporal is found by those of the process
  * @throws {@link BillRunEmailsError} `InvalidInput`, `NotFound` or `ZuoraUnavailable`; {@link ConfigurationError}
  */
 export async function documents(
-  input: DocumentsInput,
+  { recipients = false, ...input }: DocumentsInput,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<BillRunDocuments> {
   const settings = valid(checkInput(input));
@@ -87,7 +127,7 @@ export async function documents(
   checkEntity(settings, multiEntity);
   const zuora = createZuora(zuoraSettings);
   try {
-    return documentsOf(await readingOf(zuora, settings), settings);
+    return documentsOf(await readingOf(zuora, settings, recipients), settings);
   } catch (error) {
     throw zuoraFailure(error);
   } finally {
@@ -103,18 +143,91 @@ function checkEntity({ entityId }: Settings, multiEntity: boolean): void {
   throw new BillRunEmailsError('InvalidInput', message);
 }
 
-async function readingOf(zuora: Zuora, { billRunKey, entityId, orgIds }: Settings): Promise<Reading> {
+async function readingOf(
+  zuora: Zuora,
+  { billRunKey, entityId, orgIds }: Settings,
+  withRecipients: boolean,
+): Promise<Reading> {
   const scope = { entityId, orgIds };
   const billRun = await zuora.getBillRun(billRunKey, scope);
-  const at = Date.now();
-  const [notifications, invoices, creditMemos] = await Promise.all([
+  const [notifications, { ours, mayHaveSent, gaps }] = await Promise.all([
     billRun.status === 'Posted' ? notificationsOf(zuora, scope) : [],
-    zuora.listDocuments('invoice', billRun.number, scope),
-    creditMemosOf(zuora, billRun.number, scope),
+    sendsOf(canonicalWorkflowId(billRun.number, entityId)),
   ]);
-  return 'unreadable' in notifications
-    ? { billRun, at, invoices, creditMemos, notificationsUnreadable: notifications.unreadable }
-    : { billRun: { ...billRun, postedNotifications: notifications }, at, invoices, creditMemos };
+  const at = Date.now();
+  const emailed = ours ?? emailedByZuora(billRun, at, mayHaveSent);
+  const { id: billRunId, number: billRunNumber, postedDate, numberOfInvoices, numberOfCreditMemos } = billRun;
+  const read = await readDocuments(
+    zuora,
+    { billRunNumber, billRunId, numberOfInvoices, numberOfCreditMemos, scope },
+    emailed && {
+      ...{ resend: emailed.resend, since: Date.parse(emailed.since), now: at, postedDate },
+      ...{ before: {}, intervalMs: DELIVERY_INTERVAL_MS, previous: null },
+    },
+  );
+  return {
+    ...{ at, documents: read, emailed, gaps },
+    ...('unreadable' in notifications
+      ? { billRun, notificationsUnreadable: notifications.unreadable }
+      : { billRun: { ...billRun, postedNotifications: notifications } }),
+    ...(withRecipients ? { recipients: await recipientsOf(zuora, read, scope) } : {}),
+  };
+}
+
+async function recipientsOf(
+  zuora: Zuora,
+  { invoices, creditMemos }: DocumentsRead,
+  scope: Scope,
+): Promise<NonNullable<Reading['recipients']>> {
+  try {
+    return await readRecipients(zuora, [...invoices.documents, ...creditMemos.documents], scope);
+  } catch (error) {
+    const trouble = zuoraTroubleIn(error);
+    if (trouble === undefined) throw error;
+    return { unreadable: trouble.text };
+  }
+}
+
+interface JobSends {
+  /** The last send of the jobs that Zuora accepted. */
+  readonly ours: EmailedSend | null;
+  readonly mayHaveSent: boolean;
+  readonly gaps: readonly string[];
+}
+
+/** Without Temporal, and for histories that cannot be read, it says so. */
+async function sendsOf(workflowId: string): Promise<JobSends> {
+  let client: Client | undefined;
+  try {
+    const opened = (client = new Client(await connect()));
+    const { send, mayHaveSent, unreadable } = await lastAccepted(opened, workflowId, (ask) =>
+      opened.withDeadline(Date.now() + TEMPORAL_DEADLINE_MS, ask),
+    );
+    return {
+      ours: send === null ? null : { by: 'job', resend: send.resend, since: iso(send.since) },
+      mayHaveSent,
+      gaps: unreadable.map((runId) => `The history of run ${runId} cannot be read, so it is not known what it sent.`),
+    };
+  } catch (error) {
+    const { message } = failureIn(temporalFailure(error, workflowId));
+    const gaps = [`Without Temporal it is not known what the jobs of this bill run sent, or when: ${message}`];
+    return { ours: null, mayHaveSent: true, gaps };
+  } finally {
+    await client?.connection.close();
+  }
+}
+
+/** Zuora emailed a bill run of which no send of ours is known. */
+function emailedByZuora(
+  { status, autoEmail, invoicesEmailed, postedDate, lastEmailSentTime }: BillRun,
+  at: number,
+  mayBeOurs: boolean,
+): EmailedSend | null {
+  if (invoicesEmailed !== true && !(autoEmail === true && status === 'Posted')) return null;
+  // A send of ours may have come long after the post, and its documents must have their time.
+  const times = mayBeOurs ? [lastEmailSentTime, postedDate] : [postedDate, lastEmailSentTime];
+  const since = times.map((time) => momentOf(time ?? '')?.from).find((from) => from !== undefined) ?? at;
+  return { by: 'zuora', resend: false, since: iso(since) };
 }
 
 /** A job sends all the same if they cannot be read. */
@@ -131,18 +244,6 @@ async function notificationsOf(
   }
 }
 
-/** Zuora lists credit memos only for tenants with Invoice Settlement. The others still see their invoices. */
-async function creditMemosOf(zuora: Zuora, number: string, scope: Scope): Promise<Reading['creditMemos']> {
-  try {
-    return await zuora.listDocuments('creditMemo', number, scope);
-  } catch (error) {
-    if (error instanceof ZuoraFailure && (error.kind === 'refused' || error.kind === 'notFound')) {
-      return { refused: error.message };
-    }
-    throw error;
-  }
-}
-
 function zuoraFailure(error: unknown): unknown {
   const trouble = zuoraTroubleIn(error);
   if (trouble === undefined) return error;
@@ -155,25 +256,46 @@ export function documentsOf(
   reading: Reading,
   { entityId, coolDownMs }: Pick<Settings, 'coolDownMs' | 'entityId'>,
 ): BillRunDocuments {
-  const { billRun, at, invoices, creditMemos } = reading;
-  const memos = 'refused' in creditMemos ? { documents: [], complete: false } : creditMemos;
+  const { billRun, at, emailed, documents: read } = reading;
   const isPosted = billRun.status === 'Posted';
-  const listed = [...invoices.documents, ...memos.documents.toSorted(byNumber)].map((each) => listedOf(each, isPosted));
+  const delivered = new Map(read.delivery?.documents.map((each) => [`${each.kind} ${each.number}`, each]));
+  const { recipients } = reading;
+  const addresses = recipients === undefined || 'unreadable' in recipients ? undefined : recipients;
+  const listed = [...read.invoices.documents, ...read.creditMemos.documents.toSorted(byNumber)].map((document) =>
+    listedOf(document, {
+      ...{ isPosted, obstacle: read.obstacles.get(document) ?? null },
+      ...(delivered.get(`${document.kind} ${document.number}`) ?? notSentYet(document)),
+      ...(recipients === undefined ? {} : { recipients: addresses?.get(document) ?? null }),
+    }),
+  );
   const notPosted = isPosted ? [] : [keptBackUntilPosted(reading)];
   const obstacles = obstaclesIn(reading, { coolDownMs }, at).map(keptBackBy);
-  const emailed = (send: 'first' | 'resend') => counted(listed.map(({ wouldEmail }) => wouldEmail[send]));
+  const answers = (send: 'first' | 'resend') =>
+    counted(
+      ANSWERS,
+      listed.map(({ wouldEmail }) => wouldEmail[send]),
+    );
   return {
     workflowId: canonicalWorkflowId(billRun.number, entityId),
     billRunNumber: billRun.number,
     billRunId: billRun.id,
     billRunStatus: keepable(billRun.status),
     at: iso(at),
+    emailed,
+    outcomes: counted(
+      OUTCOMES,
+      listed.map(({ outcome }) => outcome),
+    ),
+    obstacles: counted(
+      [],
+      listed.map(({ obstacle }) => obstacle),
+    ),
     sends: [
-      { resend: false, keptBackBy: [...notPosted, ...obstacles], wouldEmail: emailed('first') },
-      { resend: true, keptBackBy: notPosted, wouldEmail: emailed('resend') },
+      { resend: false, keptBackBy: [...notPosted, ...obstacles], wouldEmail: answers('first') },
+      { resend: true, keptBackBy: notPosted, wouldEmail: answers('resend') },
     ],
     documents: listed,
-    warnings: warningsOf(reading, listed),
+    warnings: warningsOf(reading),
   };
 }
 
@@ -181,15 +303,26 @@ function byNumber(one: BillingDocument, other: BillingDocument): number {
   return one.number < other.number ? -1 : one.number > other.number ? 1 : 0;
 }
 
-function listedOf(document: BillingDocument, billRunPosted: boolean): ListedDocument {
+function notSentYet({ lastEmailed }: BillingDocument): Pick<ListedDocument, 'outcome' | 'reason'> {
+  return { outcome: lastEmailed === null ? null : 'sent', reason: null };
+}
+
+function listedOf(
+  { kind, number, status, amount, currency, lastEmailed }: BillingDocument,
+  {
+    isPosted,
+    ...found
+  }: { isPosted: boolean } & Pick<ListedDocument, 'outcome' | 'reason' | 'obstacle' | 'recipients'>,
+): ListedDocument {
+  const { outcome, reason, obstacle, ...recipients } = found;
   // Zuora emails only posted documents.
-  const posted = document.status === null ? 'unknown' : answer(document.status === 'Posted');
-  const sendable = both(answer(billRunPosted), posted);
-  const emailedBefore = document.kind === 'creditMemo' ? 'unknown' : answer(document.lastEmailed !== null);
+  const posted = status === null ? 'unknown' : answer(status === 'Posted');
+  const sendable = both(answer(isPosted && obstacle === null), posted);
+  const hasEmail = lastEmailed !== null || outcome === 'sent';
+  const emailedBefore = kind === 'creditMemo' && !hasEmail ? 'unknown' : answer(hasEmail);
   return {
-    ...document,
-    emailedBefore,
-    wouldEmail: { first: both(sendable, not[emailedBefore]), resend: sendable },
+    ...{ kind, number, status, amount, currency, lastEmailed, outcome, reason, emailedBefore },
+    ...{ wouldEmail: { first: both(sendable, not[emailedBefore]), resend: sendable }, obstacle, ...recipients },
   };
 }
 
@@ -204,10 +337,14 @@ function both(one: Answer, other: Answer): Answer {
   return one === 'unknown' ? one : other;
 }
 
-function counted(answers: readonly Answer[]): Record<Answer, number> {
-  const counts = { yes: 0, no: 0, unknown: 0 };
-  for (const each of answers) counts[each] += 1;
-  return counts;
+const ANSWERS: readonly Answer[] = ['yes', 'no', 'unknown'];
+const OUTCOMES: readonly DocumentOutcome[] = ['sent', 'waiting', 'notSent', 'leftOut', 'unknown'];
+
+/** @param always counted, even if there are none */
+function counted<T extends string>(always: readonly T[], all: readonly (T | null)[]): Record<T, number> {
+  const counts = new Map<T, number>(always.map((each) => [each, 0]));
+  for (const each of all) if (each !== null) counts.set(each, (counts.get(each) ?? 0) + 1);
+  return Object.fromEntries(counts) as Record<T, number>;
 }
 
 function keptBackUntilPosted({ billRun }: Reading): KeptBack {
@@ -248,37 +385,51 @@ function keptBackBy(obstacle: Obstacle): KeptBack {
   }
 }
 
-function warningsOf(
-  { billRun, invoices, creditMemos, notificationsUnreadable }: Reading,
-  documents: readonly ListedDocument[],
-): readonly string[] {
+function warningsOf({
+  billRun,
+  documents: { invoices, creditMemos, unread, delivery },
+  gaps,
+  notificationsUnreadable,
+  recipients,
+}: Reading): readonly string[] {
   const { numberOfInvoices, numberOfCreditMemos } = billRun;
-  const warnings = [...mismatch('invoice', invoices, numberOfInvoices)];
-  if (!('refused' in creditMemos)) warnings.push(...mismatch('creditMemo', creditMemos, numberOfCreditMemos));
-  else if (numberOfCreditMemos !== 0) {
-    warnings.push(
-      `Zuora does not list credit memos here, so none are shown, and a send may email some: ${creditMemos.refused}`,
-    );
+  const withoutMemos = unread.find(({ what }) => what === 'credit memos');
+  const warnings = [...gaps, ...mismatch('invoice', invoices, numberOfInvoices)];
+  if (withoutMemos === undefined) {
+    // They are not asked for if there are none.
+    if (numberOfCreditMemos !== 0) warnings.push(...mismatch('creditMemo', creditMemos, numberOfCreditMemos));
+  } else {
+    const { message } = withoutMemos;
+    warnings.push(`Zuora does not list credit memos here, so none are shown, and a send may email some: ${message}`);
   }
+  warnings.push(...unread.filter((each) => each !== withoutMemos).map(unreadWarning));
   if (notificationsUnreadable !== undefined) {
     warnings.push(
       `Zuora's notifications cannot be read, so a first send does not wait for emails that a post brings about: ` +
         notificationsUnreadable,
     );
   }
-  const zeroInvoices = documents.filter(
-    ({ kind, amount, wouldEmail }) => kind === 'invoice' && Number(amount ?? 1) === 0 && wouldEmail.resend !== 'no',
-  ).length;
-  if (zeroInvoices > 0) {
+  if (delivery !== null && delivery.otherFailures > 0) {
     warnings.push(
-      `${zeroInvoices} of the invoices have an amount of zero: Zuora leaves them out if the bill run has ` +
-        `noEmailForZeroAmountInvoice.`,
+      `Zuora's email history shows ${delivery.otherFailures} failed emails since the send for accounts that have no document here.`,
     );
+  }
+  if (recipients !== undefined && 'unreadable' in recipients) {
+    warnings.push(`Recipients are not known, because accounts and contacts cannot be read: ${recipients.unreadable}`);
   }
   return warnings;
 }
 
-function mismatch(kind: DocumentKind, { documents, complete }: DocumentList, expected: number | undefined): string[] {
+function unreadWarning({ what, permission, message }: Unread): string {
+  const why = permission === null ? '' : `the permission for ${permission} is missing: `;
+  return `Zuora's answer about ${what} is missing, so an outcome or an obstacle may be: ${why}${message}`;
+}
+
+function mismatch(
+  kind: DocumentKind,
+  { documents, complete }: DocumentsRead['invoices'],
+  expected: number | undefined,
+): string[] {
   const listed = documents.length;
   if (!complete) {
     const all = expected === undefined ? '' : ` of ${expected}`;

@@ -35,10 +35,10 @@ export async function diagnose(options?: DoctorOptions): Promise<Diagnosis> {
 }
 
 /**
- * What Zuora shows per document, what a send would email now, and what would keep it back. It reads Zuora, changes nothing, and
- * needs no Temporal.
+ * What became of each document, what a send would email now, and what would keep it back. It reads Zuora, and the sends of the jobs from
+ * Temporal; without Temporal, warnings say what is not known. It changes nothing.
  *
- * @param env holds the `ZUORA_*` variables
+ * @param env holds the `ZUORA_*` variables; Temporal is found by those of the process
  * @throws {@link BillRunEmailsError} `InvalidInput`, `NotFound` or `ZuoraUnavailable`; {@link ConfigurationError}
  */
 export async function documents(input: DocumentsInput, env?: NodeJS.ProcessEnv): Promise<BillRunDocuments> {

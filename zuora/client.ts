@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { billRun, type BillRun } from './bill-run.js';
 import type { CredentialSource } from './credentials.js';
-import { listed, listings, namesOf, type DocumentKind, type DocumentList, type Query } from './documents.js';
+import type { Query } from './documents.js';
 import { jsonIn } from './json.js';
 import { faultsOf } from './members.js';
 import { emailNotifications, POSTED_EVENTS } from './notifications.js';
@@ -74,14 +74,6 @@ export interface Zuora {
    */
   postedNotifications(scope?: Scope): Promise<readonly string[]>;
   /**
-   * Lists the billing documents of one kind, each once: at most 9,900 invoices or 4,000 credit memos. Pages that lead in circles end
-   * the list.
-   *
-   * @param number the bill run's number, because documents do not have its ID
-   * @throws {@link ZuoraFailure}, {@link NeverLeft}
-   */
-  listDocuments(kind: DocumentKind, number: string, scope?: Scope): Promise<DocumentList>;
-  /**
    * Asks Zuora to email the documents of a bill run: one HTTP call at most, never repeated here.
    *
    * @param deadlineMs for the call and the token before it
@@ -149,8 +141,6 @@ const DEFINITIONS_DEADLINE_MS = 10_000;
 /** `Zuora-Version`. From this one on, errors have real HTTP statuses; the verdicts on answers were made for it. */
 const VERSION = '2025-08-12';
 const READ_DEADLINE_MS = 30_000;
-/** Pages of documents listed, which take minutes while a person waits. */
-const MAX_LISTED_PAGES = 100;
 
 export function createZuora({
   baseUrl,
@@ -260,13 +250,6 @@ export function createZuora({
         }),
       );
       return [...new Set(names.flat())];
-    },
-
-    listDocuments: (kind, number, scope = {}) => {
-      const listing = listings[kind];
-      const what = `${namesOf[kind]} of bill run ${number}`;
-      const page = (query: Query) => read(what, `/${listing.path}`, urlOf(listing.path, query), scope, listing.page);
-      return listed(listing, number, page, MAX_LISTED_PAGES);
     },
 
     get: (path, query, schema, { what, scope = {}, turn }) =>

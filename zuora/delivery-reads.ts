@@ -1,8 +1,18 @@
 /** What Zuora shows about emails: the shapes of its answers, without anything about the customer. */
 import { z } from 'zod';
-import { amount, listings, nextPage, optional, orNull, success, type DocumentKind, type Listing } from './documents.js';
+import {
+  amount,
+  nextPage,
+  optional,
+  orNull,
+  success,
+  type BillingDocument,
+  type Listing,
+  type Query,
+  yesOrNo,
+} from './documents.js';
 import type { HistoryRow } from './document-outcome.js';
-import { flag, time, words } from './members.js';
+import { time, words } from './members.js';
 import { impersonal } from './words.js';
 
 /** The account of a document, as far as it decides about emails. Null: not known. */
@@ -13,28 +23,18 @@ export interface Account {
   readonly hasAddress: boolean | null;
 }
 
-/** A document as a check of its delivery needs it. */
-export interface FollowedDocument {
-  readonly kind: DocumentKind;
+/** A document, with what decides about its emails. */
+export interface FollowedDocument extends BillingDocument {
   readonly id: string;
-  readonly number: string;
-  readonly status: string | null;
-  readonly amount: number | string | null;
   readonly accountId: string | null;
-  readonly lastEmailed: string | null;
   /** Its own, if it does not use its account's. */
   readonly profileId: string | null;
   readonly billToId: string | null;
   readonly account: Account | null;
 }
 
-/** For the events "Manual Email For Invoice" and "Email Credit Memo". */
-export const EVENTS: Readonly<Record<DocumentKind, string>> = { invoice: '1130', creditMemo: '2730' };
-
 /** In characters. Rows are remembered. */
 const LONGEST_MESSAGE = 120;
-
-const yesOrNo = flag.catch(undefined).transform(orNull);
 
 /** Only whether there is one: the address itself is not kept. */
 const hasText = z
@@ -71,8 +71,9 @@ const invoices = z
   .object({
     data: z.array(
       z.object({
-        ...{ id: words, invoiceNumber: words, status: optional, amount, accountId: optional, account },
-        ...{ communicationProfileId: optional, billToContactId: optional, lastEmailSentDate: time.transform(orNull) },
+        ...{ id: words, invoiceNumber: words, status: optional, amount, currency: optional },
+        ...{ accountId: optional, account, communicationProfileId: optional, billToContactId: optional },
+        lastEmailSentDate: time.transform(orNull),
       }),
     ),
     nextPage,
@@ -97,8 +98,8 @@ const memos = z
   .object({
     creditmemos: z.array(
       z.object({
-        ...{ id: words, number: words, status: optional, amount, accountId: optional },
-        billToContactId: optional,
+        ...{ id: words, number: words, status: optional, amount, currency: optional },
+        ...{ accountId: optional, billToContactId: optional },
       }),
     ),
     nextPage,
@@ -111,13 +112,25 @@ const memos = z
     next,
   }));
 
-const FIELDS = 'id,invoicenumber,status,amount,accountid,communicationprofileid,billtocontactid,lastemailsentdate';
+/** Sources: Zuora's pages on `GET /object-query/invoices` and `GET /v1/credit-memos`. */
 const bareInvoices: Listing<FollowedDocument> = {
-  ...listings.invoice,
-  parameters: (number) =>
-    listings.invoice.parameters(number).map((each) => (each[0] === 'fields[]' ? ['fields[]', FIELDS] : each)),
+  path: 'object-query/invoices',
+  parameters: (billRunNumber) => [
+    ['filter[]', `sourceid.EQ:${billRunNumber}`],
+    [
+      'fields[]',
+      'id,invoicenumber,status,amount,currency,accountid,communicationprofileid,billtocontactid,lastemailsentdate',
+    ],
+    // By default the newest changes come first, and an email that leaves meanwhile moves its invoice to another page.
+    ['sort[]', 'invoicenumber.ASC'],
+    ['pageSize', '99'],
+  ],
   page: invoices,
+  nextPage: (_page, next) => ['cursor', next],
 };
+
+const ACCOUNT_FIELDS = 'id,communicationprofileid,invoicedeliveryprefsemail,billtoid,additionalemailaddresses';
+const CONTACT_FIELDS = ['billto.fields[]', 'id,workemail,personalemail'] as const;
 
 /** Source of the nested fields: developer.zuora.com, "Expand, filter, fields, and sort". */
 export const followed = {
@@ -126,43 +139,52 @@ export const followed = {
     parameters: (number: string) => [
       ...bareInvoices.parameters(number),
       ['expand[]', 'account.billto'],
-      ['account.fields[]', 'id,communicationprofileid,invoicedeliveryprefsemail,billtoid,additionalemailaddresses'],
-      ['billto.fields[]', 'id,workemail,personalemail'],
+      ['account.fields[]', ACCOUNT_FIELDS],
+      CONTACT_FIELDS,
     ],
   } satisfies Listing<FollowedDocument>,
   bareInvoice: bareInvoices,
-  creditMemo: { ...listings.creditMemo, page: memos } satisfies Listing<FollowedDocument>,
+  creditMemo: {
+    // Object Query cannot find credit memos by their bill run. This list has no parameter for the fields.
+    path: 'v1/credit-memos',
+    parameters: (billRunNumber) => [
+      ['sourceId', billRunNumber],
+      ['pageSize', '40'],
+    ],
+    page: memos,
+    // Zuora gives the whole URL of the next page; our token goes only to the configured address.
+    nextPage: (page) => ['page', String(page)],
+  } satisfies Listing<FollowedDocument>,
 };
+
+/** In one call: their IDs have 32 characters each. */
+const ACCOUNTS_PER_CALL = 50;
+
+/** The calls that read accounts, each with its bill-to contact. */
+export function accountCalls(ids: readonly string[]): readonly { readonly path: string; readonly query: Query }[] {
+  const calls: { path: string; query: Query }[] = [];
+  for (let at = 0; at < ids.length; at += ACCOUNTS_PER_CALL) {
+    const query = [
+      ['filter[]', `id.IN:[${ids.slice(at, at + ACCOUNTS_PER_CALL).join(',')}]`],
+      ['fields[]', ACCOUNT_FIELDS],
+      ['expand[]', 'billto'],
+      CONTACT_FIELDS,
+      ['pageSize', '99'],
+    ] as const;
+    calls.push({ path: 'object-query/accounts', query });
+  }
+  return calls;
+}
+
+/** An answer to one of {@link accountCalls}. */
+export const accounts = z
+  .object({ data: z.array(z.looseObject({ id: words })) })
+  .transform(({ data }) => data.map((each) => ({ id: each.id, account: account.parse(each) })));
 
 /** Row 8 of the table needs it for invoices with a total of zero. */
 export const zeroFlag = z
   .object({ data: z.array(z.object({ noEmailForZeroAmountInvoice: yesOrNo })) })
   .transform(({ data }) => data[0]?.noEmailForZeroAmountInvoice ?? null);
-
-export type Definition = z.infer<typeof definition>;
-const definition = z
-  .object({
-    active: flag,
-    emailActive: flag,
-    communicationProfileId: optional,
-    communicationProfileIds: z.array(words).nullish().catch(undefined),
-  })
-  .transform(({ active, emailActive, communicationProfileId: one, communicationProfileIds: several }) => ({
-    /** Null: Zuora does not say. */
-    emails: active === true && emailActive === true ? true : active === false || emailActive === false ? false : null,
-    /** Null: Zuora does not name them, so it may be for any. */
-    profileIds: several ?? (one === null ? null : [one]),
-  }));
-
-/** Source: `GET /notifications/notification-definitions`. One that is missing on the page may be on the next. */
-export const definitions = z
-  .object({ data: z.array(definition), next: nextPage })
-  .transform(({ data, next }): readonly Definition[] =>
-    next === undefined ? data : [...data, { emails: null, profileIds: null }],
-  );
-
-/** Source: `GET /settings/communication-profiles`. */
-export const profiles = z.array(z.object({ id: words, isDefault: yesOrNo, muted: yesOrNo }));
 
 export interface ListedRow extends HistoryRow {
   readonly accountId: string | null;

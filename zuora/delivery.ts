@@ -5,14 +5,12 @@
 import type { z } from 'zod';
 import { ZuoraFailure, type Scope, type Zuora } from './client.js';
 import {
-  definitions,
+  accountCalls,
+  accounts,
   emailHistory,
-  EVENTS,
   followed,
   pdfReads,
-  profiles,
   zeroFlag,
-  type Definition,
   type FollowedDocument,
   type ListedRow,
 } from './delivery-reads.js';
@@ -29,11 +27,27 @@ import {
 } from './document-outcome.js';
 import { listed, type DocumentKind, type Listing, type Query } from './documents.js';
 import { momentOf } from './moment.js';
+import {
+  definitions,
+  definitionsOf,
+  emailsFor,
+  EVENTS,
+  profiles,
+  PROFILES_PATH,
+  type Definition,
+} from './notifications.js';
 import { NeverLeft } from './transport.js';
 
-export interface DeliveryQuestion {
+export interface DocumentsQuestion {
   readonly billRunNumber: string;
   readonly billRunId: string;
+  /** Of the bill run: fewer documents listed are not all. */
+  readonly numberOfInvoices?: number | undefined;
+  readonly numberOfCreditMemos?: number | undefined;
+  readonly scope?: Scope;
+}
+
+export interface DeliveryQuestion extends DocumentsQuestion {
   readonly resend: boolean;
   /** The first attempt under the key, and now; in milliseconds since the epoch. */
   readonly since: number;
@@ -48,14 +62,10 @@ export interface DeliveryQuestion {
   };
   /** Of the bill run. History of credit memos is looked at back to it. */
   readonly postedDate?: string | undefined;
-  /** Of the bill run: fewer documents listed are not all. */
-  readonly numberOfInvoices?: number | undefined;
-  readonly numberOfCreditMemos?: number | undefined;
   /** From the acceptance to the first check, in milliseconds. */
   readonly intervalMs: number;
   /** What the check before remembered; null for the first check of the send. */
   readonly previous: DeliveryMemory | null;
-  readonly scope?: Scope;
 }
 
 /** What the next check of the same send must know. JSON. Documents are named by kind and number. */
@@ -96,7 +106,8 @@ export interface Delivery {
   readonly remember: DeliveryMemory;
 }
 
-const DAY = 24 * 60 * 60 * 1000;
+const HOUR = 60 * 60 * 1000;
+const DAY = 24 * HOUR;
 /** Zuora's limit for one query of the history. */
 const LONGEST_WINDOW = 3 * DAY;
 /** Of the history, probes for failures included. */
@@ -117,6 +128,7 @@ type Read =
   | 'notification definitions'
   | 'communication profiles'
   | 'accounts and contacts'
+  | 'accounts of credit memos'
   | 'credit memos'
   | 'bill run'
   | 'email history'
@@ -145,13 +157,21 @@ export async function readDelivery(
   turn: () => Promise<void> = () => Promise.resolve(),
 ): Promise<Delivery> {
   const reader = new Reader(zuora, question.scope, turn);
-  const { documents, complete } = await listedDocuments(reader, question);
-  const settings = await settingsOf(reader, question, documents);
+  const lists = await listedDocuments(reader, question, new Set(question.previous?.emailed));
+  return deliveryOf(reader, question, lists, await settingsOf(reader, question, lists.documents));
+}
+
+async function deliveryOf(
+  reader: Reader,
+  question: DeliveryQuestion,
+  { documents, complete }: Lists,
+  settings: Settings,
+): Promise<Delivery> {
   const all = followedOf(documents, question);
   const outcomeOf = (each: Followed) => documentOutcome(evidenceOf(each, settings, question));
 
-  if (all.some((each) => isZeroInvoice(each) && outcomeOf(each).outcome !== 'sent')) {
-    settings.leavesOutZero = await zeroFlagOf(reader, question);
+  if (all.some((each) => isZeroInvoice(each.document) && outcomeOf(each).outcome !== 'sent')) {
+    settings.leavesOutZero ??= await zeroFlagOf(reader, question);
   }
   const look = await lookAtHistory(reader, question, all, outcomeOf);
   await lookAtPdfs(reader, all, outcomeOf);
@@ -163,23 +183,96 @@ export async function readDelivery(
     }),
     complete,
     calls: reader.calls,
-    permissionsMissing: [...reader.denied].map((what) => (what === 'email history' ? HISTORY_PERMISSION : what)),
+    permissionsMissing: [...reader.denied].map(permissionFor),
     otherFailures: look.otherFailures,
     remember: memoryOf(outcomes, settings, question, look.lastLooked),
   };
 }
 
+/** The documents of a bill run as they are now. */
+export interface DocumentsRead {
+  readonly invoices: DocumentList;
+  readonly creditMemos: DocumentList;
+  /** What keeps a send from emailing a document now, whatever was emailed before. */
+  readonly obstacles: ReadonlyMap<FollowedDocument, string>;
+  /** What became of them; null if nothing was asked about a send. */
+  readonly delivery: Delivery | null;
+  readonly unread: readonly Unread[];
+}
+
+interface DocumentList {
+  readonly documents: readonly FollowedDocument[];
+  /** All pages were read. */
+  readonly complete: boolean;
+}
+
+/** A read that failed. */
+export interface Unread {
+  readonly what: Read;
+  /** The one that is missing, as {@link Delivery.permissionsMissing} names it. */
+  readonly permission: string | null;
+  readonly message: string;
+}
+
+/**
+ * Reads the documents of a bill run for a person, with what a send would meet.
+ *
+ * @param send asks what became of the documents after it, as {@link readDelivery} says it
+ * @throws {@link ZuoraFailure}, {@link NeverLeft} if the documents cannot be listed, or Zuora refuses our token
+ */
+export async function readDocuments(
+  zuora: Pick<Zuora, 'get'>,
+  about: DocumentsQuestion,
+  send: Omit<DeliveryQuestion, keyof DocumentsQuestion> | null,
+): Promise<DocumentsRead> {
+  const reader = new Reader(zuora, about.scope);
+  const lists = await listedDocuments(reader, about);
+  const { invoices, creditMemos, documents } = lists;
+  const question = { ...about, ...(send ?? NO_SEND) };
+  const settings = await settingsOf(reader, question, documents);
+  if (documents.some(isZeroInvoice)) settings.leavesOutZero = await zeroFlagOf(reader, about);
+  const obstacles = new Map<FollowedDocument, string>();
+  for (const each of followedOf(documents, question)) {
+    const obstacle = obstacleTo(evidenceOf(each, settings, question));
+    if (obstacle !== null) obstacles.set(each.document, obstacle);
+  }
+  const delivery = send === null ? null : await deliveryOf(reader, question, lists, settings);
+  const unread = [...reader.failures].map(([what, { message }]) => {
+    return { what, permission: reader.denied.has(what) ? permissionFor(what) : null, message };
+  });
+  return { invoices, creditMemos, obstacles, delivery, unread };
+}
+
+const NO_SEND = { resend: false, since: 0, now: 0, before: {}, intervalMs: 0, previous: null };
+
+/** By the rules for outcomes, as if no email had come in all the time that they wait for a setting. */
+function obstacleTo(evidence: DocumentEvidence): string | null {
+  const waited: DocumentEvidence = {
+    ...{ ...evidence, resend: false, since: 0, now: HOUR, notificationInactiveSince: 0, notificationWaitMs: HOUR },
+    ...{ noAddressSince: evidence.noAddressSince === null ? null : 0, lastEmailed: null, lastEmailedBefore: null },
+    ...{ rows: [], history: 'read', pdf: null },
+  };
+  // Posting a draft does not end what its settings say.
+  const judged = ['Posted', evidence.status].map((status) => documentOutcome({ ...waited, status }));
+  return judged.find(({ outcome }) => outcome !== 'waiting')?.reason ?? null;
+}
+
+/** Zuora's name of a permission, else what needs it. */
+function permissionFor(what: Read): string {
+  return what === 'email history' ? HISTORY_PERMISSION : what;
+}
+
 /** Counts, and keeps which reads failed. */
 class Reader {
   calls = 0;
-  readonly failures = new Map<Read, number>();
+  readonly failures = new Map<Read, { readonly times: number; readonly message: string }>();
   /** A permission is missing. */
   readonly denied = new Set<Read>();
   readonly #get: <T>(what: string, path: string, query: Query, schema: z.ZodType<T>) => Promise<T>;
 
-  constructor(zuora: Pick<Zuora, 'get'>, scope: Scope = {}, turn: () => Promise<void>) {
+  constructor(zuora: Pick<Zuora, 'get'>, scope: Scope = {}, turn?: () => Promise<void>) {
     const counted = async (): Promise<void> => {
-      await turn();
+      await turn?.();
       this.calls += 1;
     };
     this.#get = (what, path, query, schema) => zuora.get(path, query, schema, { what, scope, turn: counted });
@@ -202,19 +295,29 @@ class Reader {
   }
 
   failed(what: Read, failure: unknown): void {
-    this.failures.set(what, (this.failures.get(what) ?? 0) + 1);
+    const message = failure instanceof Error ? failure.message : '';
+    this.failures.set(what, { times: (this.failures.get(what)?.times ?? 0) + 1, message });
     if (failure instanceof ZuoraFailure && failure.isForbidden) this.denied.add(what);
   }
 
   isGivenUp(what: Read): boolean {
-    return this.denied.has(what) || (this.failures.get(what) ?? 0) >= MOST_FAILURES;
+    return this.denied.has(what) || (this.failures.get(what)?.times ?? 0) >= MOST_FAILURES;
   }
+}
+
+interface Lists {
+  readonly invoices: DocumentList;
+  readonly creditMemos: DocumentList;
+  /** All together, with what is known of their accounts. */
+  readonly documents: readonly FollowedDocument[];
+  readonly complete: boolean;
 }
 
 async function listedDocuments(
   reader: Reader,
-  { billRunNumber, numberOfInvoices = 0, numberOfCreditMemos }: DeliveryQuestion,
-): Promise<{ readonly documents: readonly FollowedDocument[]; readonly complete: boolean }> {
+  { billRunNumber, numberOfInvoices = 0, numberOfCreditMemos }: DocumentsQuestion,
+  emailed: ReadonlySet<string> = new Set(),
+): Promise<Lists> {
   const list = (what: 'invoices' | 'credit memos', listing: Listing<FollowedDocument>) =>
     listed(listing, billRunNumber, (query) => reader.get(what, listing.path, query, listing.page), MOST_LISTED_PAGES);
 
@@ -234,19 +337,33 @@ async function listedDocuments(
           reader.failed('credit memos', error);
           return { ...none, complete: false };
         });
-  // The list of credit memos has no accounts, but most accounts with a credit memo have an invoice as well.
-  const accounts = new Map(invoices.documents.map(({ accountId, account }) => [accountId, account]));
+  // The list of credit memos has no accounts. Most accounts with a credit memo have an invoice as well.
+  const known = new Map(invoices.documents.map(({ accountId, account }) => [accountId, account]));
+  const open = memos.documents.filter(
+    ({ accountId, number }) => !known.has(accountId) && !emailed.has(keyOf('creditMemo', number)),
+  );
+  for (const { path, query } of accountCalls([...new Set(open.flatMap(({ accountId }) => accountId ?? []))])) {
+    if (reader.failures.has('accounts and contacts')) break;
+    const found = await reader.attempt('accounts of credit memos', path, query, accounts);
+    for (const { id, account } of found ?? []) known.set(id, account);
+  }
+  const creditMemos = {
+    ...memos,
+    documents: memos.documents.map((memo) => ({ ...memo, account: known.get(memo.accountId) ?? null })),
+  };
   return {
-    documents: [
-      ...invoices.documents,
-      ...memos.documents.map((memo) => ({ ...memo, account: accounts.get(memo.accountId) ?? null })),
-    ],
+    ...{ invoices, creditMemos, documents: [...invoices.documents, ...creditMemos.documents] },
     complete:
       invoices.complete &&
       memos.complete &&
       invoices.documents.length >= numberOfInvoices &&
       memos.documents.length >= (numberOfCreditMemos ?? 0),
   };
+}
+
+/** As the memory names a document. */
+function keyOf(kind: DocumentKind, number: string): string {
+  return `${kind} ${number}`;
 }
 
 /** Zuora does not do it for these credentials, or for this tenant; other reads may work. */
@@ -259,7 +376,7 @@ interface Settings {
   readonly mutedById: ReadonlyMap<string, boolean | null>;
   readonly defaultProfileId: string | null;
   readonly inactiveSince: Map<string, number | null>;
-  readonly failures: ReadonlyMap<Read, number>;
+  readonly failures: ReadonlyMap<Read, unknown>;
   leavesOutZero: boolean | null;
 }
 
@@ -270,16 +387,12 @@ async function settingsOf(
 ): Promise<Settings> {
   const definitionsByKind = new Map<DocumentKind, readonly Definition[]>();
   for (const kind of new Set(documents.map((document) => document.kind))) {
-    const query: Query = [
-      ['eventCategory', EVENTS[kind]],
-      ['limit', '100'],
-    ];
-    const path = 'notifications/notification-definitions';
+    const { path, query } = definitionsOf(kind);
     const found = await reader.attempt('notification definitions', path, query, definitions);
     if (found !== undefined) definitionsByKind.set(kind, found);
   }
-  const path = 'settings/communication-profiles';
-  const found = documents.length === 0 ? [] : await reader.attempt('communication profiles', path, [], profiles);
+  const found =
+    documents.length === 0 ? [] : await reader.attempt('communication profiles', PROFILES_PATH, [], profiles);
   const settings: Settings = {
     definitions: definitionsByKind,
     mutedById: new Map(found?.map(({ id, muted }) => [id, muted])),
@@ -310,18 +423,11 @@ function profileOf({ profileId, account }: FollowedDocument, { defaultProfileId 
 
 /** Whether the document's event emails now, by the document's communication profile. Null: not known. */
 function notificationActive(document: FollowedDocument, settings: Settings): boolean | null {
-  const profileId = profileOf(document, settings);
   const all = settings.definitions.get(document.kind);
-  if (all === undefined) return null;
-  const certain = all.filter(
-    ({ profileIds }) => profileIds === null || (profileId !== null && profileIds.includes(profileId)),
-  );
-  if (certain.some(({ emails }) => emails === true)) return true;
-  const possible = profileId === null ? all : certain;
-  return possible.every(({ emails }) => emails === false) ? false : null;
+  return all === undefined ? null : emailsFor(all, profileOf(document, settings));
 }
 
-async function zeroFlagOf(reader: Reader, { billRunId }: DeliveryQuestion): Promise<boolean | null> {
+async function zeroFlagOf(reader: Reader, { billRunId }: DocumentsQuestion): Promise<boolean | null> {
   const query: Query = [
     ['filter[]', `id.EQ:${billRunId}`],
     ['fields[]', 'noemailforzeroamountinvoice'],
@@ -329,7 +435,7 @@ async function zeroFlagOf(reader: Reader, { billRunId }: DeliveryQuestion): Prom
   return (await reader.attempt('bill run', 'object-query/billing-runs', query, zeroFlag)) ?? null;
 }
 
-function isZeroInvoice({ document: { kind, amount } }: Followed): boolean {
+function isZeroInvoice({ kind, amount }: FollowedDocument): boolean {
   return kind === 'invoice' && isZero(amount);
 }
 
@@ -342,7 +448,7 @@ function followedOf(
   // The row itself is forgotten.
   const email = { at: new Date(since).toISOString(), result: 'OK', message: null };
   return documents.map((document) => {
-    const key = `${document.kind} ${document.number}`;
+    const key = keyOf(document.kind, document.number);
     const isEmailed = emailed.has(key);
     const row = isEmailed ? email : previous?.rows[key];
     return {
@@ -379,6 +485,9 @@ function evidenceOf(
     noAddressSince: hasNoAddress ? (previous?.noAddressSince[key] ?? now) : null,
     failedReads: [
       ...failedReads,
+      ...(kind === 'creditMemo' && settings.failures.has('accounts of credit memos')
+        ? ['accounts of credit memos']
+        : []),
       ...(kind === 'invoice' && isZero(amount) && settings.failures.has('bill run') ? ['bill run'] : []),
       ...(pdf === 'failed' ? ['PDF status'] : []),
     ],

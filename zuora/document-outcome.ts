@@ -75,7 +75,8 @@ const HOUR = 60 * 60 * 1000;
 /** In characters: a list of documents has many. */
 const LONGEST_REASON = 160;
 
-const NOTIFICATIONS: Readonly<Record<DocumentKind, string>> = {
+/** By which Zuora emails documents on request. */
+export const NOTIFICATIONS: Readonly<Record<DocumentKind, string>> = {
   invoice: 'Manual Email For Invoice',
   creditMemo: 'Email Credit Memo',
 };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { flag, time, words } from './members.js';
+import { flag, words } from './members.js';
 
 export type DocumentKind = 'invoice' | 'creditMemo';
 
@@ -17,12 +17,6 @@ export interface BillingDocument {
   readonly currency: string | null;
   /** The time of the last email, in Zuora's format; null if Zuora shows no email, as always for credit memos. */
   readonly lastEmailed: string | null;
-}
-
-export interface DocumentList {
-  readonly documents: readonly BillingDocument[];
-  /** All pages were read. A large bill run has too many, and pages may lead in circles. */
-  readonly complete: boolean;
 }
 
 /** Names and values of a URL's query. */
@@ -71,6 +65,7 @@ export async function listed<Document extends { readonly number: string }>(
 export const orNull = <T>(given: T): NonNullable<T> | null => given ?? null;
 /** What only informs, and cannot be read, counts as absent. */
 export const optional = words.nullish().catch(undefined).transform(orNull);
+export const yesOrNo = flag.catch(undefined).transform(orNull);
 export const amount = z.union([z.number(), words]).nullish().catch(undefined).transform(orNull);
 
 /** Old versions of the API report failures as HTTP 200. */
@@ -81,55 +76,3 @@ export const nextPage = z
   .union([z.string(), z.number().transform(String)])
   .nullish()
   .transform((cursor) => (cursor == null || cursor.trim() === '' ? undefined : cursor));
-
-const lastEmailed = time.transform(orNull);
-const invoices = z
-  .object({
-    data: z.array(
-      z.object({ invoiceNumber: words, status: optional, amount, currency: optional, lastEmailSentDate: lastEmailed }),
-    ),
-    nextPage,
-  })
-  .transform(({ data, nextPage: next }): DocumentPage<BillingDocument> => {
-    const documents = data.map(({ invoiceNumber: number, lastEmailSentDate: lastEmailed, ...rest }) => {
-      return { kind: 'invoice', number, ...rest, lastEmailed } as const;
-    });
-    return { documents, next };
-  });
-
-const creditMemos = z
-  .object({
-    creditmemos: z.array(z.object({ number: words, status: optional, amount, currency: optional })),
-    nextPage,
-    success,
-  })
-  .transform(({ creditmemos, nextPage: next }): DocumentPage<BillingDocument> => {
-    return { documents: creditmemos.map((memo) => ({ kind: 'creditMemo', ...memo, lastEmailed: null })), next };
-  });
-
-/** Sources: Zuora's pages on `GET /object-query/invoices` and `GET /v1/credit-memos`. */
-export const listings: Readonly<Record<DocumentKind, Listing<BillingDocument>>> = {
-  invoice: {
-    path: 'object-query/invoices',
-    parameters: (billRunNumber) => [
-      ['filter[]', `sourceid.EQ:${billRunNumber}`],
-      ['fields[]', 'invoicenumber,status,amount,currency,lastemailsentdate'],
-      // By default the newest changes come first, and an email that leaves meanwhile moves its invoice to another page.
-      ['sort[]', 'invoicenumber.ASC'],
-      ['pageSize', '99'],
-    ],
-    page: invoices,
-    nextPage: (_page, next) => ['cursor', next],
-  },
-  creditMemo: {
-    // Object Query cannot find credit memos by their bill run. This list has no parameter for the fields.
-    path: 'v1/credit-memos',
-    parameters: (billRunNumber) => [
-      ['sourceId', billRunNumber],
-      ['pageSize', '40'],
-    ],
-    page: creditMemos,
-    // Zuora gives the whole URL of the next page; our token goes only to the configured address.
-    nextPage: (page) => ['page', String(page)],
-  },
-};

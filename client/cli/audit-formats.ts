@@ -1,13 +1,13 @@
 /** An audit for people, and for spreadsheets. */
-import { stringify } from 'csv-stringify/sync';
 import type { Audit, AuditedSend } from '../history/audit.js';
 import type { AuditEntry } from '../history/entries.js';
 import { columns } from './columns.js';
+import { csvOf } from './csv.js';
 
 export type AuditFormat = 'table' | 'csv';
 
 export function formatted(audit: Audit, format: AuditFormat): string {
-  return format === 'csv' ? auditCsv(audit) : auditTable(audit);
+  return format === 'csv' ? csvOf(audit.entries, FIELDS) : auditTable(audit);
 }
 
 function auditTable(audit: Audit): string {
@@ -50,28 +50,3 @@ function rowsOfSend({ resend, requestIds, outcome, attempts }: AuditedSend): str
 }
 
 const FIELDS = ['at', 'event', 'text', 'identity', 'requestedBy', 'workflowId', 'runId', 'eventId'] as const;
-
-/** Spreadsheets take a file without it for the encoding of their country. */
-const BYTE_ORDER_MARK = '\uFEFF';
-
-/**
- * RFC 4180, with a header and one line for each entry. Messages hold texts that anyone typed, and spreadsheets run text that begins
- * like a formula, so such text gets an apostrophe in front.
- */
-function auditCsv({ entries }: Audit): string {
-  const csv = stringify([...entries], {
-    header: true,
-    columns: [...FIELDS],
-    record_delimiter: 'windows',
-    eof: false,
-    // By default the library quotes CR LF, but not a CR or LF alone.
-    quoted_match: /[\r\n]/,
-    cast: { string: (text) => (isLikeFormula(text) ? `'${text}` : text) },
-  });
-  return `${BYTE_ORDER_MARK}${csv}`;
-}
-
-/** NFKC makes full-width and small signs plain ones. Some spreadsheets leave out what stands before a sign and shows nothing. */
-function isLikeFormula(text: string): boolean {
-  return /^(?:[\t\r]|[\s\p{C}]*[=+\-@])/u.test(text.normalize('NFKC'));
-}

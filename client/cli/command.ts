@@ -50,6 +50,9 @@ export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  bill-run-emails ${line}`).join('\n')}`;
 }
 
+export const ZUORA_IS_FOUND =
+  'Zuora is found by the ZUORA_* environment variables of the worker (ZUORA_BASE_URL, ZUORA_CLIENT_ID, …).';
+
 /** Loads Temporal's client only for a command that needs it: help and mistakes answer at once. */
 export async function connected<T>(ask: (emails: BillRunEmails) => Promise<T>): Promise<T> {
   const { BillRunEmails } = await import('../bill-run-emails.js');

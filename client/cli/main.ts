@@ -11,8 +11,10 @@ import {
   jsonLine,
   jsonOfFailure,
   onBillRun,
+  ZUORA_IS_FOUND,
   type CommonOptions,
 } from './command.js';
+import { addDocuments } from './documents.js';
 import { addList } from './list.js';
 import { addMessages } from './messages.js';
 import { addResend } from './resend.js';
@@ -39,9 +41,6 @@ Exit codes:
 Temporal is found by the TEMPORAL_* environment variables (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, …),
 and bill runs are started on the task queue BILL_RUN_TASK_QUEUE (bill-run-emails).
 Runbook: docs/runbook.md`;
-
-const ZUORA_IS_FOUND =
-  'Zuora is found by the ZUORA_* environment variables of the worker (ZUORA_BASE_URL, ZUORA_CLIENT_ID, …).';
 
 function createProgram(): Command {
   const program = new Command('bill-run-emails')
@@ -105,21 +104,6 @@ function addSetup(program: Command): void {
     });
 }
 
-function addDocuments(program: Command): void {
-  onBillRun(program, 'documents', 'what Zuora shows per document, and what a send would email now; changes nothing')
-    .addOption(new Option('--org <id...>', 'Zuora Multi-Org only: the orgs'))
-    .option('--cool-down <duration>', "how long after Zuora's last emails a first send waits (24 hours)")
-    .addHelpText('after', `${examples('documents BR-00000001', 'documents BR-00000001 --json')}\n\n${ZUORA_IS_FOUND}`)
-    .action(async (key: string, { json, entity, org, coolDown }: CommonOptions & DocumentsOptions) => {
-      const [{ documents }, { documentsTable }] = await Promise.all([
-        import('../documents.js'),
-        import('./documents-table.js'),
-      ]);
-      const input = { billRunKey: key, entityId: entity, orgIds: org, coolDown };
-      await answer({ billRunKey: key, json }, () => documents(input), { inWords: documentsTable });
-    });
-}
-
 function addDoctor(program: Command): void {
   program
     .command('doctor')
@@ -133,11 +117,6 @@ function addDoctor(program: Command): void {
       console.log(json === true ? jsonLine(diagnosis) : doctorTable(forPeople(diagnosis)));
       process.exitCode = doctor.exitCodeOfDiagnosis(diagnosis);
     });
-}
-
-interface DocumentsOptions {
-  readonly org?: string[];
-  readonly coolDown?: string;
 }
 
 interface AuditOptions {

@@ -52,7 +52,6 @@ function open(call: Call, { question = allows, triedForMs = 0, billRun, notifica
   const zuora: Zuora = {
     getBillRun: vi.fn<Zuora['getBillRun']>().mockImplementation(() => billRun ?? expect.unreachable('no look')),
     emailBillRunDocuments: call,
-    listDocuments: vi.fn(),
     authenticate: vi.fn(),
     probe: vi.fn(),
     postedNotifications: () => Promise.resolve(notifications),

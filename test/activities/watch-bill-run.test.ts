@@ -48,7 +48,6 @@ function watch(
   const zuora: Zuora = {
     getBillRun,
     emailBillRunDocuments: vi.fn(),
-    listDocuments: vi.fn(),
     authenticate: vi.fn(),
     probe: vi.fn(),
     postedNotifications,

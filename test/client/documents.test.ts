@@ -1,32 +1,35 @@
 /** What `documents` shows: by rule in the pure part, and on real parts through the command line. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { documents, type BillRunDocuments } from '../../client/index.js';
 import { BillRunEmailsError } from '../../client/failures/errors.js';
 import { documentsOf, type Reading } from '../../client/documents.js';
 import { projectRoot } from '../../scripts/project-root.js';
-import { SIMULATOR_CREDENTIALS } from '../../simulator/index.js';
-import type { BillingDocument } from '../../zuora/documents.js';
+import { SIMULATOR_CREDENTIALS, type SimulatorOptions } from '../../simulator/index.js';
+import type { DocumentsRead } from '../../zuora/delivery.js';
+import type { FollowedDocument } from '../../zuora/delivery-reads.js';
 import { openTenant, type TenantUnderTest } from '../simulator/tenant.js';
+import { cliGiven } from '../support/command-line.js';
 import { inTurn, json, openLoopbackZuora, type Respond } from '../support/loopback-zuora.js';
+import { openRig, type Rig } from '../support/rig.js';
 
 const HOUR = 3_600_000;
 const NOON = Date.parse('2026-03-02T12:00:00Z');
 const BILL_RUN = { id: '8ad0', number: 'BR-1', status: 'Posted' };
 
-function document(fields: Partial<BillingDocument> = {}): BillingDocument {
+function document(fields: Partial<FollowedDocument> = {}): FollowedDocument {
   const plain = { kind: 'invoice', number: 'INV1', status: 'Posted', amount: 10, currency: 'USD', lastEmailed: null };
-  return { ...plain, ...fields } as BillingDocument;
+  return { ...plain, ...fields } as FollowedDocument;
 }
 
-function reading({ billRun, ...rest }: Partial<Omit<Reading, 'billRun'>> & { billRun?: object } = {}): Reading {
+type Parts = Partial<Omit<Reading, 'billRun' | 'documents'> & DocumentsRead> & { billRun?: object };
+
+function reading({ billRun, emailed = null, gaps = [], ...rest }: Parts = {}): Reading {
+  const none = { documents: [], complete: true };
   return {
-    billRun: { ...BILL_RUN, ...billRun },
-    at: NOON,
-    invoices: { documents: [], complete: true },
-    creditMemos: { documents: [], complete: true },
-    ...rest,
+    ...{ billRun: { ...BILL_RUN, ...billRun }, at: NOON, emailed, gaps },
+    documents: { invoices: none, creditMemos: none, obstacles: new Map(), delivery: null, unread: [], ...rest },
   };
 }
 
@@ -37,7 +40,7 @@ const obstacles = ({ sends }: BillRunDocuments): string[][] =>
   sends.map(({ keptBackBy }) => keptBackBy.map(({ kind }) => kind));
 
 describe('A document', () => {
-  test.each<[string, Partial<BillingDocument>, string, string, string]>([
+  test.each<[string, Partial<FollowedDocument>, string, string, string]>([
     ['an invoice that shows no email', {}, 'no', 'yes', 'yes'],
     ['an invoice that shows an email', { lastEmailed: '2026-03-01T00:00:00Z' }, 'yes', 'no', 'yes'],
     ['a draft', { status: 'Draft' }, 'no', 'no', 'no'],
@@ -50,6 +53,13 @@ describe('A document', () => {
     expect(documents).toMatchObject([{ emailedBefore, wouldEmail: { first, resend } }]);
     expect(sends[0].wouldEmail).toEqual({ yes: 0, no: 0, unknown: 0, [first]: 1 });
     expect(sends[1].wouldEmail).toEqual({ yes: 0, no: 0, unknown: 0, [resend]: 1 });
+  });
+
+  test('that was never emailed is sent if it shows an email, and has no outcome otherwise', () => {
+    const invoices = [document(), document({ number: 'INV2', lastEmailed: '2026-03-01T00:00:00Z' })];
+    const found = of({ invoices: { documents: invoices, complete: true } });
+    expect(found.documents.map(({ outcome }) => outcome)).toEqual([null, 'sent']);
+    expect(found.outcomes).toEqual({ sent: 1, waiting: 0, notSent: 0, leftOut: 0, unknown: 0 });
   });
 
   test('is not emailed while the bill run is not posted', () => {
@@ -131,14 +141,18 @@ describe('A warning names', () => {
   });
 
   test('credit memos that Zuora does not list, unless the bill run has none', () => {
-    const refused = { creditMemos: { refused: 'HTTP 403' } };
-    expect(of(refused).warnings).toEqual([expect.stringContaining('HTTP 403')]);
-    expect(of({ ...refused, billRun: { numberOfCreditMemos: 0 } }).warnings).toEqual([]);
+    const unread = [{ what: 'credit memos', permission: null, message: 'HTTP 404' }] as const;
+    expect(of({ unread }).warnings).toEqual([expect.stringMatching(/does not list credit memos here.*HTTP 404/)]);
+    expect(of({ billRun: { numberOfCreditMemos: 0 } }).warnings).toEqual([]);
   });
 
-  test('invoices of amount zero, which Zuora may leave out', () => {
-    const invoices = { documents: [document({ amount: 0 }), document({ amount: null })], complete: true };
-    expect(of({ invoices }).warnings).toEqual([expect.stringMatching(/^1 of the invoices/)]);
+  test('the permission for what could not be read', () => {
+    const unread = [
+      { what: 'notification definitions', permission: 'notification definitions', message: '403' },
+    ] as const;
+    expect(of({ unread }).warnings).toEqual([
+      expect.stringMatching(/the permission for notification definitions is missing: 403$/),
+    ]);
   });
 });
 
@@ -147,7 +161,17 @@ function environment(url: string): NodeJS.ProcessEnv {
   return { ZUORA_BASE_URL: url, ZUORA_CLIENT_ID: clientId, ZUORA_CLIENT_SECRET: clientSecret };
 }
 
+/** What every answer without Temporal says. */
+const AWAY = expect.stringMatching(/^Without Temporal it is not known .*127\.0\.0\.1:1/) as string;
+
 describe('Zuora', () => {
+  beforeEach(() => {
+    vi.stubEnv('TEMPORAL_ADDRESS', '127.0.0.1:1');
+  });
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
   test('is asked for documents page by page, and for nothing else', async () => {
     const tenant = await openTenant({ emailDelayMs: 0 });
     const billRun = await tenant.addBillRun({ status: 'Posted', invoices: 120, creditMemos: 45 });
@@ -160,12 +184,13 @@ describe('Zuora', () => {
       { yes: 120, no: 0, unknown: 45 },
       { yes: 165, no: 0, unknown: 0 },
     ]);
-    expect(before).toMatchObject({ billRunNumber: billRun.number, warnings: [] });
+    expect(before).toMatchObject({ billRunNumber: billRun.number, emailed: null, warnings: [AWAY] });
 
     await tenant.email(billRun.number, 'k');
     const after = await documents({ billRunKey: billRun.number, coolDown: '1 hour' }, environment(tenant.url));
     expect(obstacles(after)).toEqual([['emailedElsewhere', 'coolDown'], []]);
-    expect(after.sends[0].wouldEmail).toEqual({ yes: 0, no: 120, unknown: 45 });
+    expect(after.sends[0].wouldEmail).toEqual({ yes: 0, no: 165, unknown: 0 });
+    expect(after).toMatchObject({ emailed: { by: 'zuora', resend: false }, outcomes: { sent: 165 } });
     expect(await tenant.mailbox(billRun.number)).toHaveLength(165);
     const writes = (await tenant.requests()).filter(({ method }) => method !== 'GET');
     expect(writes.map(({ path }) => path)).toEqual(
@@ -193,7 +218,7 @@ describe('Zuora', () => {
     await tenant.addFault({ method: 'GET', path: '/v1/credit-memos', fault: 'respond', when: 'before', status: 403 });
     const found = await documents({ billRunKey: number }, environment(tenant.url));
     expect(found.documents.map(({ kind }) => kind)).toEqual(['invoice', 'invoice', 'invoice']);
-    expect(found.warnings).toEqual([expect.stringContaining('403')]);
+    expect(found.warnings).toEqual([AWAY, expect.stringContaining('403')]);
   });
 
   test('is asked for its notifications about the post; if it refuses, a warning says so', async () => {
@@ -201,26 +226,31 @@ describe('Zuora', () => {
     const { number } = await tenant.addBillRun({ status: 'Posted' });
     const found = await documents({ billRunKey: number }, environment(tenant.url));
     expect(obstacles(found)).toEqual([['coolDown'], []]);
-    expect(found.warnings).toEqual([]);
-    const path = '/notifications/notification-definitions';
-    await tenant.addFault({ method: 'GET', path, fault: 'respond', when: 'before', status: 403, times: 2 });
+    expect(found.warnings).toEqual([AWAY]);
+    await tenant.set({ missingPermissions: ['notificationDefinitions', 'communicationProfiles'] });
     const without = await documents({ billRunKey: number }, environment(tenant.url));
     expect(obstacles(without)).toEqual([[], []]);
-    expect(without.warnings).toEqual([expect.stringMatching(/notifications cannot be read.*403/)]);
+    expect(without.warnings).toEqual([
+      AWAY,
+      expect.stringMatching(/the permission for notification definitions is missing: .*403/),
+      expect.stringMatching(/the permission for communication profiles is missing: .*403/),
+      expect.stringMatching(/notifications cannot be read.*403/),
+    ]);
   });
 
-  test('may name next pages without end: a hundred are read, and no page twice', async () => {
+  test('may name next pages without end: 250 are read, and no page twice', async () => {
     let invoice = 0;
     const invoices: Respond = (...args) => {
-      json(200, { data: [{ invoiceNumber: `INV${++invoice}`, status: 'Posted' }], nextPage: `after ${invoice}` })(
-        ...args,
-      );
+      json(200, {
+        data: [{ id: `id-${++invoice}`, invoiceNumber: `INV${invoice}`, status: 'Posted' }],
+        nextPage: `after ${invoice}`,
+      })(...args);
     };
     const record = json(200, { id: 'i', billingRunNumber: 'BR-1', status: 'Posted' });
     const { baseUrl } = await openLoopbackZuora({
       call: (response, arrived) => {
         const memos = json(200, {
-          creditmemos: [{ number: 'CM1' }],
+          creditmemos: [{ id: 'id-cm', number: 'CM1' }],
           nextPage: 'https://elsewhere.example/',
           success: true,
         });
@@ -228,15 +258,18 @@ describe('Zuora', () => {
           ? record
           : arrived.path.includes('definitions')
             ? json(200, { data: [] })
-            : arrived.path.includes('invoices')
-              ? invoices
-              : memos;
+            : arrived.path.includes('profiles')
+              ? json(200, [])
+              : arrived.path.includes('invoices')
+                ? invoices
+                : memos;
         answers(response, arrived);
       },
     });
     const { warnings } = await documents({ billRunKey: 'BR-1' }, environment(baseUrl.href));
     expect(warnings).toEqual([
-      'Only the first 100 invoices are listed; a send emails all of them.',
+      AWAY,
+      'Only the first 250 invoices are listed; a send emails all of them.',
       'Only the first 1 credit memos are listed; a send emails all of them.',
     ]);
   });
@@ -247,6 +280,168 @@ describe('Zuora', () => {
     const record = json(200, { id: 'i', billingRunNumber: 'BR-1', status: 'Posted' });
     const { baseUrl } = await openLoopbackZuora({ call: inTurn(record, json(200, { success: true })) });
     expect(await typeOf(documents({ billRunKey: 'BR-1' }, environment(baseUrl.href)))).toBe('ZuoraUnavailable');
+  });
+
+  test.each<[string, SimulatorOptions, object, object, number, RegExp]>([
+    [
+      'an inactive notification',
+      { invoiceNotificationActive: false },
+      {},
+      {},
+      2,
+      /^notification inactive: Manual Email/,
+    ],
+    [
+      'one of credit memos',
+      { creditMemoNotificationActive: false },
+      {},
+      {},
+      1,
+      /^notification inactive: Email Credit M/,
+    ],
+    [
+      'none in its profile',
+      {},
+      { communicationProfile: 'bare' },
+      {},
+      1,
+      /^notification inactive: Manual Email For Inv/,
+    ],
+    ['a muted profile', { profileMuted: true }, {}, {}, 3, /^its communication profile is muted/],
+    [
+      'no Email preference',
+      {},
+      { invoiceDeliveryPrefsEmail: false },
+      {},
+      1,
+      /does not have the delivery preference Email/,
+    ],
+    ['no address', {}, { workEmail: null }, {}, 1, /^no address: /],
+    [
+      'a total of zero',
+      {},
+      {},
+      { zeroAmountInvoices: 1, noEmailForZeroAmountInvoice: true },
+      1,
+      /^its total is zero, and the bill run has noEmailForZeroAmountInvoice/,
+    ],
+    ['a draft that has no address', {}, { workEmail: null, status: 'Draft' }, {}, 1, /^no address: /],
+  ])(
+    'says before the first send which documents go nowhere: %s',
+    async (_what, options, change, billRun, most, reason) => {
+      const tenant = await openTenant(options);
+      const wanted = { status: 'Posted', invoices: 2, creditMemos: 1, ...billRun };
+      const { number, documents: all } = await tenant.addBillRun(wanted);
+      await tenant.control('PATCH', `/documents/${all[0]?.number ?? ''}`, change);
+      const found = await documents({ billRunKey: number }, environment(tenant.url));
+      const reached = found.documents.filter(({ obstacle }) => obstacle === null);
+      const unreached = found.documents.filter(({ obstacle }) => obstacle !== null);
+      expect(unreached).toHaveLength(most);
+      for (const { obstacle, wouldEmail } of unreached) {
+        expect(obstacle).toMatch(reason);
+        expect(wouldEmail).toEqual({ first: 'no', resend: 'no' });
+      }
+      if (found.billRunStatus === 'Posted') for (const { wouldEmail } of reached) expect(wouldEmail.resend).toBe('yes');
+      expect(found.obstacles).toEqual({ [unreached[0]?.obstacle ?? '']: most });
+      expect(found.documents.map(({ outcome }) => outcome)).toEqual([null, null, null]);
+      expect(found.outcomes.notSent).toBe(0);
+    },
+  );
+
+  test('shows recipients only to who asks for them', async () => {
+    const tenant = await openTenant();
+    const { number, documents: all } = await tenant.addBillRun({ status: 'Posted', invoices: 2, creditMemos: 1 });
+    const change = {
+      workEmail: null,
+      personalEmail: 'p@customer.example',
+      additionalEmailAddresses: 'x@c.example, y@c.example',
+    };
+    await tenant.control('PATCH', `/documents/${all[0]?.number ?? ''}`, change);
+    await tenant.control('PATCH', `/documents/${all[1]?.number ?? ''}`, { workEmail: null });
+    const question = { billRunKey: number, recipients: true };
+    const found = await documents(question, environment(tenant.url));
+    expect(found.documents.map(({ recipients }) => recipients)).toEqual([
+      ['p@customer.example', 'x@c.example', 'y@c.example'],
+      [],
+      [expect.stringMatching(/^a\d+@customer\.example$/)],
+    ]);
+    const unasked = await documents({ billRunKey: number }, environment(tenant.url));
+    expect(JSON.stringify(unasked)).not.toMatch(/@|recipients/);
+
+    await tenant.set({ missingPermissions: ['accounts'] });
+    const without = await documents(question, environment(tenant.url));
+    expect(without.documents.map(({ recipients }) => recipients)).toEqual([null, null, null]);
+    expect(without.warnings).toEqual([
+      AWAY,
+      expect.stringMatching(/the permission for accounts and contacts is missing/),
+      expect.stringMatching(/^Recipients are not known.*403/),
+    ]);
+  });
+
+  test('may have emailed at the post: its documents have outcomes, also without Temporal', async () => {
+    const tenant = await openTenant();
+    const automatic = { invoices: 2, creditMemos: 1, autoPost: true, autoEmail: true, postsAfterMs: 1000 };
+    const { number, documents: all } = await tenant.addBillRun(automatic);
+    await tenant.control('PATCH', `/documents/${all[0]?.number ?? ''}`, {
+      email: 'never',
+    });
+    await tenant.advance(1000);
+    const found = await documents({ billRunKey: number }, environment(tenant.url));
+    expect(found).toMatchObject({
+      emailed: { by: 'zuora', resend: false },
+      documents: [{ outcome: 'waiting' }, { outcome: 'sent' }, { outcome: 'sent' }],
+    });
+  });
+});
+
+describe('The jobs of a bill run', () => {
+  let rig: Rig;
+  beforeAll(async () => {
+    rig = await openRig({ server: 'real' });
+  });
+  afterAll(() => rig.close());
+  beforeEach(() => {
+    vi.stubEnv('TEMPORAL_ADDRESS', inject('temporalAddress'));
+  });
+  afterEach(async () => {
+    vi.unstubAllEnvs();
+    await rig.afterTest();
+  });
+  const read = (billRunKey: string) => documents({ billRunKey }, environment(rig.simulatorUrl));
+  const outcomes = ({ documents: all }: BillRunDocuments) => all.map(({ outcome, reason }) => reason ?? outcome);
+
+  test('name the send of which each document has an outcome, with no worker asked', async () => {
+    const { number } = await rig.billRun.create();
+    const before = await read(number);
+    expect(before).toMatchObject({ emailed: null, warnings: [] });
+    expect(outcomes(before)).toEqual([null, null, null]);
+    const failing = before.documents[1]?.number ?? '';
+    await rig.control('PATCH', `/documents/${failing}`, { email: 'failed', reason: 'unknown SMTP host' });
+
+    const startedAt = Date.now();
+    const handle = await rig.start({ billRunKey: number });
+    await rig.state(handle, 'Delivering');
+    const after = await read(number);
+    expect(outcomes(after)).toEqual(['sent', 'failed: unknown SMTP host', 'sent']);
+    expect(after).toMatchObject({
+      emailed: { by: 'job', resend: false },
+      outcomes: { sent: 2, notSent: 1 },
+      warnings: [],
+    });
+    expect(Date.parse(after.emailed?.since ?? '')).toBeGreaterThan(startedAt - 1000);
+    expect(after.sends[0].wouldEmail).toEqual({ yes: 1, no: 2, unknown: 0 });
+
+    await rig.resend(number, 'T-1');
+    await rig.accepted(handle, 2);
+    const again = await read(number);
+    expect(again).toMatchObject({ emailed: { by: 'job', resend: true }, outcomes: { notSent: 0 } });
+    expect(Date.parse(again.emailed?.since ?? '')).toBeGreaterThan(Date.parse(after.emailed?.since ?? ''));
+
+    const printed = await cliGiven({ env: environment(rig.simulatorUrl) }, 'documents', number);
+    expect(printed).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/emailed +since .*by the job with resend=true: /) as string,
+    });
   });
 });
 
@@ -262,7 +457,8 @@ async function typeOf(call: Promise<unknown>): Promise<unknown> {
 describe('bill-run-emails documents', () => {
   function cli(tenant: Pick<TenantUnderTest, 'url'>, args: string[], env: NodeJS.ProcessEnv = {}) {
     return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
-      const options = { env: { PATH: process.env['PATH'], ...environment(tenant.url), ...env } };
+      const here = { PATH: process.env['PATH'], TEMPORAL_ADDRESS: '127.0.0.1:1' };
+      const options = { env: { ...here, ...environment(tenant.url), ...env } };
       const command = [join(projectRoot, 'dist', 'client', 'cli', 'main.js'), 'documents', ...args];
       execFile(process.execPath, command, options, (error, stdout, stderr) => {
         resolve({ code: error?.code ?? 0, stdout, stderr });
@@ -282,9 +478,53 @@ describe('bill-run-emails documents', () => {
     expect(printed.stdout).not.toMatch(/account|contact|@/i);
 
     const { stdout } = await cli(tenant, [number]);
-    expect(stdout).toMatch(/INV\d+ +invoice +Posted +[\d.]+ USD +never +yes +yes\n/);
-    expect(stdout).toMatch(/CM\d+ +credit memo +Posted +[\d.]+ USD +unknown +unknown +yes\n/);
+    expect(stdout).toMatch(/INV\d+ +invoice +Posted +[\d.]+ USD +never +- +yes +yes\n/);
+    expect(stdout).toMatch(/CM\d+ +credit memo +Posted +[\d.]+ USD +unknown +- +unknown +yes\n/);
     expect(stdout).toContain('Nothing was changed.');
+  });
+
+  test('ends with 4 if a document was not sent, whatever it lists, and prints a table, JSON or CSV', async () => {
+    const tenant = await openTenant();
+    const { number, documents: all } = await tenant.addBillRun({ status: 'Posted', invoices: 2, creditMemos: 0 });
+    const [failing, other] = all.map((each) => each.number);
+    await tenant.control('PATCH', `/documents/${failing ?? ''}`, { email: 'failed', reason: '=unknown SMTP host' });
+    await tenant.email(number, 'k');
+
+    const { code, stdout } = await cli(tenant, [number]);
+    expect(code).toBe(4);
+    expect(stdout).toMatch(/emailed +since .*, by Zuora itself, or by somebody else: 1 sent, 1 notSent\n/);
+    expect(stdout).toMatch(/warning +Without Temporal it is not known/);
+    expect(stdout).toMatch(new RegExp(`${failing ?? ''} .* never +notSent +yes +yes +failed: =unknown SMTP host\n`));
+
+    const sent = await cli(tenant, [number, '--only', 'sent', '--json']);
+    expect(sent.code).toBe(4);
+    expect(JSON.parse(sent.stdout)).toMatchObject({
+      outcomes: { sent: 1, notSent: 1 },
+      documents: [{ number: other }],
+    });
+
+    const csv = await cli(tenant, [number, '--only', 'notSent', '--format', 'csv', '--recipients']);
+    expect(csv).toMatchObject({ code: 4, stderr: expect.stringMatching(/^Without Temporal .*\n$/) as string });
+    expect(csv.stdout.replace('\uFEFF', '').trim().split('\r\n')).toEqual([
+      'number,kind,status,amount,currency,lastEmailed,outcome,reason,first,resend,obstacle,recipients',
+      expect.stringMatching(
+        new RegExp(
+          `^${failing ?? ''},invoice,Posted,[\\d.]+,USD,,notSent,failed: =unknown SMTP host,yes,yes,,a\\d+@customer.example$`,
+        ),
+      ),
+    ]);
+    expect(await cli(tenant, [number, '--only', 'lost'])).toMatchObject({ code: 2 });
+  });
+
+  test('counts the documents that no send would reach', async () => {
+    const tenant = await openTenant({ invoiceNotificationActive: false });
+    const { number } = await tenant.addBillRun({ status: 'Posted', invoices: 2, creditMemos: 1 });
+    const { code, stdout } = await cli(tenant, [number]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /not reached +no send would email 2 of the documents now\n +2: notification inactive: Manual Email For Invoice/,
+    );
+    expect(stdout).toMatch(/resend=true +would be sent now: 1 of 3 documents would be emailed\n/);
   });
 
   test('ends with 2 for input and configuration, 3 for an unknown bill run, 7 for a Zuora that refuses us', async () => {

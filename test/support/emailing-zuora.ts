@@ -8,6 +8,8 @@ type Members = Readonly<Record<string, unknown>>;
 export interface EmailingTenant {
   invoices?: readonly Members[];
   creditMemos?: readonly Members[];
+  /** Those of invoices are in the invoices. */
+  accounts?: readonly Members[];
   /** By `objectId`; its times are those of `sendTime`. */
   history?: Readonly<Record<string, readonly Members[]>>;
   failures?: readonly Members[];
@@ -95,6 +97,11 @@ function bodyOf(tenant: EmailingTenant, path: string, query: URLSearchParams): u
         ...next(page, creditMemos.length),
         success: true,
       };
+    case 'object-query/accounts': {
+      const ids = /^id\.IN:\[(.*)\]$/.exec(query.get('filter[]') ?? '')?.[1]?.split(',') ?? [];
+      if (ids.length > 50) throw new Error('more than 50 accounts');
+      return { data: (tenant.accounts ?? []).filter(({ id }) => ids.includes(String(id))) };
+    }
     case 'notifications/notification-definitions':
       return { data: tenant.definitions ?? [definition()] };
     case 'settings/communication-profiles':

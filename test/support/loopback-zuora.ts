@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished } from 'vitest';
 import { createZuora, type CallIds, type EmailAnswer, type Scope, type Zuora } from '../../zuora/client.js';
 import type { ZuoraSettings } from '../../zuora/client.js';
+import { followed } from '../../zuora/delivery-reads.js';
+import { listed, type DocumentKind } from '../../zuora/documents.js';
 import { NeverLeft } from '../../zuora/transport.js';
 
 export const CREDENTIALS = { clientId: 'a-client-id', clientSecret: 's3cret' };
@@ -144,4 +146,9 @@ export async function neverLeft(call: Promise<unknown>): Promise<NeverLeft> {
   );
   expect(failure).toBeInstanceOf(NeverLeft);
   return failure as NeverLeft;
+}
+
+export function listDocuments(zuora: Zuora, kind: DocumentKind, number: string) {
+  const { path, page } = followed[kind];
+  return listed(followed[kind], number, (query) => zuora.get(path, query, page, { what: 'documents' }), 100);
 }

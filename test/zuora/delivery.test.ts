@@ -412,6 +412,20 @@ describe('settings', () => {
     expect(checked.counts()[HISTORY]).toBe(1);
   });
 
+  test('of accounts that only have credit memos are read, unless their emails are known', async () => {
+    const numbers = Array.from({ length: 60 }, (_, at) => `CM${at}`);
+    const account = { communicationProfileId: PROFILE, invoiceDeliveryPrefsEmail: false, billTo: { id: 'contact-1' } };
+    const tenant = {
+      creditMemos: numbers.map((number) => creditMemo(number)),
+      accounts: numbers.map((number) => ({ ...account, id: `account-${number}` })),
+    };
+    const checked = await check(tenant);
+    expect(new Set(Object.values(outcomes(checked)))).toEqual(new Set(['leftOut']));
+    expect(checked.counts()['object-query/accounts']).toBe(2);
+    const previous = { ...checked.remember, emailed: numbers.map((number) => `creditMemo ${number}`) };
+    expect((await check(tenant, { previous })).counts()).not.toHaveProperty(['object-query/accounts']);
+  });
+
   test('of an account count for its credit memos, which their list does not show', async () => {
     const memo = creditMemo('CM1', { accountId: 'account-INV1' });
     const checked = await check({

@@ -11,7 +11,14 @@ import { expect, test } from 'vitest';
 import { ZuoraFailure, type Zuora } from '../../zuora/client.js';
 import { NeverLeft } from '../../zuora/transport.js';
 import { hostileJson, hostileText, seed } from '../support/hostile.js';
-import { email, openLoopbackZuora, openZuora, type LoopbackZuora, type Respond } from '../support/loopback-zuora.js';
+import {
+  email,
+  listDocuments,
+  openLoopbackZuora,
+  openZuora,
+  type LoopbackZuora,
+  type Respond,
+} from '../support/loopback-zuora.js';
 
 const numRuns = Number(process.env['HOSTILE_RUNS'] ?? 250);
 /** A safety net only: most calls take some milliseconds, and those that hang end at their deadline. */
@@ -44,8 +51,9 @@ function shaped(wanted: Shape, elsewhere: string): fc.Arbitrary<unknown> {
       {
         ...{ invoiceNumber: maybe(hostileText), number: maybe(hostileText), status: maybe(hostileText) },
         ...{ amount: maybe(fc.double()), currency: maybe(hostileText), lastEmailSentDate: maybe(hostileText) },
+        id: maybe(hostileText),
       },
-      { requiredKeys: ['invoiceNumber', 'number'] },
+      { requiredKeys: ['id', 'invoiceNumber', 'number'] },
     ),
     { maxLength: 3 },
   );
@@ -244,8 +252,8 @@ test('a read returns valid data, or an error', { timeout }, async () => {
   type Read = readonly [name: string, wanted: Shape, read: () => Promise<unknown>];
   const reads: readonly Read[] = [
     ['getBillRun', 'billRun', () => zuora().getBillRun('BR-1')],
-    ['listDocuments of invoices', 'page', () => zuora().listDocuments('invoice', 'BR-1')],
-    ['listDocuments of credit memos', 'page', () => zuora().listDocuments('creditMemo', 'BR-1')],
+    ['a list of invoices', 'page', () => listDocuments(zuora(), 'invoice', 'BR-1')],
+    ['a list of credit memos', 'page', () => listDocuments(zuora(), 'creditMemo', 'BR-1')],
     ['probe', 'page', () => zuora().probe()],
   ];
   for (const [name, wanted, read] of reads) {

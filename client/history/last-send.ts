@@ -1,0 +1,62 @@
+import type { Client } from '@temporalio/client';
+import { takeUp } from '../../workflows/rules/send.js';
+import { hasUnknown } from '../../workflows/rules/verdict.js';
+import { lastOf } from '../temporal/jobs.js';
+import { attemptsByIntent, type HistoricAttempt } from './attempts.js';
+import { historiesOf, noDeadline, runIdsOf, type Run } from './history.js';
+
+export interface AcceptedSend {
+  readonly resend: boolean;
+  /** The first attempt under the key that Zuora accepted (epoch, ms). */
+  readonly since: number;
+}
+
+export interface LastAccepted {
+  readonly send: AcceptedSend | null;
+  /** Zuora may have accepted another send. */
+  readonly mayHaveSent: boolean;
+  /** The runs whose history cannot be read. */
+  readonly unreadable: readonly string[];
+}
+
+/**
+ * The last send that Zuora accepted of all jobs of a workflow id, from event histories: it needs no worker.
+ *
+ * @param call makes one call to Temporal, with a deadline
+ */
+export async function lastAccepted(client: Client, workflowId: string, call = noDeadline): Promise<LastAccepted> {
+  // Visibility lags behind by a moment, so the newest run is described directly.
+  const newest = await call(() => lastOf(client, workflowId));
+  if (newest === undefined) return { send: null, mayHaveSent: false, unreadable: [] };
+  const runIds = new Set([...((await call(() => runIdsOf(client, workflowId))) ?? []), newest.runId]);
+  const unreadable = new Set<string>();
+  const skip = ({ runId }: Run): void => void unreadable.add(runId);
+  const runs = [...runIds].map((runId) => ({ workflowId, runId }));
+  const histories = historiesOf(client, runs, skip, call);
+  const byIntent = await attemptsByIntent(histories, client.options.loadedDataConverter, skip);
+  const sends = [...byIntent.values()].map(sendIn);
+  const accepted = sends
+    .flatMap(({ accepted }) => accepted ?? [])
+    .sort((one, other) => one.acceptedAt - other.acceptedAt)
+    .at(-1);
+  return {
+    send: accepted === undefined ? null : { resend: accepted.resend, since: accepted.since },
+    mayHaveSent: unreadable.size > 0 || sends.some(({ isUnknown }) => isUnknown),
+    unreadable: [...unreadable],
+  };
+}
+
+function sendIn(historic: readonly HistoricAttempt[]) {
+  const send = takeUp(
+    1,
+    [],
+    historic.map(({ resend, served, copiedTo, ...attempt }) => attempt),
+  );
+  const last = historic[send.attempts.findLastIndex(({ verdict }) => verdict === 'accepted')];
+  const first = historic.find(({ idempotencyKey }) => idempotencyKey === last?.idempotencyKey);
+  const accepted =
+    last === undefined || first === undefined
+      ? undefined
+      : { resend: last.resend, since: first.startedAt, acceptedAt: last.startedAt };
+  return { accepted, isUnknown: hasUnknown(send) };
+}
