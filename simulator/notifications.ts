@@ -16,7 +16,7 @@ export const EVENTS = {
 
 export type When = keyof typeof EVENTS;
 
-/** All definitions belong to the first profile. Accounts of the second are emailed nothing. */
+/** All definitions belong to the first profile. Accounts of the second are emailed nothing; it exists once a document has it. */
 export const PROFILES = {
   default: { id: '5e1f0000-0000-4000-8000-51a1a70b0002', name: 'Default Profile', number: 'CP-00000001' },
   bare: { id: '5e1f0000-0000-4000-8000-51a1a70b0003', name: 'Bare Profile', number: 'CP-00000002' },

@@ -14,7 +14,8 @@ export type CheckName =
   | 'zuoraConfiguration'
   | 'zuoraToken'
   | 'zuoraRead'
-  | 'postedNotifications';
+  | 'postedNotifications'
+  | 'emailNotifications';
 
 export interface Check {
   readonly name: CheckName;

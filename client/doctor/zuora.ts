@@ -1,6 +1,15 @@
 import { createZuora, type Zuora } from '../../zuora/client.js';
 import { zuoraConfiguration } from '../../zuora/configuration.js';
+import { NOTIFICATIONS } from '../../zuora/document-outcome.js';
 import { kindOfHost } from '../../zuora/host.js';
+import {
+  definitions,
+  definitionsOf,
+  emailsFor,
+  profiles,
+  PROFILES_PATH,
+  type Profile,
+} from '../../zuora/notifications.js';
 import type { CheckToRun, Explanation, Finding } from './checkup.js';
 import { firstLineOf } from '../failures/errors.js';
 import { todoOf, zuoraTroubleIn } from '../failures/zuora.js';
@@ -58,6 +67,34 @@ export function zuoraChecks(entityId: string | undefined, deadlineMs: number) {
     };
   }
 
+  async function emailNotifications(): Promise<Finding> {
+    if (client === undefined) throw new Error('Zuora is not configured');
+    const zuora = client;
+    const scope = { entityId };
+    const kinds = ['invoice', 'creditMemo'] as const;
+    const [all, ...definitionsByKind] = await Promise.all([
+      zuora.get(PROFILES_PATH, [], profiles, { what: 'communication profiles', scope }),
+      ...kinds.map((kind) => {
+        const { path, query } = definitionsOf(kind);
+        return zuora.get(path, query, definitions, { what: 'notification definitions', scope });
+      }),
+    ]);
+    const faults = kinds.flatMap((kind, at) => {
+      const without = all.filter(({ id }) => emailsFor(definitionsByKind[at] ?? [], id) === false);
+      const nobody = `${NOTIFICATIONS[kind]} emails nothing for accounts with the communication profile`;
+      return without.length === 0 ? [] : [`${nobody} ${named(without)}`];
+    });
+    const muted = all.filter((profile) => profile.muted === true);
+    if (muted.length > 0) faults.push(`communication profiles are muted, so nothing is emailed: ${named(muted)}`);
+    const names = Object.values(NOTIFICATIONS).join(' and ');
+    if (faults.length === 0) return { result: 'ok', text: `${names} email for all communication profiles` };
+    return {
+      result: 'warning',
+      text: `Zuora says success and sends nothing: ${faults.join('; ')}`,
+      todo: `In Zuora, have ${names} email for these profiles and unmute them, if their accounts are to get emails`,
+    };
+  }
+
   const checks: readonly CheckToRun[] = [
     { name: 'zuoraConfiguration', run: configuration, explain: explainConfiguration },
     { name: 'zuoraToken', needs: ['zuoraConfiguration'], run: token, explain },
@@ -68,6 +105,13 @@ export function zuoraChecks(entityId: string | undefined, deadlineMs: number) {
       run: postedNotifications,
       worst: 'warning',
       explain: unreadable,
+    },
+    {
+      name: 'emailNotifications',
+      needs: ['zuoraRead'],
+      run: emailNotifications,
+      worst: 'warning',
+      explain: settingsUnreadable,
     },
   ];
   return { checks, close: async () => client?.close() };
@@ -83,6 +127,25 @@ function unreadable(error: unknown): Explanation {
   return {
     text: `the notifications by which Zuora may email at the post cannot be read, so a first send does not wait for such emails: ${explain(error).text}`,
     todo: "Allow the OAuth client's user to read notification definitions, or see to it that Invoice Posted and Credit Memo Posted do not email",
+  };
+}
+
+const MOST_NAMES = 5;
+
+/** The default profile first, because most accounts have it. */
+function named(profiles: readonly Profile[]): string {
+  const sorted = [...profiles].sort((one, other) => Number(other.isDefault) - Number(one.isDefault));
+  const names = sorted.slice(0, MOST_NAMES).map(({ id, name, isDefault }) => {
+    return `${name ?? id}${isDefault === true ? ' (the default)' : ''}`;
+  });
+  const more = sorted.length - names.length;
+  return `${names.join(', ')}${more === 0 ? '' : ` and ${more} more`}`;
+}
+
+function settingsUnreadable(error: unknown): Explanation {
+  return {
+    text: `it is not known whether Zuora emails documents on request, because its settings cannot be read: ${explain(error).text}`,
+    todo: "Allow the OAuth client's user to read notification definitions and communication profiles",
   };
 }
 

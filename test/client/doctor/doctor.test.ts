@@ -80,7 +80,10 @@ describe('The doctor', () => {
     for (const secret of [clientId, clientSecret]) expect(JSON.stringify(diagnosis)).not.toContain(secret);
     const calls = (await rig.requests()).map(({ method, path }) => `${method} ${path}`);
     expect(new Set(calls)).toEqual(
-      new Set(['POST /oauth/token', 'GET /object-query/billing-runs', 'GET /notifications/notification-definitions']),
+      new Set([
+        ...['POST /oauth/token', 'GET /object-query/billing-runs', 'GET /notifications/notification-definitions'],
+        'GET /settings/communication-profiles',
+      ]),
     );
   });
 
@@ -95,6 +98,7 @@ describe('The doctor', () => {
       zuoraToken: 'skipped',
       zuoraRead: 'skipped',
       postedNotifications: 'skipped',
+      emailNotifications: 'skipped',
     });
     expect(of(diagnosis, 'zuoraToken')?.text).toContain('zuoraConfiguration');
     expect(of(diagnosis, 'zuoraConfiguration')?.text).toContain('ZUORA_CLIENT_SECRET is missing');
@@ -320,7 +324,10 @@ describe('The doctor', () => {
   test('tells credentials that Zuora does not take, without showing them', async () => {
     environment({ ZUORA_CLIENT_SECRET: 'hunter2' });
     const diagnosis = await until(diagnose, (found) => of(found, 'activityWorkers')?.result === 'ok');
-    expect(ills(diagnosis)).toEqual({ zuoraToken: 'error', zuoraRead: 'skipped', postedNotifications: 'skipped' });
+    expect(ills(diagnosis)).toEqual({
+      ...{ zuoraToken: 'error', zuoraRead: 'skipped' },
+      ...{ postedNotifications: 'skipped', emailNotifications: 'skipped' },
+    });
     expect(of(diagnosis, 'zuoraToken')?.todo).toContain('ZUORA_CLIENT_SECRET');
     expect(JSON.stringify(diagnosis)).not.toContain('hunter2');
     expect(exitCodeOfDiagnosis(diagnosis)).toBe(7);
@@ -346,13 +353,39 @@ describe('The doctor', () => {
     expect(exitCodeOfDiagnosis(diagnosis)).toBe(0);
   });
 
+  test('names the profiles whose accounts would get no email, the default first, and those that are muted', async () => {
+    const { documents } = await rig.control<{ documents: { number: string }[] }>('POST', '/bill-runs', { invoices: 1 });
+    const { number = '' } = documents[0] ?? {};
+    await rig.control('PATCH', `/documents/${number}`, { communicationProfile: 'bare' });
+    await rig.control('PATCH', '/settings', { creditMemoNotificationActive: false, profileMuted: true });
+    const diagnosis = await until(diagnose, ({ ok }) => ok);
+    await rig.control('PATCH', `/documents/${number}`, { communicationProfile: 'default' });
+    await rig.control('PATCH', '/settings', { creditMemoNotificationActive: true, profileMuted: false });
+    expect(ills(diagnosis)).toEqual({ emailNotifications: 'warning' });
+    const nothing = 'emails nothing for accounts with the communication profile';
+    expect(of(diagnosis, 'emailNotifications')).toMatchObject({
+      text:
+        `Zuora says success and sends nothing: Manual Email For Invoice ${nothing} Bare Profile; ` +
+        `Email Credit Memo ${nothing} Default Profile (the default), Bare Profile; ` +
+        'communication profiles are muted, so nothing is emailed: Default Profile (the default)',
+      todo: expect.stringContaining('have Manual Email For Invoice and Email Credit Memo email') as string,
+    });
+    expect(exitCodeOfDiagnosis(diagnosis)).toBe(0);
+  });
+
   test('warns if it cannot read the notifications, and goes on', async () => {
-    const path = '/notifications/notification-definitions';
-    await rig.fault({ method: 'GET', path, fault: 'respond', status: 403, body: {}, times: 2 });
-    expect(of(await diagnose(), 'postedNotifications')).toMatchObject({
+    await rig.control('PATCH', '/settings', { missingPermissions: ['notificationDefinitions'] });
+    const diagnosis = await diagnose();
+    await rig.control('PATCH', '/settings', { missingPermissions: [] });
+    expect(of(diagnosis, 'postedNotifications')).toMatchObject({
       result: 'warning',
       text: expect.stringMatching(/cannot be read, so a first send does not wait .*403/) as string,
       todo: expect.stringContaining('Allow') as string,
+    });
+    expect(of(diagnosis, 'emailNotifications')).toMatchObject({
+      result: 'warning',
+      text: expect.stringMatching(/it is not known whether .*403/) as string,
+      todo: expect.stringContaining('notification definitions and communication profiles') as string,
     });
   });
 
