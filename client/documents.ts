@@ -162,6 +162,7 @@ async function readingOf(
     { billRunNumber, billRunId, numberOfInvoices, numberOfCreditMemos, scope },
     emailed && {
       ...{ resend: emailed.resend, since: Date.parse(emailed.since), now: at, postedDate },
+      atPost: emailed.by === 'zuora' && billRun.autoEmail,
       ...{ before: {}, intervalMs: DELIVERY_INTERVAL_MS, previous: null },
     },
   );

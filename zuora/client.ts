@@ -240,7 +240,7 @@ export function createZuora({
 
     async postedNotifications(scope = {}) {
       const names = await Promise.all(
-        POSTED_EVENTS.map((code) => {
+        Object.values(POSTED_EVENTS).map((code) => {
           const url = new URL('notifications/notification-definitions', baseUrl);
           url.searchParams.set('eventCategory', code);
           // The largest page. More of one event are not to be expected.

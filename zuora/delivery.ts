@@ -32,6 +32,7 @@ import {
   definitionsOf,
   emailsFor,
   EVENTS,
+  POSTED_EVENTS,
   profiles,
   PROFILES_PATH,
   type Definition,
@@ -49,6 +50,8 @@ export interface DocumentsQuestion {
 
 export interface DeliveryQuestion extends DocumentsQuestion {
   readonly resend: boolean;
+  /** Zuora emailed by itself at the post. It is not known which notification of a tenant does that, so an inactive one says nothing. */
+  readonly atPost?: boolean | undefined;
   /** The first attempt under the key, and now; in milliseconds since the epoch. */
   readonly since: number;
   readonly now: number;
@@ -233,7 +236,7 @@ export async function readDocuments(
   if (documents.some(isZeroInvoice)) settings.leavesOutZero = await zeroFlagOf(reader, about);
   const obstacles = new Map<FollowedDocument, string>();
   for (const each of followedOf(documents, question)) {
-    const obstacle = obstacleTo(evidenceOf(each, settings, question));
+    const obstacle = obstacleTo(evidenceOf(each, settings, { ...question, atPost: false }));
     if (obstacle !== null) obstacles.set(each.document, obstacle);
   }
   const delivery = send === null ? null : await deliveryOf(reader, question, lists, settings);
@@ -475,7 +478,7 @@ function evidenceOf(
     ...{ kind, status, amount, resend, since, now, lastEmailed, rows, history },
     lastEmailedBefore: ofInvoices === undefined ? before.billRun : ofInvoices[document.number],
     pdf: pdf === null || pdf === 'failed' ? null : { ...pdf, errorBefore: pdfErrorBefore },
-    notificationActive: notificationActive(document, settings),
+    notificationActive: question.atPost === true ? null : notificationActive(document, settings),
     notificationInactiveSince: settings.inactiveSince.get(notificationKey(document, settings)) ?? null,
     notificationWaitMs: 3 * intervalMs,
     profileMuted: profileId === null ? null : (settings.mutedById.get(profileId) ?? null),
@@ -501,7 +504,7 @@ type OutcomeOf = (each: Followed) => ReturnType<typeof documentOutcome>;
 /** Two probes for failures, then one query per open document, in turn from check to check. */
 async function lookAtHistory(
   reader: Reader,
-  { since, now, resend, postedDate, previous }: DeliveryQuestion,
+  { since, now, resend, atPost, postedDate, previous }: DeliveryQuestion,
   all: readonly Followed[],
   outcomeOf: OutcomeOf,
 ): Promise<{ readonly otherFailures: number; readonly lastLooked: string | null }> {
@@ -535,12 +538,14 @@ async function lookAtHistory(
     }
   }
 
+  const eventsOf = (kind: DocumentKind) => [EVENTS[kind], ...(atPost === true ? [POSTED_EVENTS[kind]] : [])];
   const accountIds = new Set(all.map(({ document }) => document.accountId));
   const failing = new Set<string | null>();
   let otherFailures = 0;
-  for (const kind of new Set(all.map(({ document }) => document.kind))) {
+  const kinds = new Set(all.map(({ document }) => document.kind));
+  for (const event of [...kinds].flatMap(eventsOf)) {
     const filter: Query = [
-      ['eventCategory', EVENTS[kind]],
+      ['eventCategory', event],
       ['failedOnly', 'true'],
     ];
     for (const { at, accountId } of (await rowsOf(startAbove(since - DAY), end, filter)) ?? []) {
@@ -560,7 +565,7 @@ async function lookAtHistory(
     if (rows === undefined) return false;
     // A reminder that failed says nothing about this send. Custom events have names.
     const isOfEvent = ({ event }: ListedRow): boolean =>
-      event === null || event === EVENTS[each.document.kind] || !/^\d+$/.test(event);
+      event === null || eventsOf(each.document.kind).includes(event) || !/^\d+$/.test(event);
     const counting = rows.filter((row) => isWord(row.result, 'ok') || isOfEvent(row));
     each.rows = [...each.rows, ...counting.map(({ at, result, message }) => ({ at, result, message }))];
     return true;

@@ -5,7 +5,7 @@ import { flag, words } from './members.js';
 import { keepable } from './words.js';
 
 /** The standard events "Invoice Posted" and "Credit Memo Posted", by their codes. */
-export const POSTED_EVENTS = ['1110', '2720'] as const;
+export const POSTED_EVENTS: Readonly<Record<DocumentKind, string>> = { invoice: '1110', creditMemo: '2720' };
 
 const LONGEST_NAME = 80;
 
@@ -20,7 +20,7 @@ export const emailNotifications = z
       .map(({ name }) => keepable(name, LONGEST_NAME)),
   );
 
-/** For the events "Manual Email For Invoice" and "Email Credit Memo". */
+/** The events "Manual Email For Invoice" and "Email Credit Memo", which a send brings about. */
 export const EVENTS: Readonly<Record<DocumentKind, string>> = { invoice: '1130', creditMemo: '2730' };
 
 export type Definition = z.infer<typeof definition>;

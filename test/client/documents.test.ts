@@ -383,13 +383,20 @@ describe('Zuora', () => {
     const automatic = { invoices: 2, creditMemos: 1, autoPost: true, autoEmail: true, postsAfterMs: 1000 };
     const { number, documents: all } = await tenant.addBillRun(automatic);
     await tenant.control('PATCH', `/documents/${all[0]?.number ?? ''}`, {
-      email: 'never',
+      email: 'failed',
+      reason: 'connect timed out',
     });
+    await tenant.set({ notificationActive: false });
     await tenant.advance(1000);
     const found = await documents({ billRunKey: number }, environment(tenant.url));
     expect(found).toMatchObject({
       emailed: { by: 'zuora', resend: false },
-      documents: [{ outcome: 'waiting' }, { outcome: 'sent' }, { outcome: 'sent' }],
+      documents: [
+        { outcome: 'notSent', reason: 'failed: connect timed out' },
+        { outcome: 'sent' },
+        { outcome: 'sent' },
+      ],
+      sends: [{}, { wouldEmail: { yes: 0, no: 3 } }],
     });
   });
 });

@@ -316,6 +316,20 @@ describe('the history', () => {
     }
   });
 
+  test('of emails at the post has other events, and no inactive notification decides', async () => {
+    const tenant = {
+      invoices: [invoice('INV1'), invoice('INV2')],
+      definitions: [],
+      history: { 'id-INV1': [row('Failed', SINCE + MINUTE, { eventCategory: 1110 })] },
+      failures: [row('Failed', SINCE + MINUTE, { eventCategory: 1110 })],
+    };
+    const checked = await check(tenant, { atPost: true, now: SINCE + HOUR });
+    expect(outcomes(checked)).toEqual({ INV1: 'notSent', INV2: 'waiting' });
+    expect(checked.otherFailures).toBe(1);
+    const send = await check(tenant, { now: SINCE + 14 * MINUTE });
+    expect(outcomes(send)).toEqual({ INV1: 'waiting', INV2: 'waiting' });
+  });
+
   test('does not let a reminder decide', async () => {
     const history = { 'id-INV1': [row('Failed', SINCE + MINUTE, { eventCategory: 1140 })] };
     expect(outcomes(await check({ invoices: [invoice('INV1')], history }))).toEqual({ INV1: 'waiting' });
