@@ -485,7 +485,7 @@ function evidenceOf(
     emailPreference: account?.emailPreference ?? null,
     leavesOutZero: settings.leavesOutZero,
     droppedBefore: previous?.dropped[key] ?? null,
-    noAddressSince: hasNoAddress ? (previous?.noAddressSince[key] ?? now) : null,
+    noAddressSince: hasNoAddress ? (previous === null ? since : (previous.noAddressSince[key] ?? now)) : null,
     failedReads: [
       ...failedReads,
       ...(kind === 'creditMemo' && settings.failures.has('accounts of credit memos')

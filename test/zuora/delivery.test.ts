@@ -467,7 +467,9 @@ describe('settings', () => {
     const tenant = { invoices: [invoice('INV1', members, account)] };
     const first = await check(tenant);
     expect(outcomes(first)).toEqual({ INV1: 'waiting' });
-    const last = await check(tenant, { now: SINCE + 65 * MINUTE, previous: first.remember });
+    const early = await check(tenant, { now: SINCE + HOUR - 1, previous: first.remember });
+    expect(outcomes(early)).toEqual({ INV1: 'waiting' });
+    const last = await check(tenant, { now: SINCE + HOUR, previous: early.remember });
     expect(outcomes(last)).toEqual({ INV1: outcome });
   });
 
