@@ -99,10 +99,10 @@ export function nextCheck(from: number, intervalMs: number, after = -Infinity): 
 
 function questionOf(input: DeliveryInput, now: number, intervalMs: number): Parameters<typeof readDelivery>[1] {
   const { billRunNumber, billRunId, resend, since, before, postedDate, numberOfInvoices, numberOfCreditMemos } = input;
-  const { previous, memory, entityId, orgIds } = input;
+  const { previous, memory, entityId, orgIds, atPost } = input;
   return {
     ...{ billRunNumber, billRunId, resend, since, now, intervalMs },
-    ...{ postedDate, numberOfInvoices, numberOfCreditMemos },
+    ...{ atPost, postedDate, numberOfInvoices, numberOfCreditMemos },
     before: { billRun: before },
     previous: lastHeartbeat<Kept>().memory ?? previous?.memory ?? memory ?? null,
     scope: { entityId, orgIds },

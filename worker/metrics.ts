@@ -10,6 +10,7 @@ import { TOKEN } from '../zuora/token.js';
 export const HISTOGRAM_BUCKETS: Readonly<Record<string, number[]>> = {
   bill_run_emails_zuora_call_duration: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120],
   // From a few seconds to a person's decision after a week.
+  bill_run_emails_accepted_to_sent: [60, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 86_400],
   bill_run_emails_posted_to_accepted: [1, 2.5, 5, 15, 60, 300, 900, 3_600, 21_600, 86_400, 604_800],
 };
 

@@ -1,6 +1,7 @@
 /** Metrics and log lines about a job. Nothing is reported during replay, so each thing is reported once. */
 import { log, metricMeter } from '@temporalio/workflow';
 import type { Attempt } from './contract/contract.js';
+import { isAllSent } from './rules/documents.js';
 import type { EmailJob } from './rules/job.js';
 import type { Send } from './rules/send.js';
 import type { Step } from './rules/step.js';
@@ -17,7 +18,46 @@ export function report(job: EmailJob, { state, reason }: Pick<Step, 'state' | 'r
   if (state !== reported?.state || reason !== reported.reason) {
     log.info(`email job: ${state}${reason === null ? '' : ` (${reason})`}`, { emailState: state, emailReason: reason });
   }
-  job.reported = { state, reason, attempts: attempts.length, settledSends: settled.length, postedAt };
+  const documents = reportDocuments(job);
+  job.reported = {
+    ...{ state, reason, attempts: attempts.length, settledSends: settled.length, postedAt },
+    ...(documents === undefined ? {} : { documents }),
+  };
+}
+
+/** Counts documents that have come to an outcome since the last check. */
+function reportDocuments({ delivery, reported }: EmailJob): NonNullable<EmailJob['reported']>['documents'] {
+  const check = delivery?.check;
+  if (check == null) return reported?.documents;
+  const { ordinal, from } = delivery ?? { ordinal: 0, from: 0 };
+  const { kinds, at } = check;
+  if (reported?.documents?.ordinal === ordinal && reported.documents.at === at) return reported.documents;
+  const before = reported?.documents?.ordinal === ordinal ? reported.documents.kinds : undefined;
+  for (const kind of ['invoice', 'creditMemo'] as const) {
+    for (const outcome of ['sent', 'notSent', 'leftOut', 'unknown'] as const) {
+      const more = kinds[kind][outcome] - (before?.[kind][outcome] ?? 0);
+      if (more > 0) {
+        metricMeter
+          .createCounter(
+            'bill_run_emails_documents',
+            undefined,
+            'Documents by the outcome that a check showed; one whose outcome changes counts again.',
+          )
+          .add(more, { kind, outcome });
+      }
+    }
+  }
+  if (isAllSent(check)) {
+    metricMeter
+      .createHistogram(
+        'bill_run_emails_accepted_to_sent',
+        'float',
+        'seconds',
+        'Time from the acceptance of a send to the check that showed an email for each of its documents, in seconds.',
+      )
+      .record(Math.max(0, at - from) / 1000);
+  }
+  return { ordinal, kinds, at };
 }
 
 interface AttemptOfSend extends Attempt, Pick<Send, 'resend'> {}

@@ -66,6 +66,8 @@ export interface DeliveryInput extends BillRunAddress {
   /** The first attempt under the key of the send, and the time from which the plan of checks counts (epoch, ms). */
   readonly since: number;
   readonly from: number;
+  /** Zuora emails the documents by itself at the post. */
+  readonly atPost?: true;
   /** The bill run's last email before the send, in Zuora's format. */
   readonly before?: string;
   readonly postedDate?: string;

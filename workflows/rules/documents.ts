@@ -1,21 +1,9 @@
 /** What the checks of a job showed about its documents, and what that means for the next send. */
-import type { CannotRead, DeliveryCheck, DeliveryInput } from '../contract/activities.js';
+import type { CannotRead, DeliveryCheck } from '../contract/activities.js';
 import type { JobDocuments } from '../contract/contract.js';
 import { openSendOf, type EmailJob } from './job.js';
 import type { Send } from './send.js';
 import { counted, iso, quotedUpTo, time } from './text.js';
-
-/** What a job knows about the documents of one send. */
-export interface Delivery extends Pick<DeliveryInput, 'resend' | 'since' | 'from' | 'before' | 'memory'> {
-  /** Of the send, and whether it has an attempt: otherwise Zuora emails by itself. */
-  readonly ordinal: number;
-  readonly isOurs: boolean;
-  readonly check: DeliveryCheck | null;
-  /** When a check last showed something new (epoch, ms). */
-  readonly changedAt: number | null;
-  /** Checks have failed for a minute, and may work later. */
-  readonly unreadable: CannotRead | null;
-}
 
 export function recordCheck(job: EmailJob, check: DeliveryCheck, now: number): void {
   if (job.delivery === null) return;

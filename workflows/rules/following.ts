@@ -1,7 +1,7 @@
 /** Which send's documents a job follows, and when it checks them. The checks go on beside everything else. */
 import type { DeliveryInput } from '../contract/activities.js';
-import { checkWantedAt, isAccountedFor, type Delivery } from './documents.js';
-import { isEmailedByOthers, openSendOf, type EmailJob } from './job.js';
+import { checkWantedAt, isAccountedFor } from './documents.js';
+import { isEmailedByOthers, openSendOf, type Delivery, type EmailJob } from './job.js';
 import type { Send } from './send.js';
 import { coolDownEnd, LOOK_IS_FRESH_MS } from './send-step.js';
 import { openSendStep, questionIn } from './sending.js';
@@ -88,6 +88,7 @@ export function checkInput(job: EmailJob): Omit<DeliveryInput, 'billRunKey'> {
   const { id = '', number = '', postedDate, numberOfInvoices, numberOfCreditMemos } = billRun ?? {};
   return {
     ...{ billRunNumber: number, billRunId: id, resend, since, from },
+    ...(delivery?.isOurs === false && billRun?.autoEmail === true ? { atPost: true as const } : {}),
     ...(before === undefined ? {} : { before }),
     ...(postedDate === undefined ? {} : { postedDate }),
     ...(numberOfInvoices === undefined ? {} : { numberOfInvoices }),

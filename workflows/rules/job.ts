@@ -7,6 +7,7 @@ import type {
   BillRun,
   CannotRead,
   DeliveryCheck,
+  DeliveryInput,
   Earlier,
   EarlierSend,
   HandedOver,
@@ -35,7 +36,6 @@ import {
   type Send,
 } from './send.js';
 import { hasUnknown } from './verdict.js';
-import type { Delivery } from './documents.js';
 import { iso } from './text.js';
 
 /** What is read before anything is sent: the bill run, or what earlier jobs did. A handover counts as one, too. */
@@ -117,6 +117,18 @@ export interface EmailJob {
   reported?: Reported;
 }
 
+/** What a job knows about the documents of one send. */
+export interface Delivery extends Pick<DeliveryInput, 'resend' | 'since' | 'from' | 'before' | 'memory'> {
+  /** Of the send, and whether it has an attempt: otherwise Zuora emails by itself. */
+  readonly ordinal: number;
+  readonly isOurs: boolean;
+  readonly check: DeliveryCheck | null;
+  /** When a check last showed something new (epoch, ms). */
+  readonly changedAt: number | null;
+  /** Checks have failed for a minute, and may work later. */
+  readonly unreadable: CannotRead | null;
+}
+
 interface Reported {
   readonly state: EmailState;
   readonly reason: EmailReason | null;
@@ -126,7 +138,7 @@ interface Reported {
   /** When a look first showed the bill run as posted (epoch, ms). */
   readonly postedAt: number | null;
   /** The send whose documents were counted, and the counts. */
-  readonly documents?: Pick<DeliveryCheck, 'kinds'> & { readonly ordinal: number };
+  readonly documents?: Pick<DeliveryCheck, 'kinds' | 'at'> & { readonly ordinal: number };
 }
 
 export interface RepeatedRequests extends Pick<EarlierSend, 'attempts'> {

@@ -87,6 +87,8 @@ function closeNeedless(job: EmailJob, now: number): void {
   if (send?.missingSince === undefined || !isUntouched(send) || isOverridden(send, now)) return;
   if (missingOf(job).kind !== 'none') return;
   delete send.missingSince;
+  job.lookWanted = false;
+  job.reading = null;
   if (isEmailedByOthers(job)) {
     noteStep(job, send, now);
     return;
