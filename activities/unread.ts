@@ -60,7 +60,7 @@ export function failing(
   throw unreadable(type, message, delayMs);
 }
 
-/** @throws the error itself, if it is none of a read */
+/** @throws the error itself, if it is not the failure of a read */
 export function unreadIn(error: unknown): Unread {
   if (error instanceof NeverLeft) {
     const { code, message, retryAfterMs } = error;

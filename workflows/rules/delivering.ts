@@ -40,10 +40,10 @@ function changedAt({ delivery, sends }: EmailJob): number {
 export function delivering(job: EmailJob, now: number): Shown & { readonly state: 'Delivering' | 'Emailed' } {
   const sender = senderOf(job, now);
   const { check = null, unreadable = null } = job.delivery ?? {};
-  const seen = check === null ? null : seenIn(check);
-  if (seen?.reason === 'notSent' || seen?.state === 'Emailed') return seen;
+  const checked = check === null ? null : stateAfter(check);
+  if (checked?.reason === 'notSent' || checked?.state === 'Emailed') return checked;
   if (unreadable !== null) return { state: 'Delivering', reason: 'cannotRead', text: uncheckedText(unreadable) };
-  if (seen !== null) return seen;
+  if (checked !== null) return checked;
   const next = check?.next ?? null;
   if (check === null || next === null) return sender;
   const { sent, total } = check.documents;
@@ -52,7 +52,7 @@ export function delivering(job: EmailJob, now: number): Shown & { readonly state
 }
 
 /** Null while documents are on their way. */
-function seenIn(check: DeliveryCheck): (Shown & { readonly state: 'Delivering' | 'Emailed' }) | null {
+function stateAfter(check: DeliveryCheck): (Shown & { readonly state: 'Delivering' | 'Emailed' }) | null {
   const { notSent, unknown, sent, leftOut, list } = check.documents;
   if (notSent > 0) return { state: 'Delivering', reason: 'notSent', text: `${notSentText(check)}. ${AFTER_NOT_SENT}` };
   if (isAllSent(check)) {

@@ -53,11 +53,11 @@ export function detailsOf(job: EmailJob, now: number): string {
 function documents({ documents: checked }: JobStatus): readonly string[] {
   if (checked === null) return [];
   const { checkedAt, total, list: rest, complete, ...counts } = checked;
-  const shown = OUTCOMES.filter((outcome) => counts[outcome] > 0).map(
+  const parts = OUTCOMES.filter((outcome) => counts[outcome] > 0).map(
     (outcome) => `${counts[outcome]} ${WORDS[outcome]}`,
   );
   const all = complete ? '' : '; Zuora does not list all of them';
-  const head = `**Documents**, checked ${time(Date.parse(checkedAt))}: ${total}${shown.length === 0 ? '' : ` (${shown.join(', ')})`}${all}`;
+  const head = `**Documents**, checked ${time(Date.parse(checkedAt))}: ${total}${parts.length === 0 ? '' : ` (${parts.join(', ')})`}${all}`;
   if (rest.length === 0) return [head];
   const rows = rest.slice(0, DOCUMENTS_SHOWN).map(({ number, kind, outcome, reason }) => {
     const cells = [quotedUpTo(60, number), kind === 'invoice' ? 'invoice' : 'credit memo', WORDS[outcome]];
