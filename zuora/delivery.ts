@@ -79,6 +79,8 @@ export interface DeliveryMemory {
   readonly inactiveSince: Readonly<Record<string, number | null>>;
   /** Documents with an email in their history, which need no further look. Credit memos show it nowhere else. */
   readonly emailed: readonly string[];
+  /** The latest email of all documents, in Zuora's format. */
+  readonly latest: string | null;
   /** The last row of open documents. */
   readonly rows: Readonly<Record<string, HistoryRow>>;
   /** Open documents whose PDF was in error. */
@@ -646,6 +648,20 @@ async function lookAtPdfs(reader: Reader, all: readonly Followed[], outcomeOf: O
   }
 }
 
+function emailsOf({ document: { lastEmailed }, isEmailed, rows }: Followed): readonly (string | null)[] {
+  // Of a document that an earlier check settled, only that is known.
+  return [lastEmailed, ...(isEmailed ? [] : rows.filter(isEmail).map(({ at }) => at))];
+}
+
+/** As written: without zones, all of them are the tenant's. */
+function latestOf(times: readonly (string | null | undefined)[]): string | null {
+  const last = (written: string): number => momentOf(written)?.to ?? -Infinity;
+  return times.reduce<string | null>((one, other) => {
+    if (other == null) return one;
+    return one === null || last(other) > last(one) ? other : one;
+  }, null);
+}
+
 /** Zuora sends nothing when such a cause is gone. An email whose PDF was in error may still come. */
 const DROPPING: ReadonlySet<OutcomeSource> = new Set(['document', 'settings', 'contact']);
 
@@ -667,6 +683,7 @@ function memoryOf(
     lastLooked,
     inactiveSince: Object.fromEntries(settings.inactiveSince),
     emailed: [...new Set([...(previous?.emailed ?? []), ...byHistory.map(({ each }) => each.key)])],
+    latest: latestOf([previous?.latest, ...outcomes.flatMap(({ each }) => emailsOf(each))]),
     rows: known(({ rows }) => newestOf(rows)),
     pdfErrors: open
       .filter(({ pdf, pdfErrorBefore }) =>

@@ -194,7 +194,15 @@ export class Life {
       })),
     );
     const none = { sent: 0, waiting: 0, notSent: 0, leftOut: 0, unknown: 0 };
-    const memory = { lastLooked: null, inactiveSince: {}, emailed: [], rows: {}, pdfErrors: [], dropped: {} };
+    const memory = {
+      lastLooked: null,
+      inactiveSince: {},
+      emailed: [],
+      latest: null,
+      rows: {},
+      pdfErrors: [],
+      dropped: {},
+    };
     return this.receive(() => {
       const check = { documents: { ...documents, list }, kinds: { invoice: documents, creditMemo: none } };
       const rest = {

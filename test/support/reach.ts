@@ -138,6 +138,31 @@ export const states: Readonly<Record<string, Reachable>> = {
       return job;
     },
   },
+  Emailed: {
+    state: 'Emailed',
+    reason: null,
+    takesTime: true,
+    async reach(rig, start) {
+      const { job } = await start();
+      await rig.checkPlanned(job);
+      await rig.environment.sleep('6 minutes');
+      return job;
+    },
+  },
+  NotSent: {
+    state: 'Delivering',
+    reason: 'notSent',
+    takesTime: true,
+    async reach(rig, start) {
+      await rig.control('PATCH', '/settings', { creditMemoNotificationActive: false });
+      const { job } = await start();
+      await rig.checkPlanned(job);
+      await rig.environment.sleep('6 minutes');
+      await rig.checkPlanned(job);
+      await rig.environment.sleep('10 minutes');
+      return job;
+    },
+  },
   Skipped: {
     state: 'Skipped',
     reason: 'noDocuments',

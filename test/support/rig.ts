@@ -278,6 +278,7 @@ export async function openRig({
         reason: indexed.get(searchAttributes.emailReason),
         since: indexed.get(searchAttributes.emailStateSince)?.toISOString(),
         sends: indexed.get(searchAttributes.emailSends),
+        notSent: indexed.get(searchAttributes.documentsNotSent),
       };
     },
 
@@ -286,6 +287,17 @@ export async function openRig({
       return until(
         () => query<SendRecord[]>(handle, 'sends'),
         (sends) => sends.filter(({ outcome }) => outcome === 'accepted').length === count,
+      );
+    },
+
+    /** Waits until the next check of the documents has its time: only then may time be skipped. */
+    async checkPlanned(handle: WorkflowHandle): Promise<void> {
+      await until(
+        () => handle.describe(),
+        ({ raw }) =>
+          raw.pendingActivities?.some(
+            ({ activityType, attempt }) => activityType?.name === 'watchDelivery' && Number(attempt) > 1,
+          ) === true,
       );
     },
 

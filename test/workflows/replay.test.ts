@@ -46,10 +46,9 @@ describe('The present code replays', () => {
   test.each(committed)('%s', (_, history) => replay(replayer, history));
 });
 
-test('every state and every reason has a history, except those of later versions', () => {
+test('every state and every reason has a history', () => {
   const reached = Object.values(states);
-  const left = EMAIL_STATES.filter((state) => reached.every((each) => each.state !== state));
-  expect(left, 'nothing reads yet which documents were sent').toEqual(['Emailed']);
+  expect(new Set(reached.map(({ state }) => state))).toEqual(new Set(EMAIL_STATES));
   expect(new Set(reached.flatMap(({ reason }) => reason ?? []))).toEqual(new Set(EMAIL_REASONS));
 });
 

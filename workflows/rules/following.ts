@@ -22,16 +22,20 @@ export function noteDelivery(job: EmailJob, now: number): void {
     return;
   }
   // What was emailed once needs no further look before a first send.
+  const last = delivery?.check ?? null;
+  // Later emails are those of the resend.
+  const latest = send.resend && last !== null && isAccountedFor(last) ? last.memory.latest : null;
   const emailed = send.resend ? undefined : delivery?.check?.memory.emailed;
   job.delivery = {
     ...{ ordinal: send.ordinal, resend: send.resend, ...times },
+    ...(latest === null ? {} : { before: latest }),
     ...(emailed === undefined ? {} : { memory: { ...NOTHING, emailed } }),
     ...{ check: null, changedAt: null, unreadable: null },
   };
 }
 
 const NOTHING = Object.freeze({
-  ...{ lastLooked: null, inactiveSince: {}, emailed: [], rows: {} },
+  ...{ lastLooked: null, inactiveSince: {}, emailed: [], latest: null, rows: {} },
   ...{ pdfErrors: [], dropped: {}, noAddressSince: {}, lookedBackTo: {} },
 });
 
