@@ -24,13 +24,13 @@ const emailed = (number: string) => invoice(number, { lastEmailSentDate: new Dat
 /** Attempts of the activity at a tenant, each with what the one before kept in its heartbeat. */
 async function openWatch(tenant: EmailingTenant, input: Partial<DeliveryInput> = {}) {
   const { zuora, counts } = await openEmailingZuora(tenant);
-  const { watchDelivery } = createActivities({ zuora, multiEntity: false });
+  const activities = createActivities({ zuora, multiEntity: false });
   let heartbeatDetails: unknown;
   let attempt = 0;
   return {
     reads: () => Object.values(counts()).reduce((sum, count) => sum + count, 0),
     /** The result, or the failure after which it is tried again. */
-    async at(elapsedMs: number): Promise<DeliveryCheck | CannotRead | ApplicationFailure> {
+    at: async (elapsedMs: number): Promise<DeliveryCheck | CannotRead | ApplicationFailure> => {
       attempt += 1;
       const environment = new MockActivityEnvironment(
         { attempt, currentAttemptScheduledTimestampMs: ACCEPTED + elapsedMs, heartbeatDetails },
@@ -39,7 +39,7 @@ async function openWatch(tenant: EmailingTenant, input: Partial<DeliveryInput> =
       environment.on('heartbeat', (details: unknown) => {
         heartbeatDetails = JSON.parse(JSON.stringify(details));
       });
-      const run: Promise<DeliveryCheck | CannotRead> = environment.run((given: DeliveryInput) => watchDelivery(given), {
+      const run: Promise<DeliveryCheck | CannotRead> = environment.run((given: DeliveryInput) => activities.watchDelivery(given), {
         ...INPUT,
         ...input,
       });

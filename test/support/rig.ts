@@ -296,7 +296,7 @@ export async function openRig({
         () => handle.describe(),
         ({ raw }) =>
           raw.pendingActivities?.some(
-            ({ activityType, attempt }) => activityType?.name === 'watchDelivery' && Number(attempt) > 1,
+            ({ activityType, lastFailure }) => activityType?.name === 'watchDelivery' && lastFailure != null,
           ) === true,
       );
     },
