@@ -16,7 +16,13 @@ async function handOverAll({ input, requests }: HandOverInput): Promise<readonly
     try {
       handedOver.push({ requestId: request.requestId, result: await ask(emails, input, request) });
     } catch (error) {
-      if (!(error instanceof BillRunEmailsError) || error.type !== 'InvalidInput') throw error;
+      if (!(error instanceof BillRunEmailsError)) throw error;
+      if (error.type === 'NothingMissing') {
+        handedOver.push({ requestId: request.requestId, result: 'alreadyEmailed' });
+        continue;
+      }
+      const isFinal = error.type === 'InvalidInput' || (error.type === 'NotFound' && request.missing === true);
+      if (!isFinal) throw error;
       throw ApplicationFailure.nonRetryable(error.message, 'InvalidInput' satisfies FinalFailures['handOver']);
     }
   }
@@ -26,16 +32,16 @@ async function handOverAll({ input, requests }: HandOverInput): Promise<readonly
 async function ask(
   emails: BillRunEmails,
   input: EmailBillRunInput,
-  { requestId, resend, requestedBy, reason }: EmailRequest,
+  { requestId, resend, missing, requestedBy, reason }: EmailRequest,
 ): Promise<HandedOver['result']> {
   const request = { requestId, requestedBy, reason };
   const billRun = withoutRequest(input);
-  if (!resend) return (await emails.start({ ...billRun, ...request })).result;
+  if (!resend) return (await emails.start({ ...billRun, ...request, missing })).result;
   await emails.resend(billRun, request);
   return 'joined';
 }
 
 /** The input without the starter's own request, which is one of the requests. */
-function withoutRequest({ resend, requestId, requestedBy, reason, ...billRun }: EmailBillRunInput): BillRunToStart {
+function withoutRequest({ resend, missing, requestId, requestedBy, reason, ...billRun }: EmailBillRunInput): BillRunToStart {
   return billRun;
 }

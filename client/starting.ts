@@ -173,10 +173,10 @@ async function startJob(
   input: StartInput,
   last: LastJob | undefined,
 ): Promise<StartResult | undefined> {
-  const { runId: earlierRun = '', sends = 0, resends = [] } = last ?? {};
+  const { runId: earlierRun = '', sends = 0, resends = [], documentsNotSent: notSent = null } = last ?? {};
   const memo: JobMemo = { earlierRun, ...(resends.length === 0 ? {} : { resends }) };
   try {
-    const handle = await withStartAttributes(input, sends, (attributes) =>
+    const handle = await withStartAttributes(input, { sends, notSent }, (attributes) =>
       client.workflow.start(WORKFLOW_TYPE, {
         ...{ workflowId, taskQueue, args: [input], memo: { ...memo }, ...described(input) },
         ...attributes,

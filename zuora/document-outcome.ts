@@ -84,7 +84,8 @@ export const NOTIFICATIONS: Readonly<Record<DocumentKind, string>> = {
 /** Gives the outcome for any evidence. The first row that matches counts, as in the table of the design. */
 export function documentOutcome(evidence: DocumentEvidence): OutcomeOfDocument {
   const { kind, status, amount, resend, since, now, lastEmailed, rows, history, pdf } = evidence;
-  const date = lastEmailed === null ? undefined : ageOf(lastEmailed, evidence);
+  const written = lastEmailed === null ? undefined : ageOf(lastEmailed, evidence);
+  const date = isOfFailure(evidence) ? undefined : written;
   const dated = rows.map((row) => ({ ...row, age: ageOf(row.at, evidence, true) }));
   const emails = dated.filter(({ result }) => isWord(result, 'ok'));
   const newest = newestOf(dated.filter(({ age }) => age !== 'older'));
@@ -92,7 +93,7 @@ export function documentOutcome(evidence: DocumentEvidence): OutcomeOfDocument {
 
   // Only posted documents are emailed. One that was emailed and unposted later is sent.
   const noEmailSince =
-    (date === undefined || (resend && date === 'older')) && emails.every(({ age }) => resend && age === 'older');
+    (written === undefined || (resend && written === 'older')) && emails.every(({ age }) => resend && age === 'older');
   if (status !== null && !isWord(status, 'posted') && noEmailSince) {
     return outcome('notSent', 'document', `not posted: its status is ${status}`);
   }
@@ -189,6 +190,14 @@ const HISTORY_FAULTS: Readonly<Record<Exclude<DocumentEvidence['history'], 'read
   notReached: 'its email history was not looked at in this check, which has too many documents',
   failed: 'its email history',
 };
+
+/** Zuora may set the date of an email that failed: before this first send, if no later row says otherwise. */
+function isOfFailure({ lastEmailed, resend, rows }: DocumentEvidence): boolean {
+  const last = newestOf(rows);
+  if (resend || last === undefined || !isWord(last.result, 'failed')) return false;
+  const [date, failure] = [momentOf(lastEmailed ?? ''), momentOf(last.at ?? '')];
+  return date !== undefined && failure !== undefined && isLater(date, failure) === false;
+}
 
 type Age = 'newer' | 'older' | 'unclear' | 'unreadable';
 

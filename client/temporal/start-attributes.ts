@@ -9,15 +9,16 @@ import { lacksSearchAttributes } from '../failures/temporal.js';
  */
 export async function withStartAttributes<T>(
   { billRunKey, hold }: { readonly billRunKey: string; readonly hold?: boolean | undefined },
-  sends: number,
+  { sends, notSent }: { readonly sends: number; readonly notSent: number | null },
   start: (options: { typedSearchAttributes?: TypedSearchAttributes }) => Promise<T>,
 ): Promise<T> {
-  const { billRunNumber, emailState, emailReason, emailStateSince, emailSends } = searchAttributes;
+  const { billRunNumber, emailState, emailReason, emailStateSince, emailSends, documentsNotSent } = searchAttributes;
   const typedSearchAttributes = new TypedSearchAttributes([
     { key: emailState, value: hold === true ? 'Held' : 'Waiting' },
     { key: emailReason, value: hold === true ? 'job' : 'notPosted' },
     { key: emailStateSince, value: new Date() },
     { key: emailSends, value: sends },
+    ...(notSent === null ? [] : [{ key: documentsNotSent, value: notSent }]),
     ...(isBillRunId(billRunKey) ? [] : [{ key: billRunNumber, value: billRunKey }]),
   ]);
   try {

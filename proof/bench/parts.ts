@@ -112,7 +112,9 @@ export function bare({ client }: Parts, name: Exclude<Variant['name'], 'ours'>, 
     name,
     start: (billRunKey) =>
       name === 'listedFloor'
-        ? withStartAttributes({ billRunKey }, 0, (attributes) => start(billRunKey, attributes))
+        ? withStartAttributes({ billRunKey }, { sends: 0, notSent: null }, (attributes) =>
+            start(billRunKey, attributes),
+          )
         : start(billRunKey, {}),
   };
 }

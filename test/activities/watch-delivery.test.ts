@@ -39,10 +39,13 @@ async function openWatch(tenant: EmailingTenant, input: Partial<DeliveryInput> =
       environment.on('heartbeat', (details: unknown) => {
         heartbeatDetails = JSON.parse(JSON.stringify(details));
       });
-      const run: Promise<DeliveryCheck | CannotRead> = environment.run((given: DeliveryInput) => activities.watchDelivery(given), {
-        ...INPUT,
-        ...input,
-      });
+      const run: Promise<DeliveryCheck | CannotRead> = environment.run(
+        (given: DeliveryInput) => activities.watchDelivery(given),
+        {
+          ...INPUT,
+          ...input,
+        },
+      );
       try {
         return await run;
       } catch (error) {

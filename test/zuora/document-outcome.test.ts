@@ -223,6 +223,16 @@ describe('from evidence to outcome', () => {
     ['of a credit memo not reached', { kind: 'creditMemo', history: 'notReached', noAddressSince: SINCE }, 'notSent'],
   ]);
 
+  rows('a date that an email which failed may have set', [
+    ...(['no later', 'with a second more'] as const).map((what): Row => {
+      const failure = iso(SINCE - HOUR);
+      const date = what === 'no later' ? failure : iso(SINCE - HOUR + 1000);
+      const evidence = { lastEmailed: date, rows: [row('Failed', failure)] };
+      return [what, evidence, what === 'no later' ? 'waiting' : 'sent'];
+    }),
+    ['after a day', { ...day, lastEmailed: iso(SINCE - HOUR), rows: [row('Failed', iso(SINCE - HOUR))] }, 'notSent'],
+  ]);
+
   rows('the cause of an earlier check', [
     ['is gone', { droppedBefore: 'notification inactive' }, 'notSent', 'notification inactive'],
     ['is gone, and an email was sent', { droppedBefore: 'notification inactive', rows: [ok] }, 'sent'],

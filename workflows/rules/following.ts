@@ -1,5 +1,5 @@
 /** Which send's documents a job follows, and when it checks them. The checks go on beside everything else. */
-import type { DeliveryInput } from '../contract/activities.js';
+import type { DeliveryCheck, DeliveryInput } from '../contract/activities.js';
 import { checkWantedAt, isAccountedFor } from './documents.js';
 import { isEmailedByOthers, openSendOf, type Delivery, type EmailJob } from './job.js';
 import type { Send } from './send.js';
@@ -21,15 +21,15 @@ export function noteDelivery(job: EmailJob, now: number): void {
     if (delivery.from !== times.from) job.delivery = { ...delivery, ...times };
     return;
   }
-  // What was emailed once needs no further look before a first send.
   const last = delivery?.check ?? null;
   // Later emails are those of the resend.
   const latest = send.resend && last !== null && isAccountedFor(last) ? last.memory.latest : null;
-  const emailed = send.resend ? undefined : delivery?.check?.memory.emailed;
+  // What was emailed once needs no further look, and a date may be that of an email that failed.
+  const memory = send.resend || last === null ? undefined : { ...NOTHING, ...pick(last.memory) };
   job.delivery = {
     ...{ ordinal: send.ordinal, resend: send.resend, ...times },
     ...(latest === null ? {} : { before: latest }),
-    ...(emailed === undefined ? {} : { memory: { ...NOTHING, emailed } }),
+    ...(memory === undefined ? {} : { memory }),
     ...{ check: null, changedAt: null, unreadable: null },
   };
 }
@@ -38,6 +38,10 @@ const NOTHING = Object.freeze({
   ...{ lastLooked: null, inactiveSince: {}, emailed: [], latest: null, rows: {} },
   ...{ pdfErrors: [], dropped: {}, noAddressSince: {}, lookedBackTo: {} },
 });
+
+function pick({ emailed, rows }: DeliveryCheck['memory']): Pick<DeliveryCheck['memory'], 'emailed' | 'rows'> {
+  return { emailed, rows };
+}
 
 function sendToFollow(job: EmailJob, now: number): Send | undefined {
   const open = openSendOf(job);
