@@ -185,7 +185,9 @@ describe.concurrent('A worker process', () => {
     const namespace = await bareNamespace();
     const { operatorService } = parts.connection;
     const searchAttributes = indexedTypes();
-    for (const name of wrong) searchAttributes[name] = searchAttributes['EmailSends'] ?? 0;
+    // A namespace has at most three attributes of type Int.
+    const { EmailSends: int = 0, EmailStateSince: datetime = 0 } = searchAttributes;
+    for (const name of wrong) searchAttributes[name] = name === 'EmailStateSince' ? int : datetime;
     await until(
       () =>
         operatorService.addSearchAttributes({ namespace, searchAttributes }).then(

@@ -32,7 +32,10 @@ beforeAll(async () => {
     pollInterval: '100ms',
     logFile,
     // As deploy/kubernetes.yaml: the tests reach it by IPv4 all the same.
-    env: { METRICS_ADDRESS: onAnyFamily(metricsAddress), HEALTH_ADDRESS: onAnyFamily(healthAddress) },
+    env: {
+      ...{ METRICS_ADDRESS: onAnyFamily(metricsAddress), HEALTH_ADDRESS: onAnyFamily(healthAddress) },
+      BILL_RUN_DELIVERY_INTERVAL: '500ms',
+    },
   });
 });
 afterAll(async () => {
@@ -71,7 +74,10 @@ async function health(
 }
 
 const postedBillRun = (wanted: object = {}) =>
-  parts.control<{ number: string }>('POST', '/bill-runs', { status: 'Posted', ...wanted });
+  parts.control<{ number: string; documents: readonly { number: string }[] }>('POST', '/bill-runs', {
+    status: 'Posted',
+    ...wanted,
+  });
 
 test('Metrics count attempts, sends and calls to Zuora, and every name in alerts and dashboard is among them', async () => {
   const { emails, control } = parts;
@@ -87,6 +93,14 @@ test('Metrics count attempts, sends and calls to Zuora, and every name in alerts
   await accepted(1);
   await emails.resend({ billRunKey: number }, { requestId: 'T-1' });
   await accepted(2);
+
+  // One of two documents is not sent.
+  const partly = await postedBillRun({ invoices: 2, creditMemos: 0 });
+  await control('PATCH', `/documents/${partly.documents[0]?.number ?? ''}`, {
+    email: 'failed',
+    reason: 'no such host',
+  });
+  await emails.start({ billRunKey: partly.number });
 
   // A run that fails, an activity that does, one that asks a person, and a workflow task that cannot be done.
   const { number: canceled } = await postedBillRun({ status: 'Canceled' });
@@ -113,12 +127,14 @@ test('Metrics count attempts, sends and calls to Zuora, and every name in alerts
 
   const attempts = 'bill_run_emails_attempts_total';
   expect(valueOf(metrics, attempts, { verdict: 'unknown', resend: 'false' })).toBe(1);
-  expect(valueOf(metrics, attempts, { verdict: 'accepted', resend: 'false' })).toBe(1);
+  expect(valueOf(metrics, attempts, { verdict: 'accepted', resend: 'false' })).toBe(2);
   expect(valueOf(metrics, attempts, { verdict: 'accepted', resend: 'true' })).toBe(1);
-  expect(valueOf(metrics, 'bill_run_emails_sends_total', { outcome: 'accepted' })).toBe(2);
-  expect(valueOf(metrics, 'bill_run_emails_posted_to_accepted_seconds_count')).toBe(1);
+  expect(valueOf(metrics, 'bill_run_emails_sends_total', { outcome: 'accepted' })).toBe(3);
+  expect(valueOf(metrics, 'bill_run_emails_posted_to_accepted_seconds_count')).toBe(2);
+  const documents = 'bill_run_emails_documents_total';
+  expect(valueOf(metrics, documents, { kind: 'invoice', outcome: 'notSent' })).toBe(1);
   const email = '/v1/bill-runs/{billRunKey}/emails';
-  expect(valueOf(metrics, calls, { endpoint: email, status: '200' })).toBe(2);
+  expect(valueOf(metrics, calls, { endpoint: email, status: '200' })).toBe(3);
   expect(valueOf(metrics, calls, { endpoint: email, status: 'none' })).toBe(1);
   expect(valueOf(metrics, calls, { endpoint: '/oauth/token', status: '200' })).toBe(1);
   expect(valueOf(metrics, 'bill_run_emails_zuora_rate_limit_remaining')).toBe(49_999);
