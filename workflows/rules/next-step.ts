@@ -87,8 +87,7 @@ function closeNeedless(job: EmailJob, now: number): void {
   if (send?.missingSince === undefined || !isUntouched(send) || isOverridden(send, now)) return;
   if (missingOf(job).kind !== 'none') return;
   delete send.missingSince;
-  job.lookWanted = false;
-  job.reading = null;
+  endLook(job);
   if (isEmailedByOthers(job)) {
     noteStep(job, send, now);
     return;
@@ -105,10 +104,14 @@ function supersede(job: EmailJob, now: number): boolean {
     ? `closed as unknown: Zuora may have executed an attempt before ${by}, was asked for`
     : `superseded by ${by}`;
   closeSend(current, 'superseded', now, note);
-  // A resend needs no look.
+  endLook(job);
+  return true;
+}
+
+/** No open send needs it any more. */
+function endLook(job: EmailJob): void {
   job.lookWanted = false;
   job.reading = null;
-  return true;
 }
 
 function beginSends(job: EmailJob, now: number): void {
@@ -198,6 +201,7 @@ const NOT_NEEDED: Readonly<Record<NonNullable<Send['notNeeded']>, string>> = Obj
 });
 
 function stopSend(job: EmailJob, send: Send, now: number): void {
+  endLook(job);
   if (job.finish !== null) decide(send, 'finish', job.finish, now);
   const by = job.finish === null ? 'cancellation' : 'finish';
   const note = `closed by ${by} before it was settled; nothing more is sent`;
