@@ -42,6 +42,13 @@ async function ask(
 }
 
 /** The input without the starter's own request, which is one of the requests. */
-function withoutRequest({ resend, missing, requestId, requestedBy, reason, ...billRun }: EmailBillRunInput): BillRunToStart {
+function withoutRequest({
+  resend,
+  missing,
+  requestId,
+  requestedBy,
+  reason,
+  ...billRun
+}: EmailBillRunInput): BillRunToStart {
   return billRun;
 }

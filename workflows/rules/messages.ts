@@ -63,6 +63,8 @@ export function resend(job: EmailJob, argument: unknown, now: number): MessageAn
 
 // retry
 
+const NO_QUESTION = 'no question is open';
+
 export function receiveRetry(job: EmailJob, argument: unknown, now: number): void {
   receive(job, 'retry', argument, checkRetry, now, (message) => {
     if (isRepeated(job, message)) return undefined;
@@ -101,7 +103,7 @@ function faultOfRetry(job: EmailJob, { ordinal, sendAnyway = false }: RetryMessa
   const question = questionOf(job, now);
   const isKeptBack = step?.kind === 'coolDown' || step?.kind === 'notNeeded' || isCheckedFirst(send);
   const open = isKeptBack ? send?.ordinal : (question?.ordinal ?? nextMissing(job, send));
-  if (open === undefined) return 'no question is open';
+  if (open === undefined) return NO_QUESTION;
   if (ordinal !== undefined && ordinal !== open) return `send ${open} is open, not send ${ordinal}`;
   if (send === undefined && question === null) {
     const isAsked = pendingRequests(job).some(({ missing }) => missing === true);
@@ -131,14 +133,14 @@ function nextMissing(job: EmailJob, open: Send | undefined): number | undefined 
 /** `retry` sends only what is known to be missing; with `sendAnyway` also what cannot be seen. */
 function nothingMissing({ delivery }: EmailJob, sendAnyway: boolean): Fault {
   const check = delivery?.check ?? null;
-  if (check === null) {
-    return sendAnyway ? undefined : 'it is not known yet whether a document was not sent; wait for the first check';
-  }
+  if (check === null) return sendAnyway ? undefined : `${NO_QUESTION}, and the documents are not checked yet; wait`;
   const { notSent, waiting, unknown } = check.documents;
   if (notSent > 0 || (sendAnyway && waiting + unknown > 0)) return undefined;
-  return waiting + unknown === 0
-    ? 'nothing is missing: every document was sent, or is left out on purpose'
-    : 'no document is known to be not sent; wait, or retry with sendAnyway to send what Zuora takes for never emailed';
+  const what =
+    waiting + unknown === 0
+      ? 'nothing is missing: every document was sent, or is left out on purpose'
+      : 'no document is known to be not sent; wait, or retry with sendAnyway to send what Zuora takes for never emailed';
+  return `${NO_QUESTION}, and ${what}`;
 }
 
 function followRetry(job: EmailJob, message: RetryMessage, now: number): void {
