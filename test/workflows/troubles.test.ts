@@ -58,6 +58,16 @@ async function failingLook(): Promise<WorkflowHandle> {
   return job;
 }
 
+async function inactiveNotification(): Promise<WorkflowHandle> {
+  await rig.control('PATCH', '/settings', { creditMemoNotificationActive: false });
+  const { number } = await rig.billRun.create();
+  const job = await rig.start({ billRunKey: number });
+  await rig.checkPlanned(job);
+  await rig.environment.sleep(6 * MINUTE);
+  await rig.checkPlanned(job);
+  return job;
+}
+
 async function unposted(change: object, input: object = {}): Promise<WorkflowHandle> {
   const { number, job } = await rig.startWaiting(input);
   if (Object.keys(change).length > 0) await rig.billRun.change(number, change);
@@ -123,6 +133,12 @@ const rows: readonly Row[] = [
     ...{ after: ['at once', MINUTE], who: `${IN_ZUORA}, then an operator: \`retry\``, alert: 'BillRunNeedsAttention' },
   },
   {
+    trouble: 'Zuora accepts, but sends no email for a document: an inactive notification, no address, a failed email',
+    make: inactiveNotification,
+    ...{ state: 'Delivering (notSent)', text: /notification inactive.*then retry/, after: ['15 minutes', 16 * MINUTE] },
+    ...{ who: `${IN_ZUORA}, then an operator: \`retry\``, alert: 'DocumentsNotSent' },
+  },
+  {
     trouble: 'Zuora has no such bill run',
     make: async () => rig.start({ billRunKey: 'BR-09999998' }),
     ...{ state: 'NotPosted', text: /BR-09999998/, after: ['2 minutes', 3 * MINUTE] },
@@ -152,6 +168,7 @@ const rows: readonly Row[] = [
 function expressionFor(state: string): string {
   if (state.startsWith('NeedsAttention')) return 'bill_run_emails_open_jobs{email_state="NeedsAttention"}';
   if (state === 'Waiting (cannotRead)') return 'bill_run_emails_zuora_unreadable';
+  if (state === 'Delivering (notSent)') return 'bill_run_emails_documents_total{outcome="notSent"}';
   if (state === 'Sending (unknown)') return 'bill_run_emails_attempts_total{verdict="unknown"}';
   return 'temporal_workflow_failed_total{workflow_type="emailBillRun"}';
 }
