@@ -129,6 +129,32 @@ test('an operator answers a question with the signal and the JSON that the curre
   expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 1, max: 1 });
 });
 
+test('documents that were not sent are in a table with their causes, and the offered retry emails them alone', async () => {
+  const quick = await openRig({ server: 'real', deliveryIntervalMs: 400, keepsJobs: true });
+  try {
+    await quick.control('PATCH', '/settings', { creditMemoNotificationActive: false });
+    const { number, job } = await starting(quick, nextNumber)({ invoices: 3 });
+    await quick.state(job, 'Delivering', 'notSent');
+    await untilListed(`DocumentsNotSent > 0 AND WorkflowId = '${job.workflowId}'`);
+    await ui.run(job.workflowId);
+    await ui.tab('User Metadata');
+    const { currentDetails } = ui.metadata;
+    await currentDetails.getByRole('heading', { name: 'Delivering (notSent)' }).waitFor();
+    const row = currentDetails.getByRole('row').filter({ hasText: 'CM' });
+    expect(await row.innerText()).toMatch(/credit memo\s+not sent\s+notification inactive: Email Credit Memo/);
+    await ui.screenshot('temporal-ui-not-sent');
+    await quick.control('PATCH', '/settings', { creditMemoNotificationActive: true });
+    const offer = currentDetails.getByRole('listitem').filter({ hasText: 'never emailed' });
+    const filled = (await offer.locator('code').innerText()).replaceAll(/"<\w+>"/g, '"alice"');
+    await ui.send(await ui.chooseSignal(await offer.locator('strong').innerText()), filled);
+    await quick.state(job, 'Emailed');
+    expect(emailsPerDocument(await quick.mailbox(number))).toEqual({ min: 1, max: 1 });
+  } finally {
+    await quick.afterTest();
+    await quick.close();
+  }
+});
+
 test('the work lists of operators can be saved as views', async () => {
   await rig.control('PATCH', '/settings', { inactiveNotification: 'refuse', notificationActive: false });
   const { job: asking } = await start();
