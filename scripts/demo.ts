@@ -73,6 +73,8 @@ async function demo(): Promise<DemoResult> {
     temporal,
     simulatorUrl: simulator.url,
     pollInterval: '500ms',
+    // In production the first check comes after five minutes.
+    env: { BILL_RUN_DELIVERY_INTERVAL: '2s' },
     logFile: '.dev/demo-worker.log',
   });
   stops.push(() => worker.stop());
@@ -106,7 +108,7 @@ async function demo(): Promise<DemoResult> {
   });
   const again = await emails.start({ billRunKey: BILL_RUN, requestedBy: 'nightly-billing' });
   report(`workflow ${workflowId}, Temporal run ${runId}; second start: ${again.result}`);
-  await watchUntil(emails, ({ state }) => state === 'Delivering');
+  await watchUntil(emails, ({ state }) => state === 'Emailed');
   report('The second attempt used the same idempotency key, so Zuora repeated its reply and sent no second email:');
   console.log(indented(tables.sends(await emails.sends({ billRunKey: BILL_RUN }))));
 
@@ -116,7 +118,7 @@ async function demo(): Promise<DemoResult> {
     { requestId: 'TICKET-1', requestedBy: 'alice', reason: 'wrong template' },
   );
   report(`resend ${requestId}`);
-  await watchUntil(emails, ({ state }, sends) => state === 'Delivering' && sends.length === 2);
+  await watchUntil(emails, ({ state }, sends) => state === 'Emailed' && sends.length === 2);
   const sends = await emails.sends({ billRunKey: BILL_RUN });
   console.log(indented(tables.sends(sends)));
 

@@ -68,6 +68,8 @@ async function dev({ temporalPort, uiPort, simulatorPort, db }: Flags): Promise<
       temporal,
       simulatorUrl: simulator.url,
       pollInterval: POLL_INTERVAL,
+      // In production the first check of the documents comes after five minutes.
+      env: { BILL_RUN_DELIVERY_INTERVAL: '5s' },
       logFile: WORKER_LOG,
     });
     stops.push(() => worker.stop(WORKER_GRACE_MS));

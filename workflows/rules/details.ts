@@ -125,7 +125,7 @@ function choices(job: EmailJob, step: Step, { state, reason, question }: JobStat
     ...(isHeld ? order : []),
     ...(step.kind === 'watch' ? ['signal **billRunPosted**, without input, looks at the bill run at once'] : []),
     ...(question === null ? retries(job, reason) : answersTo(question, job)),
-    `${signal('resend', RESEND)} emails all documents${again ? ' again' : ', also those emailed before'}`,
+    `${signal('resend', RESEND)} emails all documents${again ? ' again, such as after a wrong template' : ', also those emailed before'}`,
     ...(isHeld ? [] : order),
     `${signal('finish', NOTE)} closes the job; nothing more is sent`,
   ];
