@@ -270,7 +270,7 @@ export function documentsOf(
     }),
   );
   const notPosted = isPosted ? [] : [keptBackUntilPosted(reading)];
-  const obstacles = obstaclesIn(reading, { coolDownMs }, at).map(keptBackBy);
+  const obstacles = emailed?.by === 'job' ? [AFTER_A_SEND] : obstaclesIn(reading, { coolDownMs }, at).map(keptBackBy);
   const answers = (send: 'first' | 'resend') =>
     counted(
       ANSWERS,
@@ -356,6 +356,12 @@ function keptBackUntilPosted({ billRun }: Reading): KeptBack {
       sentence(waitingFor(status, { postingFailed: false, empty: hasNoDocuments(billRun) }));
   return { kind: 'notPosted', text, until: null };
 }
+
+const AFTER_A_SEND: KeptBack = {
+  kind: 'emailedElsewhere',
+  text: 'Its job emailed the bill run, so start sends nothing more. retry emails what was not sent, once no email can be on its way.',
+  until: null,
+};
 
 function keptBackBy(obstacle: Obstacle): KeptBack {
   const { kind } = obstacle;

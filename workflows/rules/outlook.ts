@@ -10,9 +10,10 @@ import { hasUnknown } from './verdict.js';
  */
 export function sentSoFar(
   { state, reason, until, sends }: Pick<JobStatus, 'state' | 'reason' | 'until' | 'sends'>,
-  records: readonly Pick<SendRecord, 'ordinal' | 'attempts'>[] | null,
+  records: readonly Pick<SendRecord, 'ordinal' | 'attempts' | 'outcome' | 'requests'>[] | null,
 ): string {
-  const sent = sends === 1 ? 'Sent once' : `Sent ${sends} times`;
+  const rest = records?.filter(isOfMissing).length ?? 0;
+  const sent = rest > 0 && rest < sends ? `${timesSent(sends - rest)}, and then what was not sent` : timesSent(sends);
   const open = records?.findLast(hasUnknown);
   const isUnknown = open !== undefined || (records === null && (reason === 'unknown' || state === 'Sending'));
   const what = open === undefined ? 'the last send' : `send ${open.ordinal}`;
@@ -20,6 +21,14 @@ export function sentSoFar(
   if (sends > 0) return sent;
   if (state === 'Delivering' || state === 'Emailed') return 'Nothing sent by this job';
   return state === 'Sending' && until === null ? 'Nothing sent so far as Zuora has answered' : 'Nothing sent';
+}
+
+function isOfMissing({ outcome, requests }: Pick<SendRecord, 'outcome' | 'requests'>): boolean {
+  return outcome === 'accepted' && requests.some(({ missing }) => missing === true);
+}
+
+function timesSent(count: number): string {
+  return count === 1 ? 'Sent once' : `Sent ${count} times`;
 }
 
 /** One sentence about an open job; null if nothing happens by itself. */
