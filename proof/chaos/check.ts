@@ -6,13 +6,14 @@
 import { checkInput, type Settings } from '../../workflows/contract/validation.js';
 import type { Attempt, Decision, EmailRequest, SendRecord } from '../../workflows/contract/contract.js';
 import { intentKey, keyParts } from '../../workflows/rules/keys.js';
+import { documentFaults, NONE_COMPARED, type Compared } from './documents.js';
 import type { BillRunEvidence, Evidence, RunEvidence, SentEmail } from './evidence.js';
 import type { ScheduledAttempt } from './history.js';
 import { attemptsBeyond, KEY_LIFETIME_MS, lookFaults, numberFaults, SLACK_MS } from './send-rules.js';
 import { forbiddenCalls, openedAfterStop } from './stops.js';
 
 /** `evidence`: something is missing, so nothing can be judged. */
-type Rule = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 'hold' | 'determinism' | 'evidence' | 'logins';
+type Rule = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 'hold' | 'determinism' | 'evidence' | 'logins';
 
 interface Violation {
   readonly rule: Rule;
@@ -33,6 +34,8 @@ export interface Judgement {
   readonly unsettled: number;
   /** Sends replaced by a resend before anything was emailed. */
   readonly superseded: number;
+  /** Documents of which a job said what became of them, by what it said. */
+  readonly documentsCompared: Compared;
   readonly violations: readonly Violation[];
 }
 
@@ -43,6 +46,7 @@ type Find = (rule: Rule, what: string, evidence: unknown) => void;
 
 export function judge(evidence: Evidence): Judgement {
   const violations: Violation[] = [];
+  const documentsCompared = { ...NONE_COMPARED };
   const counts = { sendsIntended: 0, sendsAccepted: 0, duplicates: 0, lost: 0, unsettled: 0, superseded: 0 };
   for (const billRun of evidence.billRuns) {
     const find: Find = (rule, what, proof) => violations.push({ rule, billRun: billRun.number, what, evidence: proof });
@@ -56,6 +60,7 @@ export function judge(evidence: Evidence): Judgement {
     checkLooks(billRun, find);
     checkAudit(billRun, find);
     checkStops(billRun, evidence, find);
+    checkDocuments(billRun, documentsCompared, find);
     const lost = checkRequests(billRun, sends, find);
     const of = (outcome: WholeSend['end']): number => sends.filter(({ end }) => end === outcome).length;
     counts.lost += lost.requests;
@@ -82,7 +87,7 @@ export function judge(evidence: Evidence): Judgement {
       evidence: { all, inAll },
     });
   }
-  return { ...counts, violations };
+  return { ...counts, documentsCompared, violations };
 }
 
 /** A send with its records in all runs. */
@@ -100,13 +105,17 @@ interface WholeSend {
   readonly end: 'accepted' | 'superseded' | 'unsettled' | 'lost';
 }
 
-/** A later run continues a send of an earlier one under the same keys, so both records belong to one send. */
+/**
+ * A later run continues a send of an earlier one under the same keys, so both records belong to one send. One for what was missed has
+ * the keys of the first send from a later number on.
+ */
 function wholeSends({ runs }: BillRunEvidence): readonly WholeSend[] {
   const groups = new Map<string, { run: RunEvidence; record: SendRecord }[]>();
   for (const run of runs) {
     for (const record of run.sends) {
       const [first] = record.attempts;
-      const name = first === undefined ? `${run.runId} ${record.ordinal}` : keyParts(first.idempotencyKey).intent;
+      const key = first?.idempotencyKey ?? `${run.runId} ${record.ordinal}/`;
+      const name = isForMissing(record) ? key : keyParts(key).intent;
       groups.set(name, [...(groups.get(name) ?? []), { run, record }]);
     }
   }
@@ -127,6 +136,10 @@ function wholeSends({ runs }: BillRunEvidence): readonly WholeSend[] {
   });
 }
 
+function isForMissing({ requests }: Pick<SendRecord, 'requests'>): boolean {
+  return requests.some(({ missing }) => missing === true);
+}
+
 function byStart(one: Attempt, other: Attempt): number {
   return Date.parse(one.startedAt) - Date.parse(other.startedAt);
 }
@@ -140,7 +153,10 @@ function endOf(records: WholeSend['records']): WholeSend['end'] {
   // Closed, not needed, or it waits for a person or for the end of the cool-down.
   const { status } = run;
   const isAsked = run.open && (status?.question?.ordinal === record.ordinal || status?.reason === 'coolDown');
-  return record.settledAt !== null ||
+  // It waits until no earlier email can be on its way, or a check shows that nothing is missing.
+  const waitsForDocuments = run.open && isForMissing(record) && record.attempts.length === 0;
+  return waitsForDocuments ||
+    record.settledAt !== null ||
     record.outcome === 'stopped' ||
     isAsked ||
     (!run.open && (record.outcome !== 'pending' || run.closedByPerson))
@@ -286,7 +302,7 @@ function duplicatesIn(sends: readonly WholeSend[], emails: readonly SentEmail[],
   for (const [name, count] of groups) {
     const [documentNumber, intent] = JSON.parse(name) as [string, string];
     const own = emails.filter((email) => email.documentNumber === documentNumber && intentOf(email) === intent);
-    const risks = risksIn(own[0] === undefined ? [] : (sendOf(own[0])?.decisions ?? []));
+    const risks = risksIn(sends.filter((send) => send.intent === intent).flatMap(({ decisions }) => decisions));
     if (count <= 1 + risks) continue;
     duplicates += count - 1 - risks;
     find(3, `a document was mailed ${count} times for one intent`, { documentNumber, intent, mailbox: own });
@@ -329,6 +345,8 @@ function checkAges({ calls, runs }: BillRunEvidence, sends: readonly WholeSend[]
 function checkOutcomes(billRun: BillRunEvidence, sends: readonly WholeSend[], find: Find): void {
   const { documents, emails, runs } = billRun;
   const cutOff = runs.flatMap(({ attempts }) => attempts).filter((attempt) => isCutOff(billRun, attempt));
+  // One email of each of them did not leave.
+  const unsent = new Set(documents.filter(isUnsent).map(({ number }) => number));
   for (const send of sends) {
     const { attempts, keys, resend, end } = send;
     const own = emails.filter(({ idempotencyKey }) => keys.has(idempotencyKey ?? ''));
@@ -337,7 +355,7 @@ function checkOutcomes(billRun: BillRunEvidence, sends: readonly WholeSend[], fi
     if (success) {
       // A first send leaves out what was emailed before.
       const emailed = new Set((resend ? own : emails).map(({ documentNumber }) => documentNumber));
-      const missing = documents.filter(({ number }) => !emailed.has(number));
+      const missing = documents.filter(({ number }) => !emailed.has(number) && !unsent.delete(number));
       if (missing.length > 0)
         find(5, 'a send is accepted, and documents were not mailed', { keys: [...keys], missing });
     }
@@ -379,6 +397,19 @@ function checkLooks({ runs }: BillRunEvidence, find: Find): void {
       for (const what of lookFaults(begun, settingsOf(run))) find(6, what, { look: begun.look, input: begun.input });
     }
   }
+}
+
+/** Rule 9: what each job says about its documents is what Zuora did. */
+function checkDocuments(billRun: BillRunEvidence, documentsCompared: Record<keyof Compared, number>, find: Find): void {
+  for (const run of billRun.runs) {
+    const { compared, faults } = documentFaults(run, billRun);
+    for (const outcome of Object.keys(compared) as (keyof Compared)[]) documentsCompared[outcome] += compared[outcome];
+    for (const { what, evidence } of faults) find(9, what, { runId: run.runId, ...evidence });
+  }
+}
+
+function isUnsent({ unsent }: BillRunEvidence['documents'][number]): boolean {
+  return unsent !== undefined;
 }
 
 /** Rule 8. */
@@ -467,16 +498,14 @@ function checkRequests(
       lost.push({ requestId, why: 'its send stopped without an outcome', opened: true });
   }
   for (const run of runs) {
-    const generated = new Set(
-      run.sends.flatMap(({ requests }) => requests.map(({ requestId }) => requestId)).filter(isGenerated),
-    );
+    const generated = new Set(run.sends.flatMap(({ requests }) => resendsIn(requests)).filter(isGenerated));
     const missing = run.resends.unnamed - generated.size;
     if (posted && missing > 0 && !isStopped)
       lost.push({ requestId: `${missing} without an id`, why: 'no send', opened: false });
   }
   const starts = accepted.filter(({ kind }) => kind === 'start');
   const emailed = new Set(emails.map(({ documentNumber }) => documentNumber));
-  const complete = documents.every(({ number }) => emailed.has(number));
+  const complete = documents.every((document) => emailed.has(document.number) || isUnsent(document));
   const waits = isStopped || sends.some(({ end }) => end === 'unsettled');
   if (posted && starts.length > 0 && !complete && !waits) {
     const opened = sends.some(({ end }) => end === 'lost');

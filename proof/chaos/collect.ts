@@ -19,6 +19,7 @@ import {
   type EmailState,
 } from '../../workflows/contract/contract.js';
 import { searchAttributes } from '../../workflows/contract/search-attributes.js';
+import { documentFaults } from './documents.js';
 import type { BillRunEvidence, EmailCall, Evidence, RunEvidence, SentEmail } from './evidence.js';
 import {
   brokenTasksIn,
@@ -31,6 +32,7 @@ import {
 } from './history.js';
 import type { Parts } from './parts.js';
 import type { Ledger } from './people.js';
+import type { Plan } from './plan.js';
 import { isUnreadable } from './unreadable.js';
 
 /** A lost read costs 90 s, a lost worker 30 s, and pauses between attempts double from 5 s. This is ample. */
@@ -75,6 +77,11 @@ export async function settle(
   }
 }
 
+function orNeverStarted(error: unknown): true {
+  if (error instanceof WorkflowNotFoundError) return true;
+  throw error;
+}
+
 function orClosed(error: unknown): false {
   if (error instanceof WorkflowNotFoundError) return false;
   throw error;
@@ -112,24 +119,75 @@ async function isSettled(
   return false;
 }
 
+/** They fail whenever they have seen nothing new. */
+const WATCHES: readonly unknown[] = ['watchBillRun', 'watchDelivery'];
+
 function isAtRest({ raw, status }: WorkflowExecutionDescription): boolean {
   if (status.name !== 'RUNNING') return true;
   const busy = (raw.pendingActivities ?? []).some(({ activityType, lastFailure }) => {
-    return activityType?.name !== 'watchBillRun' || lastFailure == null;
+    return !WATCHES.includes(activityType?.name) || lastFailure == null;
   });
   return !busy && raw.pendingWorkflowTask == null;
 }
 
-export async function collect(numbers: readonly string[], parts: Parts, ledger: Ledger): Promise<Evidence> {
-  const { control } = parts;
-  // Emails that Zuora still has to send leave now.
+/** After this the fifth check of most jobs, and the sixth of a few, is over. */
+const CHECKED_LIMIT_MS = 4 * 60_000;
+
+/** Lets all emails leave that Zuora still has to send, and waits until every open job has seen them. */
+export async function untilChecked({ billRuns }: Plan, { client, control }: Parts): Promise<void> {
+  await control('PATCH', '/settings', { emailDelayMs: 0 });
   await control('POST', '/clock', { advanceMs: 3_600_000 });
+  const limit = Date.now() + CHECKED_LIMIT_MS;
+  let left = billRuns;
+  while (left.length > 0 && Date.now() < limit) {
+    const behind: (typeof left)[number][] = [];
+    await each(left, async (planned) => {
+      const handle = client.workflow.getHandle(canonicalWorkflowId(planned.number));
+      const hasSeen = patiently(client, async () => {
+        const description = await handle.describe();
+        if (description.status.name !== 'RUNNING' || isUnreadable(description)) return true;
+        const run = { open: true, closedByPerson: false, ...(await answersOf(handle)) };
+        const zuora = {
+          documents: await documentsOf(planned, control),
+          emails: await mailbox(control, planned.number),
+        };
+        return isAtRest(description) && documentFaults(run, zuora).faults.length === 0;
+      });
+      if (!(await hasSeen.catch(orNeverStarted))) behind.push(planned);
+    });
+    left = behind;
+    if (left.length > 0) await delay(1_000);
+  }
+}
+
+async function documentsOf(
+  { number, emails }: Plan['billRuns'][number],
+  control: Parts['control'],
+): Promise<BillRunEvidence['documents']> {
+  const { documents } = await control<SimulatedBillRun>('GET', `/bill-runs/${number}`);
+  return documents.map((document, at) => {
+    const { becomes } = emails.find(({ place }) => place === at) ?? {};
+    const isUnsent = becomes === 'failed' || becomes === 'never';
+    return { number: document.number, postedAt: document.postedAt, ...(isUnsent ? { unsent: becomes } : {}) };
+  });
+}
+
+async function mailbox(control: Parts['control'], number: string): Promise<readonly SentEmail[]> {
+  const emails = await control<SentEmail[]>('GET', `/mailbox?billRun=${number}`);
+  return emails.map(({ documentNumber, idempotencyKey, resend, sentAt }) => {
+    return { documentNumber, idempotencyKey, resend, sentAt };
+  });
+}
+
+export async function collect({ billRuns: planned }: Plan, parts: Parts, ledger: Ledger): Promise<Evidence> {
+  const { control } = parts;
   const requests = await control<(EmailCall & { readonly billRun: string | null })[]>('GET', '/requests');
   const calls = requests.filter(({ method, path }) => method === 'POST' && path.endsWith('/emails'));
-  const emails = await control<(SentEmail & { readonly billRunNumber: string })[]>('GET', '/mailbox');
+  const emails = await control<SentEmail[]>('GET', '/mailbox');
   const billRuns: BillRunEvidence[] = [];
-  await each(numbers, async (number) => {
-    const { id, status, documents } = await control<SimulatedBillRun>('GET', `/bill-runs/${number}`);
+  await each(planned, async (one) => {
+    const { number } = one;
+    const { id, status } = await control<SimulatedBillRun>('GET', `/bill-runs/${number}`);
     const accepted = ledger.accepted.filter(({ billRun }) => billRun === number);
     const workflowId = canonicalWorkflowId(number);
     const ids = new Set([workflowId, ...accepted.map((request) => request.workflowId)]);
@@ -139,14 +197,10 @@ export async function collect(numbers: readonly string[], parts: Parts, ledger: 
       number,
       id,
       status: status ?? null,
-      documents: documents.map((document) => ({ number: document.number, postedAt: document.postedAt })),
+      documents: await documentsOf(one, control),
       accepted: accepted.map(({ billRun: _, ...request }) => request),
       calls: calls.filter(({ billRun }) => billRun === number).map(evidenceOf),
-      emails: emails
-        .filter(({ billRunNumber }) => billRunNumber === number)
-        .map(({ documentNumber, idempotencyKey, resend, sentAt }) => {
-          return { documentNumber, idempotencyKey, resend, sentAt };
-        }),
+      emails: await mailbox(control, number),
       ...{ runs, unreadable },
       audit: await patiently(parts.client, () => auditOf(parts.client, workflowId)),
     });

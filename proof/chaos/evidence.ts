@@ -50,6 +50,8 @@ export interface BillRunEvidence {
 interface DocumentEvidence {
   readonly number: string;
   readonly postedAt: string | null;
+  /** What the plan made of its first email, if it does not leave. */
+  readonly unsent?: 'failed' | 'never';
 }
 
 export interface AcceptedRequest {

@@ -149,6 +149,7 @@ export async function startParts(
         temporal: { address: linkTo(`${name}/temporal`).address, namespace },
         simulatorUrl: `http://${linkTo(`${name}/zuora`).address}`,
         pollInterval: '500ms',
+        env: { BILL_RUN_DELIVERY_INTERVAL: '2s' },
         logLevel: 'warn',
         logFile: join(folder, `${name}-${starts}.log`),
         nodeArgs: workerNodeArgs,

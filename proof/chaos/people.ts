@@ -6,7 +6,7 @@ import { canonicalWorkflowId } from '../../workflows/contract/contract.js';
 import type { AcceptedRequest } from './evidence.js';
 import type { Parts } from './parts.js';
 import { leaveUnreadable } from './unreadable.js';
-import type { Order, PlannedBillRun, PlannedStart } from './plan.js';
+import { EMAILS_BECOME, type Order, type PlannedBillRun, type PlannedStart } from './plan.js';
 
 /** The requests that Temporal accepted, and how often one had to be repeated, by reason. */
 export interface Ledger {
@@ -22,14 +22,21 @@ export async function live(planned: PlannedBillRun, parts: Parts, ledger: Ledger
   const { number, autoEmail, emailedJustNow, fate } = planned;
   const { control } = parts;
   await at(planned.at);
-  const { id } = await control<{ id: string }>('POST', '/bill-runs', {
-    number,
-    invoices: planned.invoices,
-    creditMemos: planned.creditMemos,
-    autoEmail,
-    status: 'Completed',
-    ...(fate === 'posts' ? { postsAfterMs: planned.postsAfterMs } : {}),
-  });
+  const { id, documents } = await control<{ id: string; documents: readonly { number: string }[] }>(
+    'POST',
+    '/bill-runs',
+    {
+      number,
+      invoices: planned.invoices,
+      creditMemos: planned.creditMemos,
+      autoEmail,
+      status: 'Completed',
+      ...(fate === 'posts' ? { postsAfterMs: planned.postsAfterMs } : {}),
+    },
+  );
+  for (const { place, becomes } of planned.emails) {
+    await control('PATCH', `/documents/${documents[place]?.number ?? ''}`, EMAILS_BECOME[becomes]);
+  }
   if (fate === 'isCanceled') await control('PATCH', `/bill-runs/${number}`, { status: 'Canceled' });
   if (emailedJustNow) {
     await control('PATCH', `/bill-runs/${number}`, { lastEmailSentTime: new Date().toISOString() });
@@ -38,6 +45,7 @@ export async function live(planned: PlannedBillRun, parts: Parts, ledger: Ledger
   await Promise.all([
     ...planned.starts.map((start) => startAsPlanned(start, { planned, id }, parts, ledger, at)),
     follow(planned, parts, ledger, at),
+    retryNotSent(planned, parts, ledger, at),
   ]);
 }
 
@@ -68,14 +76,30 @@ async function follow({ number, orders, input }: PlannedBillRun, parts: Parts, l
       const requestedBy = `operator-${time}`;
       const taken = await insist(ledger, () =>
         give(order, emails, { billRunKey: number, ...input }, requestedBy),
-      ).catch((error: unknown) => {
-        // The job has closed, or no pipeline has started it yet: a definite answer, and nothing is promised.
-        if (isDefinite(error)) return false;
-        throw error;
-      });
+      ).catch(notIfDefinite);
       const asks = order.what === 'resend' || order.what === 'signal' || order.what === 'update';
       if (taken && asks) ledger.accepted.push({ billRun: number, kind: 'resend', requestId, requestedBy, workflowId });
     }
+  }
+}
+
+/** From the post until an email has failed and a check has seen it: 24 s, and what the chaos adds. */
+const NOT_SENT_WITHIN_MS = 75_000;
+
+/** Asks once for what was not sent, when the job says so. */
+async function retryNotSent(planned: PlannedBillRun, parts: Parts, ledger: Ledger, at: At): Promise<void> {
+  const { number: billRunKey, retriesNotSent, fate } = planned;
+  if (!retriesNotSent || fate !== 'posts') return;
+  const emails = clientOf(parts, 'operators');
+  const postedAt = planned.at + planned.postsAfterMs;
+  const isNotSent = (): Promise<boolean> =>
+    insist(ledger, () => emails.status({ billRunKey })).then(({ reason }) => reason === 'notSent', notIfDefinite);
+  for (let ms = postedAt; ms < postedAt + NOT_SENT_WITHIN_MS; ms += 1_000) {
+    await at(ms);
+    if (!(await isNotSent())) continue;
+    const note = { requestId: `MISSED-${billRunKey}`, requestedBy: 'operator', reason: 'mailbox is empty again' };
+    await insist(ledger, () => emails.retry({ billRunKey }, note)).catch(notIfDefinite);
+    return;
   }
 }
 
@@ -130,9 +154,15 @@ function bounded<T>(emails: BillRunEmails, ask: () => Promise<T>): Promise<T> {
   return emails.client.withDeadline(Date.now() + 5_000, ask);
 }
 
+/** The job has closed, or no pipeline has started it yet: a definite answer, and nothing is promised. */
+function notIfDefinite(error: unknown): false {
+  if (isDefinite(error)) return false;
+  throw error;
+}
+
 function isDefinite(error: unknown): boolean {
   if (error instanceof WorkflowUpdateFailedError) return true;
-  if (error instanceof BillRunEmailsError) return error.type === 'NotFound' || error.type === 'Ignored';
+  if (error instanceof BillRunEmailsError) return ['NotFound', 'Ignored', 'NothingMissing'].includes(error.type);
   return error instanceof Error && error.name === 'WorkflowNotFoundError';
 }
 

@@ -27,6 +27,10 @@ export interface PlannedBillRun {
   readonly at: number;
   readonly invoices: number;
   readonly creditMemos: number;
+  /** Documents whose first email does not simply leave, by their place in the bill run. */
+  readonly emails: readonly { readonly place: number; readonly becomes: Becomes }[];
+  /** An operator asks for what was not sent, as soon as the job says so. Nobody closes the job before, or resends. */
+  readonly retriesNotSent: boolean;
   readonly fate: 'posts' | 'neverPosts' | 'isCanceled';
   readonly postsAfterMs: number;
   /** Both keep back a first send. */
@@ -105,6 +109,15 @@ export const UNREACHABLE_MS = 3_000;
 const HELD_AFTER_MS = UNREACHABLE_MS + 2_000;
 const RELEASED_AFTER_MS = UNREACHABLE_MS + STOPPED_MS + 6_000;
 
+/** Changes of a document in the simulator. Those that leave at all do so between the third check after an acceptance and the fifth. */
+export const EMAILS_BECOME = {
+  failed: { email: 'failed', reason: 'mailbox full' },
+  never: { email: 'never' },
+  delayed: { email: 'delayed', delayMs: 15_000 },
+  pdfLate: { pdf: 'pending', pdfDelayMs: 40_000 },
+} as const;
+type Becomes = keyof typeof EMAILS_BECOME;
+
 export function planOf(seed: number, billRuns: number): Plan {
   const lengthMs = SHORTEST_MS + billRuns * MS_PER_BILL_RUN;
   const disruptions = disruptionsOf(lengthMs, streamOf(seed, 0));
@@ -179,11 +192,15 @@ export function plannedBillRun(
   const faults = index % 3 === 0 ? ['reset after'] : chance(0.25) ? [one(names)] : [];
   const secondBy = one(['number', 'number', 'id'] as const);
   const startsWithResend = chance(0.05);
+  const invoices = Math.round(between(1, 3));
+  const creditMemos = Math.round(between(0, 1));
+  const { emails, retriesNotSent } = emailsOf(index, invoices + creditMemos, { chance, between, one });
   return {
     number: `BR-${name}`,
     at,
-    invoices: Math.round(between(1, 3)),
-    creditMemos: Math.round(between(0, 1)),
+    invoices,
+    creditMemos,
+    ...{ emails, retriesNotSent },
     fate,
     postsAfterMs,
     autoEmail: chance(0.02),
@@ -194,19 +211,40 @@ export function plannedBillRun(
       // Ends within the chaos, and then a person is asked.
       ...(chance(0.1) ? { sendBudget: '12 seconds' } : {}),
       // Closes at acceptance, so later resends open other jobs, which must know what this one sent.
-      ...(chance(0.3) ? { openFor: '0s' } : {}),
+      ...(chance(0.3) && !retriesNotSent ? { openFor: '0s' } : {}),
     },
     starts: PIPELINES.map((pipeline, place) => ({
       at: at + Math.round(between(0, place === 0 ? 2_000 : 12_000)),
       pipeline,
       by: place === 0 ? 'number' : secondBy,
-      resend: startsWithResend,
+      resend: startsWithResend && !retriesNotSent,
       requestId: `nightly-${name}`,
     })),
     orders: [
-      ...ordersFor(name, at + postsAfterMs, lastOrder, { chance, between, one }),
+      ...ordersFor(name, at + postsAfterMs, lastOrder, { chance, between, one }).filter(
+        ({ what }) => !retriesNotSent || !ENDING_OR_RESENDING.has(what),
+      ),
       ...stops.filter((stop) => stop > at).flatMap(heldWhileStopped),
     ].sort((one, other) => one.at - other.at),
+  };
+}
+
+const ENDING_OR_RESENDING: ReadonlySet<Order['what']> = new Set([
+  ...(['resend', 'signal', 'update', 'finish', 'cancel', 'terminate', 'start', 'again'] as const),
+]);
+
+/** Every fourth has one that fails, so that every plan has some. */
+function emailsOf(
+  index: number,
+  documents: number,
+  { chance, one }: Drawer,
+): Pick<PlannedBillRun, 'emails' | 'retriesNotSent'> {
+  const places = Array.from({ length: documents }, (_, place) => place);
+  const becomes = index % 4 === 1 ? 'failed' : chance(0.4) ? one(['never', 'delayed', 'pdfLate'] as const) : undefined;
+  const place = one(places);
+  return {
+    emails: becomes === undefined ? [] : [{ place, becomes }],
+    retriesNotSent: becomes === 'failed' && chance(0.7),
   };
 }
 

@@ -1,7 +1,7 @@
 /** One chaos run from the start of its parts to the judgement. The soak shares most of it. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { judge, type Judgement } from './check.js';
-import { collect, settle } from './collect.js';
+import { collect, settle, untilChecked } from './collect.js';
 import type { Surroundings } from '../command.js';
 import { emailFaults } from './email-faults.js';
 import type { Evidence } from './evidence.js';
@@ -93,7 +93,6 @@ export async function conclude(
 ): Promise<Outcome & { readonly evidence: Evidence }> {
   report('No more faults, all parts are up. Waiting until every job has settled');
   await parts.restore();
-  const numbers = plan.billRuns.map(({ number }) => number);
   const workflowIds = [...new Set(ledger.accepted.map(({ workflowId }) => workflowId))];
   let reported = workflowIds.length;
   const reportLeft = (left: number): void => {
@@ -104,8 +103,10 @@ export async function conclude(
   const open = await settle(workflowIds, parts, reportLeft, { finish });
   if (open.length > 0) report(`Not settled: ${open.join(', ')}`);
 
+  report('All emails leave. Waiting until every job has seen them');
+  await untilChecked(plan, parts);
   report('Comparing mailbox, request log, histories and audits');
-  const evidence = await collect(numbers, parts, ledger);
+  const evidence = await collect(plan, parts, ledger);
   const { cuts, cutConnections, stalls, slowed } = parts.counts;
   return {
     evidence,
@@ -176,6 +177,7 @@ export async function runPlan(
 /** As text, with the evidence of every violation. */
 export function inLines(result: Outcome): readonly string[] {
   const { zuora, cuts, stalls, slowed } = result.faultsByKind;
+  const { documentsCompared: compared } = result;
   const rules = result.violations.map(({ rule, billRun, what, evidence }) => {
     return `  rule ${rule}: ${billRun}: ${what}\n    ${JSON.stringify(evidence).slice(0, 2_000)}`;
   });
@@ -185,6 +187,8 @@ export function inLines(result: Outcome): readonly string[] {
       `${result.unsettled} unsettled, ${result.superseded} superseded; ${result.attempts} attempts`,
     `Calls to Zuora  ${result.calls.logins} logins, ${result.calls.reads} reads, ${result.calls.emails} to email`,
     `Emails          ${result.emails}, duplicates ${result.duplicates}`,
+    `Documents       ${compared.total} compared with what jobs say: ${compared.sent} sent, ${compared.notSent} not sent, ` +
+      `${compared.waiting} waiting, ${compared.unknown} unknown`,
     `Lost            ${result.lost}`,
     `Violations      ${result.violations.length}`,
     ...rules,

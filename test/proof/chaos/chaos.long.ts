@@ -25,6 +25,7 @@ test('the rules hold in a short chaos run, and nothing is left of it', { timeout
   for (const name of ['kills', 'serverRestarts', 'faults', 'sendsIntended', 'sendsAccepted', 'emails'] as const) {
     expect(result[name], name).toBeGreaterThan(0);
   }
+  expect(result.documentsCompared.total).toBeGreaterThan(10);
   expect(result.sendsIntended).toBe(result.sendsAccepted + result.unsettled + result.superseded);
   expect(readdirSync(run.folder)).toEqual([]);
   expect(processesIn(run.folder)).toEqual([]);

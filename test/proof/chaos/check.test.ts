@@ -8,7 +8,13 @@ import { judge } from '../../../proof/chaos/check.js';
 import { forbiddenCalls } from '../../../proof/chaos/stops.js';
 import type { BillRunEvidence, Evidence } from '../../../proof/chaos/evidence.js';
 import type { Forbidden } from '../../../proof/chaos/history.js';
-import type { Attempt, SendRecord } from '../../../workflows/contract/contract.js';
+import type {
+  Attempt,
+  DocumentOutcome,
+  FollowedDocument,
+  JobDocuments,
+  SendRecord,
+} from '../../../workflows/contract/contract.js';
 
 const NUMBER = 'BR-00000001';
 const ID = '8ad0000000000000000000000000000a';
@@ -25,6 +31,7 @@ test('evidence of a clean life gives no violation, and counts what there was', (
     lost: 0,
     unsettled: 0,
     superseded: 0,
+    documentsCompared: { total: 2, sent: 2, waiting: 0, notSent: 0, leftOut: 0, unknown: 0 },
     violations: [],
   });
 });
@@ -327,6 +334,58 @@ const doctored: readonly Doctored[] = [
     'although a person had closed',
   ],
   ['a workflow task that broke', ({ run }) => run.brokenTasks.push('event 7'), 'determinism', 'could not continue'],
+  [
+    'a document called sent without an email',
+    ({ billRun }) => billRun.emails.pop(),
+    9,
+    'called sent, and the mailbox has no email',
+  ],
+  [
+    'a document called sent that only an earlier send emailed',
+    ({ billRun }) => (billRun.emails[3].idempotencyKey = `${FIRST}/1`),
+    9,
+    'called sent, and the mailbox has no email',
+  ],
+  ...(
+    [
+      ['notSent', 'called notSent, and the mailbox has an email'],
+      ['waiting', 'called waiting, and the mailbox has an email'],
+      ['leftOut', 'no setting leaves it out'],
+    ] as const
+  ).map(([outcome, words]): Doctored => [
+    `a document called ${outcome} that was emailed`,
+    ({ run }) => (run.status.documents = documents({ sent: 1, [outcome]: 1, list: [listed('CM00000001', outcome)] })),
+    9,
+    words,
+  ]),
+  ...(
+    [
+      ['notSent', 'never', 'no email of it failed'],
+      ['waiting', 'failed', 'no email of it is to come'],
+    ] as const
+  ).map(([outcome, unsent, words]): Doctored => [
+    `a document called ${outcome} whose email ${unsent === 'failed' ? 'failed' : 'never left'}`,
+    ({ billRun, run }) => {
+      billRun.emails.pop();
+      billRun.documents[1].unsent = unsent;
+      run.status.documents = documents({ sent: 1, [outcome]: 1, list: [listed('CM00000001', outcome)] });
+    },
+    9,
+    words,
+  ]),
+  [
+    'a document of a first send called unknown',
+    ({ run }) => {
+      run.sends.splice(1);
+      run.status.documents = documents({ sent: 1, unknown: 1, list: [listed('CM00000001', 'unknown')] });
+    },
+    9,
+    'and Zuora shows what became of it',
+  ],
+  ['a wrong total', ({ run }) => (run.status.documents = documents({ total: 3 })), 9, 'counts of documents'],
+  ['too many sent', ({ run }) => (run.status.documents = documents({ sent: 3 })), 9, 'counts of documents'],
+  ['a list that is not complete', ({ run }) => (run.status.documents = documents({ complete: false })), 9, 'counts of'],
+  ['documents that nobody checked', ({ run }) => (run.status.documents = null), 9, 'no check of the documents'],
   ['no run at all', ({ billRun }) => billRun.runs.splice(0), 'evidence', 'no run'],
   ['no history', ({ run }) => (run.events = 0), 'evidence', 'no history'],
   ['a run that is still at work', ({ run }) => (run.atRest = false), 'evidence', 'did not come to rest'],
@@ -402,6 +461,93 @@ test('a second email is right where a person took the risk', () => {
   expect(judge({ ...risked, emails: 5 })).toMatchObject({ duplicates: 0, violations: [] });
 });
 
+/** A document whose email failed, and a send for it alone. */
+function missed(): Mutable {
+  const all = structuredClone(evidence()) as unknown as Mutable;
+  const [billRun] = all.billRuns;
+  const [run] = billRun.runs;
+  Object.assign(all, { billRun, run, audit: billRun.audit, emails: 2 });
+  billRun.documents[1].unsent = 'failed';
+  underKey(all, 2, `${FIRST}/2`);
+  billRun.emails = [billRun.emails[0], { ...billRun.emails[3], resend: false }];
+  billRun.accepted.splice(1);
+  billRun.calls[2].body = { resend: false };
+  run.resends.ids = [];
+  run.attempts[2].input.resend = false;
+  Object.assign(run.sends[1], { resend: false });
+  Object.assign(run.sends[1].requests[0], { requestId: 'MISSED-1', resend: false, missing: true });
+  return all;
+}
+
+test('a send for what was missed is one of its own, and no duplicate', () => {
+  const all = missed();
+  expect(judge(all as unknown as Evidence)).toMatchObject({
+    ...{ sendsIntended: 2, sendsAccepted: 2, duplicates: 0, lost: 0, violations: [] },
+    documentsCompared: { total: 2, sent: 2 },
+  });
+
+  all.billRun.emails.push({ ...all.billRun.emails[0], idempotencyKey: `${FIRST}/2` });
+  const { duplicates, violations } = judge({ ...all, emails: 3 });
+  expect(duplicates).toBe(1);
+  expect(violations).toContainEqual(expect.objectContaining({ rule: 3 }));
+});
+
+test('a send for what was missed that waits for the documents is unsettled, and not lost', () => {
+  const all = missed();
+  const { billRun, run, audit } = all;
+  for (const made of [billRun.calls, run.attempts]) made.splice(2);
+  for (const sends of [run.sends, audit.sends]) sends[1].attempts = [];
+  Object.assign(run.sends[1], { outcome: 'pending', settledAt: null });
+  billRun.emails.splice(1);
+  const list = [listed('CM00000001', 'notSent')];
+  run.status.documents = documents({ sent: 1, notSent: 1, list });
+  expect(judge({ ...all, emails: 1, calls: 2 })).toMatchObject({
+    ...{ unsettled: 1, lost: 0, violations: [] },
+    documentsCompared: { total: 2, sent: 1, notSent: 1 },
+  });
+});
+
+test('a document that Zuora never emails may wait', () => {
+  const all = missed();
+  const { billRun, run } = all;
+  billRun.documents[1].unsent = 'never';
+  for (const made of [billRun.calls, run.attempts]) made.splice(2);
+  for (const sends of [run.sends, all.audit.sends]) sends.splice(1);
+  billRun.emails.splice(1);
+  run.status.documents = documents({ sent: 1, waiting: 1, list: [listed('CM00000001', 'waiting')] });
+  expect(judge({ ...all, emails: 1, calls: 2 })).toMatchObject({
+    ...{ sendsAccepted: 1, violations: [] },
+    documentsCompared: { total: 2, sent: 1, waiting: 1 },
+  });
+});
+
+test('a job that has closed knew only what was sent until its last check; one closed by a person says nothing', () => {
+  const closed = structuredClone(evidence()) as unknown as Mutable;
+  const [run] = closed.billRuns[0].runs;
+  Object.assign(run, { open: false });
+  const list = DOCUMENTS.map((number) => listed(number, 'waiting'));
+  run.status.documents = { ...documents({ sent: 0, waiting: 2, list }), checkedAt: time(60_500) };
+  expect(judge(closed as unknown as Evidence)).toMatchObject({ violations: [], documentsCompared: { waiting: 2 } });
+
+  run.status.documents.checkedAt = time(62_000);
+  expect(judge(closed as unknown as Evidence).violations).toHaveLength(2);
+
+  run.closedByPerson = true;
+  expect(judge(closed as unknown as Evidence)).toMatchObject({ violations: [], documentsCompared: { total: 0 } });
+});
+
+/** What a job says. */
+function documents(change: Partial<JobDocuments> = {}): JobDocuments {
+  return {
+    ...{ checkedAt: time(90_000), complete: true, total: 2, sent: 2 },
+    ...{ waiting: 0, notSent: 0, leftOut: 0, unknown: 0, list: [], ...change },
+  };
+}
+
+function listed(number: string, outcome: DocumentOutcome): FollowedDocument {
+  return { number, kind: number.startsWith('CM') ? 'creditMemo' : 'invoice', outcome, reason: null };
+}
+
 /** Evidence that tests may change. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as above
 type Mutable = Record<'billRun' | 'run' | 'audit' | keyof Evidence, any>;
@@ -473,8 +619,8 @@ function evidence(): Evidence {
         events: 60,
         input: { billRunKey: NUMBER, requestId: 'nightly' },
         status: {
-          ...{ state: 'Delivering', reason: null, since: null, text: 'Zuora accepted the request.', until: null },
-          ...{ billRunNumber: NUMBER, billRunId: ID, billRunStatus: 'Posted', documents: null, sends: 2 },
+          ...{ state: 'Emailed', reason: null, since: null, text: 'Zuora shows an email.', until: null },
+          ...{ billRunNumber: NUMBER, billRunId: ID, billRunStatus: 'Posted', documents: documents(), sends: 2 },
           ...{ question: null, pendingRequests: [], ignored: { count: 0, last: [] } },
         },
         sends,

@@ -33,6 +33,7 @@ test.each([1, 2, 3, 7, 1_000_003])('a short plan holds every kind of disruption 
     expect(held).toBe(true);
   }
   expect(billRuns.filter(({ faults }) => faults.includes('reset after')).length).toBeGreaterThanOrEqual(4);
+  expect(billRuns.flatMap(({ emails }) => emails).filter(({ becomes }) => becomes === 'failed')).toHaveLength(3);
   expect(disruptions.map(({ at }) => at)).toEqual(disruptions.map(({ at }) => at).sort((one, other) => one - other));
 });
 
@@ -47,6 +48,7 @@ test.each([1, 2, 3])('a plan of 200 bill runs holds all that people do (seed %i)
   expect(orders.some(({ what, requestId }) => what === 'signal' && requestId === undefined)).toBe(true);
   expect(plan.billRuns.flatMap(({ starts }) => starts).some(({ by }) => by === 'id')).toBe(true);
   expect(new Set(plan.billRuns.map(({ fate }) => fate)).size).toBe(3);
+  expect(new Set(plan.billRuns.flatMap(({ emails }) => emails.map(({ becomes }) => becomes))).size).toBe(4);
   expect(linksHit(plan)).toHaveLength(7);
   expect(plan.lengthMs).toBeLessThan(150_000);
 });
