@@ -36,7 +36,7 @@ Figures:
   latency          ours and the bare workflow, one bill run at a time
   pollLoop         ours over a workflow with a timer and a poll activity, on bill runs that post after 20 polls
   reaction         from the signal billRunPosted to the call that emails
-  history          events, bytes, reads and actions of a job that waited 10 minutes, 1 day and 30 days
+  history          events, bytes, reads and actions of a job: after waits of 10 minutes to 30 days, and with documents that it follows
   waiting          memory of a worker, and reads of Zuora, with 100, 1,000 and 10,000 bill runs that wait
   start            from the start of a worker process to its first poll
   cli              the command line over Node by itself, and over a bare script

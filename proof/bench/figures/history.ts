@@ -14,71 +14,111 @@ import { eventsOf } from './life.js';
 
 const WAITS = { '10 minutes': 10 * 60_000, '1 day': 86_400_000, '30 days': 30 * 86_400_000 } as const;
 
-type Wait = keyof typeof WAITS;
+/** What becomes of one of the documents of a bill run that is posted and followed, and after how long its PDF is there. */
+const FOLLOWED = {
+  'all sent at the first check': { change: {}, pdfAfterMs: 0 },
+  'one not sent': { change: { email: 'failed', reason: 'mailbox full' }, pdfAfterMs: 0 },
+  'one PDF after five hours': { change: { pdf: 'pending' }, pdfAfterMs: 5 * 3_600_000 },
+} as const;
+const NOT_FOLLOWED = 'posted, not followed';
+
+type Life = keyof typeof WAITS | keyof typeof FOLLOWED | typeof NOT_FOLLOWED;
 
 /** The history of a job that has emailed. */
 interface Size {
   readonly events: number;
   /** Encoded as Temporal stores them. */
   readonly bytes: number;
-  /** Reads of the bill run, including those that found it unchanged. */
+  /** Reads of the bill run and of its documents, including those that found nothing new. */
   readonly reads: number;
   /** Billable on Temporal Cloud. */
   readonly actions: number;
 }
 
-/** `history`: the size of a job's history after such a wait for the post, on Temporal's time-skipping server. */
-export async function history(parts: Parts): Promise<Readonly<Record<Wait, Size>>> {
+/** `history`: the size of a job's history after such a wait for the post, or for the documents, on Temporal's time-skipping server. */
+export async function history(parts: Parts): Promise<Readonly<Record<Life, Size>>> {
   // Otherwise the SDK's core would write warnings to stdout, where the figures go.
   Runtime.install({
     logger: new DefaultLogger('ERROR'),
     telemetryOptions: { logging: { forward: {}, filter: 'ERROR' } },
   });
+  const sizes: Partial<Record<Life, Size>> = {};
+
+  /** From the start to the end of a job. A server of its own, because one on which a job has closed amid a check skips no more time. */
+  async function measure(
+    life: Life,
+    { number, openFor }: { readonly number: string; readonly openFor: string },
+    meanwhile: (environment: TestWorkflowEnvironment) => Promise<unknown> = () => Promise.resolve(),
+  ): Promise<void> {
+    await skippingTime(parts, async (environment) => {
+      const { client } = environment;
+      const readsBefore = await reads(parts);
+      const input = { billRunKey: number, postDeadline: '60 days', openFor };
+      const { workflowId } = await new BillRunEmails(client).start(input);
+      await meanwhile(environment);
+      const job = client.workflow.getHandle(workflowId);
+      await job.result();
+      const events = await eventsOf(job);
+      sizes[life] = {
+        events: events.length,
+        bytes: proto.temporal.api.history.v1.History.encode({ events: [...events] }).finish().length,
+        reads: (await reads(parts)) - readsBefore,
+        actions: actionsIn(events),
+      };
+      parts.report(`  ${life}: ${events.length} events`);
+    });
+  }
+
+  const billRun = async (wanted: object): Promise<string> =>
+    (await billRuns(parts, 1, { invoices: 2, creditMemos: 1, ...wanted }))[0] ?? '';
+  for (const [wait, ms] of Object.entries(WAITS)) {
+    const number = await billRun({});
+    await measure(wait as Life, { number, openFor: '0s' }, async (environment) => {
+      await environment.sleep(ms);
+      await parts.control('PATCH', `/bill-runs/${number}`, { status: 'Posted' });
+    });
+  }
+  await measure(NOT_FOLLOWED, { number: await billRun({ status: 'Posted' }), openFor: '0s' });
+  for (const [life, { change, pdfAfterMs }] of Object.entries(FOLLOWED)) {
+    const number = await billRun({ status: 'Posted' });
+    const { documents } = await parts.control<{ documents: { number: string }[] }>('GET', `/bill-runs/${number}`);
+    const document = `/documents/${documents[0]?.number ?? ''}`;
+    await parts.control('PATCH', document, change);
+    await measure(life as Life, { number, openFor: '7 days' }, async (environment) => {
+      if (pdfAfterMs === 0) return;
+      await environment.sleep(pdfAfterMs);
+      await parts.control('PATCH', document, { pdf: 'generated' });
+    });
+  }
+  return sizes as Record<Life, Size>;
+}
+
+async function skippingTime(
+  { simulatorUrl }: Parts,
+  act: (environment: TestWorkflowEnvironment) => Promise<void>,
+): Promise<void> {
   const environment = await TestWorkflowEnvironment.createTimeSkipping({
     server: { executable: { type: 'existing-path', path: temporalBinaries().testServer } },
   });
-  parts.onStop(() => environment.teardown());
-  const { connection, nativeConnection, client } = environment;
+  const { connection, nativeConnection } = environment;
   await connection.operatorService.addSearchAttributes({ namespace: 'default', searchAttributes: indexedTypes() });
   const zuora = createZuora({
-    baseUrl: new URL(`${parts.simulatorUrl}/`),
+    baseUrl: new URL(`${simulatorUrl}/`),
     credentials: () => Promise.resolve(SIMULATOR_CREDENTIALS),
   });
-  parts.onStop(() => zuora.close());
   const worker = await createBillRunWorker({
     connection: nativeConnection,
     namespace: 'default',
     activities: createActivities({ zuora, multiEntity: false }),
     workflowBundlePath: SHIPPED_BUNDLE,
   });
-  const emails = new BillRunEmails(client);
-  return worker.runUntil(async () => {
-    const sizes: Partial<Record<Wait, Size>> = {};
-    for (const [wait, ms] of Object.entries(WAITS)) {
-      const [number = ''] = await billRuns(parts, 1, { invoices: 2, creditMemos: 1 });
-      const { workflowId } = await emails.start({
-        billRunKey: number,
-        postDeadline: '60 days',
-        openFor: '0s',
-      });
-      await environment.sleep(ms);
-      await parts.control('PATCH', `/bill-runs/${number}`, { status: 'Posted' });
-      const job = client.workflow.getHandle(workflowId);
-      await job.result();
-      const events = await eventsOf(job);
-      sizes[wait as Wait] = {
-        events: events.length,
-        bytes: proto.temporal.api.history.v1.History.encode({ events: [...events] }).finish().length,
-        reads: await readsOf(parts, number),
-        actions: actionsIn(events),
-      };
-      parts.report(`  ${wait}: ${events.length} events`);
-    }
-    return sizes as Record<Wait, Size>;
-  });
+  await worker.runUntil(() => act(environment));
+  await zuora.close();
+  await environment.teardown();
 }
 
-async function readsOf({ control }: Parts, number: string): Promise<number> {
-  const requests = await control<{ method: string }[]>('GET', `/requests?billRun=${number}`);
+/** So far, and of whatever kind. */
+async function reads({ control }: Parts): Promise<number> {
+  const requests = await control<{ method: string }[]>('GET', '/requests');
   return requests.filter(({ method }) => method === 'GET').length;
 }

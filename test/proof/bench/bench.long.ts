@@ -44,6 +44,11 @@ test('each figure has what docs/performance.md tells of it', async () => {
     actions: number,
   });
   expect(day).toMatchObject({ events: (short as { events: number }).events });
+  expect(measured['history']).toMatchObject({
+    'posted, not followed': { actions: 5 },
+    'all sent at the first check': { actions: 11 },
+    'one not sent': { actions: 11 },
+  });
 });
 
 test('an unknown figure is refused, with the names of those that there are', async () => {
