@@ -323,7 +323,7 @@ export class BillRunEmails {
       const ended = ENDED.find((each) => each === last.status);
       const end = ended === undefined ? {} : { ended: { status: ended, at: last.closedAt?.toISOString() ?? null } };
       const closedAt = last.closedAt?.toISOString() ?? null;
-      const notSent = status.documents?.notSent ?? last.attributes.get(searchAttributes.documentsNotSent) ?? null;
+      const notSent = last.attributes.get(searchAttributes.documentsNotSent) ?? null;
       return { workflowId, ...status, documentsNotSent: notSent, ...why, closedAt, ...paused, ...end };
     });
   }

@@ -418,7 +418,7 @@ function warningsOf({
   }
   if (delivery !== null && delivery.otherFailures > 0) {
     warnings.push(
-      `Zuora's email history shows ${delivery.otherFailures} failed emails since the send for accounts that have no document here.`,
+      `Zuora's email history shows ${delivery.otherFailures} failed emails of other accounts since the send, as those of other bill runs.`,
     );
   }
   if (recipients !== undefined && 'unreadable' in recipients) {

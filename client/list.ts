@@ -11,7 +11,7 @@ import {
 import { searchAttributes } from '../workflows/contract/search-attributes.js';
 import { BillRunEmailsError } from './failures/errors.js';
 import { emailStateIn } from './last-job.js';
-import { listed, type KnownWorkflow } from './temporal/jobs.js';
+import { lastOf, listed, type KnownWorkflow } from './temporal/jobs.js';
 
 /** Lists the jobs to which all of it applies. Default: every job that Temporal still keeps. */
 export interface ListFilter {
@@ -63,12 +63,21 @@ export async function* listJobs(
 ): AsyncGenerator<ListedJob, void, undefined> {
   const { limit = 0 } = filter;
   const query = queryOf(filter, Date.now());
-  const jobs = listed(client, query, limit === 0 ? undefined : limit);
-  for (let listed = 0; limit === 0 || listed < limit; listed += 1) {
+  const { notSent = false } = filter;
+  const jobs = listed(client, query, limit === 0 || notSent ? undefined : limit);
+  for (let listed = 0; limit === 0 || listed < limit;) {
     const next = await call(() => jobs.next());
     if (next.done === true) return;
-    yield listedJob(next.value);
+    const job = listedJob(next.value);
+    // A later job of the bill run may have sent what this one left unsent.
+    if (notSent && job.closedAt !== null && !(await call(() => isLast(client, job)))) continue;
+    listed += 1;
+    yield job;
   }
+}
+
+async function isLast(client: Client, { workflowId, runId }: ListedJob): Promise<boolean> {
+  return (await lastOf(client, workflowId))?.runId === runId;
 }
 
 /** Temporal's query language. Every value in it is checked, and none has a quote. */

@@ -50,6 +50,8 @@ export interface DocumentsQuestion {
 
 export interface DeliveryQuestion extends DocumentsQuestion {
   readonly resend: boolean;
+  /** It is for what an earlier send left unsent. */
+  readonly missing?: boolean | undefined;
   /** Zuora emailed by itself at the post. It is not known which notification of a tenant does that, so an inactive one says nothing. */
   readonly atPost?: boolean | undefined;
   /** The first attempt under the key, and now; in milliseconds since the epoch. */
@@ -83,6 +85,8 @@ export interface DeliveryMemory {
   readonly latest: string | null;
   /** The last row of open documents. */
   readonly rows: Readonly<Record<string, HistoryRow>>;
+  /** The last row of documents that an earlier send left open; null if they were not all looked at. */
+  readonly rowsBefore: Readonly<Record<string, HistoryRow>> | null;
   /** Open documents whose PDF was in error. */
   readonly pdfErrors: readonly string[];
   /** Open documents that an earlier check found dropped, with the cause. */
@@ -486,6 +490,8 @@ function evidenceOf(
     profileMuted: profileId === null ? null : (settings.mutedById.get(profileId) ?? null),
     emailPreference: account?.emailPreference ?? null,
     leavesOutZero: settings.leavesOutZero,
+    missing: question.missing === true,
+    rowBefore: previous?.rowsBefore == null ? undefined : (previous.rowsBefore[key] ?? null),
     droppedBefore: previous?.dropped[key] ?? null,
     noAddressSince: hasNoAddress ? (previous === null ? since : (previous.noAddressSince[key] ?? now)) : null,
     failedReads: [
@@ -685,6 +691,7 @@ function memoryOf(
     emailed: [...new Set([...(previous?.emailed ?? []), ...byHistory.map(({ each }) => each.key)])],
     latest: latestOf([previous?.latest, ...outcomes.flatMap(({ each }) => emailsOf(each))]),
     rows: known(({ rows }) => newestOf(rows)),
+    rowsBefore: previous?.rowsBefore ?? null,
     pdfErrors: open
       .filter(({ pdf, pdfErrorBefore }) =>
         pdf === 'failed' ? pdfErrorBefore : pdf !== null && isWord(pdf.status, 'error'),

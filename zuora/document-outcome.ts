@@ -45,6 +45,10 @@ export interface DocumentEvidence {
   readonly lastEmailed: string | null;
   /** What Zuora showed before the send: null if it showed no email, undefined if nobody looked. */
   readonly lastEmailedBefore: string | null | undefined;
+  /** It follows another send whose emails may have failed a moment before. */
+  readonly missing: boolean;
+  /** The newest row before the send: null if there was none, undefined if nobody looked. */
+  readonly rowBefore: HistoryRow | null | undefined;
   /** Rows about the document itself, from this check and from those before. */
   readonly rows: readonly HistoryRow[];
   /** Whether this check read them. `notReached`: too many documents; `denied`: the permission is missing. */
@@ -106,7 +110,7 @@ export function documentOutcome(evidence: DocumentEvidence): OutcomeOfDocument {
   if (newest !== undefined && !isWord(newest.result, 'ok')) {
     const quote = `${newest.result || 'no result'}${newest.message === null ? '' : `: ${newest.message}`}`;
     // A first send waits out a cool-down after earlier emails, so a failure near its beginning is its own.
-    const isOfThisSend = newest.age === 'newer' || (!resend && newest.age === 'unclear');
+    const isOfThisSend = newest.age === 'newer' || (!resend && !evidence.missing && newest.age === 'unclear');
     if (!isOfThisSend) {
       return outcome(
         'unknown',
@@ -192,8 +196,8 @@ const HISTORY_FAULTS: Readonly<Record<Exclude<DocumentEvidence['history'], 'read
 };
 
 /** Zuora may set the date of an email that failed: before this first send, if no later row says otherwise. */
-function isOfFailure({ lastEmailed, resend, rows }: DocumentEvidence): boolean {
-  const last = newestOf(rows);
+function isOfFailure({ lastEmailed, resend, rows, rowBefore }: DocumentEvidence): boolean {
+  const last = newestOf(rowBefore == null ? rows : [...rows, rowBefore]);
   if (resend || last === undefined || !isWord(last.result, 'failed')) return false;
   const [date, failure] = [momentOf(lastEmailed ?? ''), momentOf(last.at ?? '')];
   return date !== undefined && failure !== undefined && isLater(date, failure) === false;
@@ -202,10 +206,16 @@ function isOfFailure({ lastEmailed, resend, rows }: DocumentEvidence): boolean {
 type Age = 'newer' | 'older' | 'unclear' | 'unreadable';
 
 /** Newer: since the send began, or later than what Zuora showed before. */
-function ageOf(written: string | null, { since, lastEmailedBefore }: DocumentEvidence, isRow = false): Age {
+function ageOf(written: string | null, evidence: DocumentEvidence, isRow = false): Age {
+  const { since, lastEmailedBefore, rowBefore } = evidence;
   const at = momentOf(written ?? '');
   if (at === undefined) return 'unreadable';
   if (at.from >= since) return 'newer';
+  if (isRow && rowBefore !== undefined) {
+    if (at.to < since) return 'older';
+    const last = rowBefore === null ? undefined : momentOf(rowBefore.at ?? '');
+    return rowBefore === null || (last !== undefined && isLater(at, last) === true) ? 'newer' : 'older';
+  }
   // The date showed no email before, but there may have been rows, of emails that failed.
   if (lastEmailedBefore === null && !(isRow && at.to < since)) return 'newer';
   const before = momentOf(lastEmailedBefore ?? '');

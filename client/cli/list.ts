@@ -74,7 +74,7 @@ async function printTable(jobs: AsyncIterable<ListedJob>, limit: number, emails:
 }
 
 async function listTable(jobs: readonly ListedJob[]): Promise<string> {
-  if (jobs.length === 0) return 'No such bill run.';
+  if (jobs.length === 0) return 'No bill run matches.';
   // Loaded only for a table: loading takes as long as everything else in `--help`.
   const { columns } = await import('./columns.js');
   return columns([

@@ -48,8 +48,8 @@ const descriptions: Readonly<Record<MessageName, string>> = {
 };
 
 const RETRY = `It answers the open question, looks again during a cool-down, or emails only the documents that were not sent. If the last job has
-closed, a new one emails them; it ends with 4 if none is known to be missing. Fix the cause first: status names it. To email
-everybody again, as after a wrong template: resend.`;
+closed, a new one emails them; it ends with 4 if none is known to be missing. Fix the cause first: status names it. It waits
+while an email may be on its way, for 24 hours at most. To email everybody again, as after a wrong template: resend.`;
 
 export function addMessages(program: Command): void {
   for (const name of Object.keys(descriptions) as MessageName[]) addMessage(program, name);

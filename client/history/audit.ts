@@ -10,6 +10,7 @@ import { recordOf, takeUp } from '../../workflows/rules/send.js';
 import { ConfigurationError } from '../../environment/configuration-error.js';
 import { hasUnknown } from '../../workflows/rules/verdict.js';
 import { attemptsByIntent, type HistoricAttempt } from './attempts.js';
+import { sendsIn } from './earlier-sends.js';
 import { entriesOf, resetIn, withReason, type AuditEntry } from './entries.js';
 import { lastOf, listed, orNotFound, type DescribedWorkflow } from '../temporal/jobs.js';
 import { historiesOf, isOver, noDeadline, runIdsOf, type Call, type Run, type RunHistory } from './history.js';
@@ -67,7 +68,7 @@ export async function auditOf(client: Client, workflowId: string, call = noDeadl
     entries.push(...(await holdAllEntries(client, since, skip, call)));
   }
   entries.push(...pausedActivities(newest));
-  const sends = [...(await attemptsByIntent(histories, converter, skip)).values()].map(auditedSend);
+  const sends = [...(await attemptsByIntent(histories, converter, skip)).values()].flatMap(sendsIn).map(auditedSend);
   return {
     workflowId,
     runIds,

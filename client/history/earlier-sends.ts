@@ -84,7 +84,7 @@ function servingFirst(
 }
 
 /** An accepted send ends with its key: later keys are those of sends for what it missed. */
-function sendsIn(attempts: readonly HistoricAttempt[]): readonly (readonly HistoricAttempt[])[] {
+export function sendsIn(attempts: readonly HistoricAttempt[]): readonly (readonly HistoricAttempt[])[] {
   const sends: HistoricAttempt[][] = [];
   let acceptedKey: string | undefined;
   for (const attempt of attempts) {

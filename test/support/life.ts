@@ -200,6 +200,7 @@ export class Life {
       emailed: [],
       latest: null,
       rows: {},
+      rowsBefore: null,
       pdfErrors: [],
       dropped: {},
     };

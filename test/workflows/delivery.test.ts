@@ -360,6 +360,27 @@ describe('retry of what was not sent', () => {
     expect(await rig.result(job)).toMatchObject({ state: 'Emailed', unsettled: [] });
   });
 
+  it('takes no earlier failure for one of its own, so that a second retry cannot email twice', async () => {
+    const billRun = await posted({ invoices: 1, creditMemos: 0 });
+    const { number = '' } = billRun.documents[0] ?? {};
+    await document(number, { email: 'failed', reason: 'mailbox full' });
+    const job = await rig.start({ billRunKey: billRun.number });
+    await rig.state(job, 'Delivering', 'notSent');
+    await document(number, { email: 'delayed', delayMs: 6_000 });
+    await rig.emails.retry({ billRunKey: billRun.number });
+    await rig.accepted(job, 2);
+    const { documents } = await until(
+      () => rig.status(job),
+      (status) => status.documents !== null,
+    );
+    expect(documents).toMatchObject({ waiting: 1, notSent: 0 });
+    await expect(rig.emails.retry({ billRunKey: billRun.number })).rejects.toThrow(
+      'no document is known to be not sent',
+    );
+    await rig.state(job, 'Emailed');
+    expect(await emails(billRun)).toEqual([1]);
+  });
+
   it('opens a job, if the last one is closed, and that one sends once whatever is repeated', async () => {
     const { billRun, job } = await withInactiveMemos();
     await rig.emails.finish({ billRunKey: billRun.number });

@@ -31,6 +31,11 @@ const evidence: fc.Arbitrary<DocumentEvidence> = fc.record({
   now: fc.oneof(near, fc.constantFrom(NaN, Infinity)),
   lastEmailed: maybe(written),
   lastEmailedBefore: fc.option(maybe(written), { nil: undefined }),
+  missing: fc.boolean(),
+  rowBefore: fc.option(
+    maybe(fc.record({ at: maybe(written), result: fc.constantFrom('OK', 'Failed'), message: maybe(text) })),
+    { nil: undefined },
+  ),
   rows: fc.array(
     fc.record({
       at: maybe(written),

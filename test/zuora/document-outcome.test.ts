@@ -15,6 +15,8 @@ const bare: DocumentEvidence = {
   now: SINCE + 2 * HOUR,
   lastEmailed: null,
   lastEmailedBefore: undefined,
+  missing: false,
+  rowBefore: undefined,
   rows: [],
   history: 'read',
   pdf: null,
@@ -231,6 +233,17 @@ describe('from evidence to outcome', () => {
       return [what, evidence, what === 'no later' ? 'waiting' : 'sent'];
     }),
     ['after a day', { ...day, lastEmailed: iso(SINCE - HOUR), rows: [row('Failed', iso(SINCE - HOUR))] }, 'notSent'],
+  ]);
+
+  const before = row('Failed', local(SINCE - MINUTE), 'unknown SMTP host');
+  const missing = { missing: true, rows: [before] };
+  rows('a failure a moment before a send for what was missed', [
+    ['is known from the check before', { ...missing, rowBefore: before }, 'waiting'],
+    ['is not known', missing, 'unknown'],
+    ['would be of a first send, which waited', { rows: [before] }, 'notSent'],
+    ['with one after it', { ...missing, rowBefore: row('Failed', local(SINCE - 2 * MINUTE)) }, 'notSent'],
+    ['of a document without any before', { ...missing, rowBefore: null }, 'notSent'],
+    ['and an email after it', { ...missing, rowBefore: before, rows: [before, row('OK', local(SINCE))] }, 'sent'],
   ]);
 
   rows('the cause of an earlier check', [

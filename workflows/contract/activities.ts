@@ -63,6 +63,8 @@ export interface DeliveryInput extends BillRunAddress {
   readonly billRunNumber: string;
   readonly billRunId: string;
   readonly resend: boolean;
+  /** It is for what an earlier send left unsent. */
+  readonly missing?: true;
   /** The first attempt under the key of the send, and the time from which the plan of checks counts (epoch, ms). */
   readonly since: number;
   readonly from: number;

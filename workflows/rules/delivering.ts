@@ -47,9 +47,13 @@ export function delivering(job: EmailJob, now: number): Shown & { readonly state
   const next = check?.next ?? null;
   if (check === null || next === null) return sender;
   const { sent, total } = check.documents;
-  const progress = `Zuora shows an email for ${sent} of ${counted(total, 'document')}; the next check is at ${time(next)}`;
+  // A check that shows nothing new leaves no trace here, so the time of the next one is not known.
+  const end = time((job.delivery?.from ?? 0) + CHECKS_FOR_MS);
+  const progress = `Zuora shows an email for ${sent} of ${counted(total, 'document')}; checks go on until ${end}`;
   return { ...sender, text: `${sender.text}. ${progress}` };
 }
+
+const CHECKS_FOR_MS = 24 * 60 * 60_000;
 
 /** Null while documents are on their way. */
 function stateAfter(check: DeliveryCheck): (Shown & { readonly state: 'Delivering' | 'Emailed' }) | null {

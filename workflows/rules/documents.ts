@@ -20,9 +20,13 @@ export function recordUncheckable(job: EmailJob, unreadable: CannotRead): void {
 /** Null before the first check after an acceptance. Until an acceptance or a check of this job, what the last job left unsent counts. */
 export function documentsNotSent(job: EmailJob): number | null {
   const { delivery, sends, earlierNotSent } = job;
-  const { ordinal, attempts = [] } = openSendOf(job) ?? {};
+  const { ordinal, attempts = [], missingSince } = openSendOf(job) ?? {};
   const isInQuestion = attempts.length > 0 && ordinal === delivery?.ordinal;
-  const checked = isInQuestion ? null : (delivery?.check?.documents.notSent ?? null);
+  const { notSent = 0, waiting = 0, unknown = 0 } = delivery?.check?.documents ?? {};
+  // Those for which a send waits stay so, also if their cause is gone.
+  if (missingSince !== undefined && attempts.length === 0 && delivery?.check != null)
+    return notSent + waiting + unknown;
+  const checked = isInQuestion || delivery?.check == null ? null : notSent;
   return checked ?? (sends.some(isAcceptedHere) ? null : earlierNotSent);
 }
 

@@ -24,23 +24,25 @@ export function noteDelivery(job: EmailJob, now: number): void {
   const last = delivery?.check ?? null;
   // Later emails are those of the resend.
   const latest = send.resend && last !== null && isAccountedFor(last) ? last.memory.latest : null;
-  // What was emailed once needs no further look, and a date may be that of an email that failed.
-  const memory = send.resend || last === null ? undefined : { ...NOTHING, ...pick(last.memory) };
+  const isMissing = !send.resend && send.requests.some(({ missing }) => missing === true);
   job.delivery = {
     ...{ ordinal: send.ordinal, resend: send.resend, ...times },
     ...(latest === null ? {} : { before: latest }),
-    ...(memory === undefined ? {} : { memory }),
+    ...(isMissing ? { missing: true as const } : {}),
+    ...(send.resend || last === null ? {} : { memory: memoryAfter(last) }),
     ...{ check: null, changedAt: null, unreadable: null },
   };
 }
 
 const NOTHING = Object.freeze({
-  ...{ lastLooked: null, inactiveSince: {}, emailed: [], latest: null, rows: {} },
+  ...{ lastLooked: null, inactiveSince: {}, emailed: [], latest: null, rows: {}, rowsBefore: null },
   ...{ pdfErrors: [], dropped: {}, noAddressSince: {}, lookedBackTo: {} },
 });
 
-function pick({ emailed, rows }: DeliveryCheck['memory']): Pick<DeliveryCheck['memory'], 'emailed' | 'rows'> {
-  return { emailed, rows };
+/** What was emailed once needs no further look. A row or a date may be of an email that failed before. */
+function memoryAfter(check: DeliveryCheck): DeliveryCheck['memory'] {
+  const { emailed, rows, rowsBefore } = check.memory;
+  return { ...NOTHING, emailed, rowsBefore: isAccountedFor(check) ? { ...rowsBefore, ...rows } : null };
 }
 
 function sendToFollow(job: EmailJob, now: number): Send | undefined {
@@ -96,6 +98,7 @@ export function checkInput(job: EmailJob): Omit<DeliveryInput, 'billRunKey'> {
   const { id = '', number = '', postedDate, numberOfInvoices, numberOfCreditMemos } = billRun ?? {};
   return {
     ...{ billRunNumber: number, billRunId: id, resend, since, from },
+    ...(delivery?.missing === true ? { missing: true as const } : {}),
     ...(delivery?.isOurs === false && billRun?.autoEmail === true ? { atPost: true as const } : {}),
     ...(before === undefined ? {} : { before }),
     ...(postedDate === undefined ? {} : { postedDate }),

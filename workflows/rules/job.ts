@@ -118,7 +118,7 @@ export interface EmailJob {
 }
 
 /** What a job knows about the documents of one send. */
-export interface Delivery extends Pick<DeliveryInput, 'resend' | 'since' | 'from' | 'before' | 'memory'> {
+export interface Delivery extends Pick<DeliveryInput, 'resend' | 'missing' | 'since' | 'from' | 'before' | 'memory'> {
   /** Of the send, and whether it has an attempt: otherwise Zuora emails by itself. */
   readonly ordinal: number;
   readonly isOurs: boolean;

@@ -51,6 +51,9 @@ export function outlookOf(
     }
     case 'Delivering':
     case 'Emailed':
+      // A send for what was not sent waits until then, or for a check.
+      if (sends.at(-1)?.outcome === 'pending')
+        return `What was not sent is sent at ${at}, or as soon as a check allows it.`;
       return `The job closes at ${at}.`;
     default:
       return `The next attempt is at ${at}.`;

@@ -140,7 +140,10 @@ export function takeUp(
   if (now !== undefined && hasUnknown(send)) send.budgetFrom = now;
   if (send.outcome === 'accepted') {
     const runId = send.attempts.at(-1)?.runId ?? '';
-    send.note = `an earlier job (run ${runId}) emailed for this request, and nothing was sent again; a new request id emails again`;
+    send.note =
+      requests.length === 0
+        ? `an earlier job (run ${runId}) made this send`
+        : `an earlier job (run ${runId}) emailed for this request, and nothing was sent again; a new request id emails again`;
   }
   return send;
 }

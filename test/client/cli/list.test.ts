@@ -109,7 +109,7 @@ test('names an invalid filter, and lists nothing then', async () => {
   ];
   for (const args of wrong) expect(await cli('list', ...args), args.join(' ')).toMatchObject({ code: 2, stdout: '' });
   expect((await cli('list', '--state', 'Emailing')).stderr).toContain('NeedsAttention');
-  expect((await cli('list', '--number', 'BR-NONE-OF-THESE')).stdout).toBe('No such bill run.\n');
+  expect((await cli('list', '--number', 'BR-NONE-OF-THESE')).stdout).toBe('No bill run matches.\n');
 
   const away = await cliGiven({ env: { TEMPORAL_NAMESPACE: 'not-there' } }, 'list');
   expect(away).toMatchObject({ code: 6, stdout: '' });

@@ -17,7 +17,7 @@ describe('The state says what the last check showed', () => {
   test.each([
     [{}, undefined, 'Emailed', 'Zuora shows an email for 3 documents.'],
     [{ leftOut: 1 }, undefined, 'Emailed', '; 1 left out on purpose.'],
-    [{ waiting: 1 }, undefined, 'Delivering', 'the next check is at 2026-03-02 13:05:00 UTC.'],
+    [{ waiting: 1 }, undefined, 'Delivering', 'checks go on until 2026-03-03 12:00:00 UTC.'],
     [{ unknown: 1 }, undefined, 'Delivering', 'Zuora shows an email for 2 of 3 documents'],
     [
       { notSent: 1, waiting: 1 },
