@@ -12,7 +12,7 @@ import { iso, time } from '../workflows/rules/text.js';
 import type { BillRun } from '../zuora/bill-run.js';
 import { createZuora, type Scope, type Zuora } from '../zuora/client.js';
 import { zuoraConfiguration } from '../zuora/configuration.js';
-import { readDocuments, type DocumentsRead, type Unread } from '../zuora/delivery.js';
+import { type DeliveryMemory, readDocuments, type DocumentsRead, type Unread } from '../zuora/delivery.js';
 import type { DocumentOutcome } from '../zuora/document-outcome.js';
 import { namesOf, type BillingDocument, type DocumentKind } from '../zuora/documents.js';
 import { momentOf } from '../zuora/moment.js';
@@ -150,7 +150,7 @@ async function readingOf(
 ): Promise<Reading> {
   const scope = { entityId, orgIds };
   const billRun = await zuora.getBillRun(billRunKey, scope);
-  const [notifications, { ours, mayHaveSent, gaps }] = await Promise.all([
+  const [notifications, { ours, memory, mayHaveSent, gaps }] = await Promise.all([
     billRun.status === 'Posted' ? notificationsOf(zuora, scope) : [],
     sendsOf(canonicalWorkflowId(billRun.number, entityId)),
   ]);
@@ -163,7 +163,7 @@ async function readingOf(
     emailed && {
       ...{ resend: emailed.resend, since: Date.parse(emailed.since), now: at, postedDate },
       atPost: emailed.by === 'zuora' && billRun.autoEmail,
-      ...{ before: {}, intervalMs: DELIVERY_INTERVAL_MS, previous: null },
+      ...{ before: {}, intervalMs: DELIVERY_INTERVAL_MS, previous: memory },
     },
   );
   return {
@@ -192,6 +192,8 @@ async function recipientsOf(
 interface JobSends {
   /** The last send of the jobs that Zuora accepted. */
   readonly ours: EmailedSend | null;
+  /** What the job's last check of its documents remembered. */
+  readonly memory: DeliveryMemory | null;
   readonly mayHaveSent: boolean;
   readonly gaps: readonly string[];
 }
@@ -206,13 +208,14 @@ async function sendsOf(workflowId: string): Promise<JobSends> {
     );
     return {
       ours: send === null ? null : { by: 'job', resend: send.resend, since: iso(send.since) },
+      memory: send?.memory ?? null,
       mayHaveSent,
       gaps: unreadable.map((runId) => `The history of run ${runId} cannot be read, so it is not known what it sent.`),
     };
   } catch (error) {
     const { message } = failureIn(temporalFailure(error, workflowId));
     const gaps = [`Without Temporal it is not known what the jobs of this bill run sent, or when: ${message}`];
-    return { ours: null, mayHaveSent: true, gaps };
+    return { ours: null, memory: null, mayHaveSent: true, gaps };
   } finally {
     await client?.connection.close();
   }

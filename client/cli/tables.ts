@@ -23,7 +23,7 @@ export function started(start: StartResult): string {
 }
 
 function whatIsLeft({ documentsNotSent }: StartResult): string {
-  if ((documentsNotSent ?? 0) === 0) return 'To email again: resend.';
+  if ((documentsNotSent ?? 0) === 0) return 'To email everybody again, as after a wrong template: resend.';
   return `${notSent(documentsNotSent)}. Fix the cause, which status names; then retry emails only what was not sent.`;
 }
 

@@ -1,8 +1,9 @@
 import type { Client } from '@temporalio/client';
-import type { Earlier, EarlierSend, LookUpInput } from '../../workflows/contract/activities.js';
+import type { Earlier, EarlierCheck, EarlierSend, LookUpInput } from '../../workflows/contract/activities.js';
 import { isFirstIntent } from '../../workflows/rules/keys.js';
 import { RESENDS_KEPT } from '../../workflows/rules/job.js';
 import { takeUp } from '../../workflows/rules/send.js';
+import { notingChecks } from './earlier-checks.js';
 import { attemptsByIntent, type HistoricAttempt } from './attempts.js';
 import { historiesOf, runIdsOf, type Run } from './history.js';
 
@@ -28,8 +29,14 @@ export async function earlierSends(
   const runs = [...new Set([...others, own])].map((runId) => ({ workflowId, runId }));
   const unreadable: string[] = [];
   const skip = ({ runId }: Run): void => void unreadable.push(runId);
-  const byIntent = await attemptsByIntent(historiesOf(client, runs, skip), client.options.loadedDataConverter, skip);
-  return { ...earlierIn(byIntent, own, question), unreadable };
+  const { loadedDataConverter: converter } = client.options;
+  let check: EarlierCheck | undefined;
+  const histories = notingChecks(historiesOf(client, runs, skip), converter, (noted) => {
+    check = noted;
+  });
+  const byIntent = await attemptsByIntent(histories, converter, skip);
+  const isMissing = question.missing !== undefined;
+  return { ...earlierIn(byIntent, own, question), unreadable, ...(isMissing && check !== undefined ? { check } : {}) };
 }
 
 /** @param byIntent the attempts of all runs, the asking one's included */
@@ -37,7 +44,7 @@ export function earlierIn(
   byIntent: ReadonlyMap<string, readonly HistoricAttempt[]>,
   own: string,
   { requestIds, first, missing = [] }: Omit<LookUpInput, 'earlierRun'>,
-): Omit<Earlier, 'unreadable'> {
+): Omit<Earlier, 'unreadable' | 'check'> {
   const sends = [...byIntent].flatMap(([intent, attempts]) => sendsIn(attempts).map((each) => sendOf(intent, each)));
   const accepted = sends.filter(({ isAccepted }) => isAccepted);
   const elsewhere = accepted.filter(({ runs: madeBy }) => !madeBy.has(own));

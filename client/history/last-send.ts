@@ -1,7 +1,9 @@
 import type { Client } from '@temporalio/client';
+import type { EarlierCheck } from '../../workflows/contract/activities.js';
 import { takeUp } from '../../workflows/rules/send.js';
 import { hasUnknown } from '../../workflows/rules/verdict.js';
 import { lastOf } from '../temporal/jobs.js';
+import { notingChecks } from './earlier-checks.js';
 import { attemptsByIntent, type HistoricAttempt } from './attempts.js';
 import { historiesOf, noDeadline, runIdsOf, type Run } from './history.js';
 
@@ -9,6 +11,8 @@ export interface AcceptedSend {
   readonly resend: boolean;
   /** The first attempt under the key that Zuora accepted (epoch, ms). */
   readonly since: number;
+  /** What the last check of its documents remembered; null without one. */
+  readonly memory: EarlierCheck['memory'] | null;
 }
 
 export interface LastAccepted {
@@ -32,19 +36,32 @@ export async function lastAccepted(client: Client, workflowId: string, call = no
   const unreadable = new Set<string>();
   const skip = ({ runId }: Run): void => void unreadable.add(runId);
   const runs = [...runIds].map((runId) => ({ workflowId, runId }));
-  const histories = historiesOf(client, runs, skip, call);
-  const byIntent = await attemptsByIntent(histories, client.options.loadedDataConverter, skip);
+  const { loadedDataConverter: converter } = client.options;
+  let check: EarlierCheck | undefined;
+  const histories = notingChecks(historiesOf(client, runs, skip, call), converter, (noted) => {
+    check = noted;
+  });
+  const byIntent = await attemptsByIntent(histories, converter, skip);
   const sends = [...byIntent.values()].map(sendIn);
   const accepted = sends
     .flatMap(({ accepted }) => accepted ?? [])
     .sort((one, other) => one.acceptedAt - other.acceptedAt)
     .at(-1);
   return {
-    send: accepted === undefined ? null : { resend: accepted.resend, since: accepted.since },
+    send: accepted === undefined ? null : sendOf(accepted, check),
     mayHaveSent: unreadable.size > 0 || sends.some(({ isUnknown }) => isUnknown),
     unreadable: [...unreadable],
   };
 }
+
+function sendOf({ resend, since, begun }: Accepted, check: EarlierCheck | undefined): AcceptedSend {
+  const isOfThis = check !== undefined && Math.abs(check.since - begun) <= CLOCKS_DIFFER_BY_MS;
+  return { resend, since, memory: isOfThis ? check.memory : null };
+}
+
+const CLOCKS_DIFFER_BY_MS = 10_000;
+
+type Accepted = NonNullable<ReturnType<typeof sendIn>['accepted']>;
 
 function sendIn(historic: readonly HistoricAttempt[]) {
   const send = takeUp(
@@ -57,6 +74,11 @@ function sendIn(historic: readonly HistoricAttempt[]) {
   const accepted =
     last === undefined || first === undefined
       ? undefined
-      : { resend: last.resend, since: first.startedAt, acceptedAt: last.startedAt };
+      : { resend: last.resend, since: first.startedAt, begun: begunAt(first), acceptedAt: last.startedAt };
   return { accepted, isUnknown: hasUnknown(send) };
+}
+
+/** By the worker's clock, as the job follows the documents; without a receipt, by the server's (epoch, ms). */
+function begunAt({ startedAt, result }: HistoricAttempt): number {
+  return 'called' in result ? Date.parse(result.startedAt) : startedAt;
 }

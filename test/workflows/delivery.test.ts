@@ -388,7 +388,8 @@ describe('retry of what was not sent', () => {
       state: 'Delivering',
       reason: 'notSent',
     });
-    const retry = { requestId: 'R-1', requestedBy: 'ann', reason: 'activated', sendAnyway: true };
+    // Its cause is gone, and only the checks of the closed job knew it.
+    const retry = { requestId: 'R-1', requestedBy: 'ann', reason: 'activated' };
     await rig.emails.retry({ billRunKey: billRun.number }, retry);
     const missing = rig.own(billRun.number);
     await rig.state(missing, 'Emailed');
@@ -400,6 +401,15 @@ describe('retry of what was not sent', () => {
     await missing.result();
     await expect(rig.emails.retry({ billRunKey: billRun.number })).rejects.toThrow(/nothing|missing/);
     expect(await rig.emailCalls(billRun.number)).toHaveLength(2);
+  });
+
+  it('on a closed job can be overridden before it has looked at anything', async () => {
+    const { billRun } = await withInactiveMemos();
+    await rig.emails.finish({ billRunKey: billRun.number });
+    const risk = { requestedBy: 'ann', reason: 'checked', sendAnyway: true };
+    await rig.emails.retry({ billRunKey: billRun.number }, risk);
+    await rig.state(rig.own(billRun.number), 'Emailed');
+    expect(await emails(billRun)).toEqual([1, 1, 1]);
   });
 
   it('is an invalid input for a bill run that was never emailed', async () => {

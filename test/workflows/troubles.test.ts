@@ -133,9 +133,13 @@ const rows: readonly Row[] = [
     ...{ after: ['at once', MINUTE], who: `${IN_ZUORA}, then an operator: \`retry\``, alert: 'BillRunNeedsAttention' },
   },
   {
-    trouble: 'Zuora accepts, but sends no email for a document: an inactive notification, no address, a failed email',
+    trouble: 'Zuora accepts, but sends no email for a document: an inactive notification, a failed email, no address',
     make: inactiveNotification,
-    ...{ state: 'Delivering (notSent)', text: /notification inactive.*then retry/, after: ['15 minutes', 16 * MINUTE] },
+    ...{
+      state: 'Delivering (notSent)',
+      text: /notification inactive.*then retry/,
+      after: ['5 to 15 minutes; no address: an hour', 16 * MINUTE],
+    },
     ...{ who: `${IN_ZUORA}, then an operator: \`retry\``, alert: 'DocumentsNotSent' },
   },
   {

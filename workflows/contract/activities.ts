@@ -148,6 +148,13 @@ export interface Earlier {
   readonly resends: readonly string[];
   /** Temporal's run ids of jobs whose history cannot be read: what they did is not known. */
   readonly unreadable: readonly string[];
+  /** The last check of the documents; only if something missed is in question. */
+  readonly check?: EarlierCheck;
+}
+
+/** What a check of the documents remembered, and the beginning of the send that it followed (epoch, ms). */
+export interface EarlierCheck extends Pick<DeliveryInput, 'since'> {
+  readonly memory: DeliveryMemory;
 }
 
 export interface EarlierSend {

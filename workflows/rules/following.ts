@@ -25,11 +25,12 @@ export function noteDelivery(job: EmailJob, now: number): void {
   // Later emails are those of the resend.
   const latest = send.resend && last !== null && isAccountedFor(last) ? last.memory.latest : null;
   const isMissing = !send.resend && send.requests.some(({ missing }) => missing === true);
+  const memory = last === null ? memoryOfEarlier(job, times) : send.resend ? null : memoryAfter(last);
   job.delivery = {
     ...{ ordinal: send.ordinal, resend: send.resend, ...times },
     ...(latest === null ? {} : { before: latest }),
     ...(isMissing ? { missing: true as const } : {}),
-    ...(send.resend || last === null ? {} : { memory: memoryAfter(last) }),
+    ...(memory === null ? {} : { memory }),
     ...{ check: null, changedAt: null, unreadable: null },
   };
 }
@@ -38,6 +39,14 @@ const NOTHING = Object.freeze({
   ...{ lastLooked: null, inactiveSince: {}, emailed: [], latest: null, rows: {}, rowsBefore: null },
   ...{ pdfErrors: [], dropped: {}, noAddressSince: {}, lookedBackTo: {} },
 });
+
+/** What the last check of an earlier job remembered, if it followed the same send: its start may differ by the clocks. */
+function memoryOfEarlier({ earlier }: EmailJob, { since }: Pick<Delivery, 'since'>): DeliveryCheck['memory'] | null {
+  const { check } = earlier;
+  return check === undefined || Math.abs(check.since - since) > CLOCKS_DIFFER_BY_MS ? null : check.memory;
+}
+
+const CLOCKS_DIFFER_BY_MS = 10_000;
 
 /** What was emailed once needs no further look. A row or a date may be of an email that failed before. */
 function memoryAfter(check: DeliveryCheck): DeliveryCheck['memory'] {

@@ -76,7 +76,7 @@ export interface EmailJob {
   /** Requests that an earlier job may have served: a look-up comes before anything is sent for them. */
   incoming: EmailRequest[];
   /** What Zuora accepted in earlier jobs, as the starter or a look-up found it. */
-  earlier: Pick<Earlier, 'accepted' | 'resends' | 'unreadable'>;
+  earlier: Pick<Earlier, 'accepted' | 'resends' | 'unreadable' | 'check'>;
   /** Documents that the last job left unsent, as the starter found it; null if it is not known. */
   readonly earlierNotSent: number | null;
   /** Temporal's run id of the last job, by the starter; empty if Temporal took this one as the first of its workflow id. */
@@ -421,7 +421,7 @@ export function recordFailedLook(job: EmailJob, type: FailureType, message: stri
 export function recordEarlier(
   job: EmailJob,
   requests: readonly EmailRequest[],
-  { sends, accepted, resends, unreadable }: Earlier,
+  { sends, accepted, resends, unreadable, check }: Earlier,
 ): void {
   job.reading = null;
   // Temporal may have forgotten jobs that the starter knew.
@@ -429,6 +429,7 @@ export function recordEarlier(
     accepted: Math.max(accepted, job.earlier.accepted),
     resends: [...new Set([...job.earlier.resends, ...resends])],
     unreadable,
+    ...(check === undefined ? {} : { check }),
   };
   job.incoming = job.incoming.filter((request) => !requests.includes(request));
   const left = new Set(requests);

@@ -53,7 +53,11 @@ export function nextStep(job: EmailJob, now: number): Step {
 function aboutToSend(job: EmailJob): Step {
   const text = 'The bill run is posted, and a send is about to begin';
   const step = { kind: 'wait', until: Infinity, wake: Infinity } as const;
-  return job.held ? { ...step, ...held(job) } : { ...step, state: 'Sending', reason: null, text };
+  if (job.held) return { ...step, ...held(job) };
+  // What was not sent is checked once more before it is sent.
+  const isMissing = job.queue.length > 0 && job.queue.every(({ missing }) => missing === true);
+  if (isMissing) return { ...step, state: 'Delivering', reason: 'notSent', text };
+  return { ...step, state: 'Sending', reason: null, text };
 }
 
 /** Begins sends for waiting requests, supersedes, closes, and notes since when a person is asked. */

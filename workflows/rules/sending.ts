@@ -98,7 +98,10 @@ function dueStep(job: EmailJob, send: Send | undefined, now: number): SendingSte
   const step = askedStep(job, now);
   if (!isUnread(job, now)) {
     if (job.incoming.length > 0 && !isDue(job, send, step)) return lookUp(job, step);
-    if (job.lookWanted) return look(job, coolingDown('Looking at the bill run again'));
+    if (job.lookWanted) {
+      const text = 'Looking at the bill run again';
+      return look(job, send === undefined ? coolingDown(text) : beforeFirst(job, send, text));
+    }
   }
   if (step === null) return null;
   if (send === undefined) return step.kind === 'ask' ? ask(job, step, now) : null;

@@ -45,7 +45,7 @@ describe('The last accepted send', () => {
     const one = made(jobOf(['first/1', 'accepted']), { runId: 'one' });
     const two = made(jobOf(['resend/T-1/1', 'accepted'], ['resend/T-2/1', 'refused']), { runId: 'two', at: 60_000 });
     expect(await last(one, two)).toEqual({
-      ...{ send: { resend: true, since: 61_000 }, mayHaveSent: false, unreadable: [] },
+      ...{ send: { resend: true, since: 61_000, memory: null }, mayHaveSent: false, unreadable: [] },
     });
     const unlisted = { ...two, unlisted: true };
     expect(await last(one, unlisted)).toMatchObject({ send: { since: 61_000 } });

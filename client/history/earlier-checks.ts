@@ -1,0 +1,46 @@
+import type { LoadedDataConverter } from '@temporalio/common';
+import type { EarlierCheck } from '../../workflows/contract/activities.js';
+import { isDeliveryCheck } from '../../workflows/contract/activity-failures.js';
+import { firstOf, type HistoryEvent, type RunHistory } from './history.js';
+
+/** Passes histories on, and notes the last check of the documents in them. */
+export async function* notingChecks(
+  histories: AsyncIterable<RunHistory>,
+  converter: LoadedDataConverter,
+  note: (check: EarlierCheck) => void,
+): AsyncGenerator<RunHistory> {
+  let lastAt = -Infinity;
+  for await (const history of histories) {
+    for (const [input, result] of await checksIn(history.events, converter)) {
+      const { since } = (input ?? {}) as { since?: unknown };
+      if (typeof since !== 'number' || !isDeliveryCheck(result) || result.at < lastAt) continue;
+      lastAt = result.at;
+      note({ since, memory: result.memory });
+    }
+    yield history;
+  }
+}
+
+/** Inputs and results. What cannot be decoded is left out: it only saves reads of Zuora. */
+async function checksIn(
+  events: readonly HistoryEvent[],
+  converter: LoadedDataConverter,
+): Promise<readonly (readonly [input: unknown, result: unknown])[]> {
+  const scheduled = new Map(
+    events.flatMap((event) => {
+      const { activityType, input } = event.activityTaskScheduledEventAttributes ?? {};
+      return activityType?.name === 'watchDelivery' ? [[String(event.eventId), input?.payloads] as const] : [];
+    }),
+  );
+  const checks: (readonly [unknown, unknown])[] = [];
+  for (const { activityTaskCompletedEventAttributes: completed } of events) {
+    const input = scheduled.get(String(completed?.scheduledEventId));
+    if (completed == null || input === undefined) continue;
+    try {
+      checks.push([await firstOf(converter, input), await firstOf(converter, completed.result?.payloads)]);
+    } catch {
+      continue;
+    }
+  }
+  return checks;
+}
