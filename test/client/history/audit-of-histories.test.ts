@@ -120,7 +120,7 @@ describe('The life of a bill run, as it was recorded', () => {
       ['attemptEnded', 'somebody', null, accepted],
       ['state', null, null, 'Delivering'],
       ['signal', 'somebody', null, 'signal finish'],
-      ['closed', null, null, 'completed'],
+      ['closed', null, null, 'completed: Zuora accepted the request and is sending the emails.'],
     ]);
     expect(audit.sends).toMatchObject([
       {
@@ -147,8 +147,8 @@ describe('The life of a bill run, as it was recorded', () => {
   test.each([
     ['Canceled', 'canceled'],
     ['NotPosted', 'failed: bill run BR-1 ended as Canceled; it will not post, and nothing was emailed'],
-    ['Stopped', 'completed'],
-    ['Skipped', 'completed'],
+    ['Stopped', 'completed: A person finished the job; nothing more is sent.'],
+    ['Skipped', 'completed: The bill run has no invoices and no credit memos, so nothing was sent.'],
   ])('%s: how it ended', async (name, text) => {
     const audit = await audited(recorded(name));
     const last = audit.entries.at(-1);
