@@ -79,14 +79,19 @@ export async function emailBillRun(input: EmailBillRunInput, carried?: EmailJob)
   });
   return CancellationScope.nonCancellable(async () => {
     void publishMessages(job);
-    void followDocuments(job);
+    const checks = new CancellationScope();
+    // They end with the job.
+    checks.run(() => followDocuments(job)).catch(() => undefined);
     for (;;) {
       await waitForPost(job, input);
       await handOverRequests(job, input);
       await sendDocuments(job, input);
       await stayOpen(job, input);
       const ending = endingOf(job, clock(job));
-      if (ending !== null) return close(job, ending);
+      if (ending !== null) {
+        checks.cancel();
+        return close(job, ending);
+      }
     }
   });
 }
