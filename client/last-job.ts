@@ -58,9 +58,9 @@ function isLeftToOthers({ sends, status, state }: LastJob): boolean {
   return sends === 0 && status === 'COMPLETED' && (state === 'Emailed' || state === 'Delivering');
 }
 
-/** Without a check, what others emailed may have missed some. */
+/** What others emailed may have missed some; the new job checks that before it sends. */
 function isMissingIn(last: LastJob): boolean {
-  return last.documentsNotSent === null ? isLeftToOthers(last) : last.documentsNotSent > 0;
+  return (last.documentsNotSent ?? 0) > 0 || isLeftToOthers(last);
 }
 
 function isClosedByPerson({ status, state }: LastJob): boolean {
