@@ -15,10 +15,12 @@ function faultsOf(env: NodeJS.ProcessEnv): string {
 
 describe('The configuration of a worker', () => {
   test('is complete with an address and credentials of Zuora', () => {
-    const { zuora, multiEntity, polling, activitiesAtOnce, ...rest } = workerConfiguration(complete);
+    const { zuora, multiEntity, polling, deliveryIntervalMs, activitiesAtOnce, ...rest } =
+      workerConfiguration(complete);
     expect(zuora.baseUrl.href).toBe('https://rest.zuora.com/');
     expect(multiEntity).toBe(false);
     expect(polling).toEqual({ first: 10_000, longest: 60_000, afterAnHour: 900_000, perMinute: 1_200 });
+    expect(deliveryIntervalMs).toBe(300_000);
     expect(activitiesAtOnce, 'as many as connections').toBe(16);
     expect(rest, 'neither metrics nor health are served, and there is no version').toEqual({
       logLevel: 'info',
@@ -33,6 +35,7 @@ describe('The configuration of a worker', () => {
       ZUORA_MULTI_ENTITY: 'maybe',
       ZUORA_CONNECTIONS: '0',
       BILL_RUN_POLL_INTERVAL: 'often',
+      BILL_RUN_DELIVERY_INTERVAL: '9 hours',
       LOG_LEVEL: 'loud',
     });
     for (const name of [
@@ -40,6 +43,7 @@ describe('The configuration of a worker', () => {
       'ZUORA_MULTI_ENTITY',
       'ZUORA_CONNECTIONS',
       'BILL_RUN_POLL_INTERVAL',
+      'BILL_RUN_DELIVERY_INTERVAL',
       'LOG_LEVEL',
     ]) {
       expect(faults).toContain(name);
