@@ -67,7 +67,10 @@ const orders: Readonly<Record<string, (job: Job) => Promise<unknown>>> = {
 async function workedThrough(jobs: readonly Job[]): Promise<void> {
   const isSettled = async ({ handle }: Job): Promise<boolean> => {
     const { raw, status } = await handle.describe();
-    return status.name !== 'RUNNING' || (raw.pendingActivities ?? []).length === 0;
+    // Those that were emailed wait for a check of their documents.
+    const isCheck = ({ activityType }: { activityType?: { name?: string | null } | null }): boolean =>
+      activityType?.name === 'watchDelivery';
+    return status.name !== 'RUNNING' || (raw.pendingActivities ?? []).every(isCheck);
   };
   await until(
     () => Promise.all(jobs.map(isSettled)),

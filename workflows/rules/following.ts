@@ -18,7 +18,11 @@ export function noteDelivery(job: EmailJob, now: number): void {
   const times = timesOf(job, send);
   // One that Zuora emailed by itself begins anew with its first attempt.
   if (delivery?.ordinal === send.ordinal && delivery.isOurs === times.isOurs) {
-    if (delivery.from !== times.from) job.delivery = { ...delivery, ...times };
+    // Its acceptance begins the plan anew.
+    const { memory = delivery.memory } = delivery.check ?? {};
+    if (delivery.from !== times.from) {
+      job.delivery = { ...delivery, ...times, check: null, ...(memory === undefined ? {} : { memory }) };
+    }
     return;
   }
   const last = delivery?.check ?? null;
