@@ -102,9 +102,9 @@ export function nextCheck(from: number, intervalMs: number, after = -Infinity): 
 
 function questionOf(input: DeliveryInput, now: number, intervalMs: number): Parameters<typeof readDelivery>[1] {
   const { billRunNumber, billRunId, resend, since, before, postedDate, numberOfInvoices, numberOfCreditMemos } = input;
-  const { previous, memory, entityId, orgIds, atPost, missing } = input;
+  const { from, previous, memory, entityId, orgIds, atPost, missing } = input;
   return {
-    ...{ billRunNumber, billRunId, resend, since, now, intervalMs },
+    ...{ billRunNumber, billRunId, resend, since, from, now, intervalMs },
     ...{ missing, atPost, postedDate, numberOfInvoices, numberOfCreditMemos },
     before: { billRun: before },
     previous: lastHeartbeat<Kept>().memory ?? previous?.memory ?? memory ?? null,

@@ -162,6 +162,7 @@ async function readingOf(
     { billRunNumber, billRunId, numberOfInvoices, numberOfCreditMemos, scope },
     emailed && {
       ...{ resend: emailed.resend, since: Date.parse(emailed.since), now: at, postedDate },
+      from: onTheirWaySince(emailed, billRun),
       atPost: emailed.by === 'zuora' && billRun.autoEmail,
       ...{ before: {}, intervalMs: DELIVERY_INTERVAL_MS, previous: memory },
     },
@@ -232,6 +233,12 @@ function emailedByZuora(
   const times = mayBeOurs ? [lastEmailSentTime, postedDate] : [postedDate, lastEmailSentTime];
   const since = times.map((time) => momentOf(time ?? '')?.from).find((from) => from !== undefined) ?? at;
   return { by: 'zuora', resend: false, since: iso(since) };
+}
+
+/** Others may email long after the post. */
+function onTheirWaySince({ by, since }: EmailedSend, { lastEmailSentTime }: BillRun): number {
+  const last = by === 'job' ? undefined : momentOf(lastEmailSentTime ?? '');
+  return Math.max(Date.parse(since), last?.from ?? -Infinity);
 }
 
 /** A job sends all the same if they cannot be read. */

@@ -51,7 +51,7 @@ import { deliveringStep } from './rules/delivering.js';
 import { attemptSummary } from './rules/details.js';
 import { recordCheck, recordUncheckable } from './rules/documents.js';
 import { endingOf } from './rules/ending.js';
-import { checkInput, dueCheck } from './rules/following.js';
+import { checkInput, plannedChecks, wantedCheck } from './rules/following.js';
 import * as jobs from './rules/job.js';
 import type { EmailJob } from './rules/job.js';
 import { settle } from './rules/next-step.js';
@@ -119,7 +119,7 @@ async function* stepsOf<S extends Step>(
     publish(job);
     if (endingOf(job, clock(job)) !== null) return;
     if (workflowInfo().continueAsNewSuggested) {
-      await condition(() => !job.checking);
+      await condition(() => job.checks === 0);
       await continueAsNew<typeof emailBillRun>(input, job);
     }
     const step = stepOf(job, clock(job));
@@ -171,23 +171,33 @@ async function stayOpen(job: EmailJob, input: EmailBillRunInput): Promise<void> 
   for await (const step of stepsOf<Wait>(job, input, deliveringStep)) await change(job, step);
 }
 
-/** Checks what became of the documents, beside everything else. A message starts no check, and a new send starts its own. */
-async function followDocuments(job: EmailJob): Promise<never> {
+/**
+ * Checks what became of the documents, beside everything else: by a plan, and when a person asks. A message starts no check of the plan,
+ * and a new send starts its own.
+ */
+async function followDocuments(job: EmailJob): Promise<void> {
+  await Promise.all([
+    whileDue(job, plannedChecks, () => checkDocuments(job, { isWanted: false })),
+    whileDue(job, wantedCheck, () => checkDocuments(job, { isWanted: true })),
+  ]);
+}
+
+async function whileDue(
+  job: EmailJob,
+  nameOf: (job: EmailJob) => string | null,
+  check: () => Promise<void>,
+): Promise<never> {
   for (;;) {
-    await condition(() => dueCheck(job) !== null && !mustMoveOn(job));
-    const due = dueCheck(job);
-    job.checking = true;
-    await interruptible(
-      job,
-      () => checkDocuments(job),
-      () => condition(() => dueCheck(job) !== due || mustMoveOn(job)),
-    );
-    job.checking = false;
+    await condition(() => nameOf(job) !== null && !mustMoveOn(job));
+    const name = nameOf(job);
+    job.checks += 1;
+    await interruptible(job, check, () => condition(() => nameOf(job) !== name || mustMoveOn(job)));
+    job.checks -= 1;
   }
 }
 
-async function checkDocuments(job: EmailJob): Promise<void> {
-  const input = { ...addressOf(job), ...checkInput(job) };
+async function checkDocuments(job: EmailJob, which: { readonly isWanted: boolean }): Promise<void> {
+  const input = { ...addressOf(job), ...checkInput(job, which) };
   const what =
     input.cannotRead === undefined ? 'check what became of the documents' : 'wait until the documents can be read';
   try {

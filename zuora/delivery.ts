@@ -57,6 +57,8 @@ export interface DeliveryQuestion extends DocumentsQuestion {
   /** The first attempt under the key, and now; in milliseconds since the epoch. */
   readonly since: number;
   readonly now: number;
+  /** Since when emails are on their way: from the acceptance, or the last emails of others (epoch, ms). */
+  readonly from: number;
   /**
    * The last emails before the send, in Zuora's format: by number of the invoice (null: Zuora showed no email), else
    * `lastEmailSentTime` of the bill run.
@@ -252,12 +254,20 @@ export async function readDocuments(
   return { invoices, creditMemos, obstacles, delivery, unread };
 }
 
-const NO_SEND = { resend: false, since: 0, now: 0, before: {}, intervalMs: 0, previous: null };
+const NO_SEND = { resend: false, since: 0, now: 0, from: 0, before: {}, intervalMs: 0, previous: null };
 
 /** By the rules for outcomes, as if no email had come in all the time that they wait for a setting. */
 function obstacleTo(evidence: DocumentEvidence): string | null {
   const waited: DocumentEvidence = {
-    ...{ ...evidence, resend: false, since: 0, now: HOUR, notificationInactiveSince: 0, notificationWaitMs: HOUR },
+    ...{
+      ...evidence,
+      resend: false,
+      since: 0,
+      from: 0,
+      now: HOUR,
+      notificationInactiveSince: 0,
+      notificationWaitMs: HOUR,
+    },
     ...{ noAddressSince: evidence.noAddressSince === null ? null : 0, lastEmailed: null, lastEmailedBefore: null },
     ...{ rows: [], history: 'read', pdf: null },
   };
@@ -391,7 +401,7 @@ interface Settings {
 
 async function settingsOf(
   reader: Reader,
-  { previous, since, now }: DeliveryQuestion,
+  { previous, from, now }: DeliveryQuestion,
   documents: readonly FollowedDocument[],
 ): Promise<Settings> {
   const definitionsByKind = new Map<DocumentKind, readonly Definition[]>();
@@ -416,7 +426,7 @@ async function settingsOf(
     if (isActive === true) settings.inactiveSince.set(key, null);
     // Nobody looked before the first check, so it may have been inactive at the send.
     else if (isActive === false && !settings.inactiveSince.has(key)) {
-      settings.inactiveSince.set(key, previous === null ? since : now);
+      settings.inactiveSince.set(key, previous === null ? from : now);
     }
   }
   return settings;
@@ -472,7 +482,7 @@ function evidenceOf(
   settings: Settings,
   question: DeliveryQuestion,
 ): DocumentEvidence {
-  const { resend, since, now, before, intervalMs, previous } = question;
+  const { resend, since, from, now, before, intervalMs, previous } = question;
   const { kind, status, amount, lastEmailed, account, billToId } = document;
   const ofInvoices =
     kind === 'invoice' && Object.hasOwn(before.invoices ?? {}, document.number) ? before.invoices : undefined;
@@ -481,7 +491,7 @@ function evidenceOf(
   const hasNoAddress = account?.hasAddress === false && (billToId === null || billToId === account.billToId);
   const failedReads = SETTINGS_READS.filter((what) => settings.failures.has(what));
   return {
-    ...{ kind, status, amount, resend, since, now, lastEmailed, rows, history },
+    ...{ kind, status, amount, resend, since, from, now, lastEmailed, rows, history },
     lastEmailedBefore: ofInvoices === undefined ? before.billRun : ofInvoices[document.number],
     pdf: pdf === null || pdf === 'failed' ? null : { ...pdf, errorBefore: pdfErrorBefore },
     notificationActive: question.atPost === true ? null : notificationActive(document, settings),
@@ -493,7 +503,7 @@ function evidenceOf(
     missing: question.missing === true,
     rowBefore: previous?.rowsBefore == null ? undefined : (previous.rowsBefore[key] ?? null),
     droppedBefore: previous?.dropped[key] ?? null,
-    noAddressSince: hasNoAddress ? (previous === null ? since : (previous.noAddressSince[key] ?? now)) : null,
+    noAddressSince: hasNoAddress ? (previous === null ? from : (previous.noAddressSince[key] ?? now)) : null,
     failedReads: [
       ...failedReads,
       ...(kind === 'creditMemo' && settings.failures.has('accounts of credit memos')

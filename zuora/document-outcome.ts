@@ -41,6 +41,8 @@ export interface DocumentEvidence {
   /** The first attempt under the key of the send, and now; in milliseconds since the epoch. */
   readonly since: number;
   readonly now: number;
+  /** Since when emails are on their way: from the acceptance, or the last emails of others (epoch, ms). */
+  readonly from: number;
   /** Of the document; null if Zuora shows no email, as always for credit memos. */
   readonly lastEmailed: string | null;
   /** What Zuora showed before the send: null if it showed no email, undefined if nobody looked. */
@@ -87,7 +89,7 @@ export const NOTIFICATIONS: Readonly<Record<DocumentKind, string>> = {
 
 /** Gives the outcome for any evidence. The first row that matches counts, as in the table of the design. */
 export function documentOutcome(evidence: DocumentEvidence): OutcomeOfDocument {
-  const { kind, status, amount, resend, since, now, lastEmailed, rows, history, pdf } = evidence;
+  const { kind, status, amount, resend, from, now, lastEmailed, rows, history, pdf } = evidence;
   const written = lastEmailed === null ? undefined : ageOf(lastEmailed, evidence);
   const date = isOfFailure(evidence) ? undefined : written;
   const dated = rows.map((row) => ({ ...row, age: ageOf(row.at, evidence, true) }));
@@ -178,7 +180,7 @@ export function documentOutcome(evidence: DocumentEvidence): OutcomeOfDocument {
   }
 
   // A time that is not a number has not passed.
-  if (!(now - since >= 24 * HOUR)) {
+  if (!(now - from >= 24 * HOUR)) {
     if (pdf !== null && (isWord(pdf.status, 'pending') || isWord(pdf.status, 'processing'))) {
       return outcome('waiting', 'pdfStatus', `its PDF is not ready: ${pdf.status}`);
     }

@@ -24,6 +24,19 @@ export function starting(rig: Rig, nextNumber?: () => string): Start {
   };
 }
 
+/** Skips the time to each check of the documents. */
+async function checked(
+  rig: Rig,
+  job: WorkflowHandle,
+  ...waits: readonly `${number} minutes`[]
+): Promise<WorkflowHandle> {
+  for (const wait of waits) {
+    await rig.checkPlanned(job);
+    await rig.environment.sleep(wait);
+  }
+  return job;
+}
+
 type Reach = (rig: Rig, start: Start) => Promise<WorkflowHandle>;
 
 interface Reachable {
@@ -144,9 +157,7 @@ export const states: Readonly<Record<string, Reachable>> = {
     takesTime: true,
     async reach(rig, start) {
       const { job } = await start();
-      await rig.checkPlanned(job);
-      await rig.environment.sleep('6 minutes');
-      return job;
+      return checked(rig, job, '6 minutes');
     },
   },
   NotSent: {
@@ -156,11 +167,7 @@ export const states: Readonly<Record<string, Reachable>> = {
     async reach(rig, start) {
       await rig.control('PATCH', '/settings', { creditMemoNotificationActive: false });
       const { job } = await start();
-      await rig.checkPlanned(job);
-      await rig.environment.sleep('6 minutes');
-      await rig.checkPlanned(job);
-      await rig.environment.sleep('10 minutes');
-      return job;
+      return checked(rig, job, '6 minutes', '10 minutes');
     },
   },
   Skipped: {

@@ -72,6 +72,7 @@ export interface RigOptions {
   readonly around?: (activities: Activities) => Activities;
 }
 
+type Duration = Parameters<TestWorkflowEnvironment['sleep']>[0];
 type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 
 /** A fault: every read of a bill run fails, by the status that is added. */
@@ -290,15 +291,21 @@ export async function openRig({
       );
     },
 
-    /** Waits until the next check of the documents has its time: only then may time be skipped. */
+    /** Waits until the next check of the documents is planned: only then may time be skipped for it. */
     async checkPlanned(handle: WorkflowHandle): Promise<void> {
       await until(
         () => handle.describe(),
-        ({ raw }) =>
-          raw.pendingActivities?.some(
-            ({ activityType, lastFailure }) => activityType?.name === 'watchDelivery' && lastFailure != null,
-          ) === true,
+        ({ raw }) => checksIn(raw).some(isPlanned),
       );
+    },
+
+    /** Skips time. If that begins while a check of the documents is under way, the test server skips no more. */
+    async skip(handle: WorkflowHandle, duration: Duration): Promise<void> {
+      await until(
+        () => handle.describe(),
+        ({ raw }) => checksIn(raw).every(isPlanned),
+      );
+      await environment.sleep(duration);
     },
 
     /** After each test: removes all faults, replays the history of every job that was started, and ends the open ones. */
@@ -337,6 +344,18 @@ export async function openRig({
       await environment.teardown();
     },
   };
+}
+
+type Description = Awaited<ReturnType<WorkflowHandle['describe']>>['raw'];
+type PendingActivity = NonNullable<Description['pendingActivities']>[number];
+
+function checksIn({ pendingActivities }: Description): readonly PendingActivity[] {
+  return (pendingActivities ?? []).filter(({ activityType }) => activityType?.name === 'watchDelivery');
+}
+
+/** Its first try has ended: it says when the check is due. */
+function isPlanned({ lastFailure }: PendingActivity): boolean {
+  return lastFailure != null;
 }
 
 /** A namespace of its own: what holds all jobs of a namespace must not hold those of other test files. */

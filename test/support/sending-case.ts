@@ -255,7 +255,14 @@ export class Case {
 
   async passes(minutes: number): Promise<void> {
     this.happens(minutes < 120 ? `${minutes} min pass` : `${minutes / 60} h pass`);
-    await this.rig.environment.sleep(minutes * MINUTE);
+    await this.rig.skip(this.job, minutes * MINUTE);
+  }
+
+  /** Skips the cool-down but for its last second: when a send ends a check that waits, the test server skips no more time. */
+  async coolsDown(): Promise<void> {
+    this.happens('24 h pass');
+    const { until: end } = await this.status((status) => status.until !== null);
+    await this.rig.skip(this.job, Date.parse(end ?? '') - (await this.rig.environment.currentTimeMs()) - SECOND);
   }
 
   async signal(name: string, argument: RetryMessage & { requestId?: string } = {}): Promise<void> {
@@ -286,9 +293,12 @@ export class Case {
     return until(() => this.rig.sends(this.job), right);
   }
 
-  /** Waits until the last send has so many attempts on record. */
-  attempted(attempts: number): Promise<unknown> {
-    return this.sends((sends) => (sends.at(-1)?.attempts.length ?? 0) >= attempts);
+  /** Waits until the send has so many attempts on record: the last one, or the one with this ordinal, which may still have to begin. */
+  attempted(attempts: number, ordinal?: number): Promise<unknown> {
+    return this.sends((sends) => {
+      const send = ordinal === undefined ? sends.at(-1) : sends[ordinal - 1];
+      return (send?.attempts.length ?? 0) >= attempts;
+    });
   }
 
   /** Waits until so many sends were accepted and nothing is left to send. */

@@ -521,13 +521,13 @@ const passingTime: Readonly<Record<string, Play>> = {
     await it.rig.billRun.change(it.number, { postedDate: await timeNow(it) });
     await it.signal('retry');
     await it.isKeptBack('coolDown');
-    await it.passes(24 * 60);
+    await it.coolsDown();
     await it.emailed();
   }),
   'emailed elsewhere, retried': emailedElsewhere(async (it) => {
     await it.signal('retry');
     await it.isKeptBack('coolDown');
-    await it.passes(24 * 60);
+    await it.coolsDown();
     await it.emailed();
   }),
   'token withdrawn before a resend': async (it) => {
@@ -622,8 +622,6 @@ const passingTime: Readonly<Record<string, Play>> = {
     await it.start();
     await it.attempted(1);
     await it.passes(24 * 60);
-    // The server skips time although an activity is under way.
-    await it.asks();
     await fixed(it);
     await it.plainRetryIsIgnored();
     await it.asks();
@@ -635,10 +633,8 @@ const passingTime: Readonly<Record<string, Play>> = {
     it.happens('emailed');
     await it.faults(always(after(html(504))));
     await it.signal('resend', { requestId: 'T-1' });
-    await it.attempted(1);
+    await it.attempted(1, 2);
     await it.passes(24 * 60);
-    // The server skips time although an activity is under way.
-    await it.asks();
     await fixed(it);
     await it.plainRetryIsIgnored();
     await it.asks();
@@ -718,9 +714,9 @@ afterAll(async () => {
   await gate.close();
 });
 
-const onSkippingServer = async (name: string, play: Play, own?: Rig): Promise<void> => {
-  const it = new Case(own ?? skipping, own === undefined ? gate : undefined);
-  if (own === undefined) cases.push(it);
+const onSkippingServer = async (name: string, play: Play): Promise<void> => {
+  const it = new Case(skipping, gate);
+  cases.push(it);
   try {
     await play(it);
     expectRow(name, await it.outcome());
@@ -876,14 +872,5 @@ describe.concurrent(
 
 // Not beside others: one of them changes the deadline of all attempts of this process.
 describe('Row by row, while time passes', () => {
-  // Beside jobs whose checks wait, Temporal's test server sometimes skips no more time: each has a server of its own,
-  // and is played again on another one.
-  test.for(Object.entries(passingTime))('%s', { retry: 4, timeout: 60_000 }, async ([name, play]) => {
-    const own = await openRig({ server: 'timeSkipping', polling: POLLING });
-    try {
-      await onSkippingServer(name, play, own);
-    } finally {
-      await own.close();
-    }
-  });
+  test.for(Object.entries(passingTime))('%s', ([name, play]) => onSkippingServer(name, play));
 });

@@ -27,7 +27,14 @@ const sent = { lastEmailSentDate: iso(SINCE + MINUTE) };
 
 function question(more: Partial<DeliveryQuestion> = {}): DeliveryQuestion {
   return {
-    ...{ billRunNumber: 'BR-00000001', billRunId: '8ad0', resend: false, since: SINCE, now: SINCE + 5 * MINUTE },
+    ...{
+      billRunNumber: 'BR-00000001',
+      billRunId: '8ad0',
+      resend: false,
+      since: SINCE,
+      from: SINCE,
+      now: SINCE + 5 * MINUTE,
+    },
     ...{ before: {}, intervalMs: 5 * MINUTE, previous: null },
     ...more,
   };

@@ -28,6 +28,7 @@ const evidence: fc.Arbitrary<DocumentEvidence> = fc.record({
   amount: maybe(fc.oneof(fc.double(), fc.constantFrom(0, '0', '0.00'), text)),
   resend: fc.boolean(),
   since: fc.constant(SINCE),
+  from: near,
   now: fc.oneof(near, fc.constantFrom(NaN, Infinity)),
   lastEmailed: maybe(written),
   lastEmailedBefore: fc.option(maybe(written), { nil: undefined }),

@@ -12,6 +12,7 @@ const bare: DocumentEvidence = {
   amount: 10,
   resend: false,
   since: SINCE,
+  from: SINCE,
   now: SINCE + 2 * HOUR,
   lastEmailed: null,
   lastEmailedBefore: undefined,
@@ -271,6 +272,7 @@ describe('from evidence to outcome', () => {
   rows('13 less than a day', [
     ['nothing known', { now: SINCE }, 'waiting', null],
     ['a PDF in work', { pdf: pdf('Processing') }, 'waiting', 'its PDF is not ready: Processing'],
+    ['a day after the send began, and less after the last emails of others', { ...day, from: SINCE + HOUR }, 'waiting'],
     ['almost a day, and reads that failed', { now: SINCE + 24 * HOUR - 1, failedReads: ['PDF status'] }, 'waiting'],
     ['a clock before the send', { now: SINCE - HOUR }, 'waiting'],
   ]);

@@ -65,7 +65,7 @@ export interface DeliveryInput extends BillRunAddress {
   readonly resend: boolean;
   /** It is for what an earlier send left unsent. */
   readonly missing?: true;
-  /** The first attempt under the key of the send, and the time from which the plan of checks counts (epoch, ms). */
+  /** The first attempt under the key of the send; since when emails are on their way, from which the plan of checks counts (epoch, ms). */
   readonly since: number;
   readonly from: number;
   /** Zuora emails the documents by itself at the post. */

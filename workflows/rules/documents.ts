@@ -7,6 +7,8 @@ import { counted, iso, quotedUpTo, time } from './text.js';
 
 export function recordCheck(job: EmailJob, check: DeliveryCheck, now: number): void {
   if (job.delivery === null) return;
+  // Two checks go on beside each other.
+  if (job.delivery.check !== null && check.at < job.delivery.check.at) return;
   job.delivery = { ...job.delivery, check, changedAt: now, unreadable: null };
   job.revision += 1;
 }

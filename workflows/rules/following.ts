@@ -18,9 +18,10 @@ export function noteDelivery(job: EmailJob, now: number): void {
   const times = timesOf(job, send);
   // One that Zuora emailed by itself begins anew with its first attempt.
   if (delivery?.ordinal === send.ordinal && delivery.isOurs === times.isOurs) {
-    // Its acceptance begins the plan anew.
+    // Its acceptance and further emails of others begin the plan anew.
+    const isNew = times.isOurs ? delivery.from !== times.from : delivery.lastEmails !== times.lastEmails;
     const { memory = delivery.memory } = delivery.check ?? {};
-    if (delivery.from !== times.from) {
+    if (isNew) {
       job.delivery = { ...delivery, ...times, check: null, ...(memory === undefined ? {} : { memory }) };
     }
     return;
@@ -75,17 +76,21 @@ function isToFollow(job: EmailJob, send: Send, now: number): boolean {
   return !send.resend && isEmailedByOthers(job);
 }
 
-function timesOf({ billRun, lookedAt }: EmailJob, send: Send): Pick<Delivery, 'isOurs' | 'since' | 'from' | 'before'> {
+type Times = Pick<Delivery, 'isOurs' | 'since' | 'from' | 'before' | 'lastEmails'>;
+
+function timesOf({ billRun, lookedAt }: EmailJob, send: Send): Times {
   const [first] = send.attempts.filter(({ idempotencyKey: key }) => key === send.attempts.at(-1)?.idempotencyKey);
   if (first === undefined) {
-    const posted = coolDownEnd(billRun?.postedDate, 0, lookedAt) ?? lookedAt;
-    return { isOurs: false, since: posted, from: posted };
+    const { postedDate, lastEmailSentTime } = billRun ?? {};
+    const since = coolDownEnd(postedDate, 0, lookedAt) ?? lookedAt;
+    const from = Math.max(since, coolDownEnd(lastEmailSentTime, 0, lookedAt) ?? -Infinity);
+    return { isOurs: false, since, from, lastEmails: lastEmailSentTime ?? null };
   }
   const since = Date.parse(first.startedAt);
   const wasSeenBefore = lookedAt <= since && since - lookedAt <= LOOK_IS_FRESH_MS;
   const before = wasSeenBefore ? billRun?.lastEmailSentTime : undefined;
   return {
-    ...{ isOurs: true, since, from: send.settledAt === null ? since : settledAt(send) },
+    ...{ isOurs: true, lastEmails: null, since, from: send.settledAt === null ? since : settledAt(send) },
     ...(before === undefined ? {} : { before }),
   };
 }
@@ -94,19 +99,25 @@ function settledAt({ settledAt: at }: Send): number {
   return Date.parse(at ?? '');
 }
 
-/** Names the check that is due, by plan or for a person; null if no further one comes. A change of the name ends a check. */
-export function dueCheck(job: EmailJob): string | null {
-  const { delivery } = job;
-  if (delivery === null || job.billRun === null) return null;
+/** Names the plan of checks while one is still to come; null otherwise. Another name ends a check of the plan. */
+export function plannedChecks({ delivery, billRun }: EmailJob): string | null {
+  if (delivery === null || billRun === null) return null;
   const { ordinal, from, check } = delivery;
-  const wantedAt = checkWantedAt(job);
   const isOver = check !== null && (check.next === null || isAccountedFor(check));
-  if (isOver && wantedAt === null) return null;
-  return `${ordinal} ${from} ${wantedAt ?? ''}`;
+  return isOver ? null : `${ordinal} ${from}`;
 }
 
-export function checkInput(job: EmailJob): Omit<DeliveryInput, 'billRunKey'> {
-  const { billRun, delivery } = job;
+/** The same for a check that a person asks for. It leaves the plan alone: a read that is ended and begun again can starve. */
+export function wantedCheck(job: EmailJob): string | null {
+  const wantedAt = checkWantedAt(job);
+  const { delivery, billRun } = job;
+  return wantedAt === null || delivery === null || billRun === null ? null : `${delivery.ordinal} ${wantedAt}`;
+}
+
+export function checkInput(
+  { billRun, delivery }: EmailJob,
+  { isWanted }: { readonly isWanted: boolean },
+): Omit<DeliveryInput, 'billRunKey'> {
   const { resend = false, since = 0, from = 0, before, memory, check = null, unreadable = null } = delivery ?? {};
   const { id = '', number = '', postedDate, numberOfInvoices, numberOfCreditMemos } = billRun ?? {};
   return {
@@ -120,6 +131,6 @@ export function checkInput(job: EmailJob): Omit<DeliveryInput, 'billRunKey'> {
     ...(check === null ? {} : { previous: check }),
     ...(memory === undefined || check !== null ? {} : { memory }),
     ...(unreadable === null ? {} : { cannotRead: unreadable.cannotRead }),
-    ...(checkWantedAt(job) === null || unreadable !== null ? {} : { now: true as const }),
+    ...(isWanted && unreadable === null ? { now: true as const } : {}),
   };
 }

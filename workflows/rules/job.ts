@@ -97,8 +97,8 @@ export interface EmailJob {
   readonly sends: Send[];
   /** What became of the documents of the last send. */
   delivery: Delivery | null;
-  /** A check of the documents is under way or waits for its time. */
-  checking: boolean;
+  /** How many checks of the documents are under way or wait for their time. */
+  checks: number;
   /** The answers to the requests that went to the canonical job. */
   readonly handedOver: HandedOver[];
   held: boolean;
@@ -122,6 +122,8 @@ export interface Delivery extends Pick<DeliveryInput, 'resend' | 'missing' | 'si
   /** Of the send, and whether it has an attempt: otherwise Zuora emails by itself. */
   readonly ordinal: number;
   readonly isOurs: boolean;
+  /** The bill run's last emails, in Zuora's format, if others sent them. */
+  readonly lastEmails: string | null;
   readonly check: DeliveryCheck | null;
   /** When a check last showed something new (epoch, ms). */
   readonly changedAt: number | null;
@@ -190,7 +192,7 @@ export function openJob(
     unnamedRequests: 0,
     sends: [],
     delivery: null,
-    checking: false,
+    checks: 0,
     handedOver: [],
     held: settings.hold === true,
     heldBy: settings.hold === true ? { ...noteOf(settings), at: now } : null,

@@ -1,10 +1,11 @@
 /** Rules 9 and 10: what became of the documents, and what `retry` sends. */
 import { describe, expect, test } from 'vitest';
 import { documentsNotSent } from '../../../workflows/rules/documents.js';
-import { checkInput, dueCheck } from '../../../workflows/rules/following.js';
+import { checkInput as inputOf, plannedChecks, wantedCheck } from '../../../workflows/rules/following.js';
 import { statusOf } from '../../../workflows/rules/status.js';
 import { begin, breaks, cutOff, DAY, HOUR, iso, MINUTE, NOON, SECOND, type Life } from '../../support/life.js';
 
+const checkInput = (job: Life['job']) => inputOf(job, { isWanted: wantedCheck(job) !== null });
 const text = (life: Life): string => statusOf(life.job, life.now).text;
 
 /** One document of three was not sent. */
@@ -58,20 +59,20 @@ describe('The state says what the last check showed', () => {
 describe('Checks', () => {
   test('go on until nothing is waiting or unknown, or the last one is over', () => {
     const life = begin();
-    expect(dueCheck(life.job)).not.toBeNull();
-    expect(dueCheck(life.check({ waiting: 1 }).job)).not.toBeNull();
-    expect(dueCheck(life.check({ unknown: 1 }).job)).not.toBeNull();
-    expect(dueCheck(life.check({ notSent: 1 }).job)).toBeNull();
-    expect(dueCheck(life.check({ waiting: 1 }, null).job)).toBeNull();
+    expect(plannedChecks(life.job)).not.toBeNull();
+    expect(plannedChecks(life.check({ waiting: 1 }).job)).not.toBeNull();
+    expect(plannedChecks(life.check({ unknown: 1 }).job)).not.toBeNull();
+    expect(plannedChecks(life.check({ notSent: 1 }).job)).toBeNull();
+    expect(plannedChecks(life.check({ waiting: 1 }, null).job)).toBeNull();
   });
 
   test('are not ended by messages, and a new acceptance begins them anew', () => {
     const life = begin().check({ waiting: 1 });
-    const before = dueCheck(life.job);
+    const before = plannedChecks(life.job);
     life.hold().release().retry({ ordinal: 7 }).continueAsNew();
-    expect(dueCheck(life.job)).toBe(before);
+    expect(plannedChecks(life.job)).toBe(before);
     life.resend();
-    expect(dueCheck(life.job)).not.toBe(before);
+    expect(plannedChecks(life.job)).not.toBe(before);
     expect(checkInput(life.job)).toMatchObject({ resend: true, since: life.now, from: life.now });
     expect(checkInput(life.job)).not.toHaveProperty('previous');
   });
@@ -86,6 +87,26 @@ describe('Checks', () => {
     life.pass(MINUTE).retry({ sendAnyway: true });
     expect(life.keys).toEqual(['first/1', 'first/2']);
     expect(checkInput(life.job)).toMatchObject({ resend: false, memory: { emailed: ['creditMemo CM-1'] } });
+  });
+
+  test('of emails by others count from the last of these, and begin anew with further ones', () => {
+    const [posted, emailed] = [iso(NOON - 2 * DAY), NOON - HOUR];
+    const life = begin({ billRun: { invoicesEmailed: true, postedDate: posted, lastEmailSentTime: iso(emailed) } });
+    expect(checkInput(life.job)).toMatchObject({ since: NOON - 2 * DAY, from: emailed });
+    life.retry().check({ waiting: 1 }).pass(HOUR);
+    expect(checkInput(life.job)).toHaveProperty('previous');
+    life.change({ lastEmailSentTime: iso(life.now - MINUTE) }).retry();
+    expect(checkInput(life.job)).toMatchObject({ from: life.now - MINUTE, now: true });
+    expect(checkInput(life.job)).not.toHaveProperty('previous');
+    life.check({ waiting: 1 }).pass(DAY - 2 * MINUTE);
+    expect([life.stateAndReason, life.calls]).toEqual(['Waiting coolDown', []]);
+    expect(life.pass(MINUTE).keys).toEqual(['first/1']);
+  });
+
+  test('that go on beside each other: the one that looked last counts', () => {
+    const life = begin().pass(HOUR).check({ notSent: 1 });
+    life.now -= MINUTE;
+    expect(life.check({ waiting: 1 }).stateAndReason).toBe('Delivering notSent');
   });
 
   test('are made for a question about an unknown outcome, and decide nothing', () => {
