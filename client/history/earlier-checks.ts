@@ -1,10 +1,23 @@
 import type { LoadedDataConverter } from '@temporalio/common';
 import type { EarlierCheck } from '../../workflows/contract/activities.js';
 import { isDeliveryCheck } from '../../workflows/contract/activity-failures.js';
+import { attemptsByIntent } from './attempts.js';
 import { firstOf, type HistoryEvent, type RunHistory } from './history.js';
 
-/** Passes histories on, and notes the last check of the documents in them. */
-export async function* notingChecks(
+/** The attempts by intent, and the last check of the documents. Histories are read once. */
+export async function attemptsAndCheck(
+  histories: AsyncIterable<RunHistory>,
+  converter: LoadedDataConverter,
+  skip: Parameters<typeof attemptsByIntent>[2],
+): Promise<{ byIntent: Awaited<ReturnType<typeof attemptsByIntent>>; check: EarlierCheck | undefined }> {
+  let check: EarlierCheck | undefined;
+  const noting = notingChecks(histories, converter, (noted) => {
+    check = noted;
+  });
+  return { byIntent: await attemptsByIntent(noting, converter, skip), check };
+}
+
+async function* notingChecks(
   histories: AsyncIterable<RunHistory>,
   converter: LoadedDataConverter,
   note: (check: EarlierCheck) => void,

@@ -1,9 +1,9 @@
 import type { Client } from '@temporalio/client';
-import type { Earlier, EarlierCheck, EarlierSend, LookUpInput } from '../../workflows/contract/activities.js';
+import type { Earlier, EarlierSend, LookUpInput } from '../../workflows/contract/activities.js';
 import { isFirstIntent } from '../../workflows/rules/keys.js';
 import { RESENDS_KEPT } from '../../workflows/rules/job.js';
 import { takeUp } from '../../workflows/rules/send.js';
-import { notingChecks } from './earlier-checks.js';
+import { attemptsAndCheck } from './earlier-checks.js';
 import { attemptsByIntent, type HistoricAttempt } from './attempts.js';
 import { historiesOf, runIdsOf, type Run } from './history.js';
 
@@ -30,13 +30,13 @@ export async function earlierSends(
   const unreadable: string[] = [];
   const skip = ({ runId }: Run): void => void unreadable.push(runId);
   const { loadedDataConverter: converter } = client.options;
-  let check: EarlierCheck | undefined;
-  const histories = notingChecks(historiesOf(client, runs, skip), converter, (noted) => {
-    check = noted;
-  });
-  const byIntent = await attemptsByIntent(histories, converter, skip);
-  const isMissing = question.missing !== undefined;
-  return { ...earlierIn(byIntent, own, question), unreadable, ...(isMissing && check !== undefined ? { check } : {}) };
+  const histories = historiesOf(client, runs, skip);
+  // Only a job for what was missed goes on with the checks of earlier ones.
+  if (question.missing === undefined) {
+    return { ...earlierIn(await attemptsByIntent(histories, converter, skip), own, question), unreadable };
+  }
+  const { byIntent, check } = await attemptsAndCheck(histories, converter, skip);
+  return { ...earlierIn(byIntent, own, question), unreadable, ...(check === undefined ? {} : { check }) };
 }
 
 /** @param byIntent the attempts of all runs, the asking one's included */

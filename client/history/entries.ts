@@ -3,8 +3,7 @@ import type { LoadedDataConverter } from '@temporalio/common';
 import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { ConfigurationError } from '../../environment/configuration-error.js';
 import type { HandedOver, NoCallReceipt } from '../../workflows/contract/activities.js';
-import { isCannotRead, isReceipt } from '../../workflows/contract/activity-failures.js';
-import type { JobDocuments } from '../../workflows/contract/contract.js';
+import { isCannotRead, isDeliveryCheck, isReceipt } from '../../workflows/contract/activity-failures.js';
 import { countsInWords } from './document-counts.js';
 import { isAttempt, wasTakenBack } from './attempts.js';
 import { firstOf, timeOf, type HistoryEvent, type RunHistory } from './history.js';
@@ -275,25 +274,11 @@ function outcomeIn(receipt: unknown, trackId: string | null): string {
 /** Undefined if it is not what our activity returns: somebody completed it by hand, or another version did. */
 function checkedIn(result: unknown): string | undefined {
   if (isCannotRead(result)) return `documents cannot be read: ${result.cannotRead}`;
-  if (!isDelivery(result)) return undefined;
+  if (!isDeliveryCheck(result)) return undefined;
   const { documents, at } = result;
   const notSent = documents.list.filter(({ outcome }) => outcome === 'notSent');
   const each = notSent.map(({ number, reason }) => withReason(number, { reason }));
   return [`documents checked ${new Date(at).toISOString()}: ${countsInWords(documents)}`, ...each].join('; ');
-}
-
-interface Delivery {
-  readonly documents: Omit<JobDocuments, 'checkedAt'>;
-  /** Epoch, ms. */
-  readonly at: number;
-}
-
-function isDelivery(result: unknown): result is Delivery {
-  const { documents, at } = (result ?? {}) as { readonly [Field in keyof Delivery]?: Delivery[Field] | null };
-  if (documents == null || at == null || Number.isNaN(new Date(at).getTime())) return false;
-  const { total, sent, waiting, notSent, leftOut, unknown, list } = documents;
-  const isListed = Array.isArray(list) && list.every((each: unknown) => typeof each === 'object' && each !== null);
-  return isListed && [total, sent, waiting, notSent, leftOut, unknown].every(Number.isFinite);
 }
 
 function claimIn(argument: unknown): { requestedBy?: string } {

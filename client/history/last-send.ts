@@ -1,10 +1,11 @@
 import type { Client } from '@temporalio/client';
 import type { EarlierCheck } from '../../workflows/contract/activities.js';
+import { memoryOfSend } from '../../workflows/rules/following.js';
 import { takeUp } from '../../workflows/rules/send.js';
 import { hasUnknown } from '../../workflows/rules/verdict.js';
 import { lastOf } from '../temporal/jobs.js';
-import { notingChecks } from './earlier-checks.js';
-import { attemptsByIntent, type HistoricAttempt } from './attempts.js';
+import { attemptsAndCheck } from './earlier-checks.js';
+import type { HistoricAttempt } from './attempts.js';
 import { historiesOf, noDeadline, runIdsOf, type Run } from './history.js';
 
 export interface AcceptedSend {
@@ -36,12 +37,8 @@ export async function lastAccepted(client: Client, workflowId: string, call = no
   const unreadable = new Set<string>();
   const skip = ({ runId }: Run): void => void unreadable.add(runId);
   const runs = [...runIds].map((runId) => ({ workflowId, runId }));
-  const { loadedDataConverter: converter } = client.options;
-  let check: EarlierCheck | undefined;
-  const histories = notingChecks(historiesOf(client, runs, skip, call), converter, (noted) => {
-    check = noted;
-  });
-  const byIntent = await attemptsByIntent(histories, converter, skip);
+  const histories = historiesOf(client, runs, skip, call);
+  const { byIntent, check } = await attemptsAndCheck(histories, client.options.loadedDataConverter, skip);
   const sends = [...byIntent.values()].map(sendIn);
   const accepted = sends
     .flatMap(({ accepted }) => accepted ?? [])
@@ -55,11 +52,8 @@ export async function lastAccepted(client: Client, workflowId: string, call = no
 }
 
 function sendOf({ resend, since, begun }: Accepted, check: EarlierCheck | undefined): AcceptedSend {
-  const isOfThis = check !== undefined && Math.abs(check.since - begun) <= CLOCKS_DIFFER_BY_MS;
-  return { resend, since, memory: isOfThis ? check.memory : null };
+  return { resend, since, memory: memoryOfSend(check, begun) };
 }
-
-const CLOCKS_DIFFER_BY_MS = 10_000;
 
 type Accepted = NonNullable<ReturnType<typeof sendIn>['accepted']>;
 

@@ -134,9 +134,10 @@ export function isDeliveryCheck(result: unknown): result is DeliveryCheck {
   const { list, ...counts } = fieldsOf(documents);
   return (
     Array.isArray(list) &&
+    list.every((each: unknown) => typeof each === 'object' && each !== null) &&
     ['total', 'sent', 'waiting', 'notSent', 'leftOut', 'unknown'].every((name) => Number.isFinite(counts[name])) &&
     [kinds, memory].every((each) => typeof each === 'object' && each !== null) &&
-    Number.isFinite(at) &&
+    !Number.isNaN(new Date(Number(at)).getTime()) &&
     (next === null || Number.isFinite(next))
   );
 }

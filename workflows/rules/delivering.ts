@@ -2,7 +2,7 @@
 import type { CannotRead, DeliveryCheck } from '../contract/activities.js';
 import { isAllSent, notSentText } from './documents.js';
 import { heldBy } from './held.js';
-import { isOnHold, openSendOf, pendingRequests, type EmailJob } from './job.js';
+import { hasAccepted, isOnHold, openSendOf, pendingRequests, type EmailJob } from './job.js';
 import { openSendStep } from './sending.js';
 import type { DeliveringStep, Shown } from './step.js';
 import { counted, quotedUpTo, time } from './text.js';
@@ -81,7 +81,7 @@ function uncheckedText({ cannotRead, since }: CannotRead): string {
 
 /** Who sends the emails. */
 function senderOf(job: EmailJob, now: number): Shown & { readonly state: 'Delivering' } {
-  if (job.sends.some(({ outcome }) => outcome === 'accepted')) {
+  if (hasAccepted(job.sends)) {
     return { state: 'Delivering', reason: null, text: 'Zuora accepted the request and is sending the emails' };
   }
   const step = openSendStep(job, now);

@@ -19,7 +19,7 @@ import { outlookOf, sentSoFar } from './outlook.js';
 import type { Send } from './send.js';
 import { statusOf } from './status.js';
 import type { Ending, Step } from './step.js';
-import { counted, quoted, quotedUpTo, summary, time } from './text.js';
+import { counted, OUTCOMES, OUTCOMES_IN_WORDS, quoted, quotedUpTo, summary, time } from './text.js';
 
 /** The most that is shown: last sends, documents, waiting requests, people who asked, and requests of a send that are searched for people. */
 const SENDS_SHOWN = 10;
@@ -54,24 +54,19 @@ function documents({ documents: checked }: JobStatus): readonly string[] {
   if (checked === null) return [];
   const { checkedAt, total, list: rest, complete, ...counts } = checked;
   const parts = OUTCOMES.filter((outcome) => counts[outcome] > 0).map(
-    (outcome) => `${counts[outcome]} ${WORDS[outcome]}`,
+    (outcome) => `${counts[outcome]} ${OUTCOMES_IN_WORDS[outcome]}`,
   );
   const all = complete ? '' : '; Zuora does not list all of them';
   const head = `**Documents**, checked ${time(Date.parse(checkedAt))}: ${total}${parts.length === 0 ? '' : ` (${parts.join(', ')})`}${all}`;
   if (rest.length === 0) return [head];
   const rows = rest.slice(0, DOCUMENTS_SHOWN).map(({ number, kind, outcome, reason }) => {
-    const cells = [quotedUpTo(60, number), kind === 'invoice' ? 'invoice' : 'credit memo', WORDS[outcome]];
+    const cells = [quotedUpTo(60, number), kind === 'invoice' ? 'invoice' : 'credit memo', OUTCOMES_IN_WORDS[outcome]];
     return `| ${[...cells, reason === null ? '' : quotedUpTo(160, reason)].map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   });
   const more = rest.length - rows.length;
   const table = ['| document | kind | outcome | why |', '| --- | --- | --- | --- |', ...rows].join('\n');
   return [head, table, ...(more > 0 ? [`${counted(more, 'more document')}: the query \`status\` lists them.`] : [])];
 }
-
-const OUTCOMES = Object.freeze(['sent', 'notSent', 'unknown', 'waiting', 'leftOut'] as const);
-const WORDS = Object.freeze({
-  ...{ sent: 'sent', notSent: 'not sent', unknown: 'not known', waiting: 'waiting', leftOut: 'left out' },
-});
 
 /** Jobs whose history cannot be read were skipped by the look-up. */
 function unreadable({ earlier }: EmailJob): readonly string[] {

@@ -1,5 +1,5 @@
 /** Which send's documents a job follows, and when it checks them. The checks go on beside everything else. */
-import type { DeliveryCheck, DeliveryInput } from '../contract/activities.js';
+import type { DeliveryCheck, DeliveryInput, EarlierCheck } from '../contract/activities.js';
 import { checkWantedAt, isAccountedFor } from './documents.js';
 import { isEmailedByOthers, openSendOf, type Delivery, type EmailJob } from './job.js';
 import type { Send } from './send.js';
@@ -30,7 +30,7 @@ export function noteDelivery(job: EmailJob, now: number): void {
   // Later emails are those of the resend.
   const latest = send.resend && last !== null && isAccountedFor(last) ? last.memory.latest : null;
   const isMissing = !send.resend && send.requests.some(({ missing }) => missing === true);
-  const memory = last === null ? memoryOfEarlier(job, times) : send.resend ? null : memoryAfter(last);
+  const memory = last === null ? memoryOfSend(job.earlier.check, times.since) : send.resend ? null : memoryAfter(last);
   job.delivery = {
     ...{ ordinal: send.ordinal, resend: send.resend, ...times },
     ...(latest === null ? {} : { before: latest }),
@@ -45,9 +45,11 @@ const NOTHING = Object.freeze({
   ...{ pdfErrors: [], dropped: {}, noAddressSince: {}, lookedBackTo: {} },
 });
 
-/** What the last check of an earlier job remembered, if it followed the same send: its start may differ by the clocks. */
-function memoryOfEarlier({ earlier }: EmailJob, { since }: Pick<Delivery, 'since'>): DeliveryCheck['memory'] | null {
-  const { check } = earlier;
+/**
+ * What the last check of earlier jobs remembered, if it followed the send that began then (epoch, ms). The start of a send may differ by
+ * the clocks.
+ */
+export function memoryOfSend(check: EarlierCheck | undefined, since: number): DeliveryCheck['memory'] | null {
   return check === undefined || Math.abs(check.since - since) > CLOCKS_DIFFER_BY_MS ? null : check.memory;
 }
 

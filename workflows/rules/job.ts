@@ -286,7 +286,11 @@ function wasAcceptedEarlier({ attempts }: Send): boolean {
 /** Zuora sends by itself, or somebody else had it send; no send of this job was accepted. */
 export function isEmailedByOthers({ billRun, sends }: EmailJob): boolean {
   const isEmailed = billRun?.autoEmail === true || billRun?.invoicesEmailed === true;
-  return isEmailed && sends.every(({ outcome }) => outcome !== 'accepted');
+  return isEmailed && !hasAccepted(sends);
+}
+
+export function hasAccepted(sends: readonly Send[]): boolean {
+  return sends.some(({ outcome }) => outcome === 'accepted');
 }
 
 /** How many sends Zuora accepted, in all jobs of the workflow id as far as they are known. */

@@ -1,7 +1,7 @@
 /** Phase 2: the bill run is posted, and a send is due. */
 import type { LookRules } from '../contract/activities.js';
 import { missingOf } from './documents.js';
-import { isAlias, isOnHold, openSendOf, type EmailJob, type Read } from './job.js';
+import { hasAccepted, isAlias, isOnHold, openSendOf, type EmailJob, type Read } from './job.js';
 import { unreadQuestion } from './questions.js';
 import { isPosted, unreadOr } from './waiting.js';
 import { nextSendStep, type SendQuestion, type SendStep } from './send-step.js';
@@ -188,7 +188,7 @@ function coolingDown(text: string): Shown {
 
 /** What an accepted send left unsent stays so until it is attempted again. */
 function beforeFirst({ sends }: EmailJob, { missingSince }: Send, text: string): Shown {
-  const isOurs = missingSince !== undefined && sends.some(({ outcome }) => outcome === 'accepted');
+  const isOurs = missingSince !== undefined && hasAccepted(sends);
   return isOurs ? { state: 'Delivering', reason: 'notSent', text } : coolingDown(text);
 }
 

@@ -1,4 +1,12 @@
 /** Formats for texts that people read in Temporal UI, on the command line and in failures. */
+import type { DocumentOutcome } from '../contract/contract.js';
+
+/** Those that need a person come first. */
+export const OUTCOMES_IN_WORDS: Readonly<Record<DocumentOutcome, string>> = Object.freeze({
+  ...{ sent: 'sent', notSent: 'not sent', unknown: 'unknown', waiting: 'waiting', leftOut: 'left out' },
+});
+
+export const OUTCOMES = Object.freeze(Object.keys(OUTCOMES_IN_WORDS) as DocumentOutcome[]);
 
 /** A time (epoch, ms) such as `2026-03-02 12:00:00 UTC`. */
 export function time(at: number): string {
