@@ -1,6 +1,6 @@
 /**
  * What a start does, by Temporal's `describe` of the last job alone: that needs no worker, history or result. The whole table is in
- * docs/sending.md.
+ * docs/how-it-works.md.
  */
 import type { Client } from '@temporalio/client';
 import { decodeOptionalSinglePayload } from '@temporalio/common/lib/internal-non-workflow/index.js';

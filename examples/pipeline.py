@@ -33,7 +33,7 @@ def workflow_id(number):
 
 
 async def start(client, number):
-    """Returns started, joined, alreadyEmailed or stopped. Safe to repeat. docs/sending.md has the table."""
+    """Returns started, joined, alreadyEmailed or stopped. Safe to repeat. docs/how-it-works.md has the table."""
     # Starts nothing if a job has this id, open or closed.
     if await start_job(client, number, WorkflowIDReusePolicy.REJECT_DUPLICATE):
         return "started"

@@ -38,7 +38,7 @@ start() {
     echo started
     return
   fi
-  # What the last job shows decides: docs/sending.md has the table.
+  # What the last job shows decides: docs/how-it-works.md has the table.
   status=$(temporals_status)
   sends=$(attribute EmailSends)
   case $status,$(attribute EmailState) in

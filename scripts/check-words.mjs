@@ -1,7 +1,8 @@
 /**
- * Finds words that CONTRIBUTING asks us to avoid, in code, comments, messages and documentation, and says what to write instead.
+ * Finds words that CONTRIBUTING asks us to avoid, in code, comments, messages and documentation, and says what to write instead. In
+ * README and docs/ it also finds sentences that are too long.
  *
- *     node scripts/check-words.mjs             everything but docs/, as `npm run check` does
+ *     node scripts/check-words.mjs             everything, as `npm run check` does
  *     node scripts/check-words.mjs client docs these folders
  *
  * Exit code 1 if there is any.
@@ -49,9 +50,13 @@ const EXEMPT = new Set(['scripts/check-words.mjs', 'test/scripts/check-words.tes
 const PROSE = /\.(md|sh|py|ts|cts|mts|js|mjs|cjs)$/;
 const CODE = /\.(ts|cts|mts|js|mjs|cjs)$/;
 
+const READ_BY_ALL = /^(README|docs\/[^/]+)\.md$/;
+/** In words. A part that a colon or a semicolon ends counts by itself. */
+const LONGEST_SENTENCE = 25;
+
 const wanted = process.argv.slice(2);
 const listed = ['ls-files', '--cached', '--others', '--exclude-standard', '--'];
-const files = execFileSync('git', [...listed, ...(wanted.length > 0 ? wanted : ['.', ':!docs'])], { encoding: 'utf8' })
+const files = execFileSync('git', [...listed, ...(wanted.length > 0 ? wanted : ['.'])], { encoding: 'utf8' })
   .split('\n')
   .filter((file) => PROSE.test(file) && !EXEMPT.has(file) && existsSync(file));
 
@@ -59,7 +64,8 @@ const found = [];
 for (const file of files) {
   const text = readFileSync(file, 'utf8');
   const names = CODE.test(file) && MAY_HAVE_A_NAME.test(text) ? await inNames(file, text) : [];
-  const hits = [...inLines(text), ...names].sort((one, other) => one.line - other.line);
+  const long = READ_BY_ALL.test(file) ? longSentences(text) : [];
+  const hits = [...inLines(text), ...names, ...long].sort((one, other) => one.line - other.line);
   found.push(...hits.map(({ line, word, instead }) => `${file}:${line}  ${word}  → ${instead}`));
 }
 for (const line of new Set(found)) console.log(line);
@@ -75,6 +81,35 @@ function inLines(text) {
       return word === undefined ? [] : [{ line: at + 1, word: word.trim(), instead }];
     }),
   );
+}
+
+/** Tables, code and headings are left out. */
+function longSentences(text) {
+  const blank = (block) => block.replace(/[^\n]/g, '');
+  const prose = text
+    .replace(/^```.*?^```/gms, blank)
+    .replace(/^(?: {4,}|\||#).*$/gm, '')
+    .replace(/!?\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .replace(/`[^`\n]*`/g, 'x');
+  let line = 1;
+  return prose.split(/(\n\s*\n|\n(?=\s*(?:[-*>]|\d+\.) ))/).flatMap((block) => {
+    const at = line;
+    line += block.split('\n').length - 1;
+    return block
+      .split(/(?<=[.!?:;])\s+|\s·\s/)
+      .map((sentence) =>
+        sentence
+          .replace(/^\s*(?:[-*>]|\d+\.)\s/, '')
+          .trim()
+          .split(/\s+/),
+      )
+      .filter((words) => words.length > LONGEST_SENTENCE)
+      .map((words) => ({
+        line: at,
+        word: `${words.slice(0, 6).join(' ')} …`,
+        instead: `${words.length} words: shorter sentences, or a list`,
+      }));
+  });
 }
 
 /** Names that a file declares or imports; names of other packages, such as a property of theirs, are only used. */

@@ -3,6 +3,7 @@
  *
  *     node scripts/size.mjs               this checkout, with the build in dist/
  *     node scripts/size.mjs lines 8152fbe only the product lines of a commit
+ *     node scripts/size.mjs variables     the names of the environment variables
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -14,19 +15,22 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** services/ and encryption/ were folders of the product once. */
 const PRODUCT = /^(workflows|activities|zuora|client|worker|callouts|environment|services|encryption)\/.*\.c?ts$/;
 
+const files = git('ls-files')
+  .split('\n')
+  .filter((file) => existsSync(join(root, file)));
+const read = (file) => readFileSync(join(root, file), 'utf8');
+
 const [command, revision] = process.argv.slice(2);
 if (command === 'lines' && revision !== undefined) {
-  const files = git('ls-tree', '-r', '--name-only', revision).split('\n');
-  console.log(linesOf(files, (file) => git('show', `${revision}:${file}`)));
+  const listed = git('ls-tree', '-r', '--name-only', revision).split('\n');
+  console.log(linesOf(listed, (file) => git('show', `${revision}:${file}`)));
+} else if (command === 'variables') {
+  for (const name of [...variablesHere()].sort()) console.log(name);
 } else {
   await printSizes();
 }
 
 async function printSizes() {
-  const files = git('ls-files')
-    .split('\n')
-    .filter((file) => existsSync(join(root, file)));
-  const read = (file) => readFileSync(join(root, file), 'utf8');
   const contract = await import('../dist/workflows/contract/contract.js');
   const { inputFields } = await import('../dist/workflows/contract/validation.js');
   const messages = Object.values(contract).filter(({ type }) => type === 'signal' || type === 'update');
@@ -36,20 +40,20 @@ async function printSizes() {
     ['states', contract.EMAIL_STATES.length, 11],
     ['messages', new Set(messages.map(({ name }) => name)).size, 6],
     ['input fields', inputFields().length, 14],
-    [
-      'environment variables',
-      variablesIn(
-        files.filter((file) => PRODUCT.test(file)),
-        read,
-      ).size,
-      22,
-    ],
+    ['environment variables', variablesHere().size, 22],
     ['pages of docs', files.filter((file) => /^docs\/[^/]+\.md$/.test(file)).length, 13],
   ];
   for (const [name, size, aim] of sizes) {
     const more = size > aim ? `  ${size - aim} over the aim` : '';
     console.log(`${name.padEnd(22)} ${format(size)}  of ${format(aim)}${more}`);
   }
+}
+
+function variablesHere() {
+  return variablesIn(
+    files.filter((file) => PRODUCT.test(file)),
+    read,
+  );
 }
 
 function linesOf(files, read) {

@@ -40,7 +40,7 @@ Exit codes:
 
 Temporal is found by the TEMPORAL_* environment variables (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, …),
 and bill runs are started on the task queue BILL_RUN_TASK_QUEUE (bill-run-emails).
-Runbook: docs/runbook.md`;
+Runbook: docs/operators.md`;
 
 function createProgram(): Command {
   const program = new Command('bill-run-emails')

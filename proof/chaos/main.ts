@@ -41,7 +41,7 @@ const program = new Command('chaos')
     'keep logs, database and all evidence in this new folder (default: keep nothing)',
     newFolder,
   )
-  .option('--cluster', "on Temporal's server with PostgreSQL instead of the development server: docs/cluster.md")
+  .option('--cluster', "on Temporal's server with PostgreSQL instead of the development server: docs/reliability.md")
   .option('--plan', 'only print the plan, as JSON')
   .option('--json', 'print one JSON object, and no progress')
   .addHelpText('after', EXAMPLES)

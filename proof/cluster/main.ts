@@ -1,6 +1,6 @@
 /**
  * A real Temporal cluster on this machine, and the whole life of bill runs on it. The exit code is 0 only if every document got
- * exactly one email for the first send and one for the resend. docs/cluster.md describes what it starts.
+ * exactly one email for the first send and one for the resend. docs/reliability.md describes what it starts.
  */
 import { Command } from 'commander';
 import { newFolder, run, untilStopped, wholeNumber } from '../command.js';

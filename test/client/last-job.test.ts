@@ -1,4 +1,4 @@
-/** The start table: what a start and a resend do, by what Temporal shows of the last job. The rows are those of docs/sending.md. */
+/** The start table: what a start and a resend do, by what Temporal shows of the last job. The rows are those of docs/how-it-works.md. */
 import { describe, expect, test } from 'vitest';
 import { decide, type Decision, type LastJob } from '../../client/last-job.js';
 

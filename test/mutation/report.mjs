@@ -1,6 +1,6 @@
 /**
  * Holds what survived in Stryker's last report against survivors.json, where each survivor is explained. Ends with 1 where one is
- * not. `--write` puts the figures and the explained survivors into docs/mutation-tests.md.
+ * not. `--write` puts the figures and the explained survivors into test/mutation/README.md.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -44,7 +44,7 @@ if (process.argv.includes('--write')) write();
 process.exitCode = unexplained.length + gone.length > 0 ? 1 : 0;
 
 function write() {
-  const path = join(root, 'docs', 'mutation-tests.md');
+  const path = join(root, 'test', 'mutation', 'README.md');
   const [before] = readFileSync(path, 'utf8').split(/(?<=<!-- What follows is written by [^\n]* -->\n)/);
   writeFileSync(path, `${before}\n${figures()}\n\n## What survives, and why\n${explanations()}`);
 }

@@ -50,9 +50,18 @@ test('words and names to avoid are found in code, shell and documentation, with 
   expect(lines).toContain('client/start.ts:2  Mend  → "fix"');
 });
 
-test('docs/ is checked only where it is named', () => {
-  const files = { 'docs/sending.md': 'Nobody was told.\n', 'a.ts': 'const reported = 1;\n' };
-
-  expect(check(files)).toEqual({ status: 0, lines: [] });
+test('of named folders only these are checked', () => {
+  const files = { 'docs/how-it-works.md': 'Nobody was told.\n', 'a.ts': 'const reported = 1;\n' };
   expect(check(files, 'docs').lines).toHaveLength(1);
+  expect(check(files, 'client').lines).toEqual([]);
+});
+
+test('sentences of more than 25 words are found in README and docs/, but not in tables, code and decisions', () => {
+  const words = (count: number): string => Array.from({ length: count }, (_, at) => `w${at}`).join(' ');
+  const { lines } = check({
+    'README.md': `${words(25)}. ${words(25)}:\n${words(25)}\n\n- ${words(20)}\n- ${words(20)}\n`,
+    'docs/deploy.md': `# ${words(30)}\n\n| ${words(30)} |\n\n\`\`\`sh\n${words(30)}\n\`\`\`\n\nA list:\n\n- ${words(10)}\n  ${words(16)}\n`,
+    'docs/decisions/0001.md': `${words(30)}\n`,
+  });
+  expect(lines).toEqual(['docs/deploy.md:11  w0 w1 w2 w3 w4 w5 …  → 26 words: shorter sentences, or a list']);
 });

@@ -1,5 +1,5 @@
 /**
- * One row of the tables in docs/sending.md, on real parts: what happens to the emails of a bill run, and the result in the words of
+ * One row of the tables in docs/how-it-works.md, on real parts: what happens to the emails of a bill run, and the result in the words of
  * the row.
  */
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net';

@@ -133,14 +133,14 @@ test('documents that were not sent are in a table with their causes, and the off
   const quick = await openRig({ server: 'real', deliveryIntervalMs: 400, keepsJobs: true });
   try {
     await quick.control('PATCH', '/settings', { creditMemoNotificationActive: false });
-    const { number, job } = await starting(quick, nextNumber)({ invoices: 3 });
+    const { number, job } = await starting(quick, nextNumber)({ invoices: 98, creditMemos: 2 });
     await quick.state(job, 'Delivering', 'notSent');
     await untilListed(`DocumentsNotSent > 0 AND WorkflowId = '${job.workflowId}'`);
     await ui.run(job.workflowId);
     await ui.tab('User Metadata');
     const { currentDetails } = ui.metadata;
     await currentDetails.getByRole('heading', { name: 'Delivering (notSent)' }).waitFor();
-    const row = currentDetails.getByRole('row').filter({ hasText: 'CM' });
+    const row = currentDetails.getByRole('row').filter({ hasText: 'CM' }).first();
     expect(await row.innerText()).toMatch(/credit memo\s+not sent\s+notification inactive: Email Credit Memo/);
     await ui.screenshot('temporal-ui-not-sent');
     await quick.control('PATCH', '/settings', { creditMemoNotificationActive: true });

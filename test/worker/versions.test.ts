@@ -1,4 +1,4 @@
-/** A new version of the worker takes over, as docs/operations.md says: nothing is lost, and nothing is emailed twice. */
+/** A new version of the worker takes over, as docs/deploy.md says: nothing is lost, and nothing is emailed twice. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Child } from '../../scripts/processes.js';

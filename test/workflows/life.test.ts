@@ -87,7 +87,7 @@ test.each(phases)('the job shows as %s at that point of its life: %#', (expected
   const { state, reason, since } = status.statusOf(life.job, life.now);
   expect([state, reason].filter((each) => each !== null).join(' ')).toBe(expected);
   expect(since).toMatch(/^2026-03-02T/);
-  expect(detailsOf(life.job, life.now)).toContain(reason === null ? `### ${state}\n` : `### ${state} (${reason})\n`);
+  expect(detailsOf(life.job, life.now)).toContain(reason === null ? `: ${state}\n` : `: ${state} (${reason})\n`);
 });
 
 describe('resend', () => {
@@ -412,7 +412,7 @@ describe('hold and release', () => {
     const life = begin({ answers: [refuses()] }).hold();
     expect([life.stateAndReason, life.question?.kind]).toEqual(['Held job', 'refused']);
     expect(detailsOf(life.job, life.now)).toContain('On hold since');
-    expect(detailsOf(life.job, life.now)).toContain('**A person is asked (send 1):** Zuora refused');
+    expect(detailsOf(life.job, life.now)).toContain('**Question about send 1:** Zuora refused');
   });
 
   test('a held job with nothing left to send shows its own state', () => {
@@ -665,7 +665,7 @@ describe('What people read', () => {
     });
     life.retry({ reason: evil, requestedBy: evil, ordinal: 9 });
     const lines = detailsOf(life.job, life.now).split('\n');
-    expect(lines.filter((line) => line.startsWith('### '))).toEqual(['### NeedsAttention (refused)']);
+    expect(lines.filter((line) => line.startsWith('### '))).toEqual(['### Zuora refused: NeedsAttention (refused)']);
     for (const line of lines.filter((each) => each.includes('PAID'))) {
       const outsideOfCode = line.split('`').filter((_, index) => index % 2 === 0);
       expect(line.split('`').length % 2).toBe(1);
@@ -697,7 +697,7 @@ describe('What people read', () => {
   test('a question comes with what an operator can do, as signals to copy', () => {
     const life = begin({ answers: [refuses()] });
     const details = detailsOf(life.job, life.now);
-    expect(details).toContain('**A person is asked (send 1):** Zuora refused to email the documents');
+    expect(details).toContain('**Question about send 1:** Zuora refused to email the documents');
     expect(details).toContain(
       'signal **retry** with `{"ordinal":1,"requestedBy":"<who>","reason":"<why>"}` tries again',
     );
@@ -712,6 +712,7 @@ describe('What people read', () => {
   const resendAll =
     'signal **resend** with `{"requestId":"<ticket>","requestedBy":"<who>","reason":"<why>"}` emails all documents';
   const resend = `${resendAll}, also those emailed before`;
+  const resendMore = `${resendAll} again, such as after a wrong template`;
   const hint = 'signal **billRunPosted**, without input, looks at the bill run at once';
   const hold = `signal **hold** with ${note} starts no further attempt`;
   const release = `signal **release** with ${note} lets sends continue`;
@@ -740,24 +741,24 @@ describe('What people read', () => {
     .replace(' start`', ' start --again`');
 
   test.each<readonly [string, () => Life, readonly string[]]>([
-    ['Waiting (notPosted)', () => begin(unposted), [hint, resend, hold, finish]],
-    ['Held (job)', () => begin(unposted).hold(), [release, hint, resend, finish]],
-    ['Waiting (coolDown)', () => begin(coolingDown), [lookAgain, sendNow, resend, hold, finish]],
-    ['Sending', () => begin({ answers: [cutOff(), busy(HOUR)] }), [resend, hold, finish]],
-    ['Sending (unknown)', () => begin({ answers: cutOffs(300) }).pass(HOUR), [tryAgain, resend, hold, finish]],
-    ['Held (job)', () => begin(unposted).hold().change({ status: 'Posted' }), [release, resend, finish]],
-    ['NeedsAttention (refused)', () => begin({ answers: [refuses()] }), [tryAgain, resend, hold, finish]],
-    ['Held (job)', () => begin({ answers: [refuses()] }).hold(), [release, tryAgain, resend, finish]],
+    ['Waiting (notPosted)', () => begin(unposted), [hint, hold, finish, resend]],
+    ['Held (job)', () => begin(unposted).hold(), [release, hint, finish, resend]],
+    ['Waiting (coolDown)', () => begin(coolingDown), [lookAgain, hold, finish, sendNow, resend]],
+    ['Sending', () => begin({ answers: [cutOff(), busy(HOUR)] }), [hold, finish, resend]],
+    ['Sending (unknown)', () => begin({ answers: cutOffs(300) }).pass(HOUR), [tryAgain, hold, finish, resend]],
+    ['Held (job)', () => begin(unposted).hold().change({ status: 'Posted' }), [release, finish, resend]],
+    ['NeedsAttention (refused)', () => begin({ answers: [refuses()] }), [tryAgain, hold, finish, resend]],
+    ['Held (job)', () => begin({ answers: [refuses()] }).hold(), [release, tryAgain, finish, resend]],
     [
       'NeedsAttention (unknown)',
       () => begin({ answers: cutOffs(300) }).pass(13 * HOUR),
-      [tryAgain, resend, hold, finish],
+      [tryAgain, hold, finish, resend],
     ],
-    ['NeedsAttention (unknown)', () => begin({ answers: cutOffs(300) }).pass(DAY), [sendNow, resend, hold, finish]],
-    ['Delivering', () => begin(), [`${resendAll} again, such as after a wrong template`, finish]],
-    ['Delivering', () => begin().hold(), [release, `${resendAll} again, such as after a wrong template`, finish]],
-    ['Delivering (autoEmail)', () => begin(autoEmailing), [sendRest, sendNow, resend, finish]],
-    ['Delivering (emailedElsewhere)', () => begin(emailedElsewhere), [sendRest, sendNow, resend, finish]],
+    ['NeedsAttention (unknown)', () => begin({ answers: cutOffs(300) }).pass(DAY), [hold, finish, sendNow, resend]],
+    ['Delivering', () => begin(), [finish, resendMore]],
+    ['Delivering', () => begin().hold(), [release, finish, resendMore]],
+    ['Delivering (autoEmail)', () => begin(autoEmailing), [sendRest, finish, sendNow, resend]],
+    ['Delivering (emailedElsewhere)', () => begin(emailedElsewhere), [sendRest, finish, sendNow, resend]],
     ['HandedOver', () => begin(alias), ['look at `email-bill-run/BR-00000001`, which emails this bill run']],
     ['Delivering', () => begin().pass(8 * DAY), [resendAgain]],
     ['Delivering (autoEmail)', () => begin(autoEmailing).pass(8 * DAY), [resendAgain]],
@@ -789,10 +790,28 @@ describe('What people read', () => {
     const { job, now } = at();
     const details = detailsOf(job, now);
     const [first, second] = details.split('\n').filter((line) => line !== '');
-    expect(first).toBe(`### ${heading}`);
-    expect(second).toMatch(/^Since 2026-03-\d\d [\d:]{8} UTC\. Bill run `BR-00000001`/);
+    expect(first).toMatch(/^### (?!Email job)[A-Z]/);
+    expect(first?.endsWith(`: ${heading}`)).toBe(true);
+    expect(second).toMatch(
+      /^\*\*(Nothing|Not known|Sent) ?.*\*\* Bill run `BR-00000001`.*, since 2026-03-\d\d [\d:]{8} UTC\.$/,
+    );
     const [, choices = ''] = /\*\*What you can do now\*\*\n\n([^\n]+(?:\n[^\n]+)*)/.exec(details) ?? [];
     expect(choices.split('\n')).toEqual(offers.map((offer) => `- ${offer}`));
+  });
+
+  test('the details say whose turn it is, and why the last message had no effect', () => {
+    const refused = begin({ answers: [refuses()] });
+    expect(detailsOf(refused.job, refused.now)).toContain('**Your turn.** Without an answer by');
+    const continues = begin({ answers: cutOffs(300) }).pass(HOUR);
+    expect(detailsOf(continues.job, continues.now)).toContain('**Nothing to do:** the job goes on by itself. The next');
+    refused.retry({ ordinal: 7 }).retry({ ordinal: 8 });
+    expect(detailsOf(refused.job, refused.now)).toMatch(
+      /\*\*The last message had no effect:\*\* `retry` at 2026-03-02 12:00:00 UTC: `.*send 8.*`\. The query `status` has the last 2 of 2/,
+    );
+    const partly = begin().check({ notSent: 2 });
+    expect(detailsOf(partly.job, partly.now)).toMatch(
+      /^### Documents were not sent: Delivering \(notSent\)\n\n\*\*Sent once; 1 of 3 documents emailed\.\*\* .*\n\n.*\n\n\*\*Your turn\.\*\*/,
+    );
   });
 
   test('earlier jobs that could not be read are named', () => {
@@ -830,24 +849,26 @@ describe('What people read', () => {
 
   test('the details say since when a state lasts, what comes next, and who holds the job', () => {
     const life = begin({ ...unposted, input: { requestedBy: 'pipeline', reason: 'month end' } }).pass(HOUR);
-    expect(detailsOf(life.job, life.now)).toContain('Since 2026-03-02 12:00:00 UTC.');
+    expect(detailsOf(life.job, life.now)).toContain(', since 2026-03-02 12:00:00 UTC.');
     expect(detailsOf(life.continueAsNew().job, life.now)).toContain(
       'Started 2026-03-02 12:00:00 UTC, asked for by `pipeline`: `month end`.',
     );
     expect(detailsOf(life.job, life.now)).toContain(
-      'A person must post the bill run in Zuora: its documents are generated, but not posted.\n\n' +
+      'A person must post the bill run in Zuora: its documents are generated, but not posted.\n\n**Your turn.** ' +
         'If it is not posted by 2026-04-01 12:00:00 UTC, the job fails as NotPosted, and nothing is emailed. ' +
         'Once it is posted, its documents are emailed.',
     );
     life.hold({ requestedBy: 'alice', reason: 'wrong template' }).change({ status: 'Posted' }).pass(HOUR);
-    expect(detailsOf(life.job, life.now)).toMatch(/^### Held \(job\)\n\nSince 2026-03-02 13:00:00 UTC\./);
+    expect(detailsOf(life.job, life.now)).toMatch(
+      /^### On hold: Held \(job\)\n\n\*\*Nothing sent\.\*\* .*, since 2026-03-02 13:00:00 UTC\./,
+    );
     expect(detailsOf(life.job, life.now)).toContain(
       'On hold since 2026-03-02 13:00:00 UTC, by `alice` (`wrong template`): nothing is sent until a person releases the job',
     );
     life.release();
     expect(detailsOf(life.job, life.now)).not.toContain('On hold');
     expect(detailsOf(life.job, life.now)).toContain(
-      'Zuora accepted the request and is sending the emails.\n\nThe job closes at 2026-03-09 14:00:00 UTC.',
+      'Zuora accepted the request and is sending the emails.\n\n**Nothing to do:** the job goes on by itself. The job closes at 2026-03-09 14:00:00 UTC.',
     );
   });
 

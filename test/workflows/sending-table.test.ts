@@ -1,5 +1,5 @@
 /**
- * The tables of docs/sending.md on real parts. Each row of "What happens, case by case" has a scenario here, and its cells are
+ * The tables of docs/how-it-works.md on real parts. Each row of "What happens, case by case" has a scenario here, and its cells are
  * compared with the result. Each switch of "What is assumed of Zuora" is tried both ways.
  */
 import { readFileSync } from 'node:fs';
@@ -22,7 +22,7 @@ import {
   type Outcome,
 } from '../support/sending-case.js';
 
-const document = readFileSync(join(projectRoot, 'docs', 'sending.md'), 'utf8');
+const document = readFileSync(join(projectRoot, 'docs', 'how-it-works.md'), 'utf8');
 const rows = rowsUnder('## What happens, case by case', document);
 const assumptions = rowsUnder('## What is assumed of Zuora', document);
 

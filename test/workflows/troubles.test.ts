@@ -1,4 +1,4 @@
-/** Each kind of trouble: where it shows, after how long, and who is alerted. It makes the table in docs/operations.md. */
+/** Each kind of trouble: where it shows, after how long, and who is alerted. It makes the table in docs/deploy.md. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
@@ -201,7 +201,7 @@ function ruleOf(alert: string): { readonly expr: string } | undefined {
   return groups.flatMap(({ rules }) => rules).find((rule) => rule.alert === alert);
 }
 
-test('docs/operations.md has this table', () => {
+test('docs/deploy.md has this table', () => {
   const table = rows.map(({ trouble, state, after: [words], who, alert }) => [
     trouble,
     `\`${state}\``,
@@ -209,7 +209,7 @@ test('docs/operations.md has this table', () => {
     who,
     `\`${alert}\``,
   ]);
-  const text = readFileSync(join(projectRoot, 'docs', 'operations.md'), 'utf8');
+  const text = readFileSync(join(projectRoot, 'docs', 'deploy.md'), 'utf8');
   const [, section = ''] = text.split('## When something fails');
   const [block = ''] = section.split('\n\n').filter((each) => each.startsWith('|'));
   const cells = block

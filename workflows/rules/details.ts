@@ -31,22 +31,87 @@ const REQUESTS_READ = 100;
 export function detailsOf(job: EmailJob, now: number): string {
   const step = nextStep(job, now);
   const status = statusOf(job, now);
-  const { state, reason, text, question, pendingRequests, ignored } = status;
+  const { state, text, question, pendingRequests } = status;
   return [
-    `### ${state}${reason === null ? '' : ` (${reason})`}`,
+    heading(status),
     about(job, status),
     ...(question === null || state === 'Held' ? [text] : []),
-    ...(question === null ? [] : [`**A person is asked (send ${question.ordinal}):** ${question.text}`]),
-    ...outlook(job, step, status),
+    ...(question === null ? [] : [`**Question about send ${question.ordinal}:** ${question.text}`]),
+    [turn(job, step, status), ...outlook(job, step, status)].join(' '),
     ...(pendingRequests.length === 0 ? [] : [waitingRequests(pendingRequests)]),
     '**What you can do now**',
     list(choices(job, step, status)),
+    ...lastIgnored(status),
     ...documents(status),
     ...(job.sends.length === 0 ? [] : ['**Sends**', list(job.sends.slice(-SENDS_SHOWN).map(sendLine))]),
     ...unreadable(job),
-    ...(ignored.count === 0 ? [] : [`Ignored messages: ${ignored.count}; the query \`status\` gives the reasons.`]),
     started(job),
+    ...(isEnding(step) ? [] : [HOW_TO_STOP]),
   ].join('\n\n');
+}
+
+/** The situation, and the state by which people search. */
+function heading({ state, reason }: JobStatus): string {
+  const name = reason === null ? state : `${state} (${reason})`;
+  return `### ${SITUATIONS[name] ?? 'Email job'}: ${name}`;
+}
+
+const SITUATIONS: Readonly<Record<string, string>> = Object.freeze({
+  Waiting: 'Looking at the bill run',
+  'Waiting (notPosted)': 'Waiting for the post',
+  'Waiting (coolDown)': 'Waiting until earlier emails have left',
+  'Waiting (cannotRead)': 'Zuora cannot be read',
+  Sending: 'Asking Zuora to send',
+  'Sending (unknown)': 'No answer from Zuora yet',
+  'Sending (cannotRead)': 'Zuora cannot be read',
+  'Held (job)': 'On hold',
+  'Held (all)': 'All jobs are on hold',
+  'NeedsAttention (refused)': 'Zuora refused',
+  'NeedsAttention (unknown)': 'Nobody knows whether it was sent',
+  'NeedsAttention (cannotRead)': 'Something must be read first',
+  Delivering: 'Zuora is sending',
+  'Delivering (autoEmail)': 'Zuora sends by itself',
+  'Delivering (emailedElsewhere)': 'Emailed by others',
+  'Delivering (notSent)': 'Documents were not sent',
+  'Delivering (unknown)': 'Documents that Zuora does not show',
+  'Delivering (cannotRead)': 'Documents cannot be read',
+  Emailed: 'All documents were sent',
+  'Skipped (noDocuments)': 'There are no documents',
+  'Stopped (finish)': 'Closed by a person',
+  'Stopped (cancel)': 'Canceled by a person',
+  NotPosted: 'Closed without emails',
+  'Unsettled (refused)': 'Closed without an answer',
+  'Unsettled (unknown)': 'Closed without an answer',
+  'Unsettled (cannotRead)': 'Closed without an answer',
+  HandedOver: 'Another job emails this bill run',
+});
+
+const HOW_TO_STOP = 'To stop emails, use the signal **hold**, not _Request Cancellation_, _Terminate_ or _Reset_.';
+
+/** Whether a person must act. */
+function turn(job: EmailJob, step: Step, { state, reason, question, billRunStatus }: JobStatus): string {
+  if (isEnding(step)) return 'This job is closed and takes no more signals.';
+  const isPersons =
+    (state === 'NeedsAttention' && question !== null && !attemptsContinue(job)) ||
+    state === 'Held' ||
+    (reason === 'notSent' && openSendOf(job) === undefined) ||
+    (reason === 'notPosted' && billRunStatus === 'Completed');
+  return isPersons ? '**Your turn.**' : '**Nothing to do:** the job goes on by itself.';
+}
+
+/** Although a person is asked. */
+function attemptsContinue(job: EmailJob): boolean {
+  const { outcome, attempts = [] } = openSendOf(job) ?? {};
+  return outcome === 'pending' && attempts.length > 0;
+}
+
+function lastIgnored({ ignored: { count, last } }: JobStatus): readonly string[] {
+  const message = last.at(-1);
+  if (message === undefined) return [];
+  const others = count === 1 ? '' : ` The query \`status\` has the last ${last.length} of ${count} such messages.`;
+  return [
+    `**The last message had no effect:** ${quoted(message.message)} at ${time(Date.parse(message.at))}: ${quotedUpTo(400, message.reason)}.${others}`,
+  ];
 }
 
 /** The counts, and the documents that are not sent. */
@@ -76,14 +141,15 @@ function unreadable({ earlier }: EmailJob): readonly string[] {
 }
 
 function about(job: EmailJob, status: JobStatus): string {
-  const { since, billRunNumber, billRunStatus } = status;
-  const from = since === null ? '' : `Since ${time(Date.parse(since))}. `;
+  const { since, billRunNumber, billRunStatus, documents } = status;
+  const from = since === null ? '' : `, since ${time(Date.parse(since))}`;
   const inZuora = billRunStatus === null ? '' : `, in Zuora ${quoted(billRunStatus)}`;
-  return `${from}Bill run ${quoted(billRunNumber ?? job.settings.billRunKey)}${inZuora}. ${sentSoFar(status, job.sends)}.`;
+  const emailed = documents === null ? '' : `; ${documents.sent} of ${counted(documents.total, 'document')} emailed`;
+  return `**${sentSoFar(status, job.sends)}${emailed}.** Bill run ${quoted(billRunNumber ?? job.settings.billRunKey)}${inZuora}${from}.`;
 }
 
 function outlook(job: EmailJob, step: Step, status: JobStatus): readonly string[] {
-  if (isEnding(step)) return ['This job is closed and takes no more signals.'];
+  if (isEnding(step)) return [];
   const sentence = outlookOf(status, job.sends);
   return sentence === null ? [] : [sentence];
 }
@@ -112,17 +178,23 @@ function choices(job: EmailJob, step: Step, { state, reason, question }: JobStat
   if (isEnding(step)) return [afterTheEnd(job, step)];
   if (job.finish !== null || job.canceled)
     return ['nothing: the job closes as soon as the attempt under way has ended'];
-  if (isAlias(job)) return [...answersTo(question, job), lookAtCanonical(job), ...(job.held ? [RELEASE] : [])];
+  if (isAlias(job)) {
+    const answers = question === null ? [] : answersTo(question, job).safe;
+    return [...answers, lookAtCanonical(job), ...(job.held ? [RELEASE] : [])];
+  }
   const again = acceptedSends(job) > 0;
   const order = holdOrRelease(job, state);
   const isHeld = job.held || state === 'Held';
+  const { safe, risky } = question === null ? retries(job, reason) : answersTo(question, job);
+  // The safest comes first.
   return [
     ...(isHeld ? order : []),
     ...(step.kind === 'watch' ? ['signal **billRunPosted**, without input, looks at the bill run at once'] : []),
-    ...(question === null ? retries(job, reason) : answersTo(question, job)),
-    `${signal('resend', RESEND)} emails all documents${again ? ' again, such as after a wrong template' : ', also those emailed before'}`,
+    ...safe,
     ...(isHeld ? [] : order),
     `${signal('finish', NOTE)} closes the job; nothing more is sent`,
+    ...risky,
+    `${signal('resend', RESEND)} emails all documents${again ? ' again, such as after a wrong template' : ', also those emailed before'}`,
   ];
 }
 
@@ -138,31 +210,37 @@ function holdOrRelease(job: EmailJob, state: JobStatus['state']): readonly strin
 
 const RELEASE = `${signal('release', NOTE)} lets sends continue`;
 
-function answersTo(question: Question | null, job: EmailJob): readonly string[] {
-  if (question === null) return [];
-  const { ordinal, kind, needsSendAnyway } = question;
+/** Those with `sendAnyway` are risky. */
+interface Retries {
+  readonly safe: readonly string[];
+  readonly risky: readonly string[];
+}
+
+function answersTo({ ordinal, kind, needsSendAnyway }: Question, job: EmailJob): Retries {
   const sendsAnyway = needsSendAnyway || (kind === 'cannotRead' && !isAlias(job));
-  return [
-    ...(needsSendAnyway ? [] : [`${signal('retry', { ordinal, ...NOTE })} tries again`]),
-    ...(sendsAnyway ? [`${signal('retry', { ordinal, sendAnyway: true, ...NOTE })} sends now, at your risk`] : []),
-  ];
+  return {
+    safe: needsSendAnyway ? [] : [`${signal('retry', { ordinal, ...NOTE })} tries again`],
+    risky: sendsAnyway ? [sendNow(ordinal)] : [],
+  };
+}
+
+function sendNow(ordinal: number): string {
+  return `${signal('retry', { ordinal, sendAnyway: true, ...NOTE })} sends now, at your risk`;
 }
 
 /** `retry` without a question: during a cool-down, or if the documents are emailed without us. */
-function retries(job: EmailJob, reason: JobStatus['reason']): readonly string[] {
+function retries(job: EmailJob, reason: JobStatus['reason']): Retries {
   if (reason === 'notSent' && openSendOf(job) === undefined) {
-    return [`${signal('retry', NOTE)} emails what Zuora takes for never emailed, once the cause is fixed`];
+    const safe = [`${signal('retry', NOTE)} emails what Zuora takes for never emailed, once the cause is fixed`];
+    return { safe, risky: [] };
   }
   const ordinal = openSendOf(job)?.ordinal;
   const emails = isEmailedByOthers(job) || reason === 'notSent';
-  if (ordinal === undefined || (reason !== 'coolDown' && !emails)) return [];
+  if (ordinal === undefined || (reason !== 'coolDown' && !emails)) return { safe: [], risky: [] };
   const effect = emails
     ? 'emails what was never emailed, once no email can be on its way'
     : 'looks at the bill run again';
-  return [
-    `${signal('retry', { ordinal, ...NOTE })} ${effect}`,
-    `${signal('retry', { ordinal, sendAnyway: true, ...NOTE })} sends now, at your risk`,
-  ];
+  return { safe: [`${signal('retry', { ordinal, ...NOTE })} ${effect}`], risky: [sendNow(ordinal)] };
 }
 
 function isEnding(step: Step): step is Ending {

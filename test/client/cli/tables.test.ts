@@ -25,7 +25,7 @@ const known: StatusAndSends = {
   ...{ ignored: { count: 0, last: [] }, closedAt: null, sendRecords: [] },
 };
 
-const COUNTS = '60 of 100 sent, 1 waiting, 30 not sent, 5 left out, 4 unknown; as of 2026-03-02T12:00:00.000Z';
+const COUNTS = '60 of 100 sent, 30 not sent, 4 unknown, 1 waiting, 5 left out; as of 2026-03-02T12:00:00.000Z';
 
 test('status counts documents by outcome, lists those that a person may look after, and offers retry first', () => {
   const lines = status(known).split('\n');

@@ -1,4 +1,4 @@
-/** Workers of versions, as the doctor and a start see them: docs/operations.md. Those of the version that is not current get no work. */
+/** Workers of versions, as the doctor and a start see them: docs/deploy.md. Those of the version that is not current get no work. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { diagnose, type Check } from '../../../client/index.js';

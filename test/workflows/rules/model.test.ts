@@ -444,7 +444,7 @@ function checkStep({ job, now }: Life): void {
   const { state, reason, text, question } = statusOf(job, now);
   assert.ok(REASONS[state].includes(reason ?? ''), `${reason} is a reason of ${state}`);
   assert.match(text, /\S\.$/);
-  assert.ok(detailsOf(job, now).includes(`### ${state}`));
+  assert.ok(detailsOf(job, now).includes(`: ${state}`));
   if (state === 'NeedsAttention' || (state === 'Sending' && reason === 'unknown')) assert.equal(question?.kind, reason);
   if (question !== null && ending === null) assert.ok(['NeedsAttention', 'Sending', 'Held'].includes(state), state);
   if (question !== null) {

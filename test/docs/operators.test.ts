@@ -9,7 +9,7 @@ import { projectRoot } from '../../scripts/project-root.js';
 import { checkInput, checkNote, checkResend, checkRetry } from '../../workflows/contract/validation.js';
 import { EMAIL_STATES, FAILURE_TYPES, QUESTION_KINDS } from '../../workflows/contract/contract.js';
 
-const runbook = readFileSync(join(projectRoot, 'docs', 'runbook.md'), 'utf8');
+const runbook = readFileSync(join(projectRoot, 'docs', 'operators.md'), 'utf8');
 const headings = [...runbook.matchAll(/^#{2,} (.+)$/gm)].map(([, heading = '']) => heading);
 /** The cells of each row of each table. */
 const rows = [...runbook.matchAll(/^\|(.+)\|$/gm)].map(([, row = '']) => row.split('|').map((cell) => cell.trim()));

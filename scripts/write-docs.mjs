@@ -1,0 +1,63 @@
+/**
+ * Writes what docs/ takes from the code: the help of each command into cli.md, and the lines to which patterns.md links.
+ *
+ *     npm run docs                          writes the files
+ *     node scripts/write-docs.mjs --check   names the files that would change, and ends with 1; needs the build
+ */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const MARK = '<!-- What follows is written by scripts/write-docs.mjs. -->\n';
+
+const isCheck = process.argv.includes('--check');
+for (const [file, write] of [
+  ['cli.md', withHelp],
+  ['patterns.md', withLines],
+]) {
+  const path = join(root, 'docs', file);
+  const before = readFileSync(path, 'utf8');
+  const after = write(before);
+  if (after === before) continue;
+  if (isCheck) {
+    console.error(`docs/${file} is not as the code is; run: npm run docs`);
+    process.exitCode = 1;
+  } else writeFileSync(path, after);
+}
+
+function withHelp(text) {
+  const [before] = text.split(MARK);
+  const general = help();
+  const names = [...general.matchAll(/^ {2}([a-z]+)(?: \[options\])?/gm)].map(([, name]) => name);
+  const commands = [...new Set(names)].filter((name) => name !== 'help');
+  const sections = commands.map((name) => `\n### ${name}\n\n${block(help(name))}`);
+  return `${before}${MARK}\n${block(general)}${sections.join('')}`;
+}
+
+function help(...command) {
+  const cli = join(root, 'dist', 'client', 'cli', 'main.js');
+  const env = { ...process.env, COLUMNS: '80', NO_COLOR: '1' };
+  return execFileSync(process.execPath, [cli, ...command, '--help'], { encoding: 'utf8', env });
+}
+
+function block(text) {
+  return `\`\`\`text\n${text.trimEnd()}\n\`\`\`\n`;
+}
+
+/** A link such as [`stepsOf`](../workflows/email-bill-run.ts#L108) leads to the first line that declares the name. */
+function withLines(text) {
+  return text.replace(/\[`([\w.#]+)`\]\(\.\.\/([\w/.-]+\.ts)(?:#L\d+)?\)/g, (_, name, file) => {
+    const line = lineOf(name, readFileSync(join(root, file), 'utf8'));
+    if (line === 0) throw new Error(`docs/patterns.md: ${file} does not declare ${name}`);
+    return `[\`${name}\`](../${file}#L${line})`;
+  });
+}
+
+function lineOf(name, source) {
+  const declares = new RegExp(
+    `(?:function\\*?|const|interface|type|class) \\{?[^=(]*\\b${name}\\b|^ +(?:async )?${name}\\(`,
+  );
+  return source.split('\n').findIndex((line) => declares.test(line)) + 1;
+}
