@@ -1,5 +1,4 @@
 /** What the commands have in common. */
-import { userInfo } from 'node:os';
 import { InvalidArgumentError, type Command } from 'commander';
 import type { BillRunEmails } from '../bill-run-emails.js';
 import type { StartResult } from '../starting.js';
@@ -27,15 +26,6 @@ export function onBillRun(program: Command, name: string, description: string): 
 
 export function withNote(command: Command): Command {
   return command.option('--requested-by <who>', 'who asks').option('--reason <why>', 'why');
-}
-
-/** The user of this machine; undefined in a container whose user has no name. */
-export function userHere(): string | undefined {
-  try {
-    return userInfo().username;
-  } catch {
-    return undefined;
-  }
 }
 
 export function wholeNumber(least: 0 | 1): (text: string) => number {

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { BillRunEmails } from '../bill-run-emails.js';
 import type { StartResult } from '../starting.js';
+import { userHere } from '../temporal/identity.js';
 import {
   answerEach,
   askUnless,
@@ -18,7 +19,6 @@ import {
   forPeople,
   mistake,
   reportingOnce,
-  userHere,
   withNote,
   wholeNumber,
   type CommonOptions,

@@ -3,6 +3,7 @@ import { checkResend, milliseconds } from '../../workflows/contract/validation.j
 import type { BillRunEmails, BillRunToStart, ResendResult } from '../bill-run-emails.js';
 import { EXIT, naming, valid } from '../failures/errors.js';
 import type { ResendOutcome } from '../resend-outcome.js';
+import { userHere } from '../temporal/identity.js';
 import { askUnless } from './bill-runs.js';
 import {
   answer,
@@ -11,7 +12,6 @@ import {
   mistake,
   onBillRun,
   reportingOnce,
-  userHere,
   withNote,
   type CommonOptions,
   type NoteOptions,

@@ -5,6 +5,7 @@ import { ConfigurationError } from '../../environment/configuration-error.js';
 import { BillRunEmailsError, firstLineOf } from '../failures/errors.js';
 import { reasonOf } from '../failures/temporal.js';
 import { clientDataConverter } from './data-converter.js';
+import { identityOf, userHere } from './identity.js';
 
 /** The address of Temporal, and the options of its connection. */
 export interface ConnectionSettings {
@@ -20,6 +21,7 @@ export interface ConnectionSettings {
 export interface Connected {
   readonly connection: Connection;
   readonly namespace: string;
+  readonly identity: string;
   readonly dataConverter: LoadedDataConverter;
 }
 
@@ -54,7 +56,7 @@ export async function connect(): Promise<Connected> {
     // The SDK's own connect waits for its whole limit where a server refuses at once, and does not tell why.
     await opened.withDeadline(Date.now() + CONNECT_LIMIT_MS, () => opened.workflowService.getSystemInfo({}));
     isConnected = true;
-    return { connection: opened, namespace, dataConverter };
+    return { connection: opened, namespace, identity: identityOf(userHere()), dataConverter };
   } catch (error) {
     await connection?.close();
     throw notReached(settings, error, via);

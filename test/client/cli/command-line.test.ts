@@ -1,5 +1,6 @@
 /** The command lines that operators use: ours, and Temporal's own, which needs nothing of ours. */
 import { randomUUID } from 'node:crypto';
+import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { projectRoot } from '../../../scripts/project-root.js';
@@ -69,7 +70,7 @@ describe('bill-run-emails', () => {
     ]);
     expect(audit.entries[0]).toMatchObject({
       requestedBy: 'pipeline',
-      identity: expect.stringContaining('@') as string,
+      identity: `bill-run-emails:${userInfo().username}@${hostname()}`,
     });
     expect((await cli('audit', number)).stdout).toContain('requestedBy says alice');
   });
