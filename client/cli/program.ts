@@ -1,0 +1,162 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, Option } from 'commander';
+import type { AuditFormat } from './audit-formats.js';
+import {
+  answer,
+  connected,
+  examples,
+  fail,
+  forPeople,
+  jsonLine,
+  jsonOfFailure,
+  onBillRun,
+  ZUORA_IS_FOUND,
+  type CommonOptions,
+} from './command.js';
+import { addDocuments } from './documents.js';
+import { addList } from './list.js';
+import { addMessages } from './messages.js';
+import { addResend } from './resend.js';
+import { addStart } from './start.js';
+import { addStatus } from './status.js';
+import { EXIT } from '../failures/errors.js';
+import { escaped } from '../failures/plain-text.js';
+import * as tables from './tables.js';
+
+const EXIT_CODES = `
+Exit codes:
+  0  done as asked
+  1  unexpected
+  2  usage or invalid input
+  3  no such bill run or job
+  4  waits for a person, or documents were not sent
+  5  closed without emailing
+  6  Temporal cannot be reached, or refuses us
+  7  Zuora cannot be reached, or refuses us
+  8  the command went on to its end, but its output cannot be written (a full disk)
+
+--json prints one line per bill run, always with billRunKey, workflowId and ok; if not ok, with error: {type, message}.
+
+Temporal is found by the TEMPORAL_* environment variables (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, …),
+and bill runs are started on the task queue BILL_RUN_TASK_QUEUE (bill-run-emails).
+Runbook: docs/operators.md`;
+
+function createProgram(): Command {
+  const program = new Command('bill-run-emails')
+    .description('Emails the billing documents of Zuora bill runs: once, after they posted, with an audit trail.')
+    .version(versionOf())
+    .addHelpText('after', EXIT_CODES)
+    .exitOverride()
+    // It quotes arguments. Only a suggestion begins a line of its own.
+    .configureOutput({
+      outputError: (text, write) => {
+        const lines = text.trimEnd().split(/\n(?=\(Did you mean )/);
+        write(`${lines.map(escaped).join('\n')}\n`);
+      },
+    });
+
+  addStart(program);
+  addStatus(program);
+  addList(program);
+  addDocuments(program);
+  addResend(program);
+  addMessages(program);
+  addAudit(program);
+  addDoctor(program);
+  addSetup(program);
+
+  return program;
+}
+
+function addAudit(program: Command): void {
+  onBillRun(program, 'audit', 'who sent what, when and why, from event history; needs no worker')
+    .addOption(new Option('--format <format>', 'how to print it').choices(['table', 'csv']).default('table'))
+    .addHelpText(
+      'after',
+      examples('audit BR-00000001', 'audit BR-00000001 --json', 'audit BR-00000001 --format csv > audit.csv'),
+    )
+    .action(async (key: string, { json, entity: entityId, format }: CommonOptions & AuditOptions) => {
+      const { formatted } = await import('./audit-formats.js');
+      const ask = () => connected((emails) => emails.audit({ billRunKey: key, entityId }));
+      await answer({ billRunKey: key, json }, ask, { inWords: (audit) => formatted(audit, format) });
+    });
+}
+
+function addSetup(program: Command): void {
+  program
+    .command('setup')
+    .description('register the search attributes in the Temporal namespace; safe to repeat')
+    .option('--json', 'one JSON object on stdout')
+    .addHelpText('after', examples('setup', 'setup --json'))
+    .action(async ({ json }: CommonOptions) => {
+      const [{ connect }, { setup }] = await Promise.all([
+        import('../temporal/connection.js'),
+        import('../temporal/setup.js'),
+      ]);
+      const { connection, namespace } = await connect();
+      try {
+        const result = await setup(connection, namespace);
+        console.log(json === true ? jsonLine(result) : tables.setup(forPeople(result)));
+      } finally {
+        await connection.close();
+      }
+    });
+}
+
+function addDoctor(program: Command): void {
+  program
+    .command('doctor')
+    .description('check all that must be right before a bill run can be emailed; changes nothing')
+    .option('--entity <id>', 'Zuora Multi-entity only: the entity to read in')
+    .option('--json', 'one JSON object on stdout')
+    .addHelpText('after', `${examples('doctor', 'doctor --json')}\n\n${ZUORA_IS_FOUND}`)
+    .action(async ({ json, entity }: CommonOptions) => {
+      const [doctor, { doctorTable }] = await Promise.all([import('../doctor/doctor.js'), import('./doctor-table.js')]);
+      const diagnosis = await doctor.diagnose(entity === undefined ? {} : { entityId: entity });
+      console.log(json === true ? jsonLine(diagnosis) : doctorTable(forPeople(diagnosis)));
+      process.exitCode = doctor.exitCodeOfDiagnosis(diagnosis);
+    });
+}
+
+interface AuditOptions {
+  readonly format: AuditFormat;
+}
+
+/** From the manifest above dist/. */
+function versionOf(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'));
+  return (manifest as { version: string }).version;
+}
+
+/** Runs one command. */
+export async function main(args: readonly string[]): Promise<void> {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', noteLostOutput);
+  const json = args.includes('--json');
+  try {
+    await createProgram().parseAsync(args, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) {
+      fail(error, json);
+      return;
+    }
+    process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.invalid;
+    // Commander itself has printed the message on stderr.
+    if (json && error.exitCode !== 0)
+      console.log(jsonOfFailure(null, { type: 'InvalidInput', message: error.message }));
+  }
+}
+
+let isOutputLost = false;
+
+/** The command does its work to the end, and only then says so. */
+function noteLostOutput({ code, message }: NodeJS.ErrnoException): void {
+  // The reader may stop reading: `hold --all --yes | head`. Every later line then fails again.
+  if (isOutputLost || code === 'EPIPE' || code === 'ERR_STREAM_DESTROYED') return;
+  isOutputLost = true;
+  process.once('exit', () => {
+    process.exitCode = EXIT.output;
+    console.error(
+      `The output is incomplete: it cannot be written (${message}). The command went on to its end all the same.`,
+    );
+  });
+}
