@@ -1,5 +1,5 @@
 /** What the commands have in common. */
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { BillRunEmails } from '../bill-run-emails.js';
 import type { StartResult } from '../starting.js';
 import { BillRunEmailsError, exitCodeOfFailure, failureIn, type Failure } from '../failures/errors.js';
@@ -22,6 +22,39 @@ export function onBillRun(program: Command, name: string, description: string): 
     .argument('<bill-run>', 'number of the bill run, such as BR-00000001, or its ID')
     .option('--entity <id>', 'Zuora Multi-entity only: the entity of the bill run')
     .option('--json', 'one JSON line on stdout');
+}
+
+const TEMPORAL_OPTIONS = [
+  { name: 'address', value: '<host:port>', what: 'where Temporal is' },
+  { name: 'namespace', value: '<name>', what: 'the namespace in Temporal' },
+  { name: 'profile', value: '<name>', what: "the profile in Temporal's configuration file" },
+] as const;
+
+const variableOf = (name: string): string => `TEMPORAL_${name.toUpperCase()}`;
+
+/** The options by which a command finds Temporal. */
+export function addTemporalOptions(command: Command): void {
+  for (const { name, value, what } of TEMPORAL_OPTIONS) {
+    const option = new Option(`--${name} ${value}`, `${what}; wins over ${variableOf(name)}`);
+    command.addOption(option.argParser(notEmpty).helpGroup('Temporal:'));
+  }
+}
+
+function notEmpty(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('It must not be empty.');
+  return text;
+}
+
+/** Puts the options into the variables that the connection reads. After a command's name they win. */
+export function useTemporalOptions(...commands: readonly Command[]): void {
+  for (const command of commands) {
+    for (const { name } of TEMPORAL_OPTIONS) {
+      const value = command.getOptionValue(name) as string | undefined;
+      if (value !== undefined) process.env[variableOf(name)] = value;
+      // Commands send their other options on, as fields of a message.
+      command.setOptionValue(name, undefined);
+    }
+  }
 }
 
 export function withNote(command: Command): Command {

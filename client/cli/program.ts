@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import type { AuditFormat } from './audit-formats.js';
 import {
+  addTemporalOptions,
   answer,
   connected,
   examples,
@@ -10,6 +11,7 @@ import {
   jsonLine,
   jsonOfFailure,
   onBillRun,
+  useTemporalOptions,
   ZUORA_IS_FOUND,
   type CommonOptions,
 } from './command.js';
@@ -44,7 +46,9 @@ Runbook: docs/operators.md`;
 function createProgram(): Command {
   const program = new Command('bill-run-emails')
     .description('Emails the billing documents of Zuora bill runs: once, after they posted, with an audit trail.')
-    .version(versionOf())
+    .version(versionOf(), '-v, --version')
+    // After a command's name, its options may have values that begin with a hyphen: --reason -v.
+    .enablePositionalOptions()
     .addHelpText('after', EXIT_CODES)
     .exitOverride()
     // It quotes arguments. Only a suggestion begins a line of its own.
@@ -64,6 +68,12 @@ function createProgram(): Command {
   addAudit(program);
   addDoctor(program);
   addSetup(program);
+  // They may stand before or after the name of a command. A help lists them last.
+  for (const command of [program, ...program.commands]) addTemporalOptions(command);
+  program.hook('preAction', useTemporalOptions);
+  program.command('version', { hidden: true }).action(() => {
+    console.log(program.version());
+  });
 
   return program;
 }

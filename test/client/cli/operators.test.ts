@@ -459,5 +459,7 @@ test('mistakes are one line on stderr and, with --json, one line on stdout', asy
   }
   const profile = await cliGiven({ env: { TEMPORAL_PROFILE: 'not-there' } }, 'status', 'BR-1');
   expect(profile.stderr.split('\n').filter((line) => line.startsWith('    at '))).toEqual([]);
-  expect(await cli('--version')).toEqual({ code: 0, stdout: '0.1.0\n', stderr: '' });
+  for (const flag of ['--version', '-v', 'version']) {
+    expect(await cli(flag)).toEqual({ code: 0, stdout: '0.1.0\n', stderr: '' });
+  }
 });
