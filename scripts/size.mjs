@@ -64,8 +64,7 @@ function linesOf(files, read) {
 function commands() {
   const cli = join(root, 'dist', 'client', 'cli', 'main.js');
   const help = execFileSync(process.execPath, [cli, '--help'], { encoding: 'utf8' });
-  const [, list = ''] = /^Commands:\n((?: .*\n)+)/m.exec(help) ?? [];
-  return [...list.matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name).filter((name) => name !== 'help');
+  return [...help.matchAll(/^ {2}([a-z]+) {2}/gm)].map(([, name]) => name).filter((name) => name !== 'help');
 }
 
 /**

@@ -24,6 +24,9 @@ export function onBillRun(program: Command, name: string, description: string): 
     .option('--json', 'one JSON line on stdout');
 }
 
+/** In the help, commands stand together by what a person wants. */
+export const GROUP = { send: 'Send:', look: 'Look:', stop: 'Stop:', setUp: 'Set up:' } as const;
+
 const TEMPORAL_OPTIONS = [
   { name: 'address', value: '<host:port>', what: 'where Temporal is' },
   { name: 'namespace', value: '<name>', what: 'the namespace in Temporal' },
@@ -73,8 +76,8 @@ export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  bill-run-emails ${line}`).join('\n')}`;
 }
 
-export const ZUORA_IS_FOUND =
-  'Zuora is found by the ZUORA_* environment variables of the worker (ZUORA_BASE_URL, ZUORA_CLIENT_ID, …).';
+export const ZUORA_IS_FOUND = `Zuora is found by the ZUORA_* variables of the worker, such as ZUORA_BASE_URL,
+ZUORA_CLIENT_ID and ZUORA_CLIENT_SECRET.`;
 
 /** Loads Temporal's client only for a command that needs it: help and mistakes answer at once. */
 export async function connected<T>(ask: (emails: BillRunEmails) => Promise<T>): Promise<T> {

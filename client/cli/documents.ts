@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import type { DocumentOutcome } from '../../workflows/contract/contract.js';
 import { EXIT } from '../failures/errors.js';
 import { escaped } from '../failures/plain-text.js';
-import { answer, examples, onBillRun, ZUORA_IS_FOUND, type CommonOptions } from './command.js';
+import { answer, examples, GROUP, onBillRun, ZUORA_IS_FOUND, type CommonOptions } from './command.js';
 
 interface DocumentsOptions extends CommonOptions {
   readonly org?: string[];
@@ -15,7 +15,8 @@ interface DocumentsOptions extends CommonOptions {
 const OUTCOMES = ['sent', 'waiting', 'notSent', 'leftOut', 'unknown'] satisfies readonly DocumentOutcome[];
 
 export function addDocuments(program: Command): void {
-  onBillRun(program, 'documents', 'what became of each document, and what a send would email now; changes nothing')
+  onBillRun(program, 'documents', 'what became of each document, and what a send would email')
+    .helpGroup(GROUP.look)
     .addOption(new Option('--org <id...>', 'Zuora Multi-Org only: the orgs'))
     .option('--cool-down <duration>', "how long after Zuora's last emails a first send waits (24 hours)")
     .addOption(new Option('--only <outcome>', 'list only documents with this outcome').choices(OUTCOMES))
@@ -29,13 +30,15 @@ export function addDocuments(program: Command): void {
         'documents BR-00000001 --recipients --format csv > documents.csv',
       )}
 
-Before the first send it says which documents would go nowhere, and why. After a send, each document has an outcome:
-  sent      Zuora shows an email; only the recipient's server knows whether it arrived
+It changes nothing. Before the first send it says which documents would go
+nowhere, and why. After a send, each document has an outcome:
+  sent      Zuora shows an email; only the recipient's server knows more
   waiting   not yet: its PDF is missing, or it is too early to say
   notSent   Zuora shows a cause, or showed no email for 24 hours
   leftOut   a setting leaves it out on purpose
   unknown   Zuora does not let us see it
-It reads Zuora, and the sends of its jobs from Temporal. Without Temporal it shows all else, and warns.
+It reads Zuora, and the sends of the jobs from Temporal. Without Temporal it
+shows all else, and warns.
 
 Exit codes: 0; 4 if a document is notSent, also one that --only leaves out.
 

@@ -3,7 +3,7 @@ import type { EmailState } from '../../workflows/contract/contract.js';
 import { painted, STATES } from './email-states.js';
 import type { BillRunEmails } from '../bill-run-emails.js';
 import type { ListedJob } from '../list.js';
-import { connected, examples, forPeople, jsonOf, wholeNumber } from './command.js';
+import { connected, examples, forPeople, GROUP, jsonOf, wholeNumber } from './command.js';
 import { holderIn } from './tables.js';
 
 interface ListOptions {
@@ -19,7 +19,8 @@ interface ListOptions {
 export function addList(program: Command): void {
   program
     .command('list')
-    .description('jobs that Temporal lists: open ones first, then the newest first; needs no worker')
+    .helpGroup(GROUP.look)
+    .description('jobs, open ones first, then the newest; needs no worker')
     .addOption(new Option('--state <state...>', 'in this state; may be repeated').choices(STATES))
     .option('--older-than <duration>', 'started longer ago than this, such as "12 hours" or 30d')
     .option('--number <number>', 'the bill run with this number, or all whose number begins so')

@@ -17,6 +17,7 @@ import {
   connected,
   examples,
   forPeople,
+  GROUP,
   mistake,
   reportingOnce,
   withNote,
@@ -41,29 +42,32 @@ interface MessageOptions extends CommonOptions, BillRunsOptions, Message {
 }
 
 const descriptions: Readonly<Record<MessageName, string>> = {
-  retry: 'try again what did not go out; also sends documents that were not sent',
+  retry: 'try again what did not go out, also documents that were not sent',
   hold: 'start no further attempt until released',
   release: 'let attempts continue after a hold',
   finish: 'close the job now; nothing more is sent',
 };
 
-const RETRY = `It answers the open question, looks again during a cool-down, or emails only the documents that were not sent. If the last job has
-closed, a new one emails them; it ends with 4 if none is known to be missing. Fix the cause first: status names it. It waits
-while an email may be on its way, for 24 hours at most. To email everybody again, as after a wrong template: resend.`;
+const RETRY = `It answers the open question, looks again during a cool-down, or emails only the
+documents that were not sent. If the last job has closed, a new one emails them;
+it ends with 4 if none is known to be missing. Fix the cause first: status names
+it. It waits while an email may be on its way, for 24 hours at most. To email
+everybody again, as after a wrong template: resend.`;
 
 export function addMessages(program: Command): void {
   for (const name of Object.keys(descriptions) as MessageName[]) addMessage(program, name);
 }
 
 function addMessage(program: Command, name: MessageName): void {
-  const command = withNote(onBillRuns(program, name, descriptions[name]));
+  const group = name === 'retry' ? GROUP.send : GROUP.stop;
+  const command = withNote(onBillRuns(program, name, descriptions[name])).helpGroup(group);
   const lines = [
     `${name} BR-00000001 --requested-by "<who>" --reason "<why>"`,
     `${name} BR-00000001 BR-00000002`,
     `${name} --file bill-runs.txt --json`,
   ];
   const about = [
-    '--requested-by is the user of this machine by default. For several bill runs, the exit code is the highest of theirs.',
+    '--requested-by is the user of this machine by default. For several bill runs,\nthe exit code is the highest of theirs.',
   ];
   if (name === 'retry') {
     command

@@ -8,6 +8,7 @@ import {
   examples,
   fail,
   forPeople,
+  GROUP,
   jsonLine,
   jsonOfFailure,
   onBillRun,
@@ -35,24 +36,32 @@ Exit codes:
   5  closed without emailing
   6  Temporal cannot be reached, or refuses us
   7  Zuora cannot be reached, or refuses us
-  8  the command went on to its end, but its output cannot be written (a full disk)
+  8  the command went on to its end, but its output cannot be written
 
---json prints one line per bill run, always with billRunKey, workflowId and ok; if not ok, with error: {type, message}.
+--json prints one line per bill run, always with billRunKey, workflowId and ok;
+if not ok, with error: {type, message}.
 
-Temporal is found by the TEMPORAL_* environment variables (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, …),
-and bill runs are started on the task queue BILL_RUN_TASK_QUEUE (bill-run-emails).
-Runbook: docs/operators.md`;
+Temporal is found by the TEMPORAL_* variables of the environment, such as
+TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and TEMPORAL_API_KEY. They win over a
+profile, and options win over both. Jobs are started on the task queue
+BILL_RUN_TASK_QUEUE, by default bill-run-emails.`;
+
+const WIDTH = 80;
 
 function createProgram(): Command {
   const program = new Command('bill-run-emails')
-    .description('Emails the billing documents of Zuora bill runs: once, after they posted, with an audit trail.')
+    .description('Emails the billing documents of Zuora bill runs: once, after the post, with an audit.')
     .version(versionOf(), '-v, --version')
     // After a command's name, its options may have values that begin with a hyphen: --reason -v.
     .enablePositionalOptions()
+    .commandsGroup(GROUP.setUp)
+    .helpCommand('help [command]', 'explain a command')
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     .addHelpText('after', EXIT_CODES)
     .exitOverride()
     // It quotes arguments. Only a suggestion begins a line of its own.
     .configureOutput({
+      getOutHelpWidth: () => (process.stdout.isTTY ? Math.min(process.stdout.columns, WIDTH) : WIDTH),
       outputError: (text, write) => {
         const lines = text.trimEnd().split(/\n(?=\(Did you mean )/);
         write(`${lines.map(escaped).join('\n')}\n`);
@@ -79,7 +88,8 @@ function createProgram(): Command {
 }
 
 function addAudit(program: Command): void {
-  onBillRun(program, 'audit', 'who sent what, when and why, from event history; needs no worker')
+  onBillRun(program, 'audit', 'who sent what, when and why; needs no worker')
+    .helpGroup(GROUP.look)
     .addOption(new Option('--format <format>', 'how to print it').choices(['table', 'csv']).default('table'))
     .addHelpText(
       'after',
@@ -95,7 +105,8 @@ function addAudit(program: Command): void {
 function addSetup(program: Command): void {
   program
     .command('setup')
-    .description('register the search attributes in the Temporal namespace; safe to repeat')
+    .helpGroup(GROUP.setUp)
+    .description('register the search attributes in the namespace; safe to repeat')
     .option('--json', 'one JSON object on stdout')
     .addHelpText('after', examples('setup', 'setup --json'))
     .action(async ({ json }: CommonOptions) => {
@@ -116,7 +127,8 @@ function addSetup(program: Command): void {
 function addDoctor(program: Command): void {
   program
     .command('doctor')
-    .description('check all that must be right before a bill run can be emailed; changes nothing')
+    .helpGroup(GROUP.setUp)
+    .description('check all that emailing needs; changes nothing')
     .option('--entity <id>', 'Zuora Multi-entity only: the entity to read in')
     .option('--json', 'one JSON object on stdout')
     .addHelpText('after', `${examples('doctor', 'doctor --json')}\n\n${ZUORA_IS_FOUND}`)

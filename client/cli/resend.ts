@@ -9,6 +9,7 @@ import {
   answer,
   connected,
   examples,
+  GROUP,
   mistake,
   onBillRun,
   reportingOnce,
@@ -26,7 +27,8 @@ interface ResendOptions extends CommonOptions, NoteOptions {
 }
 
 export function addResend(program: Command): void {
-  withNote(onBillRun(program, 'resend', 'email all documents again, by the open job or by a new one'))
+  withNote(onBillRun(program, 'resend', 'email all documents again, also to those who have an email'))
+    .helpGroup(GROUP.send)
     .option('--request-id <id>', 'required: names the request; repeating it emails once, also after jobs have closed')
     .option('--yes', 'do not ask')
     .addOption(new Option('--org <id...>', 'Zuora Multi-Org only: the orgs'))
@@ -39,14 +41,17 @@ export function addResend(program: Command): void {
       'after',
       `${examples(
         'resend BR-00000001 --request-id "<ticket>" --reason "<why>"',
-        'resend BR-00000001 --request-id "<ticket>" --requested-by "<who>" --reason "<why>" --yes --wait=1h --json',
+        'resend BR-00000001 --request-id "<ticket>" --reason "<why>" --yes --wait=1h',
       )}
 
-It emails every customer, also those who have an email: so it needs a --request-id and a --reason. --requested-by is the user of
-this machine by default. On a terminal it asks first; elsewhere it needs --yes.
+It emails every customer, also those who have an email: so it needs a
+--request-id and a --reason. --requested-by is the user of this machine by
+default. On a terminal it asks first; elsewhere it needs --yes.
 
-Exit codes with --wait: 0 emailed, or emailed before for the same request id; 4 a person is asked, or the time is over
-(it continues by itself: see status); 5 the job closed without emailing.`,
+Exit codes with --wait:
+  0  emailed, or emailed before for the same request id
+  4  a person is asked, or the time is over (it continues by itself: see status)
+  5  the job closed without emailing`,
     )
     .action(async (key: string, { json, entity, org, wait, yes, ...options }: ResendOptions) => {
       const billRun = { billRunKey: key, entityId: entity, orgIds: org };

@@ -7,6 +7,7 @@ import {
   answer,
   connected,
   examples,
+  GROUP,
   mistake,
   reportingOnce,
   withNote,
@@ -22,19 +23,26 @@ interface StartOptions extends CommonOptions, BillRunsOptions, NoteOptions {
 }
 
 const FILES = `
-Files: a key on each line; or CSV, whose first line names its columns; or JSON lines. Columns and fields are those of a start's
-input, billRunKey among them, and have precedence over the options. Each line has its result (started, joined, alreadyEmailed
-or stopped), or says why it has none. It is safe to repeat a whole file. For several bill runs, the exit code is the highest of theirs.
 
-A bill run that was emailed, but with documents that were not sent, ends with 4: retry emails only those.`;
+Files have a key on each line, or they are CSV, whose first line names its
+columns, or JSON lines. Columns and fields are those of a start's input, with
+billRunKey among them. They win over the options. Each line has its result
+(started, joined, alreadyEmailed or stopped), or says why it has none. It is
+safe to repeat a whole file. For several bill runs, the exit code is the
+highest of theirs.
+
+A bill run that was emailed, but with documents that were not sent, ends with
+4: retry emails only those.`;
 
 const WARNINGS = `
 
-A start that Temporal took ends with 0. It warns, on stderr or as warnings in the JSON line, if no worker polls, search attributes
-are missing, or all jobs are on hold.`;
+A start that Temporal took ends with 0. It warns, on stderr or as warnings in
+the JSON line, if no worker polls, search attributes are missing, or all jobs
+are on hold.`;
 
 export function addStart(program: Command): void {
-  withNote(onBillRuns(program, 'start', 'email bill runs once they are posted; joins the jobs that are open already'))
+  withNote(onBillRuns(program, 'start', 'email bill runs once they are posted; joins open jobs'))
+    .helpGroup(GROUP.send)
     .addOption(new Option('--org <id...>', 'Zuora Multi-Org only: the orgs'))
     .option('--post-deadline <duration>', 'how long to wait for the post (30 days)')
     .option('--send-budget <duration>', 'how long to attempt a send without a person (12 hours, at most 20)')

@@ -1,16 +1,13 @@
 import type { Command } from 'commander';
 import type { BillRunEmails, BillRunName } from '../bill-run-emails.js';
 import { answerEach, billRunsNamed, onBillRuns, type BillRunsOptions } from './bill-runs.js';
-import { answer, connected, examples, type CommonOptions } from './command.js';
+import { answer, connected, examples, GROUP, type CommonOptions } from './command.js';
 import { exitCodeOfState } from './email-states.js';
 import * as tables from './tables.js';
 
 export function addStatus(program: Command): void {
-  onBillRuns(
-    program,
-    'status',
-    'what the jobs of bill runs do, wait for and ask, their sends, and what became of the documents',
-  )
+  onBillRuns(program, 'status', 'what jobs do, wait for and ask, their sends and documents')
+    .helpGroup(GROUP.look)
     .addHelpText(
       'after',
       examples('status BR-00000001', 'status BR-00000001 --json', 'status BR-00000001 BR-00000002', 'status --file -'),

@@ -112,7 +112,7 @@ describe('commands', () => {
   /** What `--help` of each command tells. */
   let helpOf: ReadonlyMap<string, string>;
   beforeAll(async () => {
-    const names = namesIn(await help(), 'Commands');
+    const names = [...(await help()).matchAll(/^ {2}([a-z]+) {2}/gm)].map(([, name = '']) => name);
     helpOf = new Map(await Promise.all(names.map(async (name) => [name, await help(name)] as const)));
   });
 
@@ -129,7 +129,7 @@ describe('commands', () => {
     const [name = '', ...words] = line.replaceAll(/"[^"]*"/g, 'text').split(' ');
     expect([...helpOf.keys()]).toContain(name);
     const text = helpOf.get(name) ?? '';
-    expect(words.filter((word) => word.startsWith('--') && !namesIn(text, 'Options').includes(word))).toEqual([]);
+    expect(words.filter((word) => word.startsWith('--') && !optionsIn(text).includes(word))).toEqual([]);
     const [usage = ''] = text.split('\n');
     const billRuns = words.filter((word) => word.startsWith('BR-')).length;
     if (billRuns > 0) expect(usage).toMatch(/[<[]bill-run/);
@@ -155,9 +155,9 @@ async function help(...command: readonly string[]): Promise<string> {
   return (await promisify(execFile)(process.execPath, [cli, ...command, '--help'])).stdout;
 }
 
-/** The commands, or the long options, that a help text lists under a title. */
-function namesIn(text: string, title: 'Commands' | 'Options'): readonly string[] {
-  const [, after = ''] = text.split(`\n${title}:\n`);
+/** The long options that a help text lists. */
+function optionsIn(text: string): readonly string[] {
+  const [, after = ''] = text.split('\nOptions:\n');
   const [list = ''] = after.split('\n\n');
   return [...list.matchAll(/^ {2}(?:-\w, )?(\S+)/gm)].map(([, name = '']) => name);
 }

@@ -139,28 +139,27 @@ describe('bill-run-emails', () => {
     await rig.state(rig.client.workflow.getHandle(`email-bill-run/${number}`), 'Delivering');
   });
 
-  test('every command explains itself with examples', async () => {
+  test('help has commands in groups, and every command explains itself with examples, within 80 columns', async () => {
     const { stdout } = await cli('--help');
-    for (const command of [
-      'start',
-      'status',
-      'resend',
-      'retry',
-      'hold',
-      'release',
-      'finish',
-      'list',
-      'audit',
-      'documents',
-      'doctor',
-      'setup',
-    ]) {
-      expect(stdout).toContain(command);
+    const groups = [...stdout.matchAll(/^(\w[\w ]+:)\n((?:  .+\n)+)/gm)].map(([, name, lines = '']) => {
+      return [name, lines.match(/(?<=^  )[a-z]+(?=  )/gm) ?? []] as const;
+    });
+    expect(Object.fromEntries(groups)).toMatchObject({
+      'Send:': ['start', 'resend', 'retry'],
+      'Look:': ['status', 'list', 'documents', 'audit'],
+      'Stop:': ['hold', 'release', 'finish'],
+      'Set up:': ['doctor', 'setup', 'help'],
+    });
+    expect(stdout).toContain('Exit codes:');
+    const tooLong = (text: string) => text.split('\n').filter((line) => line.length > 80);
+    expect(tooLong(stdout)).toEqual([]);
+    for (const command of groups.flatMap(([, names]) => names).filter((name) => name !== 'help')) {
       const help = await cli(command, '--help');
       expect(help.code).toBe(0);
-      expect(help.stdout).toContain(`bill-run-emails ${command}`);
+      expect(help.stdout).toContain(`\nExamples:\n  bill-run-emails ${command}`);
+      expect(help.stdout).toContain('\nTemporal:\n  --address <host:port>');
+      expect(tooLong(help.stdout), command).toEqual([]);
     }
-    expect(stdout).toContain('Exit codes');
   });
 
   test('doctor finds nothing wrong where a worker runs', async () => {
