@@ -112,9 +112,10 @@ function found({ workflowId, runId, state }: LastJob): Pick<StartResult, 'workfl
 }
 
 function nothingMissing({ workflowId, sends }: LastJob): string {
+  const key = billRunIn(workflowId)?.billRunKey ?? '';
   return sends === 0
-    ? `${workflowId} has closed, and nothing was accepted, so nothing is missing from it. To start anew: start --again`
-    : `${workflowId} has closed, and nothing is known to be missing: nothing was started. What Zuora shows: documents`;
+    ? `${workflowId} has closed, and nothing was accepted, so nothing is missing from it; to start anew: bill-run-emails start ${key} --again`
+    : `${workflowId} has closed, and nothing is known to be missing: nothing was started; what Zuora shows: bill-run-emails documents ${key}`;
 }
 
 /** Undefined if the job has closed meanwhile, or is closing. */

@@ -7,7 +7,7 @@ import type { Command } from 'commander';
 import { tryEach, type Tried } from '../many.js';
 import { EXIT, exitCodeOfFailure } from '../failures/errors.js';
 import { escaped } from '../failures/plain-text.js';
-import { forPeople, jsonOf, jsonOfFailure, mistake, type Answer, type Found } from './command.js';
+import { forPeople, inFlags, jsonOf, jsonOfFailure, mistake, type Answer, type Found } from './command.js';
 
 export interface BillRunsOptions {
   readonly file?: string | undefined;
@@ -62,8 +62,8 @@ export async function contentsOf(file: string): Promise<string> {
 interface ManyAnswers<T, R> extends Answer<R> {
   readonly json: true | undefined;
   readonly nameOf: (item: T) => string | null;
-  /** Further fields of an item's JSON line. */
-  readonly fieldsOf?: (item: T) => object;
+  /** The line of a file that has fields of its own. */
+  readonly lineOf?: (item: T) => number | undefined;
   /** What the summary counts; without it there is no summary. */
   readonly resultOf?: (found: R) => string;
 }
@@ -75,7 +75,7 @@ interface ManyAnswers<T, R> extends Answer<R> {
 export async function answerEach<T, R extends Found>(
   items: readonly T[],
   ask: (item: T) => Promise<R>,
-  { json, nameOf, fieldsOf, resultOf, inWords, exitCode }: ManyAnswers<T, R>,
+  { json, nameOf, lineOf, resultOf, inWords, exitCode }: ManyAnswers<T, R>,
 ): Promise<void> {
   const counts = new Map<string, number>();
   const report = (item: T, tried: Tried<R>): void => {
@@ -84,13 +84,17 @@ export async function answerEach<T, R extends Found>(
     const failure = !tried.ok && tried.error.type === 'InvalidInput' ? 'invalid' : 'failed';
     const result = tried.ok ? (resultOf?.(tried.value) ?? '') : failure;
     counts.set(result, (counts.get(result) ?? 0) + 1);
-    const fields = fieldsOf?.(item) ?? {};
-    if (json !== true)
+    const line = lineOf?.(item);
+    const fields = line === undefined ? {} : { line };
+    if (tried.ok) {
+      const { value } = tried;
+      console.log(json === true ? jsonOf(name, { ...fields, ...value }) : `${labelOf(name)}: ${inWords(forPeople(value))}`);
+    } else {
+      const error = line === undefined ? inFlags(tried.error) : tried.error;
       console.log(
-        `${escaped(name ?? 'without a key')}: ${tried.ok ? inWords(forPeople(tried.value)) : escaped(tried.error.message)}`,
+        json === true ? jsonOfFailure(name, error, fields) : `${labelOf(name)}: ${escaped(error.message)}`,
       );
-    else if (tried.ok) console.log(jsonOf(name, { ...fields, ...tried.value }));
-    else console.log(jsonOfFailure(name, tried.error, fields));
+    }
   };
   // Lines on the same terminal are a progress of their own.
   const isShown = process.stderr.isTTY && !process.stdout.isTTY && items.length >= MANY;
@@ -109,6 +113,10 @@ export async function answerEach<T, R extends Found>(
   const summary = `${items.length} bill run${items.length === 1 ? '' : 's'}${counted === '' ? '' : `: ${counted}`}.`;
   if (json === true) console.error(summary);
   else console.log(summary);
+}
+
+function labelOf(name: string | null): string {
+  return escaped(name ?? 'without a key');
 }
 
 async function progressBar(): Promise<SingleBar> {
@@ -136,8 +144,10 @@ export async function askUnless(
   if (json !== true || yes !== true) console.error(escaped(facts));
   if (yes === true) return;
   if (!canAsk()) throw mistake('nobody can be asked here; to go on, add --yes');
-  if (!(await confirmed(question))) throw mistake('Nothing was done.');
+  if (!(await confirmed(question))) throw mistake(NOT_CONFIRMED);
 }
+
+export const NOT_CONFIRMED = 'nothing was done, because the answer was not yes';
 
 /** Whether a person says yes. Ctrl-C, Ctrl-D and the end of the input are a no. */
 export async function confirmed(

@@ -95,6 +95,8 @@ export function mistake(message: string): BillRunEmailsError {
   return new BillRunEmailsError('InvalidInput', message);
 }
 
+export const NO_NAME = 'the user of this machine has no name, so say who asks by --requested-by';
+
 /** What a command found out about one bill run. */
 export interface Found {
   readonly workflowId: string;
@@ -136,14 +138,36 @@ export function reportingOnce(json: true | undefined) {
   };
 }
 
+/** Input fields whose options have other names. */
+const FLAGS: Readonly<Record<string, string>> = { billRunKey: '<bill-run>', entityId: '--entity', orgIds: '--org' };
+
+const flagOf = (field: string): string =>
+  FLAGS[field] ?? `--${field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/** Names the options that the person gave, instead of the fields and variables that they stand for. */
+export function inFlags({ type, message }: Failure): Failure {
+  if (type === 'InvalidInput') {
+    const fields = /(?<=^invalid input: |; )[a-z]+(?:[A-Z][a-z]+)*(?= (?:must be|is missing)\b)/g;
+    return { type, message: message.replace(fields, flagOf) };
+  }
+  const given = TEMPORAL_OPTIONS.filter(({ name }) => process.argv.some((arg) => arg.split('=', 1)[0] === `--${name}`));
+  const inWords = given.reduce((text, { name }) => text.replaceAll(variableOf(name), `--${name}`), message);
+  return { type, message: inWords };
+}
+
+/** The one form of errors on stderr. */
+export function printError(text: string): void {
+  console.error(text.startsWith('Error: ') ? text : `Error: ${text}`);
+}
+
 /**
  * Ends a command with a failure.
  *
  * @param billRunKey the bill run that it is about; null if it is about none, or about several
  */
 export function fail(error: unknown, json: boolean, billRunKey: string | null = null): void {
-  const failure = failureIn(error);
-  console.error(failureInWords(error));
+  const failure = inFlags(failureIn(error));
+  printError(failureInWords(error, failure));
   if (json) console.log(jsonOfFailure(billRunKey, failure));
   process.exitCode = exitCodeOfFailure(failure);
 }

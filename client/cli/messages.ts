@@ -9,6 +9,7 @@ import {
   billRunsNamed,
   canAsk,
   confirmed,
+  NOT_CONFIRMED,
   onBillRuns,
   type BillRunsOptions,
 } from './bill-runs.js';
@@ -19,6 +20,7 @@ import {
   forPeople,
   GROUP,
   mistake,
+  NO_NAME,
   reportingOnce,
   withNote,
   wholeNumber,
@@ -141,7 +143,8 @@ async function sendAnyway(
   args: readonly string[],
 ): Promise<void> {
   if (reason === undefined) throw mistake('--send-anyway needs a --reason: customers may get a second email');
-  const risk = `Customers may get a second email. ${message.requestedBy ?? 'Somebody'} takes that risk: ${reason}`;
+  if (message.requestedBy === undefined) throw mistake(NO_NAME);
+  const risk = `Customers may get a second email. ${message.requestedBy} takes that risk: ${reason}`;
   await askUnless(options, risk, 'Send anyway?');
   await sendToNamed('retry', { ...message, reason }, options, args);
 }
@@ -165,7 +168,7 @@ async function releaseAll(note: NoteOptions, { json, yes }: AllOptions): Promise
     const requests = await emails.holdAllRequests();
     for (const request of requests ?? []) console.error(`All jobs are on hold by ${holderIn(forPeople(request))}`);
     if (requests !== null && yes !== true && !(await confirmed('Release all jobs?')))
-      throw mistake('Nothing was done.');
+      throw mistake(NOT_CONFIRMED);
     await answer({ billRunKey: null, json }, () => emails.releaseAll(note), {
       inWords: ({ jobs }) => `Released. Jobs that it kept back: ${jobs}. They go on; jobs held one by one stay held.`,
     });

@@ -12,6 +12,7 @@ import {
   jsonLine,
   jsonOfFailure,
   onBillRun,
+  printError,
   useTemporalOptions,
   ZUORA_IS_FOUND,
   type CommonOptions,
@@ -62,9 +63,9 @@ function createProgram(): Command {
     // It quotes arguments. Only a suggestion begins a line of its own.
     .configureOutput({
       getOutHelpWidth: () => (process.stdout.isTTY ? Math.min(process.stdout.columns, WIDTH) : WIDTH),
-      outputError: (text, write) => {
-        const lines = text.trimEnd().split(/\n(?=\(Did you mean )/);
-        write(`${lines.map(escaped).join('\n')}\n`);
+      outputError: (text) => {
+        const lines = withoutPrefix(text.trimEnd()).split(/\n(?=\(Did you mean )/);
+        printError(lines.map(escaped).join('\n'));
       },
     });
 
@@ -164,8 +165,13 @@ export async function main(args: readonly string[]): Promise<void> {
     process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.invalid;
     // Commander itself has printed the message on stderr.
     if (json && error.exitCode !== 0)
-      console.log(jsonOfFailure(null, { type: 'InvalidInput', message: error.message }));
+      console.log(jsonOfFailure(null, { type: 'InvalidInput', message: withoutPrefix(error.message) }));
   }
+}
+
+/** Commander begins its errors so. */
+function withoutPrefix(message: string): string {
+  return message.replace(/^error: /, '');
 }
 
 let isOutputLost = false;
@@ -177,8 +183,8 @@ function noteLostOutput({ code, message }: NodeJS.ErrnoException): void {
   isOutputLost = true;
   process.once('exit', () => {
     process.exitCode = EXIT.output;
-    console.error(
-      `The output is incomplete: it cannot be written (${message}). The command went on to its end all the same.`,
+    printError(
+      `the output is incomplete: it cannot be written (${message}). The command went on to its end all the same.`,
     );
   });
 }

@@ -11,6 +11,7 @@ import {
   examples,
   GROUP,
   mistake,
+  NO_NAME,
   onBillRun,
   reportingOnce,
   withNote,
@@ -87,8 +88,7 @@ function requestIn({ requestId, requestedBy = userHere(), reason }: ResendOption
     throw mistake('name the resend by --request-id, for example by a ticket number: repeating it then emails once');
   }
   if (reason === undefined) throw mistake('a resend emails every customer again, so it needs a --reason');
-  if (requestedBy === undefined)
-    throw mistake('the user of this machine has no name, so say who asks by --requested-by');
+  if (requestedBy === undefined) throw mistake(NO_NAME);
   return { requestId, requestedBy, reason };
 }
 

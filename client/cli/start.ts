@@ -81,7 +81,7 @@ export function addStart(program: Command): void {
           return reported(await emails.start({ ...defaults, ...input } as StartInput));
         };
         return answerEach(lines, start, {
-          ...{ json, nameOf: keyOf, fieldsOf: ({ line }) => (line === undefined ? {} : { line }) },
+          ...{ json, nameOf: keyOf, lineOf: ({ line }) => line },
           ...{ inWords: tables.startedLine, resultOf: ({ result }) => result, exitCode },
         });
       });

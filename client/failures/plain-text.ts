@@ -1,6 +1,6 @@
 /** Texts for people, who read them on a terminal. Anyone may have typed what they quote. */
 import { inspect } from 'node:util';
-import { failureIn } from './errors.js';
+import { failureIn, type Failure } from './errors.js';
 
 /** Control, format (also of direction and of no width) and line characters, and halves of surrogate pairs. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
@@ -21,9 +21,12 @@ function unitInJson(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
-/** A failure as stderr shows it. */
-export function failureInWords(error: unknown): string {
-  const { type, message } = failureIn(error);
+/**
+ * A failure as stderr shows it.
+ *
+ * @param failure what is known of the error, perhaps in other words
+ */
+export function failureInWords(error: unknown, { type, message }: Failure = failureIn(error)): string {
   const lines = (text: string): string[] => text.split('\n').map(escaped);
   // An operator can act on a sentence; an unexpected error needs its stack. It is indented: none of its lines passes for ours.
   if (type === 'Unexpected') return lines(inspect(error)).join('\n    ');

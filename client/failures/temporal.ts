@@ -12,6 +12,20 @@ import { CREDENTIALS, failedAs } from './grpc.js';
 /** Of Temporal's API: WORKFLOW_EXECUTION_STATUS_PAUSED. */
 const PAUSED = 8;
 
+const DOCTOR = 'To check: bill-run-emails doctor';
+
+/** Temporal has no job of the id, neither open nor closed. */
+export function noJob(workflowId: string): BillRunEmailsError {
+  const key = keyIn(workflowId);
+  const start = key === undefined ? '' : `; to start one: bill-run-emails start ${key}`;
+  return new BillRunEmailsError('NotFound', `Temporal has no job ${workflowId} in this namespace${start}`);
+}
+
+/** The bill run of a canonical workflow id, as commands name it. */
+function keyIn(workflowId: string): string | undefined {
+  return /^email-bill-run\/(?:[^/]+\/)?(\w[\w.-]*)$/.exec(workflowId)?.[1];
+}
+
 /** Turns an error of Temporal's client into one for the caller. An unexpected error stays as it is. */
 export function temporalFailure(error: unknown, workflowId: string): unknown {
   if (error instanceof BillRunEmailsError) return error;
@@ -19,9 +33,11 @@ export function temporalFailure(error: unknown, workflowId: string): unknown {
     return new ConfigurationError(`${workflowId}: ${error.message}`, { cause: error });
   }
   if (error instanceof WorkflowNotFoundError) {
+    const key = keyIn(workflowId);
+    const list = `bill-run-emails list${key === undefined ? '' : ` --number ${key}`}`;
     const message =
-      `Temporal has no open job ${workflowId}: none was started in this namespace, or the last one has closed ` +
-      `(the audit shows it)`;
+      `Temporal has no open job ${workflowId}: none was started in this namespace, or the last one has closed; ` +
+      `${list} shows which`;
     return new BillRunEmailsError('NotFound', message, { cause: error });
   }
   if (error instanceof QueryRejectedError && (error.status as number) === PAUSED) {
@@ -42,11 +58,11 @@ export function temporalFailure(error: unknown, workflowId: string): unknown {
     return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
   }
   if (isGrpcServiceError(cause) && failedAs(cause, 'refused')) {
-    const message = `Temporal refuses what was asked for ${workflowId}: ${reasonOf(cause)}. Is ${CREDENTIALS} right, and may it do that?`;
+    const message = `Temporal refuses what was asked for ${workflowId}: ${reasonOf(cause)}. Is ${CREDENTIALS} right, and may it do that? ${DOCTOR}`;
     return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
   }
   if (isGrpcServiceError(cause) && failedAs(cause, 'unavailable')) {
-    const message = `Temporal does not answer for ${workflowId}: ${reasonOf(cause)}. Is it there, and does a worker run?`;
+    const message = `Temporal does not answer for ${workflowId}: ${reasonOf(cause)}. Is it there, and does a worker run? ${DOCTOR}`;
     return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
   }
   return error;

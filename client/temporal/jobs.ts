@@ -1,10 +1,11 @@
 /** What Temporal itself shows about workflows. No memo is decoded: another starter may have written it, in any encoding. */
-import { isGrpcServiceError, NamespaceNotFoundError, WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { isGrpcServiceError, NamespaceNotFoundError, type Client } from '@temporalio/client';
 import type { TypedSearchAttributes } from '@temporalio/common';
 import { decodeTypedSearchAttributes } from '@temporalio/common/lib/converter/payload-search-attributes.js';
 import { tsToMs } from '@temporalio/common/lib/time.js';
 import proto from '@temporalio/proto';
 import { failedAs } from '../failures/grpc.js';
+import { noJob } from '../failures/temporal.js';
 import { pausesIn, type Pause } from './paused.js';
 
 type Info = proto.temporal.api.workflow.v1.IWorkflowExecutionInfo;
@@ -57,9 +58,9 @@ export async function lastOf(client: Client, workflowId: string): Promise<Descri
   }
 }
 
-/** @throws WorkflowNotFoundError if Temporal has no run of the id */
+/** @throws BillRunEmailsError `NotFound` if Temporal has no run of the id */
 export function orNotFound<T>(last: T | undefined, workflowId: string): T {
-  if (last === undefined) throw new WorkflowNotFoundError('there is no such job', workflowId, undefined);
+  if (last === undefined) throw noJob(workflowId);
   return last;
 }
 

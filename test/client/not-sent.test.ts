@@ -196,8 +196,9 @@ describe('A retry after the last job has closed', () => {
     expect(ended.code).toBe(4);
     expect(JSON.parse(ended.stdout)).toMatchObject({ ok: false, error: { type: 'NothingMissing' } });
     expect(ended.stderr).toContain('nothing is known to be missing');
+    expect(ended.stderr).toContain(`bill-run-emails documents ${all}\n`);
     const empty = await cli('retry', nothing);
-    expect(empty).toMatchObject({ code: 4, stderr: expect.stringContaining('start --again') as string });
+    expect(empty).toMatchObject({ code: 4, stderr: expect.stringContaining(`bill-run-emails start ${nothing} --again`) as string });
     for (const number of [all, nothing]) expect(await argumentsOf(number)).toHaveLength(1);
   });
 

@@ -166,7 +166,7 @@ test.concurrent.each<[string, Record<string, string>, RegExp]>([
     },
   );
   expect(code).toBe(2);
-  expect(stderr.trim()).toMatch(/^BILL_RUN_DATA_CONVERTER \S+ cannot be loaded: .*$/);
+  expect(stderr.trim()).toMatch(/^Error: BILL_RUN_DATA_CONVERTER \S+ cannot be loaded: .*$/);
   expect(stderr).toMatch(message);
   expect(stderr).not.toContain(first.slice(6, 20));
 });

@@ -128,7 +128,7 @@ test.each([
   ['ISO 8859-15', Buffer.from([0x7b, 0x7d, 0x0a, 0x0a, 0x0a, 0xa4]), 4],
 ])('a file that is not in UTF-8 is refused, with the line: %s', async (_, bytes, line) => {
   const path = await file(bytes);
-  const refused = `${path} is not in UTF-8: line ${line} has other bytes; save it as UTF-8; nothing was done\n`;
+  const refused = `Error: ${path} is not in UTF-8: line ${line} has other bytes; save it as UTF-8; nothing was done\n`;
   for (const command of ['start', 'hold']) {
     expect(await cli(command, '--file', path)).toEqual({ code: 2, stdout: '', stderr: refused });
   }

@@ -402,7 +402,7 @@ test('a command does its work also if its output cannot be written, and then say
   const lost = {
     ...{ code: 8, stdout: '' },
     stderr: expect.stringMatching(
-      /^(All jobs.*\n|61 bill runs: .*\n)?The output is incomplete: .*ENOSPC.*\n$/,
+      /^(All jobs.*\n|61 bill runs: .*\n)?Error: the output is incomplete: .*ENOSPC.*\n$/,
     ) as string,
   };
   expect(await inShell('>/dev/full', lines, 'start', '--file', '-', '--json')).toEqual(lost);

@@ -85,7 +85,7 @@ test.each([
 });
 
 test('a suggestion has its line', async () => {
-  expect((await cli('lits')).stderr).toBe("error: unknown command 'lits'\n(Did you mean list?)\n");
+  expect((await cli('lits')).stderr).toBe("Error: unknown command 'lits'\n(Did you mean list?)\n");
 });
 
 test('a line for each bill run of a file is one line, whatever stands in the file', async () => {

@@ -166,7 +166,7 @@ test('a file that cannot be read as a whole starts nothing, and one without bill
   for (const file of [empty, fileOf('header.csv', 'billRunKey,reason')]) {
     expect(await cli('start', '--file', file)).toEqual({
       ...{ code: 2, stdout: '' },
-      stderr: `${file} names no bill run to start\n`,
+      stderr: `Error: ${file} names no bill run to start\n`,
     });
   }
   expect(await cli('start', '--file', join(folder, 'none.csv'))).toMatchObject({
