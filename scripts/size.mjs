@@ -94,7 +94,7 @@ function variablesAt(node) {
   const taken = ts.isBindingElement(node) ? (node.propertyName ?? node.name) : undefined;
   const named =
     ts.isElementAccessExpression(node) && /env$/.test(node.expression.getText()) ? node.argumentExpression : taken;
-  return named !== undefined && 'text' in named && !named.text.startsWith('TEMPORAL_') ? [named.text] : [];
+  return named !== undefined && 'text' in named && !/^TEMPORAL_(?!UI_URL$)/.test(named.text) ? [named.text] : [];
 }
 
 function nameOf({ name }) {

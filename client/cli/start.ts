@@ -15,6 +15,7 @@ import {
   type NoteOptions,
 } from './command.js';
 import * as tables from './tables.js';
+import { uiLinks } from './ui-link.js';
 
 interface StartOptions extends CommonOptions, BillRunsOptions, NoteOptions {
   readonly again?: true;
@@ -68,8 +69,12 @@ export function addStart(program: Command): void {
       const reported = reportingOnce(json);
       const [only] = keys;
       if (file === undefined && keys.length === 1 && only !== undefined) {
-        const start = () =>
-          connected(async (emails) => reported(await emails.start({ billRunKey: only, ...defaults })));
+        const start = () => {
+          const linked = uiLinks();
+          return connected(async (emails) =>
+            linked(emails, reported(await emails.start({ billRunKey: only, ...defaults }))),
+          );
+        };
         await answer({ billRunKey: only, json }, start, { inWords: tables.started, exitCode });
         return;
       }

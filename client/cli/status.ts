@@ -4,6 +4,7 @@ import { answerEach, billRunsNamed, onBillRuns, type BillRunsOptions } from './b
 import { answer, connected, examples, GROUP, type CommonOptions } from './command.js';
 import { exitCodeOfState } from './email-states.js';
 import * as tables from './tables.js';
+import { uiLinks } from './ui-link.js';
 
 export function addStatus(program: Command): void {
   onBillRuns(program, 'status', 'what jobs do, wait for and ask, their sends and documents')
@@ -20,12 +21,14 @@ export function addStatus(program: Command): void {
           ...{ isEnded: ended !== undefined, isPaused: paused !== undefined, notSent: documentsNotSent ?? 0 },
         });
       if (keys.length === 1 && only !== undefined) {
-        const ask = () =>
-          connected(async (emails) => {
+        const ask = () => {
+          const linked = uiLinks();
+          return connected(async (emails) => {
             const found = await statusAndSends(emails, { billRunKey: only, entityId });
             const heldBy = await emails.holdAllRequests();
-            return heldBy === null ? found : { ...found, heldBy };
+            return linked(emails, heldBy === null ? found : { ...found, heldBy });
           });
+        };
         await answer({ billRunKey: only, json }, ask, { inWords: tables.status, exitCode });
         return;
       }

@@ -7,10 +7,11 @@ import type { Pause } from '../temporal/paused.js';
 import type { SetupResult } from '../temporal/setup.js';
 import type { SendRecord } from '../../workflows/contract/contract.js';
 import { countsInWords } from '../history/document-counts.js';
+import type { Linked } from './ui-link.js';
 import { outlookOf, sentSoFar } from '../../workflows/rules/outlook.js';
 
-export function started(start: StartResult): string {
-  const { workflowId, runId, result, state, closing } = start;
+export function started(start: StartResult & Linked): string {
+  const { workflowId, runId, result, state, closing, uiUrl } = start;
   const current = state === null ? '' : `; it is ${painted(state)}${state === 'Held' ? ', until release' : ''}`;
   const order = closing === true ? ' A message waits for a worker, and may close it: see status.' : '';
   const words: Record<StartResult['result'], string> = {
@@ -19,7 +20,7 @@ export function started(start: StartResult): string {
     alreadyEmailed: `${workflowId} was emailed before (run id ${runId}); nothing was started. ${whatIsLeft(start)}`,
     stopped: `A person closed the last job, ${workflowId}; nothing was started. To start anew: start --again.`,
   };
-  return words[result];
+  return uiUrl === undefined ? words[result] : `${words[result]}\nTemporal UI: ${uiUrl}`;
 }
 
 function whatIsLeft({ documentsNotSent }: StartResult): string {
@@ -37,7 +38,7 @@ export function startedLine({ result, documentsNotSent }: StartResult): string {
 }
 
 /** `heldBy`: who asked for the hold on all, if there is one. `sendRecords`: null while the workflow is paused. */
-export interface StatusAndSends extends KnownStatus {
+export interface StatusAndSends extends KnownStatus, Linked {
   readonly sendRecords: readonly SendRecord[] | null;
   readonly heldBy?: readonly HoldAllRequest[];
 }
@@ -103,6 +104,7 @@ export function status(status: StatusAndSends): string {
       pendingRequests.length === 0 ? null : pendingRequests.map(({ requestId }) => requestId).join(', '),
     ],
     ['ignored', ignored.count === 0 ? null : `${ignored.count}; the last: ${lastIgnored(ignored)}`],
+    ['Temporal UI', status.uiUrl ?? null],
   ]);
   const { sendRecords } = status;
   const sent = sendRecords === null ? `Its sends: bill-run-emails audit ${key}` : sends(sendRecords);
