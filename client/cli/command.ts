@@ -4,6 +4,7 @@ import type { BillRunEmails } from '../bill-run-emails.js';
 import type { StartResult } from '../starting.js';
 import { BillRunEmailsError, exitCodeOfFailure, failureIn, type Failure } from '../failures/errors.js';
 import { escaped, failureInWords } from '../failures/plain-text.js';
+import { coloured } from './terminal.js';
 
 export interface CommonOptions {
   readonly json?: true;
@@ -157,7 +158,7 @@ export function inFlags({ type, message }: Failure): Failure {
 
 /** The one form of errors on stderr. */
 export function printError(text: string): void {
-  console.error(text.startsWith('Error: ') ? text : `Error: ${text}`);
+  console.error(`${coloured('red', 'Error:', process.stderr)} ${text.replace(/^Error: /, '')}`);
 }
 
 /**

@@ -1,10 +1,18 @@
 /** What `doctor` prints for people. */
+import { coloured } from './terminal.js';
 import { columns } from './columns.js';
+import type { Check } from '../doctor/checkup.js';
 import type { Diagnosis } from '../doctor/doctor.js';
+
+const colourOf = { ok: 'green', warning: 'yellow', error: 'red' } as const;
+
+function painted(result: Check['result']): string {
+  return result === 'skipped' ? result : coloured(colourOf[result], result);
+}
 
 export function doctorTable({ ok, checks }: Diagnosis): string {
   const rows = checks.flatMap(({ name, result, text, todo }) => [
-    [result, name, text],
+    [painted(result), name, text],
     ...(todo === undefined ? [] : [['', '', `→ ${todo}.`]]),
   ]);
   const count = (wanted: string): number => checks.filter(({ result }) => result === wanted).length;

@@ -1,6 +1,6 @@
-import { styleText } from 'node:util';
 import type { EmailState } from '../../workflows/contract/contract.js';
 import { EXIT } from '../failures/errors.js';
+import { coloured } from './terminal.js';
 
 /** What a state means to a person who looks at many bill runs. A new state does not compile until it has a meaning. */
 const meaningOf: Readonly<Record<EmailState, 'inProgress' | 'done' | 'needsPerson' | 'notEmailed'>> = {
@@ -22,10 +22,9 @@ export const STATES = Object.keys(meaningOf);
 
 const colourOf = { inProgress: 'cyan', done: 'green', needsPerson: 'yellow', notEmailed: 'red' } as const;
 
-/** The name of a state, in colour on a terminal that has colours; never with NO_COLOR. */
+/** The name of a state, in colour. */
 export function painted(state: EmailState): string {
-  if (!process.stdout.isTTY || !process.stdout.hasColors() || (process.env['NO_COLOR'] ?? '') !== '') return state;
-  return styleText(colourOf[meaningOf[state]], state, { validateStream: false });
+  return coloured(colourOf[meaningOf[state]], state);
 }
 
 /**

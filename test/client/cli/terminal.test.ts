@@ -4,11 +4,15 @@ import { PassThrough } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, expect, test, vi } from 'vitest';
 import { answerEach, confirmed } from '../../../client/cli/bill-runs.js';
+import { printError } from '../../../client/cli/command.js';
+import { doctorTable } from '../../../client/cli/doctor-table.js';
+import { painted } from '../../../client/cli/email-states.js';
 
 const stderr = process.stderr.isTTY;
 const stdout = process.stdout.isTTY;
 afterEach(() => {
   vi.restoreAllMocks();
+  vi.unstubAllEnvs();
   Object.defineProperty(process.stderr, 'isTTY', { value: stderr, configurable: true });
   Object.defineProperty(process.stdout, 'isTTY', { value: stdout, configurable: true });
 });
@@ -67,4 +71,45 @@ test.each([
   expect(bars.at(-1)).toBe(`[${'='.repeat(20)}] 25 of 25`);
   // To the begin of the line, and the line is empty.
   expect(written.slice(-2)).toEqual(['\x1b[1G', '\x1b[2K']);
+});
+
+/** What stands in colour, and what is printed on stderr. */
+function inColours(): readonly string[] {
+  const error = vi.spyOn(console, 'error').mockReturnValue();
+  printError('no such file');
+  const check = (name: 'temporal' | 'namespace', result: 'ok' | 'warning' | 'error') => ({ name, result, text: 'x' });
+  const table = doctorTable({
+    ok: false,
+    checks: [check('temporal', 'ok'), check('namespace', 'warning'), check('namespace', 'error')],
+  });
+  const texts = [painted('NeedsAttention'), ...table.split('\n').slice(0, 3), String(error.mock.calls[0]?.[0])];
+  error.mockRestore();
+  return texts;
+}
+
+const PLAIN = ['NeedsAttention', 'ok       temporal   x', 'warning  namespace  x', 'error    namespace  x', 'Error: no such file'];
+
+test.each([
+  ['a terminal', true, '', true],
+  ['a terminal with NO_COLOR', true, '1', false],
+  ['something else, also with FORCE_COLOR', false, '', false],
+])('on %s, colours: %s', (_, isTerminal, noColor, hasColours) => {
+  vi.stubEnv('NO_COLOR', noColor);
+  vi.stubEnv('FORCE_COLOR', isTerminal ? '' : '1');
+  for (const stream of [process.stdout, process.stderr]) {
+    Object.defineProperty(stream, 'isTTY', { value: isTerminal, configurable: true });
+    Object.assign(stream, { hasColors: () => true });
+  }
+  const texts = inColours();
+  expect(texts.map(stripVTControlCharacters)).toEqual(PLAIN);
+  const [state, ok, warning, error, message] = texts;
+  if (!hasColours) {
+    expect(texts).toEqual(PLAIN);
+    return;
+  }
+  expect(state).toBe('\x1b[33mNeedsAttention\x1b[39m');
+  expect(ok).toMatch(/^\x1b\[32mok\x1b\[39m /);
+  expect(warning).toMatch(/^\x1b\[33mwarning\x1b\[39m /);
+  expect(error).toMatch(/^\x1b\[31merror\x1b\[39m /);
+  expect(message).toBe('\x1b[31mError:\x1b[39m no such file');
 });
