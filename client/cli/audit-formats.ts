@@ -1,6 +1,7 @@
 /** An audit for people, and for spreadsheets. */
 import type { Audit, AuditedSend } from '../history/audit.js';
 import type { AuditEntry } from '../history/entries.js';
+import { withoutMarkdown } from '../failures/plain-text.js';
 import { columns } from './columns.js';
 import { csvOf } from './csv.js';
 
@@ -16,7 +17,7 @@ function auditTable(audit: Audit): string {
     `${workflowId}: ${runIds.length} run${runIds.length === 1 ? '' : 's'}`,
     ...incomplete.map((gap) => `Incomplete: ${gap}.`),
     '',
-    columns(entries.map((entry) => [entry.at, entry.event, entry.text + inBrackets(whoOf(entry))])),
+    columns(entries.map((entry) => [entry.at, entry.event, textOf(entry) + inBrackets(whoOf(entry))])),
     '',
     sends.length === 0 ? 'No attempt to email was made.' : 'Sends:',
     columns(sends.flatMap(rowsOfSend)),
@@ -29,6 +30,11 @@ function inBrackets(text: string): string {
 
 /** The events that a person or a pipeline causes. */
 const orders: readonly AuditEntry['event'][] = ['started', 'signal', 'update', 'cancelRequested', 'paused', 'resumed'];
+
+/** An order is quoted as it was written. */
+function textOf({ event, text }: AuditEntry): string {
+  return orders.includes(event) ? text : withoutMarkdown(text);
+}
 
 /** The identity that Temporal recorded, and the claim of the message. A gap is named, never filled. */
 function whoOf({ event, identity, requestedBy }: AuditEntry): string {

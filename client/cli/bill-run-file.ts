@@ -1,6 +1,7 @@
 /** Files of bill runs to start: CSV, JSON lines, or a key on each line. */
 import { parse } from 'csv-parse/sync';
 import { inputFields } from '../../workflows/contract/validation.js';
+import { counted } from '../../workflows/rules/text.js';
 import { BillRunEmailsError } from '../failures/errors.js';
 
 /** One line of a file. `input` is not checked yet; a line that cannot be read has a `fault` instead. */
@@ -101,7 +102,7 @@ function csvLines(text: string, delimiter = ','): readonly FileLine[] {
   if (fault !== undefined) throw refused(fault);
   return records.map(({ record, info: { lines: line } }) => {
     if (record.length > columns.length)
-      return { line, fault: `it has ${record.length} cells for ${columns.length} columns` };
+      return { line, fault: `it has ${counted(record.length, 'cell')} for ${counted(columns.length, 'column')}` };
     // CSV writes an absent field as an empty cell.
     const fields = columns.map((name, index) => [name, record[index] ?? ''] as const).filter(([, cell]) => cell !== '');
     return { line, input: Object.fromEntries(fields.map(([name, cell]) => [name, fieldOf[name]?.(cell) ?? cell])) };

@@ -1,4 +1,5 @@
 /** What `documents` prints for people, and for spreadsheets. */
+import { counted } from '../../workflows/rules/text.js';
 import { columns } from './columns.js';
 import { csvOf } from './csv.js';
 import type { BillRunDocuments, ListedDocument, PossibleSend } from '../documents.js';
@@ -31,7 +32,7 @@ function emailedInWords({ emailed, outcomes }: BillRunDocuments): string {
 
 function rowsOfSend({ resend, keptBackBy, wouldEmail: { yes, no, unknown } }: PossibleSend): string[][] {
   const counts = [
-    `${yes} of ${yes + no + unknown} documents would be emailed`,
+    `${yes} of ${counted(yes + no + unknown, 'document')} would be emailed`,
     ...(unknown === 0 ? [] : [`for ${unknown} Zuora does not show it`]),
   ].join('; ');
   const name = `resend=${resend}`;

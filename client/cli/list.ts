@@ -3,6 +3,7 @@ import type { EmailState } from '../../workflows/contract/contract.js';
 import { painted, STATES } from './email-states.js';
 import type { BillRunEmails } from '../bill-run-emails.js';
 import type { ListedJob } from '../list.js';
+import { withoutMarkdown } from '../failures/plain-text.js';
 import { connected, examples, forPeople, GROUP, jsonOf, wholeNumber } from './command.js';
 import { holderIn } from './tables.js';
 
@@ -67,7 +68,7 @@ async function printTable(jobs: AsyncIterable<ListedJob>, limit: number, emails:
   const unread = listed.find(({ reason, closedAt }) => reason === 'cannotRead' && closedAt === null);
   if (unread !== undefined) {
     const { text } = forPeople(await emails.status({ workflowId: unread.workflowId }));
-    console.log(`${billRunKeyOf(unread)}: ${text}`);
+    console.log(`${billRunKeyOf(unread)}: ${withoutMarkdown(text)}`);
   }
   if (limit > 0 && listed.length === limit) {
     console.error(`These are the first ${limit}; there may be more: --limit 0 lists all.`);

@@ -6,6 +6,7 @@ import { painted } from './email-states.js';
 import type { Pause } from '../temporal/paused.js';
 import type { SetupResult } from '../temporal/setup.js';
 import type { SendRecord } from '../../workflows/contract/contract.js';
+import { withoutMarkdown } from '../failures/plain-text.js';
 import { countsInWords } from '../history/document-counts.js';
 import type { Linked } from './ui-link.js';
 import { outlookOf, sentSoFar } from '../../workflows/rules/outlook.js';
@@ -43,7 +44,8 @@ export interface StatusAndSends extends KnownStatus, Linked {
   readonly heldBy?: readonly HoldAllRequest[];
 }
 
-export function status(status: StatusAndSends): string {
+export function status(found: StatusAndSends): string {
+  const status = inPlainText(found);
   const {
     state,
     reason,
@@ -111,6 +113,15 @@ export function status(status: StatusAndSends): string {
   return [table, ...notSentDocuments(status, key), sent].join('\n\n');
 }
 
+function inPlainText<S extends KnownStatus>(status: S): S {
+  const { text, question } = status;
+  return {
+    ...status,
+    text: withoutMarkdown(text),
+    question: question === null ? null : { ...question, text: withoutMarkdown(question.text) },
+  };
+}
+
 /** Null if nothing is known about them. */
 function documentsOf({ documents, documentsNotSent }: KnownStatus): string | null {
   if (documents !== null) return `${countsInWords(documents)}; as of ${documents.checkedAt}`;
@@ -150,7 +161,8 @@ function pauseInWords({ what, by, at, reason }: Pause): string {
 }
 
 /** One of many. */
-export function statusLine(status: StatusAndSends): string {
+export function statusLine(found: StatusAndSends): string {
+  const status = inPlainText(found);
   const { text, question, paused = [], closedAt } = status;
   const current = closedAt === null ? (question?.text ?? text) : `Closed ${closedAt}: ${text}`;
   const documents = documentsOf(status);

@@ -21,6 +21,11 @@ function unitInJson(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
+/** A text of a job, which Temporal UI shows as Markdown: what it quotes as code stands in quotes. */
+export function withoutMarkdown(text: string): string {
+  return text.replace(/`([^`]*)`/g, '"$1"');
+}
+
 /**
  * A failure as stderr shows it.
  *

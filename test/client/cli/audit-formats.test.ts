@@ -82,6 +82,15 @@ describe('A table', () => {
     ]);
   });
 
+  test('shows no Markdown of a job, and an order as it was written', () => {
+    const text = 'On hold, by `alice`.';
+    const entries = [entry({ event: 'closed', text }), entry({ text: 'signal hold with {"reason":"`x`"}' })];
+    const table = formatted(audit({ entries }), 'table');
+    expect(table).toContain('On hold, by "alice".\n');
+    expect(table).toContain('with {"reason":"`x`"}  [');
+    expect(formatted(audit({ entries }), 'csv')).toContain(text);
+  });
+
   test('says when no attempt was made', () => {
     expect(formatted(audit(), 'table').trim().split('\n')).toEqual([
       'email-bill-run/BR-1: 1 run',

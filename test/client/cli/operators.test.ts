@@ -290,7 +290,7 @@ test('a hold after the acceptance is in the text', async () => {
   await rig.accepted(job, 1);
   await cli('hold', number, '--requested-by', 'alice', '--reason', 'wrong template');
   const { stdout } = await cli('status', number);
-  expect(stdout).toMatch(/^now .*Zuora accepted the request.*On hold since .*, by `alice` \(`wrong template`\)/m);
+  expect(stdout).toMatch(/^now .*Zuora accepted the request.*On hold since .*, by "alice" \("wrong template"\)/m);
   await job.signal('finish');
 });
 

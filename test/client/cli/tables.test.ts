@@ -43,6 +43,17 @@ test('status counts documents by outcome, lists those that a person may look aft
   expect(statusLine(known)).toContain(`documents: ${COUNTS}`);
 });
 
+test('status shows no Markdown', () => {
+  const text = 'Zuora refuses: HTTP 400, `50000030: no permission`. On hold, by `alice`.';
+  const question = { ordinal: 1, kind: 'refused', text, needsSendAnyway: false, safeUntil: null } as const;
+  const plain = 'Zuora refuses: HTTP 400, "50000030: no permission". On hold, by "alice".';
+  const asking: StatusAndSends = { ...known, text, question: { ...question, text: `${text} Again.` } };
+  expect(status(asking)).toMatch(/^now +Zuora refuses: HTTP 400, "50000030/m);
+  expect(status(asking)).toContain(`\n              ${plain} Again.`);
+  expect(statusLine({ ...asking, question: null })).toContain(plain);
+  for (const output of [status(asking), statusLine(asking)]) expect(output).not.toContain('`');
+});
+
 test('status lists no document if all were sent, and none before the first check', () => {
   const all = { total: 2, sent: 2, waiting: 0, notSent: 0, leftOut: 0, unknown: 0, list: [], complete: false };
   const emailed: StatusAndSends = { ...known, documents: { ...documents, ...all }, documentsNotSent: 0 };
