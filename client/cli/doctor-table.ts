@@ -1,6 +1,6 @@
 /** What `doctor` prints for people. */
-import { coloured } from './terminal.js';
 import { columns } from './columns.js';
+import { coloured, wrapped } from './terminal.js';
 import type { Check } from '../doctor/checkup.js';
 import type { Diagnosis } from '../doctor/doctor.js';
 
@@ -11,9 +11,12 @@ function painted(result: Check['result']): string {
 }
 
 export function doctorTable({ ok, checks }: Diagnosis): string {
+  const widest = (field: 'result' | 'name'): number => Math.max(...checks.map(({ [field]: { length } }) => length));
+  const beside = widest('result') + widest('name') + 4;
+  const cell = (text: string): string => wrapped(text, beside).join('\n');
   const rows = checks.flatMap(({ name, result, text, todo }) => [
-    [painted(result), name, text],
-    ...(todo === undefined ? [] : [['', '', `→ ${todo}.`]]),
+    [painted(result), name, cell(text)],
+    ...(todo === undefined ? [] : [['', '', cell(`→ ${todo}.`)]]),
   ]);
   const count = (wanted: string): number => checks.filter(({ result }) => result === wanted).length;
   const [errors, warnings] = [count('error'), count('warning')];

@@ -9,6 +9,7 @@ import type { SendRecord } from '../../workflows/contract/contract.js';
 import { withoutMarkdown } from '../failures/plain-text.js';
 import { countsInWords } from '../history/document-counts.js';
 import type { Linked } from './ui-link.js';
+import { hanging } from './terminal.js';
 import { outlookOf, sentSoFar } from '../../workflows/rules/outlook.js';
 
 export function started(start: StartResult & Linked): string {
@@ -133,9 +134,8 @@ function notSentDocuments({ documents }: KnownStatus, key: string): string[] {
   if (documents === null) return [];
   const listed = documents.list.filter(({ outcome }) => outcome === 'notSent' || outcome === 'unknown');
   const more = documents.notSent + documents.unknown - listed.length;
-  const rows = listed.map(
-    ({ number, outcome, reason }) =>
-      `  ${number.padEnd(12)}  ${outcome === 'unknown' ? 'unknown ' : 'not sent'}  ${reason ?? ''}`,
+  const rows = listed.map(({ number, outcome, reason }) =>
+    hanging(`  ${number.padEnd(12)}  ${outcome === 'unknown' ? 'unknown ' : 'not sent'}  `, reason ?? ''),
   );
   if (more > 0) rows.push(`  and ${more} more: bill-run-emails documents ${key}`);
   return rows.length === 0 ? [] : [['Documents that were not sent, or cannot be seen:', ...rows].join('\n')];
@@ -190,15 +190,17 @@ export function sends(records: readonly SendRecord[]): string {
 function linesOfSend({ ordinal, resend, outcome, note, requests, attempts, decisions }: SendRecord): string[] {
   return [
     `send ${ordinal}  resend=${resend}  ${outcome}${note === null ? '' : `  (${note})`}`,
-    ...requests.map(({ requestId, ...by }) => `  request   ${requestId}${byWhom(by)}`),
-    ...attempts.map(
-      ({ startedAt, verdict, httpStatus, stored, zuoraRequestId, idempotencyKey, reasons }) =>
-        `  attempt   ${startedAt}  ${verdict}${stored ? ' (stored reply)' : ''}  ` +
-        `${httpStatus === null ? 'no answer' : `HTTP ${httpStatus}`}  key ${idempotencyKey}` +
-        (zuoraRequestId === null ? '' : `  Zuora request ${zuoraRequestId}`) +
-        reasons.map(({ code, message }) => `\n            ${code}: ${message}`).join(''),
-    ),
-    ...decisions.map(({ at, decision, ...by }) => `  decision  ${at}  ${decision}${byWhom(by)}`),
+    ...requests.map(({ requestId, ...by }) => hanging('  request   ', `${requestId}${byWhom(by)}`)),
+    ...attempts.flatMap(({ startedAt, verdict, httpStatus, stored, zuoraRequestId, idempotencyKey, reasons }) => [
+      hanging(
+        '  attempt   ',
+        `${startedAt}  ${verdict}${stored ? ' (stored reply)' : ''}  ` +
+          `${httpStatus === null ? 'no answer' : `HTTP ${httpStatus}`}  key ${idempotencyKey}` +
+          (zuoraRequestId === null ? '' : `  Zuora request ${zuoraRequestId}`),
+      ),
+      ...reasons.map(({ code, message }) => hanging('            ', `${code}: ${message}`)),
+    ]),
+    ...decisions.map(({ at, decision, ...by }) => hanging('  decision  ', `${at}  ${decision}${byWhom(by)}`)),
   ];
 }
 
@@ -217,6 +219,6 @@ export function setup({ namespace, registered, present }: SetupResult): string {
 function lines(rows: readonly (readonly [string, string | null])[]): string {
   return rows
     .filter(([, value]) => value !== null)
-    .map(([name, value]) => `${name.padEnd(13)} ${value ?? ''}`)
+    .map(([name, value]) => hanging(`${name.padEnd(13)} `, value ?? ''))
     .join('\n');
 }

@@ -7,15 +7,24 @@ import { answerEach, confirmed } from '../../../client/cli/bill-runs.js';
 import { printError } from '../../../client/cli/command.js';
 import { doctorTable } from '../../../client/cli/doctor-table.js';
 import { painted } from '../../../client/cli/email-states.js';
+import { hanging, wrapped } from '../../../client/cli/terminal.js';
 
 const stderr = process.stderr.isTTY;
 const stdout = process.stdout.isTTY;
+const { columns } = process.stdout;
 afterEach(() => {
   vi.restoreAllMocks();
   vi.unstubAllEnvs();
   Object.defineProperty(process.stderr, 'isTTY', { value: stderr, configurable: true });
   Object.defineProperty(process.stdout, 'isTTY', { value: stdout, configurable: true });
+  Object.assign(process.stdout, { columns });
 });
+
+/** For the rest of the test. */
+function onTerminal(width: number): void {
+  Object.defineProperty(process.stdout, 'isTTY', { value: true, configurable: true });
+  Object.assign(process.stdout, { columns: width, hasColors: () => true });
+}
 
 const CTRL_C = '\x03';
 const CTRL_D = '\x04';
@@ -112,4 +121,49 @@ test.each([
   expect(warning).toMatch(/^\x1b\[33mwarning\x1b\[39m /);
   expect(error).toMatch(/^\x1b\[31merror\x1b\[39m /);
   expect(message).toBe('\x1b[31mError:\x1b[39m no such file');
+});
+
+const WORDS = 'one two three four five six seven eight nine ten eleven twelve';
+
+test('a long value hangs below its begin on a terminal, and stays one line elsewhere', () => {
+  Object.defineProperty(process.stdout, 'isTTY', { value: false, configurable: true });
+  expect(hanging('now  ', WORDS)).toBe(`now  ${WORDS}`);
+  onTerminal(40);
+  expect(hanging('now  ', WORDS).split('\n')).toEqual([
+    'now  one two three four five six seven',
+    '     eight nine ten eleven twelve',
+  ]);
+  expect(hanging('now  ', 'short')).toBe('now  short');
+  // Beside a long label, the terminal breaks the lines.
+  expect(wrapped(WORDS, 20)).toEqual([WORDS]);
+});
+
+test('colours take no width, spaces between fields stay, and what is longer than a line is not broken', () => {
+  onTerminal(40);
+  const held = `\x1b[33mHeld\x1b[39m ${WORDS.slice(0, 33)}`;
+  expect(wrapped(`${held} nine`, 0)).toEqual([held, 'nine']);
+  const key = `bill-run-email/${'x'.repeat(40)}`;
+  expect(wrapped(`accepted  HTTP 200  key ${key}  end`, 0)).toEqual(['accepted  HTTP 200  key', key, 'end']);
+});
+
+test('a command is not broken, so that it can be copied', () => {
+  onTerminal(60);
+  const unpause = 'temporal workflow unpause --workflow-id email-bill-run/BR-00000001';
+  const retry = 'bill-run-emails retry BR-00000001 --requested-by "<who>" --reason "<why>"';
+  expect(wrapped(`→ To go on: ${unpause}; ${unpause}.`, 0)).toEqual(['→ To go on:', `${unpause};`, `${unpause}.`]);
+  expect(hanging('answer with   ', retry)).toBe(`answer with   ${retry}`);
+});
+
+test('the texts of doctor hang in their column', () => {
+  vi.stubEnv('NO_COLOR', '1');
+  onTerminal(60);
+  const check = { name: 'namespace', result: 'warning', text: WORDS, todo: WORDS } as const;
+  expect(doctorTable({ ok: true, checks: [check] }).split('\n')).toEqual([
+    'warning  namespace  one two three four five six seven eight',
+    '                    nine ten eleven twelve',
+    '                    → one two three four five six seven',
+    '                    eight nine ten eleven twelve.',
+    '',
+    'Errors: 0. Warnings: 1.',
+  ]);
 });
