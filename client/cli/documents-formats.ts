@@ -2,13 +2,14 @@
 import { counted } from '../../workflows/rules/text.js';
 import { columns } from './columns.js';
 import { csvOf } from './csv.js';
+import { timeHere } from './terminal.js';
 import type { BillRunDocuments, ListedDocument, PossibleSend } from '../documents.js';
 
 export function documentsTable(found: BillRunDocuments): string {
   const { billRunNumber, billRunStatus, at, sends, documents, warnings } = found;
   const head = [
     ['bill run', `${billRunNumber}, ${billRunStatus}`],
-    ['read at', at],
+    ['read at', timeHere(at)],
     ['emailed', emailedInWords(found)],
     ...sends.flatMap(rowsOfSend),
     ...obstacleRows(found),
@@ -27,7 +28,7 @@ function emailedInWords({ emailed, outcomes }: BillRunDocuments): string {
   const { by, resend, since } = emailed;
   const counts = Object.entries(outcomes).flatMap(([outcome, count]) => (count === 0 ? [] : [`${count} ${outcome}`]));
   const how = by === 'job' ? `by the job with resend=${resend}` : 'by Zuora itself, or by somebody else';
-  return `since ${since}, ${how}: ${counts.join(', ') || 'no documents'}`;
+  return `since ${timeHere(since)}, ${how}: ${counts.join(', ') || 'no documents'}`;
 }
 
 function rowsOfSend({ resend, keptBackBy, wouldEmail: { yes, no, unknown } }: PossibleSend): string[][] {

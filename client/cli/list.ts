@@ -6,6 +6,7 @@ import type { ListedJob } from '../list.js';
 import { withoutMarkdown } from '../failures/plain-text.js';
 import { connected, examples, forPeople, GROUP, jsonOf, wholeNumber } from './command.js';
 import { holderIn } from './tables.js';
+import { timeHere } from './terminal.js';
 
 interface ListOptions {
   readonly state?: readonly EmailState[];
@@ -101,5 +102,5 @@ export function billRunKeyOf({ billRunNumber, workflowId }: Pick<ListedJob, 'bil
 }
 
 function seconds(time: string): string {
-  return time.replace(/\.\d+Z$/, 'Z');
+  return timeHere(time).replace(/\.\d+Z$/, 'Z');
 }

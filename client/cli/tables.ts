@@ -9,7 +9,7 @@ import type { SendRecord } from '../../workflows/contract/contract.js';
 import { withoutMarkdown } from '../failures/plain-text.js';
 import { countsInWords } from '../history/document-counts.js';
 import type { Linked } from './ui-link.js';
-import { hanging } from './terminal.js';
+import { hanging, timeHere } from './terminal.js';
 import { outlookOf, sentSoFar } from '../../workflows/rules/outlook.js';
 
 export function started(start: StartResult & Linked): string {
@@ -73,11 +73,11 @@ export function status(found: StatusAndSends): string {
   const isMissing = (documentsNotSent ?? 0) > 0;
   const isRetriable = isMissing || (isEmailed && ended === undefined);
   const table = lines([
-    ['state', `${stateInWords(status)}${since === null ? '' : ` since ${since}`}`],
+    ['state', `${stateInWords(status)}${since === null ? '' : ` since ${timeHere(since)}`}`],
     [
       'closed',
       ended === undefined
-        ? closedAt
+        ? timeOrNull(closedAt)
         : `${endInWords(ended)}${isEndedOutside ? '; the fields below are its last known state' : ''}`,
     ],
     ['bill run', billRunNumber === null ? 'not seen yet' : `${billRunNumber}, ${billRunStatus ?? ''}`],
@@ -89,7 +89,7 @@ export function status(found: StatusAndSends): string {
     ['until', isOpen ? outlookOf(status, status.sendRecords ?? []) : null],
     ['question', question === null ? null : `send ${question.ordinal}, ${question.kind}`],
     ['', question === null || question.text === text ? null : question.text],
-    ['safe until', question?.safeUntil ?? null],
+    ['safe until', timeOrNull(question?.safeUntil ?? null)],
     [
       'answer with',
       question === null || !isOpen
@@ -123,9 +123,13 @@ function inPlainText<S extends KnownStatus>(status: S): S {
   };
 }
 
+function timeOrNull(time: string | null): string | null {
+  return time === null ? null : timeHere(time);
+}
+
 /** Null if nothing is known about them. */
 function documentsOf({ documents, documentsNotSent }: KnownStatus): string | null {
-  if (documents !== null) return `${countsInWords(documents)}; as of ${documents.checkedAt}`;
+  if (documents !== null) return `${countsInWords(documents)}; as of ${timeHere(documents.checkedAt)}`;
   return documentsNotSent === null ? null : `${documentsNotSent} not sent, as Temporal lists it`;
 }
 
@@ -145,18 +149,18 @@ const NOTE = '--requested-by "<who>" --reason "<why>"';
 
 function lastIgnored({ last }: KnownStatus['ignored']): string {
   const { message, at, reason } = last.at(-1) ?? { message: '', at: '', reason: '' };
-  return `${message}, ${at}: ${reason}`;
+  return `${message}, ${timeHere(at)}: ${reason}`;
 }
 
 /** Who asked for the hold on all, when and why. */
 export function holderIn({ at, requestedBy, reason, identity }: HoldAllRequest): string {
   const claim = requestedBy === null ? '' : `, requestedBy says ${requestedBy}`;
-  return `${identity ?? 'no identity recorded'}${claim}, ${at}${reason === null ? '' : `: ${reason}`}`;
+  return `${identity ?? 'no identity recorded'}${claim}, ${timeHere(at)}${reason === null ? '' : `: ${reason}`}`;
 }
 
 /** Who paused what in Temporal, when and why. */
 function pauseInWords({ what, by, at, reason }: Pause): string {
-  const time = at === null ? '' : `, ${at}`;
+  const time = at === null ? '' : `, ${timeHere(at)}`;
   return `${what}, by ${by ?? 'no identity recorded'}${time}${reason === null ? '' : `: ${reason}`}`;
 }
 
@@ -164,7 +168,7 @@ function pauseInWords({ what, by, at, reason }: Pause): string {
 export function statusLine(found: StatusAndSends): string {
   const status = inPlainText(found);
   const { text, question, paused = [], closedAt } = status;
-  const current = closedAt === null ? (question?.text ?? text) : `Closed ${closedAt}: ${text}`;
+  const current = closedAt === null ? (question?.text ?? text) : `Closed ${timeHere(closedAt)}: ${text}`;
   const documents = documentsOf(status);
   return [
     `${stateInWords(status)}. ${sentSoFar(status, status.sendRecords)}. ${current}`,
@@ -179,7 +183,7 @@ function stateInWords({ state, reason }: Pick<KnownStatus, 'state' | 'reason'>):
 
 /** Temporal's end of a job, such as "terminated 2026-03-02T12:00:00.000Z". */
 function endInWords({ status, at }: NonNullable<KnownStatus['ended']>): string {
-  return `${status.toLowerCase().replace('_', ' ')}${at === null ? '' : ` ${at}`}`;
+  return `${status.toLowerCase().replace('_', ' ')}${at === null ? '' : ` ${timeHere(at)}`}`;
 }
 
 export function sends(records: readonly SendRecord[]): string {
@@ -194,13 +198,13 @@ function linesOfSend({ ordinal, resend, outcome, note, requests, attempts, decis
     ...attempts.flatMap(({ startedAt, verdict, httpStatus, stored, zuoraRequestId, idempotencyKey, reasons }) => [
       hanging(
         '  attempt   ',
-        `${startedAt}  ${verdict}${stored ? ' (stored reply)' : ''}  ` +
+        `${timeHere(startedAt)}  ${verdict}${stored ? ' (stored reply)' : ''}  ` +
           `${httpStatus === null ? 'no answer' : `HTTP ${httpStatus}`}  key ${idempotencyKey}` +
           (zuoraRequestId === null ? '' : `  Zuora request ${zuoraRequestId}`),
       ),
       ...reasons.map(({ code, message }) => hanging('            ', `${code}: ${message}`)),
     ]),
-    ...decisions.map(({ at, decision, ...by }) => hanging('  decision  ', `${at}  ${decision}${byWhom(by)}`)),
+    ...decisions.map(({ at, decision, ...by }) => hanging('  decision  ', `${timeHere(at)}  ${decision}${byWhom(by)}`)),
   ];
 }
 

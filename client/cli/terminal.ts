@@ -39,3 +39,17 @@ export function wrapped(text: string, left: number): readonly string[] {
 export function hanging(label: string, text: string): string {
   return `${label}${wrapped(text, label.length).join(`\n${' '.repeat(label.length)}`)}`;
 }
+
+/** A time (ISO 8601): on a terminal with seconds in its zone, such as `2026-03-02 13:00:00 +01:00`; elsewhere as it is. */
+export function timeHere(iso: string): string {
+  const at = new Date(iso);
+  const ahead = -at.getTimezoneOffset();
+  if (!process.stdout.isTTY || Number.isNaN(ahead)) return iso;
+  const clock = new Date(at.getTime() + ahead * 60_000).toISOString().slice(0, 19).replace('T', ' ');
+  const [hours, minutes] = [Math.trunc(Math.abs(ahead) / 60), Math.abs(ahead) % 60];
+  return `${clock} ${ahead < 0 ? '-' : '+'}${twoDigits(hours)}:${twoDigits(minutes)}`;
+}
+
+function twoDigits(count: number): string {
+  return String(count).padStart(2, '0');
+}

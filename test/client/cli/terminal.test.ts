@@ -7,7 +7,7 @@ import { answerEach, confirmed } from '../../../client/cli/bill-runs.js';
 import { printError } from '../../../client/cli/command.js';
 import { doctorTable } from '../../../client/cli/doctor-table.js';
 import { painted } from '../../../client/cli/email-states.js';
-import { hanging, wrapped } from '../../../client/cli/terminal.js';
+import { hanging, timeHere, wrapped } from '../../../client/cli/terminal.js';
 
 const stderr = process.stderr.isTTY;
 const stdout = process.stdout.isTTY;
@@ -166,4 +166,18 @@ test('the texts of doctor hang in their column', () => {
     '',
     'Errors: 0. Warnings: 1.',
   ]);
+});
+
+test.each([
+  ['Europe/Berlin', '2026-03-02T12:00:00.999Z', '2026-03-02 13:00:00 +01:00'],
+  ['Europe/Berlin', '2026-07-02T22:30:00.000Z', '2026-07-03 00:30:00 +02:00'],
+  ['America/St_Johns', '2026-03-02T02:00:00.000Z', '2026-03-01 22:30:00 -03:30'],
+  ['UTC', '2026-03-02T12:00:00.000Z', '2026-03-02 12:00:00 +00:00'],
+])('a terminal in %s shows %s as %s', (zone, iso, here) => {
+  vi.stubEnv('TZ', zone);
+  Object.defineProperty(process.stdout, 'isTTY', { value: false, configurable: true });
+  expect(timeHere(iso)).toBe(iso);
+  onTerminal(80);
+  expect(timeHere(iso)).toBe(here);
+  expect(timeHere('soon')).toBe('soon');
 });
