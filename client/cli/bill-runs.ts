@@ -88,12 +88,12 @@ export async function answerEach<T, R extends Found>(
     const fields = line === undefined ? {} : { line };
     if (tried.ok) {
       const { value } = tried;
-      console.log(json === true ? jsonOf(name, { ...fields, ...value }) : `${labelOf(name)}: ${inWords(forPeople(value))}`);
+      console.log(
+        json === true ? jsonOf(name, { ...fields, ...value }) : `${labelOf(name)}: ${inWords(forPeople(value))}`,
+      );
     } else {
       const error = line === undefined ? inFlags(tried.error) : tried.error;
-      console.log(
-        json === true ? jsonOfFailure(name, error, fields) : `${labelOf(name)}: ${escaped(error.message)}`,
-      );
+      console.log(json === true ? jsonOfFailure(name, error, fields) : `${labelOf(name)}: ${escaped(error.message)}`);
     }
   };
   // Lines on the same terminal are a progress of their own.

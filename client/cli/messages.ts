@@ -167,8 +167,7 @@ async function releaseAll(note: NoteOptions, { json, yes }: AllOptions): Promise
   await connected(async (emails) => {
     const requests = await emails.holdAllRequests();
     for (const request of requests ?? []) console.error(`All jobs are on hold by ${holderIn(forPeople(request))}`);
-    if (requests !== null && yes !== true && !(await confirmed('Release all jobs?')))
-      throw mistake(NOT_CONFIRMED);
+    if (requests !== null && yes !== true && !(await confirmed('Release all jobs?'))) throw mistake(NOT_CONFIRMED);
     await answer({ billRunKey: null, json }, () => emails.releaseAll(note), {
       inWords: ({ jobs }) => `Released. Jobs that it kept back: ${jobs}. They go on; jobs held one by one stay held.`,
     });

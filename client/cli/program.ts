@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import type { AuditFormat } from './audit-formats.js';
 import {
@@ -25,6 +24,7 @@ import { addStart } from './start.js';
 import { addStatus } from './status.js';
 import { EXIT } from '../failures/errors.js';
 import { escaped } from '../failures/plain-text.js';
+import { versionHere } from '../version.js';
 import * as tables from './tables.js';
 
 const EXIT_CODES = `
@@ -52,7 +52,7 @@ const WIDTH = 80;
 function createProgram(): Command {
   const program = new Command('bill-run-emails')
     .description('Emails the billing documents of Zuora bill runs: once, after the post, with an audit.')
-    .version(versionOf(), '-v, --version')
+    .version(versionHere(), '-v, --version')
     // After a command's name, its options may have values that begin with a hyphen: --reason -v.
     .enablePositionalOptions()
     .commandsGroup(GROUP.setUp)
@@ -143,12 +143,6 @@ function addDoctor(program: Command): void {
 
 interface AuditOptions {
   readonly format: AuditFormat;
-}
-
-/** From the manifest above dist/. */
-function versionOf(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'));
-  return (manifest as { version: string }).version;
 }
 
 /** Runs one command. */

@@ -1,23 +1,30 @@
 /** Who sent what, when and why. Read from event history alone, so it needs no worker and covers closed jobs. */
-import type { Client } from '@temporalio/client';
+import { isGrpcServiceError, type Client } from '@temporalio/client';
+import { optionalTsToMs } from '@temporalio/common/lib/time.js';
 import {
   HOLD_ALL_WORKFLOW_ID,
   WORKFLOW_TYPE,
   type Attempt,
   type SendOutcome,
 } from '../../workflows/contract/contract.js';
+import { searchAttributes } from '../../workflows/contract/search-attributes.js';
 import { recordOf, takeUp } from '../../workflows/rules/send.js';
 import { ConfigurationError } from '../../environment/configuration-error.js';
 import { hasUnknown } from '../../workflows/rules/verdict.js';
 import { attemptsByIntent, type HistoricAttempt } from './attempts.js';
 import { sendsIn } from './earlier-sends.js';
-import { entriesOf, resetIn, withReason, type AuditEntry } from './entries.js';
+import { entriesOf, entryOf, resetIn, withReason, type AuditEntry } from './entries.js';
+import { versionHere } from '../version.js';
 import { lastOf, listed, orNotFound, type DescribedWorkflow } from '../temporal/jobs.js';
 import { historiesOf, isOver, noDeadline, runIdsOf, type Call, type Run, type RunHistory } from './history.js';
 
 /** A send with at least one attempt, by all histories together. */
 export interface AuditedSend {
   readonly resend: boolean;
+  /** Such as `first send`, or `resend TICKET-1`. */
+  readonly name: string;
+  /** Who says to have asked for it, as far as messages name the request. */
+  readonly requestedBy: readonly string[];
   /** The resends for which it was begun; none for a first send, which serves all earlier requests. */
   readonly requestIds: readonly string[];
   /** By the attempts alone: the entries show how a person closed it. */
@@ -26,8 +33,27 @@ export interface AuditedSend {
   readonly attempts: readonly Attempt[];
 }
 
+/** When and from where an audit was read, and how the last job stands. */
+export interface AuditHead {
+  readonly generatedAt: string;
+  /** The identity of the client that read it. */
+  readonly generatedBy: string;
+  /** Of bill-run-emails. */
+  readonly version: string;
+  readonly namespace: string;
+  /** How many days Temporal keeps closed jobs, and so the audit; null if it does not say. */
+  readonly retentionDays: number | null;
+  /** Temporal's status of the last job, such as `RUNNING`, and its `EmailState` with the reason. */
+  readonly status: string;
+  readonly state: string | null;
+  readonly since: string | null;
+}
+
 export interface Audit {
   readonly workflowId: string;
+  /** The answer on top: how often customers were emailed, for whom, and what became of the documents. */
+  readonly answer: string;
+  readonly head: AuditHead;
   /** All runs of this workflow id that Temporal still keeps, oldest first. */
   readonly runIds: readonly string[];
   /** The ids of other workflows that were started for the same bill run; the entries include theirs. */
@@ -68,16 +94,19 @@ export async function auditOf(client: Client, workflowId: string, call = noDeadl
     entries.push(...(await holdAllEntries(client, since, skip, call)));
   }
   entries.push(...pausedActivities(newest));
-  const sends = [...(await attemptsByIntent(histories, converter, skip)).values()].flatMap(sendsIn).map(auditedSend);
+  const sends = [...(await attemptsByIntent(histories, converter, skip)).values()]
+    .flatMap(sendsIn)
+    .map((historic) => auditedSend(historic, entries))
+    .sort((one, other) => byTime(one.attempts[0]?.startedAt, other.attempts[0]?.startedAt));
   return {
-    workflowId,
+    ...{ workflowId, answer: answerOf(sends, entries), head: await headOf(client, newest, call) },
     runIds,
     aliases: [...new Set(aliases.map((alias) => alias.workflowId))],
     incomplete: [
       ...histories.flatMap((history) => missing(history, histories)),
       ...unreadable.map((runId) => `the history of run ${runId} cannot be read, so it is not known what it sent`),
     ],
-    sends: sends.sort((one, other) => byTime(one.attempts[0]?.startedAt, other.attempts[0]?.startedAt)),
+    sends,
     // Sorting is stable: events of the same millisecond keep their order.
     entries: entries.sort((one, other) => byTime(one.at, other.at)),
   };
@@ -89,10 +118,14 @@ function pausedActivities({ workflowId, runId, paused }: DescribedWorkflow): rea
     what === 'job' || at === null
       ? []
       : [
-          {
-            ...{ at, workflowId, runId, eventId: 0, event: 'paused', identity, requestedBy: null },
-            text: withReason(`${what} paused in Temporal, and not unpaused since`, { reason }),
-          },
+          entryOf(
+            { at, workflowId, runId, eventId: 0 },
+            {
+              event: 'paused',
+              identity,
+              text: withReason(`${what} paused in Temporal, and not unpaused since`, { reason }),
+            },
+          ),
         ],
   );
 }
@@ -143,16 +176,83 @@ function missing({ runId, events }: RunHistory, kept: readonly RunHistory[]): st
   ];
 }
 
-function auditedSend(historic: readonly HistoricAttempt[]): AuditedSend {
+async function headOf(client: Client, newest: DescribedWorkflow, call: Call): Promise<AuditHead> {
+  const { identity, namespace } = client.options;
+  const { attributes, status } = newest;
+  const reason = attributes.get(searchAttributes.emailReason);
+  const state = attributes.get(searchAttributes.emailState) ?? null;
+  return {
+    ...{ generatedAt: new Date().toISOString(), generatedBy: identity, version: versionHere(), namespace },
+    ...{ retentionDays: await call(() => retentionDays(client)), status },
+    state: state === null || reason === undefined ? state : `${state} (${reason})`,
+    since: attributes.get(searchAttributes.emailStateSince)?.toISOString() ?? null,
+  };
+}
+
+/** Null if Temporal refuses to describe the namespace. */
+async function retentionDays({ workflowService, options: { namespace } }: Client): Promise<number | null> {
+  try {
+    const { config } = await workflowService.describeNamespace({ namespace });
+    const kept = optionalTsToMs(config?.workflowExecutionRetentionTtl);
+    return kept === undefined ? null : Math.floor(kept / DAY_MS);
+  } catch (error) {
+    if (isGrpcServiceError(error)) return null;
+    throw error;
+  }
+}
+
+const DAY_MS = 24 * 60 * 60_000;
+
+/** What an auditor asks first. */
+function answerOf(sends: readonly AuditedSend[], entries: readonly AuditEntry[]): string {
+  const accepted = sends.filter(({ outcome }) => outcome === 'accepted');
+  const unknown = sends.filter(({ outcome }) => outcome === 'unknown');
+  const documents = entries.findLast(({ event, text }) => event === 'documents' && COUNTS.test(text));
+  const counts = COUNTS.exec(documents?.text ?? '')?.[1];
+  return [
+    ...(accepted.length === 0 ? [] : [`Emailed ${times(accepted.length)}: ${accepted.map(nameAndPeople).join('; ')}`]),
+    ...(unknown.length === 0 ? [] : [`Not known whether emailed: ${unknown.map(nameAndPeople).join('; ')}`]),
+    ...(accepted.length + unknown.length === 0 ? ['These jobs have emailed nothing'] : []),
+    ...(counts === undefined ? [] : [counts.replace(/^\d+ of \d+/, '$& documents')]),
+  ]
+    .map((sentence) => `${sentence}.`)
+    .join(' ');
+}
+
+/** As an entry of a check begins; countsInWords writes the rest. */
+const COUNTS = /^documents checked \S+: (\d+ of \d+ sent.*?)(?:;|$)/;
+
+function times(count: number): string {
+  return count === 1 ? 'once' : count === 2 ? 'twice' : `${count} times`;
+}
+
+function nameAndPeople({ name, requestedBy }: AuditedSend): string {
+  return requestedBy.length === 0 ? name : `${name} for ${requestedBy.join(', ')}`;
+}
+
+function auditedSend(historic: readonly HistoricAttempt[], entries: readonly AuditEntry[]): AuditedSend {
   const send = takeUp(
     1,
     [],
     historic.map(({ resend, served, copiedTo, ...attempt }) => attempt),
   );
   const { attempts } = recordOf(send);
+  const resend = historic.some((each) => each.resend);
+  const requestIds = [...new Set(historic.flatMap(({ served }) => served))];
+  const last = attempts.at(-1)?.startedAt;
+  // A first send serves every start before it; a resend, and a send for what was missed, those that name its requests.
+  const people = entries
+    .filter(({ event, requestId, at }) =>
+      requestIds.length > 0 ? requestIds.includes(requestId ?? '') : event === 'started' && byTime(at, last) <= 0,
+    )
+    .flatMap(({ requestedBy }) => requestedBy ?? []);
   return {
-    resend: historic.some(({ resend }) => resend),
-    requestIds: [...new Set(historic.flatMap(({ served }) => served))],
+    ...{ resend, requestIds, requestedBy: [...new Set(people)] },
+    name: resend
+      ? `resend ${requestIds.join(', ')}`
+      : requestIds.length > 0
+        ? 'first send of what was not sent'
+        : 'first send',
     outcome: outcomeOf(attempts, hasUnknown(send)),
     attempts,
   };

@@ -2,7 +2,7 @@
 import type { LoadedDataConverter } from '@temporalio/common';
 import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { ConfigurationError } from '../../environment/configuration-error.js';
-import type { HandedOver, NoCallReceipt } from '../../workflows/contract/activities.js';
+import type { AttemptReceipt, HandedOver, NoCallReceipt } from '../../workflows/contract/activities.js';
 import { isCannotRead, isDeliveryCheck, isReceipt } from '../../workflows/contract/activity-failures.js';
 import { countsInWords } from './document-counts.js';
 import { isAttempt, wasTakenBack } from './attempts.js';
@@ -42,14 +42,26 @@ export interface AuditEntry {
     | 'closed';
   /** The identity that Temporal recorded with the event; null if there is none, as for signals from Temporal UI without login. */
   readonly identity: string | null;
-  /** The sender's own claim, in the message. */
+  /** The sender's own claims, in the message. */
   readonly requestedBy: string | null;
+  readonly requestId: string | null;
+  readonly reason: string | null;
+  /** Of an attempt, and of its end. */
+  readonly resend: boolean | null;
+  readonly idempotencyKey: string | null;
+  readonly verdict: string | null;
+  readonly httpStatus: number | null;
+  readonly zuoraRequestId: string | null;
   readonly text: string;
 }
 
+const NO_DETAILS = Object.freeze({
+  ...{ identity: null, requestedBy: null, requestId: null, reason: null },
+  ...{ resend: null, idempotencyKey: null, verdict: null, httpStatus: null, zuoraRequestId: null },
+});
+
 type Description = Pick<AuditEntry, 'event' | 'text'> & {
-  readonly identity?: string | null | undefined;
-  readonly requestedBy?: string | undefined;
+  readonly [Detail in keyof typeof NO_DETAILS]?: AuditEntry[Detail] | undefined;
 };
 
 /** @param runIds the runs of the audit: events that a reset copied from one of them are left to its own history */
@@ -69,14 +81,19 @@ export async function entriesOf(
     const at = new Date(timeOf(event)).toISOString();
     for (const description of descriptions) {
       if (description === undefined) continue;
-      const { event: kind, identity = null, requestedBy = null, text } = description;
-      entries.push({
-        ...{ at, workflowId, runId, eventId, event: kind },
-        ...{ identity: identity === '' ? null : identity, requestedBy, text },
-      });
+      entries.push(entryOf({ at, workflowId, runId, eventId }, description));
     }
   }
   return entries;
+}
+
+/** Absent and empty details are null. */
+export function entryOf(
+  where: Pick<AuditEntry, 'at' | 'workflowId' | 'runId' | 'eventId'>,
+  { event, text, ...details }: Description,
+): AuditEntry {
+  const known = Object.entries(details).filter(([, value]) => value !== undefined && value !== '');
+  return { ...where, event, ...NO_DETAILS, ...Object.fromEntries(known), text };
 }
 
 export function withReason(text: string, { reason }: { readonly reason?: string | null }): string {
@@ -110,7 +127,7 @@ class Reader {
       const { identity, input, continuedExecutionRunId: before } = started;
       if (before) return { event: 'continued', text: `continues run ${before}` };
       const argument = await this.#decoded(input?.payloads);
-      return { event: 'started', identity, ...claimIn(argument), text: `started with ${json(argument)}` };
+      return { event: 'started', identity, ...claimsIn(argument), text: `started with ${json(argument)}` };
     }
     const signal = event.workflowExecutionSignaledEventAttributes;
     if (signal) return this.#message('signal', signal.signalName, signal.identity, signal.input?.payloads);
@@ -151,7 +168,7 @@ class Reader {
   ): Promise<Description> {
     const argument = await this.#decoded(payloads);
     const text = `${event} ${name ?? ''}${argument === undefined ? '' : ` with ${json(argument)}`}`;
-    return { event, identity, ...claimIn(argument), text };
+    return { event, identity, ...claimsIn(argument), text };
   }
 
   async #activity(event: HistoryEvent): Promise<Description | undefined> {
@@ -159,8 +176,10 @@ class Reader {
     if (attempt) {
       if (attempt.activityType?.name !== 'emailBillRunDocuments') return undefined;
       const input = await this.#decoded(attempt.input?.payloads);
-      const what = isAttempt(input) ? `resend=${input.resend}, key ${input.idempotencyKey}` : `with ${json(input)}`;
-      return { event: 'attempt', text: `attempt to email, ${what}` };
+      if (!isAttempt(input)) return { event: 'attempt', text: `attempt to email, with ${json(input)}` };
+      const { resend, idempotencyKey } = input;
+      const text = `attempt to email, resend=${resend}, key ${idempotencyKey}`;
+      return { event: 'attempt', resend, idempotencyKey, text };
     }
     const completed = event.activityTaskCompletedEventAttributes;
     const lost = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
@@ -197,7 +216,11 @@ class Reader {
         const input = await this.#decoded(scheduled.input?.payloads);
         const receipt = await this.#decoded(completed.result?.payloads);
         const text = outcomeIn(receipt, isAttempt(input) ? input.trackId : null);
-        return { event: 'attemptEnded', identity: completed.identity, text };
+        const { resend, idempotencyKey } = isAttempt(input) ? input : {};
+        const answer = isReceipt(receipt) && receipt.called ? receipt : {};
+        const { verdict, httpStatus, zuoraRequestId } = answer as Partial<AttemptReceipt>;
+        const details = { resend, idempotencyKey, verdict, httpStatus, zuoraRequestId };
+        return { event: 'attemptEnded', identity: completed.identity, ...details, text };
       }
       default:
         return undefined;
@@ -281,10 +304,10 @@ function checkedIn(result: unknown): string | undefined {
   return [`documents checked ${new Date(at).toISOString()}: ${countsInWords(documents)}`, ...each].join('; ');
 }
 
-function claimIn(argument: unknown): { requestedBy?: string } {
-  const claim =
-    typeof argument === 'object' && argument !== null && 'requestedBy' in argument ? argument.requestedBy : '';
-  return typeof claim === 'string' && claim !== '' ? { requestedBy: claim } : {};
+function claimsIn(argument: unknown): Pick<Description, 'requestedBy' | 'requestId' | 'reason'> {
+  const { requestedBy, requestId, reason } = (argument ?? {}) as Readonly<Record<string, unknown>>;
+  const claims = Object.entries({ requestedBy, requestId, reason }).filter(([, claim]) => typeof claim === 'string');
+  return Object.fromEntries(claims) as Pick<Description, 'requestedBy' | 'requestId' | 'reason'>;
 }
 
 /** The text of a search attribute, which is null or an empty list after it was unset. */

@@ -74,6 +74,7 @@ export function temporalWith(...runs: readonly KnownRun[]): Client {
     startTime: msToTs(Number(events[0]?.eventTime?.seconds ?? 0) * 1000),
   });
   const workflowService = {
+    describeNamespace: () => Promise.resolve({ config: { workflowExecutionRetentionTtl: msToTs(90 * 86_400_000) } }),
     describeWorkflowExecution: ({ execution }: { readonly execution: { readonly workflowId: string } }) => {
       const last = of(execution.workflowId).at(-1);
       const info = last && { workflowExecutionInfo: infoOf(last), ...last.raw };
@@ -99,7 +100,7 @@ export function temporalWith(...runs: readonly KnownRun[]): Client {
       );
     },
   };
-  const options = { namespace: 'default', loadedDataConverter: defaultDataConverter };
+  const options = { namespace: 'default', identity: 'auditor@host', loadedDataConverter: defaultDataConverter };
   // The audit uses nothing else of a client.
   return { workflowService, options } as unknown as Client;
 }

@@ -1,7 +1,7 @@
 /** An audit as people get it: whole, and harmless whatever stands in it. */
 import { describe, expect, test } from 'vitest';
 import type { Audit, AuditedSend } from '../../../client/history/audit.js';
-import type { AuditEntry } from '../../../client/history/entries.js';
+import { entryOf, type AuditEntry } from '../../../client/history/entries.js';
 import { linesOf } from '../../../client/cli/bill-run-file.js';
 import { formatted } from '../../../client/cli/audit-formats.js';
 
@@ -9,7 +9,7 @@ const at = '2026-03-02T12:00:00.000Z';
 
 function entry(entry: Partial<AuditEntry>): AuditEntry {
   const where = { at, workflowId: 'email-bill-run/BR-1', runId: 'run-1', eventId: 1 };
-  return { ...where, event: 'signal', identity: null, requestedBy: null, text: 'signal hold', ...entry };
+  return { ...entryOf(where, { event: 'signal', text: 'signal hold' }), ...entry };
 }
 
 const attempt = {
@@ -24,10 +24,18 @@ const attempt = {
   reasons: [],
 } as const;
 const silent = { ...attempt, httpStatus: null, zuoraRequestId: null, verdict: 'unknown', stored: false } as const;
-const send: AuditedSend = { resend: false, requestIds: [], outcome: 'accepted', attempts: [attempt] };
+const send: AuditedSend = {
+  ...{ resend: false, name: 'first send', requestedBy: ['nightly-billing'], requestIds: [] },
+  ...{ outcome: 'accepted', attempts: [attempt] },
+};
+
+const head = {
+  ...{ generatedAt: at, generatedBy: 'bill-run-emails:ann@ci', version: '1.0.0', namespace: 'billing' },
+  ...{ retentionDays: 90, status: 'RUNNING', state: 'Delivering (notSent)', since: at },
+};
 
 function audit(parts: Partial<Audit> = {}): Audit {
-  const nothing = { aliases: [], incomplete: [], sends: [], entries: [] };
+  const nothing = { answer: 'Emailed once: first send.', head, aliases: [], incomplete: [], sends: [], entries: [] };
   return { workflowId: 'email-bill-run/BR-1', runIds: ['run-1'], ...nothing, ...parts };
 }
 
@@ -44,7 +52,7 @@ const FULL = audit({
   sends: [
     send,
     {
-      resend: true,
+      ...{ resend: true, name: 'resend T-1, T-2', requestedBy: [] },
       requestIds: ['T-1', 'T-2'],
       outcome: 'unknown',
       attempts: [
@@ -63,8 +71,15 @@ const FULL = audit({
 
 describe('A table', () => {
   test('shows who did what, and then each send with its attempts', () => {
-    expect(formatted(FULL, 'table').split('\n')).toEqual([
-      'email-bill-run/BR-1: 2 runs',
+    const [shown = ''] = formatted(FULL, 'table').split('\n\nWords:\n');
+    expect(shown.split('\n')).toEqual([
+      'email-bill-run/BR-1',
+      'Emailed once: first send.',
+      '',
+      `Job        Delivering (notSent) since ${at}, RUNNING in Temporal, 2 runs`,
+      `Made       ${at} by bill-run-emails:ann@ci, bill-run-emails 1.0.0`,
+      'Namespace  billing; closed jobs are kept for 90 days',
+      'Times      UTC',
       'Incomplete: run run-1 continues run run-0.',
       'Incomplete: another gap.',
       '',
@@ -74,9 +89,9 @@ describe('A table', () => {
       `${at}  paused   job paused in Temporal  [no identity recorded]`,
       '',
       'Sends:',
-      'resend=false                accepted',
+      'first send                  accepted                 for nightly-billing',
       `  ${at}  accepted (stored reply)  HTTP 200, key bill-run-email/8ad0/first/1, Zuora request z-1`,
-      'resend=true                 unknown                  for T-1, T-2',
+      'resend T-1, T-2             unknown',
       `  ${at}  unknown                  no answer, key bill-run-email/8ad0/first/1`,
       `  ${at}  refused                  HTTP 400, key bill-run-email/8ad0/first/1`,
     ]);
@@ -92,13 +107,11 @@ describe('A table', () => {
   });
 
   test('says when no attempt was made', () => {
-    expect(formatted(audit(), 'table').trim().split('\n')).toEqual([
-      'email-bill-run/BR-1: 1 run',
-      '',
-      '',
-      '',
-      'No attempt to email was made.',
-    ]);
+    const unknown = { retentionDays: null, state: null, since: null };
+    const text = formatted(audit({ head: { ...head, ...unknown } }), 'table');
+    expect(text).toContain('\n\nNo attempt to email was made.\n');
+    expect(text).toContain('\nJob        no state, RUNNING in Temporal, 1 run\n');
+    expect(text).toContain('it is not known how long closed jobs are kept');
   });
 
   test.each(['started', 'signal', 'update', 'cancelRequested'] as const)(
@@ -127,16 +140,16 @@ describe('A spreadsheet', () => {
       .slice(1)
       .join('\r\n')
       .split(`${at},signal,`)[1];
-  const rest = ',,,email-bill-run/BR-1,run-1,1';
+  const rest = `${','.repeat(10)}email-bill-run/BR-1,run-1,1`;
 
   test('has a line for each entry', () => {
     expect(formatted(FULL, 'csv').split('\r\n')).toEqual([
       // With the mark by which spreadsheets know the encoding.
-      '\uFEFFat,event,text,identity,requestedBy,workflowId,runId,eventId',
-      `${at},started,started,p@ci,ann,email-bill-run/BR-1,run-1,1`,
-      `${at},state,Sending,,,email-bill-run/BR-1,run-1,2`,
-      `${at},signal,signal hold,,bob,email-bill-run/BR-1,run-1,3`,
-      `${at},paused,job paused in Temporal,,,email-bill-run/BR-1,run-1,4`,
+      '\uFEFFat,event,text,identity,requestedBy,requestId,reason,resend,verdict,httpStatus,zuoraRequestId,idempotencyKey,workflowId,runId,eventId',
+      `${at},started,started,p@ci,ann,,,,,,,,email-bill-run/BR-1,run-1,1`,
+      `${at},state,Sending,,,,,,,,,,email-bill-run/BR-1,run-1,2`,
+      `${at},signal,signal hold,,bob,,,,,,,,email-bill-run/BR-1,run-1,3`,
+      `${at},paused,job paused in Temporal,,,,,,,,,,email-bill-run/BR-1,run-1,4`,
     ]);
   });
 

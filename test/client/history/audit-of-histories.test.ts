@@ -89,6 +89,57 @@ const CUT_OFF = receipt({
 });
 const REFUSED = receipt({ verdict: 'refused', httpStatus: 400, reasons: [{ code: '58730030', message: 'no' }] });
 
+describe('The first page', () => {
+  test.each([
+    [
+      'emailed-three-times-and-completed',
+      'Emailed 3 times: first send for nightly-billing; resend T-1 for alice; resend T-2 for bob.',
+    ],
+    ['NotSent', 'Emailed once: first send for nightly-billing. 2 of 3 documents sent, 1 not sent.'],
+    ['Unsettled', 'Not known whether emailed: first send for nightly-billing.'],
+    ['UnsettledRefused', 'These jobs have emailed nothing.'],
+    ['Waiting', 'These jobs have emailed nothing.'],
+  ])('answers in a sentence how often customers were emailed, and for whom: %s', async (name, answer) => {
+    expect((await audited(recorded(name))).answer).toBe(answer);
+  });
+
+  test('names all who asked, once each, and counts what was sent for what an earlier send missed', async () => {
+    const attempt = (key: string, more: object) =>
+      scheduled('emailBillRunDocuments', { idempotencyKey: `bill-run-email/8ad0/${key}`, trackId: key, ...more });
+    const accepted = receipt({ verdict: 'accepted' });
+    const { answer, sends } = await audited(
+      made([
+        started({ input: payloads({ billRunKey: 'BR-1', requestedBy: 'pipeline' }) }),
+        ...[attempt('first/1', { resend: false }), completed(2, accepted)],
+        signal('retry', payloads({ requestId: 'R-1', requestedBy: 'ann' })),
+        signal('retry', payloads({ requestId: 'R-1', requestedBy: 'bob' })),
+        ...[attempt('first/2', { resend: false, requestIds: ['R-1'] }), completed(6, accepted)],
+      ]),
+    );
+    expect(sends.map(({ name, requestedBy }) => [name, requestedBy])).toEqual([
+      ['first send', ['pipeline']],
+      ['first send of what was not sent', ['ann', 'bob']],
+    ]);
+    expect(answer).toBe('Emailed twice: first send for pipeline; first send of what was not sent for ann, bob.');
+  });
+
+  test('dates and places the audit', async () => {
+    expect((await audited(made([started()]))).head).toMatchObject({
+      ...{ generatedAt: expect.stringMatching(/^20\d\d-.*Z$/) as string, generatedBy: 'auditor@host' },
+      ...{ version: expect.stringMatching(/^\d+\.\d+\.\d+/) as string, namespace: 'default', retentionDays: 90 },
+      ...{ state: null, since: null },
+    });
+  });
+
+  test('has no retention if Temporal refuses to describe the namespace', async () => {
+    const run = made([started()]);
+    const temporal = temporalWith(run);
+    const refusal = Object.assign(new Error('refused'), { code: 7, details: 'refused', metadata: {} });
+    vi.spyOn(temporal.workflowService, 'describeNamespace').mockRejectedValue(refusal);
+    expect((await auditOf(temporal, run.workflowId)).head.retentionDays).toBeNull();
+  });
+});
+
 describe('The life of a bill run, as it was recorded', () => {
   test('emailed three times: each attempt with its outcome, and who asked', async () => {
     const audit = await audited(recorded('emailed-three-times-and-completed'));
@@ -710,7 +761,10 @@ describe('Aliases', () => {
 test('Each page of each history is a call of its own, so that each has a deadline of its own', async () => {
   const [earlier, last] = [made([started()], { runId: 'r-1' }), made([started()], { runId: 'r-2' })];
   const temporal = temporalWith(earlier, last);
-  const names = ['describeWorkflowExecution', 'listWorkflowExecutions', 'getWorkflowExecutionHistory'] as const;
+  const names = [
+    ...(['describeWorkflowExecution', 'listWorkflowExecutions', 'getWorkflowExecutionHistory'] as const),
+    'describeNamespace',
+  ] as const;
   const requests = names.map((name) => vi.spyOn(temporal.workflowService, name));
   let calls = 0;
   const call = <T>(ask: () => Promise<T>): Promise<T> => {

@@ -62,6 +62,9 @@ describe('The audit shows what the workflow reports', () => {
     );
     await finish(run);
     const audit = await auditOf(number, await rig.sends(run));
+    expect(audit.answer).toBe('Emailed twice: first send for pipeline; resend T-1 for bob.');
+    expect(audit.head).toMatchObject({ status: 'COMPLETED', state: 'Delivering' });
+    expect(Date.parse(audit.head.since ?? '')).toBeLessThan(Date.now());
     expect(statesIn(audit)).toEqual([
       ...['Waiting (notPosted)', 'Sending', 'NeedsAttention (refused)', 'Sending', 'Delivering'],
       ...['Sending', 'Delivering'],
@@ -223,7 +226,9 @@ describe('For people', () => {
     await finish(run);
     const audit = await rig.emails.audit({ billRunKey: number });
     const csv = formatted(audit, 'csv').split('\r\n');
-    expect(csv[0]).toBe('\uFEFFat,event,text,identity,requestedBy,workflowId,runId,eventId');
+    expect(csv[0]).toBe(
+      '\uFEFFat,event,text,identity,requestedBy,requestId,reason,resend,verdict,httpStatus,zuoraRequestId,idempotencyKey,workflowId,runId,eventId',
+    );
     expect(csv).toHaveLength(audit.entries.length + 1);
     expect(csv[1]).toContain(`"'=HYPERLINK(""http://x""`);
   });

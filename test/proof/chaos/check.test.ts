@@ -635,7 +635,7 @@ function evidence(): Evidence {
       incomplete: [],
       sends: sends.map(({ resend, requests, outcome, attempts: made }) => {
         return {
-          resend,
+          ...{ resend, name: 'a send', requestedBy: [] },
           requestIds: resend ? requests.map(({ requestId }) => requestId) : [],
           outcome,
           attempts: made,
