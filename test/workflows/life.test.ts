@@ -714,7 +714,7 @@ describe('What people read', () => {
   const resend = `${resendAll}, also those emailed before`;
   const resendMore = `${resendAll} again, such as after a wrong template`;
   const hint = 'signal **billRunPosted**, without input, looks at the bill run at once';
-  const hold = `signal **hold** with ${note} starts no further attempt`;
+  const hold = `signal **hold** with ${note} sends nothing until a release`;
   const release = `signal **release** with ${note} lets sends continue`;
   const finish = `signal **finish** with ${note} closes the job; nothing more is sent`;
   const lookAgain = `${retry} looks at the bill run again`;
@@ -801,7 +801,7 @@ describe('What people read', () => {
 
   test('the details say whose turn it is, and why the last message had no effect', () => {
     const refused = begin({ answers: [refuses()] });
-    expect(detailsOf(refused.job, refused.now)).toContain('**Your turn.** Without an answer by');
+    expect(detailsOf(refused.job, refused.now)).toContain('**Your turn:** answer. Without an answer by');
     const continues = begin({ answers: cutOffs(300) }).pass(HOUR);
     expect(detailsOf(continues.job, continues.now)).toContain('**Nothing to do:** the job goes on by itself. The next');
     refused.retry({ ordinal: 7 }).retry({ ordinal: 8 });
@@ -810,7 +810,7 @@ describe('What people read', () => {
     );
     const partly = begin().check({ notSent: 2 });
     expect(detailsOf(partly.job, partly.now)).toMatch(
-      /^### Documents were not sent: Delivering \(notSent\)\n\n\*\*Sent once; 1 of 3 documents emailed\.\*\* .*\n\n.*\n\n\*\*Your turn\.\*\*/,
+      /^### Documents were not sent: Delivering \(notSent\)\n\n\*\*Sent once; 1 of 3 documents emailed\.\*\* .*\n\n.*\n\n\*\*Your turn:\*\* fix the cause, then retry\./,
     );
   });
 
@@ -854,7 +854,7 @@ describe('What people read', () => {
       'Started 2026-03-02 12:00:00 UTC, asked for by `pipeline`: `month end`.',
     );
     expect(detailsOf(life.job, life.now)).toContain(
-      'A person must post the bill run in Zuora: its documents are generated, but not posted.\n\n**Your turn.** ' +
+      'A person must post the bill run in Zuora: its documents are generated, but not posted.\n\n**Your turn:** post it in Zuora. ' +
         'If it is not posted by 2026-04-01 12:00:00 UTC, the job fails as NotPosted, and nothing is emailed. ' +
         'Once it is posted, its documents are emailed.',
     );

@@ -31,14 +31,17 @@ const REQUESTS_READ = 100;
 export function detailsOf(job: EmailJob, now: number): string {
   const step = nextStep(job, now);
   const status = statusOf(job, now);
-  const { state, text, question, pendingRequests } = status;
+  const { state, text, pendingRequests } = status;
+  const isClosed = isEnding(step);
+  // Of a closed job nobody can answer it.
+  const question = isClosed ? null : status.question;
   return [
     heading(status),
     about(job, status),
     ...(question === null || state === 'Held' ? [text] : []),
     ...(question === null ? [] : [`**Question about send ${question.ordinal}:** ${question.text}`]),
     [turn(job, step, status), ...outlook(job, step, status)].join(' '),
-    ...(pendingRequests.length === 0 ? [] : [waitingRequests(pendingRequests)]),
+    ...(isClosed || pendingRequests.length === 0 ? [] : [waitingRequests(pendingRequests)]),
     '**What you can do now**',
     list(choices(job, step, status)),
     ...lastIgnored(status),
@@ -46,7 +49,7 @@ export function detailsOf(job: EmailJob, now: number): string {
     ...(job.sends.length === 0 ? [] : ['**Sends**', list(job.sends.slice(-SENDS_SHOWN).map(sendLine))]),
     ...unreadable(job),
     started(job),
-    ...(isEnding(step) ? [] : [HOW_TO_STOP]),
+    ...(isClosed ? [] : [HOW_TO_STOP]),
   ].join('\n\n');
 }
 
@@ -91,12 +94,11 @@ const HOW_TO_STOP = 'To stop emails, use the signal **hold**, not _Request Cance
 /** Whether a person must act. */
 function turn(job: EmailJob, step: Step, { state, reason, question, billRunStatus }: JobStatus): string {
   if (isEnding(step)) return 'This job is closed and takes no more signals.';
-  const isPersons =
-    (state === 'NeedsAttention' && question !== null && !attemptsContinue(job)) ||
-    state === 'Held' ||
-    (reason === 'notSent' && openSendOf(job) === undefined) ||
-    (reason === 'notPosted' && billRunStatus === 'Completed');
-  return isPersons ? '**Your turn.**' : '**Nothing to do:** the job goes on by itself.';
+  if (state === 'Held') return '**Your turn:** release it once it may send.';
+  if (state === 'NeedsAttention' && question !== null && !attemptsContinue(job)) return '**Your turn:** answer.';
+  if (reason === 'notSent' && openSendOf(job) === undefined) return '**Your turn:** fix the cause, then retry.';
+  if (reason === 'notPosted' && billRunStatus === 'Completed') return '**Your turn:** post it in Zuora.';
+  return '**Nothing to do:** the job goes on by itself.';
 }
 
 /** Although a person is asked. */
@@ -205,7 +207,7 @@ function holdOrRelease(job: EmailJob, state: JobStatus['state']): readonly strin
       `${signal('release', NOTE)} to the workflow \`${HOLD_ALL_WORKFLOW_ID}\`, or \`bill-run-emails release --all\`, lets all jobs continue`,
     ];
   }
-  return state === 'Delivering' || state === 'Emailed' ? [] : [`${signal('hold', NOTE)} starts no further attempt`];
+  return state === 'Delivering' || state === 'Emailed' ? [] : [`${signal('hold', NOTE)} sends nothing until a release`];
 }
 
 const RELEASE = `${signal('release', NOTE)} lets sends continue`;

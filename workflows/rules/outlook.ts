@@ -19,7 +19,7 @@ export function sentSoFar(
   const what = open === undefined ? 'the last send' : `send ${open.ordinal}`;
   if (isUnknown) return sends === 0 ? 'Not known' : `${sent}; not known for ${what}`;
   if (sends > 0) return sent;
-  if (state === 'Delivering' || state === 'Emailed') return 'Nothing sent by this job';
+  if (state === 'Delivering' || state === 'Emailed' || state === 'HandedOver') return 'Nothing sent by this job';
   return state === 'Sending' && until === null ? 'Nothing sent so far as Zuora has answered' : 'Nothing sent';
 }
 
