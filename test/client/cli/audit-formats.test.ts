@@ -71,8 +71,8 @@ const FULL = audit({
 
 describe('A table', () => {
   test('shows who did what, and then each send with its attempts', () => {
-    const [shown = ''] = formatted(FULL, 'table').split('\n\nWords:\n');
-    expect(shown.split('\n')).toEqual([
+    const [before = ''] = formatted(FULL, 'table').split('\n\nWords:\n');
+    expect(before.split('\n')).toEqual([
       'email-bill-run/BR-1',
       'Emailed once: first send.',
       '',
