@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { SIMULATOR_CREDENTIALS, startSimulator } from '../simulator/index.js';
 import { TASK_QUEUE } from '../workflows/contract/contract.js';
 import { untilSignaledToStop } from './processes.js';
+import { announceDev, withdrawDev } from './running-dev.js';
 import { assertPortIsFree, billRunSearchAttributes, PortTakenError, startTemporalServer } from './temporal-server.js';
 import { startWorker } from './worker-process.js';
 
@@ -55,7 +56,8 @@ async function dev({ temporalPort, uiPort, simulatorPort, db }: Flags): Promise<
     });
     stops.push(() => temporal.stop());
     console.log(`Temporal     ${temporal.address} (database ${relative('', db)}, log ${TEMPORAL_LOG})`);
-    console.log(`Temporal UI  ${temporal.uiUrl ?? ''}`);
+    const { uiUrl = '' } = temporal;
+    console.log(`Temporal UI  ${uiUrl}`);
 
     const simulator = await startSimulator({ port: simulatorPort });
     stops.push(() => simulator.close());
@@ -74,6 +76,8 @@ async function dev({ temporalPort, uiPort, simulatorPort, db }: Flags): Promise<
     });
     stops.push(() => worker.stop(WORKER_GRACE_MS));
     console.log(`Worker       task queue ${TASK_QUEUE} (process ${worker.pid}, log ${WORKER_LOG})`);
+    announceDev({ temporalAddress: temporal.address, uiUrl, simulatorUrl: simulator.url });
+    stops.push(withdrawDev);
     console.log(whatToTry(temporal.address, simulator.url));
 
     await Promise.race([

@@ -16,6 +16,7 @@ const LONGEST = [
   'simulator/zuora-sdk',
   'client/history/audit.test',
   'examples/pipelines',
+  'scripts/try',
 ];
 
 class LongestFirst extends BaseSequencer {
