@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { relative, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { SIMULATOR_CREDENTIALS, startSimulator } from '../simulator/index.js';
@@ -11,7 +12,7 @@ interface Flags {
   readonly temporalPort: number;
   readonly uiPort: number;
   readonly simulatorPort: number;
-  readonly db: string;
+  readonly db?: string;
 }
 
 const TEMPORAL_LOG = '.dev/temporal.log';
@@ -31,7 +32,10 @@ const flags = new Command('dev')
   .option('--temporal-port <port>', "Temporal's gRPC port", port, 7233)
   .option('--ui-port <port>', "Temporal UI's port", port, 8233)
   .option('--simulator-port <port>', "the Zuora simulator's port", port, 9700)
-  .option('--db <file>', 'database that keeps workflows between runs of this command', '.dev/temporal.db')
+  .option(
+    '--db <file>',
+    'keep the jobs in this database; default: in memory, because the simulator forgets its bill runs',
+  )
   .parse()
   .opts<Flags>();
 
@@ -50,16 +54,19 @@ async function dev({ temporalPort, uiPort, simulatorPort, db }: Flags): Promise<
     const temporal = await startTemporalServer({
       port: temporalPort,
       uiPort,
-      dbFilename: resolve(db),
+      ...(db === undefined ? {} : { dbFilename: resolve(db) }),
       searchAttributes: billRunSearchAttributes,
       logFile: TEMPORAL_LOG,
     });
     stops.push(() => temporal.stop());
-    console.log(`Temporal     ${temporal.address} (database ${relative('', db)}, log ${TEMPORAL_LOG})`);
+    console.log(
+      `Temporal     ${temporal.address} (${db === undefined ? 'in memory' : `database ${relative('', db)}`}, log ${TEMPORAL_LOG})`,
+    );
     const { uiUrl = '' } = temporal;
     console.log(`Temporal UI  ${uiUrl}`);
 
-    const simulator = await startSimulator({ port: simulatorPort });
+    // With --db, the IDs of earlier days must not come again.
+    const simulator = await startSimulator({ port: simulatorPort, seed: randomInt(2 ** 31) });
     stops.push(() => simulator.close());
     const { clientId, clientSecret } = SIMULATOR_CREDENTIALS;
     console.log(`Simulator    ${simulator.url} (a simulated Zuora; README.md says how to give it orders)`);
@@ -78,7 +85,7 @@ async function dev({ temporalPort, uiPort, simulatorPort, db }: Flags): Promise<
     console.log(`Worker       task queue ${TASK_QUEUE} (process ${worker.pid}, log ${WORKER_LOG})`);
     announceDev({ temporalAddress: temporal.address, uiUrl, simulatorUrl: simulator.url });
     stops.push(withdrawDev);
-    console.log(whatToTry(temporal.address, simulator.url));
+    console.log(whatToTry(temporal.address));
 
     await Promise.race([
       untilSignaledToStop(),
@@ -108,10 +115,14 @@ async function failWhenItEnds(name: string, ended: Promise<unknown>, log: string
   throw new DevFailure(`${name} ended by itself; see ${log}.`);
 }
 
-function whatToTry(temporalAddress: string, simulatorUrl: string): string {
-  const billRun = JSON.stringify({ number: 'BR-00000001', postsAfterMs: 20_000 });
-  const cli = `TEMPORAL_ADDRESS=${temporalAddress} npm run --silent cli -- start BR-00000001`;
-  return `Try          curl -s ${simulatorUrl}/simulator/bill-runs -d '${billRun}' && ${cli}   (Ctrl-C ends it all)`;
+function whatToTry(temporalAddress: string): string {
+  const cli = `TEMPORAL_ADDRESS=${temporalAddress} npm run --silent cli --`;
+  return [
+    'Try          npm run try -- half-sent',
+    `             ${cli} list`,
+    `             ${cli} status BR-00000001`,
+    'Scenes       refused, lost-answer, half-sent, held, waiting   (Ctrl-C ends it all)',
+  ].join('\n');
 }
 
 function port(text: string): number {

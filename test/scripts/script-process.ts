@@ -78,7 +78,7 @@ export async function startDev({
 export async function untilDevIsUp(dev: Dev): Promise<void> {
   await vi.waitFor(() => {
     if (dev.process.exitCode !== null) throw new Error(`dev ended: ${dev.stderr()}`);
-    expect(dev.stdout()).toMatch(/\nTry .*\n/);
+    expect(dev.stdout()).toMatch(/\nScenes .*\n/);
   }, 60_000);
 }
 
