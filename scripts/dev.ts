@@ -69,7 +69,7 @@ async function dev({ temporalPort, uiPort, simulatorPort, db }: Flags): Promise<
     const simulator = await startSimulator({ port: simulatorPort, seed: randomInt(2 ** 31) });
     stops.push(() => simulator.close());
     const { clientId, clientSecret } = SIMULATOR_CREDENTIALS;
-    console.log(`Simulator    ${simulator.url} (a simulated Zuora; README.md says how to give it orders)`);
+    console.log(`Simulator    ${simulator.url} (a simulated Zuora; docs/try-it.md says how to give it orders)`);
     const zuora = `ZUORA_BASE_URL=${simulator.url} ZUORA_CLIENT_ID=${clientId} ZUORA_CLIENT_SECRET=${clientSecret}`;
     console.log(`Zuora        export ${zuora}`);
 
