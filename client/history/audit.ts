@@ -210,7 +210,7 @@ function answerOf(sends: readonly AuditedSend[], entries: readonly AuditEntry[])
   const documents = entries.findLast(({ event, text }) => event === 'documents' && COUNTS.test(text));
   const counts = COUNTS.exec(documents?.text ?? '')?.[1];
   return [
-    ...(accepted.length === 0 ? [] : [`Emailed ${times(accepted.length)}: ${accepted.map(nameAndPeople).join('; ')}`]),
+    ...(accepted.length === 0 ? [] : [`Emailed ${times(accepted.filter(isWhole).length)}: ${accepted.map(nameAndPeople).join('; ')}`]),
     ...(unknown.length === 0 ? [] : [`Not known whether emailed: ${unknown.map(nameAndPeople).join('; ')}`]),
     ...(accepted.length + unknown.length === 0 ? ['These jobs have emailed nothing'] : []),
     ...(counts === undefined ? [] : [counts.replace(/^\d+ of \d+/, '$& documents')]),
@@ -221,6 +221,11 @@ function answerOf(sends: readonly AuditedSend[], entries: readonly AuditEntry[])
 
 /** As an entry of a check begins; countsInWords writes the rest. */
 const COUNTS = /^documents checked \S+: (\d+ of \d+ sent.*?)(?:;|$)/;
+
+/** The others email only what an earlier send missed. */
+function isWhole({ resend, requestIds }: AuditedSend): boolean {
+  return resend || requestIds.length === 0;
+}
 
 function times(count: number): string {
   return count === 1 ? 'once' : count === 2 ? 'twice' : `${count} times`;
@@ -251,7 +256,7 @@ function auditedSend(historic: readonly HistoricAttempt[], entries: readonly Aud
     name: resend
       ? `resend ${requestIds.join(', ')}`
       : requestIds.length > 0
-        ? 'first send of what was not sent'
+        ? 'retry of what was not sent'
         : 'first send',
     outcome: outcomeOf(attempts, hasUnknown(send)),
     attempts,

@@ -46,7 +46,7 @@ const OFFERS: Readonly<Record<string, readonly RegExp[]>> = {
   Skipped: [/Start Workflow Like This One, with \{"billRunKey":/],
   Stopped: [/Start Workflow Like This One, with \{"billRunKey":/],
   Canceled: [/Start Workflow Like This One, with \{"billRunKey":/],
-  NotPosted: [/Start Workflow Like This One, with \{"billRunKey":/],
+  NotPosted: [/a canceled bill run is never posted/],
   UnsettledRefused: [/Start Workflow Like This One, with \{"billRunKey":/],
   Unsettled: [/Start Workflow Like This One, with \{"billRunKey":/],
   HandedOver: [/look at email-bill-run\/BR-/],

@@ -412,7 +412,7 @@ describe('hold and release', () => {
     const life = begin({ answers: [refuses()] }).hold();
     expect([life.stateAndReason, life.question?.kind]).toEqual(['Held job', 'refused']);
     expect(detailsOf(life.job, life.now)).toContain('On hold since');
-    expect(detailsOf(life.job, life.now)).toContain('**Question about send 1:** Zuora refused');
+    expect(detailsOf(life.job, life.now)).toContain('**About send 1:** Zuora refused');
   });
 
   test('a held job with nothing left to send shows its own state', () => {
@@ -697,7 +697,7 @@ describe('What people read', () => {
   test('a question comes with what an operator can do, as signals to copy', () => {
     const life = begin({ answers: [refuses()] });
     const details = detailsOf(life.job, life.now);
-    expect(details).toContain('**Question about send 1:** Zuora refused to email the documents');
+    expect(details).toContain('**About send 1:** Zuora refused to email the documents');
     expect(details).toContain(
       'signal **retry** with `{"ordinal":1,"requestedBy":"<who>","reason":"<why>"}` tries again',
     );
@@ -711,7 +711,7 @@ describe('What people read', () => {
   const retryAnyway = 'signal **retry** with `{"ordinal":1,"sendAnyway":true,"requestedBy":"<who>","reason":"<why>"}`';
   const resendAll =
     'signal **resend** with `{"requestId":"<ticket>","requestedBy":"<who>","reason":"<why>"}` emails all documents';
-  const resend = `${resendAll}, also those emailed before`;
+  const resend = `${resendAll}, also those that customers already have`;
   const resendMore = `${resendAll} again, such as after a wrong template`;
   const hint = 'signal **billRunPosted**, without input, looks at the bill run at once';
   const hold = `signal **hold** with ${note} sends nothing until a release`;
@@ -720,7 +720,7 @@ describe('What people read', () => {
   const lookAgain = `${retry} looks at the bill run again`;
   const sendRest = `${retry} emails what was never emailed, once no email can be on its way`;
   const tryAgain = `${retry} tries again`;
-  const sendNow = `${retryAnyway} sends now, at your risk`;
+  const sendNow = `${retryAnyway} sends now, at your risk: customers may get a second email`;
   const startAgain = (json: string, effect: string) =>
     `**Start Workflow Like This One**, with \`${json}\`: the new job ${effect}`;
   const resendAgain = startAgain(
@@ -736,6 +736,11 @@ describe('What people read', () => {
     'emails the documents once the bill run is posted. On the command line: `bill-run-emails start`',
   );
 
+  const goOn = sendAgain.replace(
+    'emails the documents once the bill run is posted',
+    'goes on with what is open, and asks again before anything could be emailed twice',
+  );
+  const replaced = 'nothing: a canceled bill run is never posted. Start the one that replaces it';
   const openAgain = sendAgain
     .replace('"BR-00000001",', '"BR-00000001","again":true,')
     .replace(' start`', ' start --again`');
@@ -763,8 +768,8 @@ describe('What people read', () => {
     ['Delivering', () => begin().pass(8 * DAY), [resendAgain]],
     ['Delivering (autoEmail)', () => begin(autoEmailing).pass(8 * DAY), [resendAgain]],
     ['Delivering (autoEmail)', () => begin(autoEmailing).finish(), [resendAgain]],
-    ['Unsettled (refused)', () => begin({ answers: [refuses()] }).pass(8 * DAY), [sendAgain]],
-    ['Unsettled (unknown)', () => begin({ answers: cutOffs(300) }).pass(9 * DAY), [sendAgain]],
+    ['Unsettled (refused)', () => begin({ answers: [refuses()] }).pass(8 * DAY), [goOn]],
+    ['Unsettled (unknown)', () => begin({ answers: cutOffs(300) }).pass(9 * DAY), [goOn]],
     [
       'Unsettled (refused)',
       () =>
@@ -783,7 +788,8 @@ describe('What people read', () => {
     ],
     ['Stopped (finish)', () => begin(unposted).resend({ requestId: 'A' }).finish(), [continueResend]],
     ['Skipped (noDocuments)', () => begin({ billRun: empty }), [sendAgain]],
-    ['NotPosted', () => begin({ billRun: { status: 'Canceled' } }), [sendAgain]],
+    ['NotPosted', () => begin({ billRun: { status: 'Canceled' } }), [replaced]],
+    ['NotPosted', () => begin({ billRun: { status: 'Error' } }), [sendAgain]],
     ['Stopped (finish)', () => begin(unposted).finish(), [openAgain]],
     ['Stopped (cancel)', () => begin(unposted).cancel(), [openAgain]],
   ])('a job that is %s says what an operator can do, with the JSON to send: %#', (heading, at, offers) => {
@@ -793,7 +799,7 @@ describe('What people read', () => {
     expect(first).toMatch(/^### (?!Email job)[A-Z]/);
     expect(first?.endsWith(`: ${heading}`)).toBe(true);
     expect(second).toMatch(
-      /^\*\*(Nothing|Not known|Sent) ?.*\*\* Bill run `BR-00000001`.*, since 2026-03-\d\d [\d:]{8} UTC\.$/,
+      /^\*\*(Nothing|Not known|Sent) ?.*\*\* Bill run `BR-00000001`.*has been in this state since 2026-03-\d\d [\d:]{8} UTC\.$/,
     );
     const [, choices = ''] = /\*\*What you can do now\*\*\n\n([^\n]+(?:\n[^\n]+)*)/.exec(details) ?? [];
     expect(choices.split('\n')).toEqual(offers.map((offer) => `- ${offer}`));
@@ -801,7 +807,9 @@ describe('What people read', () => {
 
   test('the details say whose turn it is, and why the last message had no effect', () => {
     const refused = begin({ answers: [refuses()] });
-    expect(detailsOf(refused.job, refused.now)).toContain('**Your turn:** answer. Without an answer by');
+    expect(detailsOf(refused.job, refused.now)).toContain(
+      '**Your turn:** fix the cause, then retry; or finish. Without an answer by',
+    );
     const continues = begin({ answers: cutOffs(300) }).pass(HOUR);
     expect(detailsOf(continues.job, continues.now)).toContain('**Nothing to do:** the job goes on by itself. The next');
     refused.retry({ ordinal: 7 }).retry({ ordinal: 8 });
@@ -849,18 +857,18 @@ describe('What people read', () => {
 
   test('the details say since when a state lasts, what comes next, and who holds the job', () => {
     const life = begin({ ...unposted, input: { requestedBy: 'pipeline', reason: 'month end' } }).pass(HOUR);
-    expect(detailsOf(life.job, life.now)).toContain(', since 2026-03-02 12:00:00 UTC.');
+    expect(detailsOf(life.job, life.now)).toContain('in this state since 2026-03-02 12:00:00 UTC.');
     expect(detailsOf(life.continueAsNew().job, life.now)).toContain(
       'Started 2026-03-02 12:00:00 UTC, asked for by `pipeline`: `month end`.',
     );
     expect(detailsOf(life.job, life.now)).toContain(
       'A person must post the bill run in Zuora: its documents are generated, but not posted.\n\n**Your turn:** post it in Zuora. ' +
-        'If it is not posted by 2026-04-01 12:00:00 UTC, the job fails as NotPosted, and nothing is emailed. ' +
+        'If it is not posted by 2026-04-01 12:00:00 UTC, the job closes as NotPosted, and nothing is emailed. ' +
         'Once it is posted, its documents are emailed.',
     );
     life.hold({ requestedBy: 'alice', reason: 'wrong template' }).change({ status: 'Posted' }).pass(HOUR);
     expect(detailsOf(life.job, life.now)).toMatch(
-      /^### On hold: Held \(job\)\n\n\*\*Nothing sent\.\*\* .*, since 2026-03-02 13:00:00 UTC\./,
+      /^### On hold: Held \(job\)\n\n\*\*Nothing sent\.\*\* .*in this state since 2026-03-02 13:00:00 UTC\./,
     );
     expect(detailsOf(life.job, life.now)).toContain(
       'On hold since 2026-03-02 13:00:00 UTC, by `alice` (`wrong template`): nothing is sent until a person releases the job',
@@ -868,7 +876,7 @@ describe('What people read', () => {
     life.release();
     expect(detailsOf(life.job, life.now)).not.toContain('On hold');
     expect(detailsOf(life.job, life.now)).toContain(
-      'Zuora accepted the request and is sending the emails.\n\n**Nothing to do:** the job goes on by itself. The job closes at 2026-03-09 14:00:00 UTC.',
+      'Zuora accepted the request and is sending the emails.\n\n**Nothing to do:** the job goes on by itself. It stays open for a resend until 2026-03-09 14:00:00 UTC.',
     );
   });
 

@@ -39,7 +39,7 @@ export function detailsOf(job: EmailJob, now: number): string {
     heading(status),
     about(job, status),
     ...(question === null || state === 'Held' ? [text] : []),
-    ...(question === null ? [] : [`**Question about send ${question.ordinal}:** ${question.text}`]),
+    ...(question === null ? [] : [`**About send ${question.ordinal}:** ${question.text}`]),
     [turn(job, step, status), ...outlook(job, step, status)].join(' '),
     ...(isClosed || pendingRequests.length === 0 ? [] : [waitingRequests(pendingRequests)]),
     '**What you can do now**',
@@ -49,7 +49,7 @@ export function detailsOf(job: EmailJob, now: number): string {
     ...(job.sends.length === 0 ? [] : ['**Sends**', list(job.sends.slice(-SENDS_SHOWN).map(sendLine))]),
     ...unreadable(job),
     started(job),
-    ...(isClosed ? [] : [HOW_TO_STOP]),
+    ...(['Waiting', 'Sending', 'NeedsAttention'].includes(state) && !isClosed ? [HOW_TO_STOP] : []),
   ].join('\n\n');
 }
 
@@ -61,7 +61,7 @@ function heading({ state, reason }: JobStatus): string {
 
 const SITUATIONS: Readonly<Record<string, string>> = Object.freeze({
   Waiting: 'Looking at the bill run',
-  'Waiting (notPosted)': 'Waiting for the post',
+  'Waiting (notPosted)': 'Waiting for the bill run to be posted',
   'Waiting (coolDown)': 'Waiting until earlier emails have left',
   'Waiting (cannotRead)': 'Zuora cannot be read',
   Sending: 'Asking Zuora to send',
@@ -95,10 +95,21 @@ const HOW_TO_STOP = 'To stop emails, use the signal **hold**, not _Request Cance
 function turn(job: EmailJob, step: Step, { state, reason, question, billRunStatus }: JobStatus): string {
   if (isEnding(step)) return 'This job is closed and takes no more signals.';
   if (state === 'Held') return '**Your turn:** release it once it may send.';
-  if (state === 'NeedsAttention' && question !== null && !attemptsContinue(job)) return '**Your turn:** answer.';
+  if (state === 'NeedsAttention' && question !== null && !attemptsContinue(job)) return answerOf(question);
   if (reason === 'notSent' && openSendOf(job) === undefined) return '**Your turn:** fix the cause, then retry.';
   if (reason === 'notPosted' && billRunStatus === 'Completed') return '**Your turn:** post it in Zuora.';
   return '**Nothing to do:** the job goes on by itself.';
+}
+
+function answerOf({ kind }: Question): string {
+  switch (kind) {
+    case 'refused':
+      return '**Your turn:** fix the cause, then retry; or finish.';
+    case 'unknown':
+      return '**Your turn:** look whether the emails left, then answer.';
+    case 'cannotRead':
+      return '**Your turn:** fix the cause, then retry.';
+  }
 }
 
 /** Although a person is asked. */
@@ -144,10 +155,10 @@ function unreadable({ earlier }: EmailJob): readonly string[] {
 
 function about(job: EmailJob, status: JobStatus): string {
   const { since, billRunNumber, billRunStatus, documents } = status;
-  const from = since === null ? '' : `, since ${time(Date.parse(since))}`;
-  const inZuora = billRunStatus === null ? '' : `, in Zuora ${quoted(billRunStatus)}`;
+  const from = since === null ? '' : ` The job has been in this state since ${time(Date.parse(since))}.`;
+  const inZuora = billRunStatus === null ? '' : ` is ${quoted(billRunStatus)} in Zuora`;
   const emailed = documents === null ? '' : `; ${documents.sent} of ${counted(documents.total, 'document')} emailed`;
-  return `**${sentSoFar(status, job.sends)}${emailed}.** Bill run ${quoted(billRunNumber ?? job.settings.billRunKey)}${inZuora}${from}.`;
+  return `**${sentSoFar(status, job.sends)}${emailed}.** Bill run ${quoted(billRunNumber ?? job.settings.billRunKey)}${inZuora}.${from}`;
 }
 
 function outlook(job: EmailJob, step: Step, status: JobStatus): readonly string[] {
@@ -196,7 +207,7 @@ function choices(job: EmailJob, step: Step, { state, reason, question }: JobStat
     ...(isHeld ? [] : order),
     `${signal('finish', NOTE)} closes the job; nothing more is sent`,
     ...risky,
-    `${signal('resend', RESEND)} emails all documents${again ? ' again, such as after a wrong template' : ', also those emailed before'}`,
+    `${signal('resend', RESEND)} emails all documents${again ? ' again, such as after a wrong template' : ', also those that customers already have'}`,
   ];
 }
 
@@ -227,13 +238,15 @@ function answersTo({ ordinal, kind, needsSendAnyway }: Question, job: EmailJob):
 }
 
 function sendNow(ordinal: number): string {
-  return `${signal('retry', { ordinal, sendAnyway: true, ...NOTE })} sends now, at your risk`;
+  return `${signal('retry', { ordinal, sendAnyway: true, ...NOTE })} sends now, at your risk: customers may get a second email`;
 }
 
 /** `retry` without a question: during a cool-down, or if the documents are emailed without us. */
 function retries(job: EmailJob, reason: JobStatus['reason']): Retries {
   if (reason === 'notSent' && openSendOf(job) === undefined) {
-    const safe = [`${signal('retry', NOTE)} emails what Zuora takes for never emailed, once the cause is fixed`];
+    const safe = [
+      `${signal('retry', NOTE)} emails only documents for which Zuora shows no email, once none can be on its way`,
+    ];
     return { safe, risky: [] };
   }
   const ordinal = openSendOf(job)?.ordinal;
@@ -278,11 +291,15 @@ function afterTheEnd(job: EmailJob, step: Ending): string {
     return startLikeThis({ ...billRun, resend: true, ...RESEND }, 'emails all documents again', 'resend');
   }
   // A new job uses the same keys, so it is safe even if the outcome is unknown.
+  if (job.billRun?.status === 'Canceled')
+    return 'nothing: a canceled bill run is never posted. Start the one that replaces it';
   const again = step.state === 'Stopped';
   const command = again ? 'start --again' : 'start';
   return startLikeThis(
     { ...billRun, ...(again ? { again } : {}), ...NOTE },
-    'emails the documents once the bill run is posted',
+    step.state === 'Unsettled'
+      ? 'goes on with what is open, and asks again before anything could be emailed twice'
+      : 'emails the documents once the bill run is posted',
     command,
   );
 }

@@ -112,11 +112,16 @@ function stateAtClosing(
   now: number,
 ): Shown & { readonly state: EmailBillRunResult['state'] } {
   if (unsettledOf(job).length > 0) {
-    const how = by === 'finish' ? 'A person finished the job' : 'The job was canceled';
+    const how = by === 'finish' ? finishedBy(job) : 'The job was canceled';
     return { state: 'Stopped', reason: by, text: `${how}; nothing more is sent` };
   }
   if (job.handedOver.length > 0) return handedOver();
   return job.sends.at(-1)?.notNeeded === 'noDocuments' ? skipped() : delivering(job, now);
+}
+
+function finishedBy({ finish }: EmailJob): string {
+  const who = finish?.requestedBy === undefined ? 'A person' : quoted(finish.requestedBy);
+  return `${who} finished the job${finish?.reason === undefined ? '' : ` (${quoted(finish.reason)})`}`;
 }
 
 function handedOver(): Shown & { readonly state: 'HandedOver' } {

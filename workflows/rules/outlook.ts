@@ -19,7 +19,8 @@ export function sentSoFar(
   const what = open === undefined ? 'the last send' : `send ${open.ordinal}`;
   if (isUnknown) return sends === 0 ? 'Not known' : `${sent}; not known for ${what}`;
   if (sends > 0) return sent;
-  if (state === 'Delivering' || state === 'Emailed' || state === 'HandedOver') return 'Nothing sent by this job';
+  const byOthers = state === 'Delivering' || state === 'Emailed' || state === 'HandedOver' || reason === 'coolDown';
+  if (byOthers) return 'Nothing sent by this job';
   return state === 'Sending' && until === null ? 'Nothing sent so far as Zuora has answered' : 'Nothing sent';
 }
 
@@ -42,19 +43,19 @@ export function outlookOf(
     case 'Waiting':
       return billRunStatus === 'Posted'
         ? `The first send starts at ${at}.`
-        : `If it is not posted by ${at}, the job fails as NotPosted, and nothing is emailed. Once it is posted, its documents are emailed.`;
+        : `If it is not posted by ${at}, the job closes as NotPosted, and nothing is emailed. Once it is posted, its documents are emailed.`;
     case 'NeedsAttention': {
       // Attempts may continue while a person is asked.
       const last = sends.at(-1);
       const continues = last?.outcome === 'pending' && last.attempts.length > 0;
-      return continues ? `The next attempt is at ${at}.` : `Without an answer by ${at}, the job fails as Unsettled.`;
+      return continues ? `The next attempt is at ${at}.` : `Without an answer by ${at}, the job closes as Unsettled.`;
     }
     case 'Delivering':
     case 'Emailed':
       // A send for what was not sent waits until then, or for a check.
       if (sends.at(-1)?.outcome === 'pending')
         return `What was not sent is sent at ${at}, or as soon as a check allows it.`;
-      return `The job closes at ${at}.`;
+      return `It stays open for a resend until ${at}.`;
     default:
       return `The next attempt is at ${at}.`;
   }

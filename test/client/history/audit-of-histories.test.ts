@@ -118,9 +118,9 @@ describe('The first page', () => {
     );
     expect(sends.map(({ name, requestedBy }) => [name, requestedBy])).toEqual([
       ['first send', ['pipeline']],
-      ['first send of what was not sent', ['ann', 'bob']],
+      ['retry of what was not sent', ['ann', 'bob']],
     ]);
-    expect(answer).toBe('Emailed twice: first send for pipeline; first send of what was not sent for ann, bob.');
+    expect(answer).toBe('Emailed once: first send for pipeline; retry of what was not sent for ann, bob.');
   });
 
   test('dates and places the audit', async () => {

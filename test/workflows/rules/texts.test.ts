@@ -274,7 +274,7 @@ describe('What happens by itself', () => {
     [
       'before the post',
       () => begin({ billRun: { status: 'Completed' } }),
-      `If it is not posted by ${deadline}, the job fails as NotPosted, and nothing is emailed. ` +
+      `If it is not posted by ${deadline}, the job closes as NotPosted, and nothing is emailed. ` +
         'Once it is posted, its documents are emailed.',
     ],
     ['before the post, on hold', () => begin({ billRun: { status: 'Completed' } }).hold(), null],
@@ -288,9 +288,9 @@ describe('What happens by itself', () => {
     [
       'while a person is asked',
       () => begin({ answers: [refuses()] }),
-      'Without an answer by 2026-03-09 12:00:00 UTC, the job fails as Unsettled.',
+      'Without an answer by 2026-03-09 12:00:00 UTC, the job closes as Unsettled.',
     ],
-    ['after the acceptance', () => begin(), 'The job closes at 2026-03-09 12:00:00 UTC.'],
+    ['after the acceptance', () => begin(), 'It stays open for a resend until 2026-03-09 12:00:00 UTC.'],
     ['before the first send of a held job', () => begin().hold().resend({ requestId: 'T-1' }), null],
   ])('is said %s', (_, at, sentence) => {
     const { job, now } = at();
