@@ -210,7 +210,9 @@ function answerOf(sends: readonly AuditedSend[], entries: readonly AuditEntry[])
   const documents = entries.findLast(({ event, text }) => event === 'documents' && COUNTS.test(text));
   const counts = COUNTS.exec(documents?.text ?? '')?.[1];
   return [
-    ...(accepted.length === 0 ? [] : [`Emailed ${times(accepted.filter(isWhole).length)}: ${accepted.map(nameAndPeople).join('; ')}`]),
+    ...(accepted.length === 0
+      ? []
+      : [`Emailed ${times(accepted.filter(isWhole).length)}: ${accepted.map(nameAndPeople).join('; ')}`]),
     ...(unknown.length === 0 ? [] : [`Not known whether emailed: ${unknown.map(nameAndPeople).join('; ')}`]),
     ...(accepted.length + unknown.length === 0 ? ['These jobs have emailed nothing'] : []),
     ...(counts === undefined ? [] : [counts.replace(/^\d+ of \d+/, '$& documents')]),

@@ -307,7 +307,7 @@ function checkedIn(result: unknown): string | undefined {
 function claimsIn(argument: unknown): Pick<Description, 'requestedBy' | 'requestId' | 'reason'> {
   const { requestedBy, requestId, reason } = (argument ?? {}) as Readonly<Record<string, unknown>>;
   const claims = Object.entries({ requestedBy, requestId, reason }).filter(([, claim]) => typeof claim === 'string');
-  return Object.fromEntries(claims) as Pick<Description, 'requestedBy' | 'requestId' | 'reason'>;
+  return Object.fromEntries(claims);
 }
 
 /** The text of a search attribute, which is null or an empty list after it was unset. */
