@@ -50,12 +50,15 @@ export async function lastOf(client: Client, workflowId: string): Promise<Descri
     const paused = last.closedAt === null ? pausesIn(described) : [];
     return { ...last, paused, hasNews, isChanging: hasNews || isCanceling };
   } catch (error) {
-    if (!isGrpcServiceError(error) || !failedAs(error, 'notFound')) throw error;
-    const { namespace } = client.options;
-    // By the details alone: messages of other servers name the namespace for a workflow, too.
-    if (/namespace/i.test(error.details)) throw new NamespaceNotFoundError(namespace);
+    if (!failedAs(error, 'notFound')) throw error;
+    if (isAboutNamespace(error)) throw new NamespaceNotFoundError(client.options.namespace);
     return undefined;
   }
+}
+
+/** By the details alone: messages of other servers name the namespace for a workflow, too. */
+function isAboutNamespace(error: unknown): boolean {
+  return failedAs(error, 'notFound') && isGrpcServiceError(error) && /namespace/i.test(error.details);
 }
 
 /** @throws BillRunEmailsError `NotFound` if Temporal has no run of the id */
@@ -116,9 +119,12 @@ export async function* listed(
 ): AsyncGenerator<KnownWorkflow, void, undefined> {
   let nextPageToken: Uint8Array | undefined;
   do {
-    const page = await workflowService.listWorkflowExecutions({
+    const call = workflowService.listWorkflowExecutions({
       ...{ namespace, query, pageSize: Math.min(pageSize, MOST_PER_PAGE) },
       ...(nextPageToken === undefined ? {} : { nextPageToken }),
+    });
+    const page = await call.catch((error: unknown) => {
+      throw isAboutNamespace(error) ? new NamespaceNotFoundError(namespace) : error;
     });
     yield* page.executions.map(known);
     nextPageToken = page.nextPageToken;

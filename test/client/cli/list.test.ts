@@ -114,6 +114,8 @@ test('names an invalid filter, and lists nothing then', async () => {
   const away = await cliGiven({ env: { TEMPORAL_NAMESPACE: 'not-there' } }, 'list');
   expect(away).toMatchObject({ code: 6, stdout: '' });
   expect(away.stderr).toContain('not-there');
+  const json = await cliGiven({ env: { TEMPORAL_NAMESPACE: 'not-there' } }, 'list', '--json');
+  expect(json).toMatchObject({ code: 6, stderr: away.stderr });
 });
 
 test('a job that has not seen its bill run is named by the key that it was started with', () => {
