@@ -27,7 +27,7 @@ export function addDocuments(program: Command): void {
       `${examples(
         'documents BR-00000001',
         'documents BR-00000001 --only notSent --json',
-        'documents BR-00000001 --recipients --format csv > documents.csv',
+        'documents BR-00000001 --recipients --format csv > emails.csv',
       )}
 
 It changes nothing. Before the first send it says which documents would go

@@ -44,8 +44,8 @@ if not ok, with error: {type, message}.
 
 Temporal is found by the TEMPORAL_* variables of the environment, such as
 TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and TEMPORAL_API_KEY. They win over a
-profile, and options win over both. Jobs are started on the task queue
-BILL_RUN_TASK_QUEUE, by default bill-run-emails.`;
+profile; --address and --namespace win over both. Jobs are started on the task
+queue BILL_RUN_TASK_QUEUE, by default bill-run-emails.`;
 
 const WIDTH = 80;
 

@@ -42,7 +42,7 @@ export function addResend(program: Command): void {
       'after',
       `${examples(
         'resend BR-00000001 --request-id "<ticket>" --reason "<why>"',
-        'resend BR-00000001 --request-id "<ticket>" --reason "<why>" --yes --wait=1h',
+        'resend BR-00000001 --request-id "<ticket>" --reason "<why>" \\\n    --yes --wait=1h --json',
       )}
 
 It emails every customer, also those who have an email: so it needs a

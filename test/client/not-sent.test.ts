@@ -198,7 +198,10 @@ describe('A retry after the last job has closed', () => {
     expect(ended.stderr).toContain('nothing is known to be missing');
     expect(ended.stderr).toContain(`bill-run-emails documents ${all}\n`);
     const empty = await cli('retry', nothing);
-    expect(empty).toMatchObject({ code: 4, stderr: expect.stringContaining(`bill-run-emails start ${nothing} --again`) as string });
+    expect(empty).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining(`bill-run-emails start ${nothing} --again`) as string,
+    });
     for (const number of [all, nothing]) expect(await argumentsOf(number)).toHaveLength(1);
   });
 

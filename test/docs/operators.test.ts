@@ -112,7 +112,7 @@ describe('commands', () => {
   /** What `--help` of each command tells. */
   let helpOf: ReadonlyMap<string, string>;
   beforeAll(async () => {
-    const names = [...(await help()).matchAll(/^ {2}([a-z]+) {2}/gm)].map(([, name = '']) => name);
+    const names = [...(await help()).matchAll(/^ {2}(?!help)([a-z]+) {2}/gm)].map(([, name = '']) => name);
     helpOf = new Map(await Promise.all(names.map(async (name) => [name, await help(name)] as const)));
   });
 

@@ -141,8 +141,8 @@ describe('bill-run-emails', () => {
 
   test('help has commands in groups, and every command explains itself with examples, within 80 columns', async () => {
     const { stdout } = await cli('--help');
-    const groups = [...stdout.matchAll(/^(\w[\w ]+:)\n((?:  .+\n)+)/gm)].map(([, name, lines = '']) => {
-      return [name, lines.match(/(?<=^  )[a-z]+(?=  )/gm) ?? []] as const;
+    const groups = [...stdout.matchAll(/^(\w[\w ]+:)\n((?: {2}.+\n)+)/gm)].map(([, name, lines = '']) => {
+      return [name, lines.match(/(?<=^ {2})[a-z]+(?= {2})/gm) ?? []] as const;
     });
     expect(Object.fromEntries(groups)).toMatchObject({
       'Send:': ['start', 'resend', 'retry'],

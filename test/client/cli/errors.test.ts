@@ -24,9 +24,7 @@ test.each([
 
 test('each of several bill runs has the words of the command line, and a file keeps its own', async () => {
   const { stdout } = await cli('start', 'BR-1', 'BR-2', '--cool-down', 'soon');
-  expect(stdout).toBe(
-    `BR-1: invalid input: ${SOON}\nBR-2: invalid input: ${SOON}\n2 bill runs: 2 invalid.\n`,
-  );
+  expect(stdout).toBe(`BR-1: invalid input: ${SOON}\nBR-2: invalid input: ${SOON}\n2 bill runs: 2 invalid.\n`);
   const stdin = '{"billRunKey":"BR-1","coolDown":"soon"}';
   const file = await cliGiven({ stdin }, 'start', '--file', '-');
   expect(file.stdout).toMatch(/^BR-1: invalid input: coolDown must be a duration/);

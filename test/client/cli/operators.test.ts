@@ -150,7 +150,9 @@ test('whatever people write about a job, no command shows a line or a control ch
   await rig.own(number).signal(`x\x1b[2K\n${forged}`, hidden);
   await rig.own(number).signal('retry', { requestId: hidden, requestedBy: forged, reason: hidden, ordinal: 9 });
   await output('hold', '--all', ...note);
-  expect(await output('resend', number, '--request-id', 'T-1', ...note)).toMatch(/\\u001b.*\nnobody can be asked/s);
+  expect(await output('resend', number, '--request-id', 'T-1', ...note)).toMatch(
+    /\\u001b.*\nError: nobody can be asked/s,
+  );
   expect(await output('status', number)).toContain('says alice]\\n2026-11-28T00');
   await output('status', number, number.toLowerCase());
   expect(await output('list', '--number', number)).toContain('says alice]\\n2026-11-28T00');
