@@ -24,7 +24,7 @@ import { addStart } from './start.js';
 import { addStatus } from './status.js';
 import { EXIT } from '../failures/errors.js';
 import { escaped } from '../failures/plain-text.js';
-import { versionHere } from '../version.js';
+import { versionHere } from '../../environment/version.js';
 import * as tables from './tables.js';
 
 const EXIT_CODES = `

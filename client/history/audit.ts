@@ -14,7 +14,7 @@ import { hasUnknown } from '../../workflows/rules/verdict.js';
 import { attemptsByIntent, type HistoricAttempt } from './attempts.js';
 import { sendsIn } from './earlier-sends.js';
 import { entriesOf, entryOf, resetIn, withReason, type AuditEntry } from './entries.js';
-import { versionHere } from '../version.js';
+import { versionHere } from '../../environment/version.js';
 import { lastOf, listed, orNotFound, type DescribedWorkflow } from '../temporal/jobs.js';
 import { historiesOf, isOver, noDeadline, runIdsOf, type Call, type Run, type RunHistory } from './history.js';
 
