@@ -50,11 +50,15 @@ const descriptions: Readonly<Record<MessageName, string>> = {
   finish: 'close the job now; nothing more is sent',
 };
 
-const RETRY = `It answers the open question, looks again during a cool-down, or emails only the
-documents that were not sent. If the last job has closed, a new one emails them;
-it ends with 4 if none is known to be missing. Fix the cause first: status names
-it. It waits while an email may be on its way, for 24 hours at most. To email
-everybody again, as after a wrong template: resend.`;
+const RETRY = `What it does:
+  after a refusal      tries again; fix the cause first, which status names
+  without an answer    tries again; a valid key sends nothing twice
+                       (later it needs --send-anyway)
+  during a cool-down   looks at the bill run again
+  documents not sent   emails only these, once no email is on its way: after 24
+                       hours at most; of a closed job, by a new one
+
+Nothing is known to be missing: exit code 4. To email everybody again: resend.`;
 
 export function addMessages(program: Command): void {
   for (const name of Object.keys(descriptions) as MessageName[]) addMessage(program, name);
@@ -74,8 +78,8 @@ function addMessage(program: Command, name: MessageName): void {
   if (name === 'retry') {
     command
       .option('--request-id <id>', 'names the retry; repeating it changes nothing')
-      .option('--ordinal <number>', 'the send that is meant', wholeNumber(1))
-      .option('--send-anyway', 'override what keeps the send back; customers may get a second email; needs a --reason')
+      .option('--ordinal <number>', 'number of the send, as status shows it', wholeNumber(1))
+      .option('--send-anyway', 'send although it is not known whether customers have the email; needs a --reason')
       .option('--yes', 'with --send-anyway: do not ask');
     about.push(RETRY);
   }

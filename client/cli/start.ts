@@ -53,7 +53,7 @@ export function addStart(program: Command): void {
       'how long the job stays open after an acceptance, a question or an answer (7 days)',
     )
     .option('--hold', 'start on hold: nothing is sent until release')
-    .option('--again', 'start anew although a person closed the last job; also retries what that job left open')
+    .option('--again', 'also if a person closed the last job; goes on with what that job left open')
     .addHelpText(
       'after',
       examples(

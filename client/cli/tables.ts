@@ -5,7 +5,7 @@ import type { HoldAllRequest } from '../history/hold-all.js';
 import { painted } from './email-states.js';
 import type { Pause } from '../temporal/paused.js';
 import type { SetupResult } from '../temporal/setup.js';
-import type { SendRecord } from '../../workflows/contract/contract.js';
+import type { Question, SendRecord } from '../../workflows/contract/contract.js';
 import { withoutMarkdown } from '../failures/plain-text.js';
 import { countsInWords } from '../history/document-counts.js';
 import type { Linked } from './ui-link.js';
@@ -90,12 +90,7 @@ export function status(found: StatusAndSends): string {
     ['question', question === null ? null : `send ${question.ordinal}, ${question.kind}`],
     ['', question === null || question.text === text ? null : question.text],
     ['safe until', timeOrNull(question?.safeUntil ?? null)],
-    [
-      'answer with',
-      question === null || !isOpen
-        ? null
-        : `bill-run-emails retry ${key} --ordinal ${question.ordinal}${question.needsSendAnyway ? ' --send-anyway' : ''} ${NOTE}`,
-    ],
+    ...(question === null || !isOpen ? [] : answersTo(question, key)),
     ['continue with', isOpen && reason === 'job' ? `bill-run-emails release ${key} ${NOTE}` : null],
     [reason === 'job' ? '' : 'continue with', heldBy.length > 0 ? `bill-run-emails release --all ${NOTE}` : null],
     ['look again', isOpen && reason === 'coolDown' ? `bill-run-emails retry ${key}` : null],
@@ -112,6 +107,15 @@ export function status(found: StatusAndSends): string {
   const { sendRecords } = status;
   const sent = sendRecords === null ? `Its sends: bill-run-emails audit ${key}` : sends(sendRecords);
   return [table, ...notSentDocuments(status, key), sent].join('\n\n');
+}
+
+/** The safest comes first. */
+function answersTo({ ordinal, kind, needsSendAnyway }: Question, key: string): readonly (readonly [string, string])[] {
+  const retry = `bill-run-emails retry ${key} --ordinal ${ordinal}`;
+  const finish = ['if emailed', `bill-run-emails finish ${key} ${NOTE}`] as const;
+  if (kind !== 'unknown') return [['answer with', `${retry}${needsSendAnyway ? ' --send-anyway' : ''} ${NOTE}`]];
+  if (!needsSendAnyway) return [['answer with', `${retry} ${NOTE}`], finish];
+  return [['look first', `bill-run-emails documents ${key}`], finish, ['if not', `${retry} --send-anyway ${NOTE}`]];
 }
 
 function inPlainText<S extends KnownStatus>(status: S): S {

@@ -144,7 +144,7 @@ test('documents that were not sent are in a table with their causes, and the off
     expect(await row.innerText()).toMatch(/credit memo\s+not sent\s+notification inactive: Email Credit Memo/);
     await ui.screenshot('temporal-ui-not-sent');
     await quick.control('PATCH', '/settings', { creditMemoNotificationActive: true });
-    const offer = currentDetails.getByRole('listitem').filter({ hasText: 'never emailed' });
+    const offer = currentDetails.getByRole('listitem').filter({ hasText: 'shows no email' });
     const filled = (await offer.locator('code').innerText()).replaceAll(/"<\w+>"/g, '"alice"');
     await ui.send(await ui.chooseSignal(await offer.locator('strong').innerText()), filled);
     await quick.state(job, 'Emailed');

@@ -439,7 +439,7 @@ test('a job that was terminated shows its last known state', async () => {
   });
   const table = await cli('status', number);
   expect(table.stdout).toMatch(/^closed +terminated \d{4}-.*Z; the fields below are its last known state/m);
-  expect(table.stdout).not.toMatch(/^(until|answer with)/m);
+  expect(table.stdout).not.toMatch(/^(until|answer with|look first|if )/m);
   expect((await cli('status', number, '--file', '/dev/null')).code).toBe(2);
 });
 

@@ -43,6 +43,36 @@ test('status counts documents by outcome, lists those that a person may look aft
   expect(statusLine(known)).toContain(`documents: ${COUNTS}`);
 });
 
+test('status answers a question with the safest first, and nothing of a closed job', () => {
+  const question = {
+    ordinal: 2,
+    kind: 'unknown',
+    text: 'Was it sent?',
+    needsSendAnyway: true,
+    safeUntil: null,
+  } as const;
+  const asking: StatusAndSends = {
+    ...known,
+    state: 'NeedsAttention',
+    reason: 'unknown',
+    question,
+    documentsNotSent: 0,
+  };
+  const answersIn = (job: StatusAndSends): readonly string[] =>
+    status(job)
+      .split('\n')
+      .filter((line) => /^(answer with|look first|if )/.test(line))
+      .map((line) => line.replace(/ +/g, ' ').replace(/ --requested-by.*/, ''));
+  const risky = ['look first bill-run-emails documents BR-1', 'if emailed bill-run-emails finish BR-1'];
+  expect(answersIn(asking)).toEqual([...risky, 'if not bill-run-emails retry BR-1 --ordinal 2 --send-anyway']);
+  const protectedByKey = { ...question, needsSendAnyway: false };
+  expect(answersIn({ ...asking, question: protectedByKey })).toEqual([
+    ...['answer with bill-run-emails retry BR-1 --ordinal 2', 'if emailed bill-run-emails finish BR-1'],
+  ]);
+  expect(answersIn({ ...asking, question: { ...protectedByKey, kind: 'refused' } })).toHaveLength(1);
+  expect(answersIn({ ...asking, closedAt: '2026-03-02T12:00:00.000Z' })).toEqual([]);
+});
+
 test('status shows no Markdown', () => {
   const text = 'Zuora refuses: HTTP 400, `50000030: no permission`. On hold, by `alice`.';
   const question = { ordinal: 1, kind: 'refused', text, needsSendAnyway: false, safeUntil: null } as const;
