@@ -1,6 +1,7 @@
 /** Creates a scene in a running `npm run dev`: a bill run, what goes wrong with it, and its job. Then it says what to do. */
 import { Client, Connection } from '@temporalio/client';
 import { Command } from 'commander';
+import { withoutMarkdown } from '../client/failures/plain-text.js';
 import { BillRunEmails, type JobStatus } from '../client/index.js';
 import { linkToJob, untilJob } from './jobs.js';
 import { announcedDev, type RunningDev } from './running-dev.js';
@@ -119,7 +120,7 @@ async function create(scene: Scene): Promise<void> {
     const { warnings = [] } = await emails.start({ billRunKey: number, requestedBy: 'npm run try', hold });
     for (const warning of warnings) console.error(`Warning: ${warning}.`);
     const { state, reason, text, question } = await untilJob(emails, number, scene.isReached);
-    console.log(`  ${state}${reason === null ? '' : ` (${reason})`}: ${question?.text ?? text}`);
+    console.log(`  ${state}${reason === null ? '' : ` (${reason})`}: ${withoutMarkdown(question?.text ?? text)}`);
     console.log(`  Temporal UI: ${linkToJob(dev.uiUrl, number)}`);
     console.log(`${next}:\n  ${scene.command(number, dev)}`);
   } finally {
