@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { activityInfo, heartbeat, sleep } from '@temporalio/activity';
 import type { Activities, DeliveryCheck, DeliveryInput } from '../workflows/contract/activities.js';
 import type { DocumentOutcome } from '../workflows/contract/contract.js';
+import { OUTCOMES } from '../workflows/rules/text.js';
 import type { Zuora } from '../zuora/client.js';
 import { readDelivery, type Delivery, type DeliveryMemory } from '../zuora/delivery.js';
 import { keepable } from '../zuora/words.js';
@@ -135,4 +136,4 @@ function checkOf(
 }
 
 /** Of the documents that are not sent, those that need a person come first. */
-const URGENCY: readonly DocumentOutcome[] = ['notSent', 'unknown', 'waiting', 'leftOut'];
+const URGENCY = OUTCOMES.filter((outcome) => outcome !== 'sent');

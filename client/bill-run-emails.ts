@@ -7,6 +7,7 @@ import {
   HOLD_ALL_WORKFLOW_ID,
   isBillRunId,
   retrySignal,
+  billRunIn,
   sendsQuery,
   statusQuery,
   TASK_QUEUE,
@@ -27,7 +28,7 @@ import { BillRunEmailsError, naming, valid } from './failures/errors.js';
 import { lastJob, type LastJob } from './last-job.js';
 import { resendOutcome, type ResendOutcome } from './resend-outcome.js';
 import { listJobs, type ListedJob, type ListFilter } from './list.js';
-import { assertOurs, billRunIn, startOrJoin, type Loose, type StartInput, type StartResult } from './starting.js';
+import { assertOurs, startOrJoin, type Loose, type StartInput, type StartResult } from './starting.js';
 import { signalAndConfirm, updateOrSignal, type MessageResult } from './messages.js';
 import { caughtUp, listed, orNotFound, type DescribedWorkflow } from './temporal/jobs.js';
 import { listedStatus, type Pause } from './temporal/paused.js';

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import {
+  billRunIn,
   canonicalWorkflowId,
   holdSignal,
   WORKFLOW_TYPE,
@@ -99,12 +100,6 @@ export async function startOrJoin(
     }
   }
   return started;
-}
-
-/** The bill run in a canonical workflow id; undefined in any other. */
-export function billRunIn(workflowId: string): Pick<StartInput, 'billRunKey' | 'entityId'> | undefined {
-  const [, entityId, billRunKey] = /^email-bill-run\/(?:([^/]+)\/)?([^/]+)$/.exec(workflowId) ?? [];
-  return billRunKey === undefined ? undefined : { billRunKey, entityId };
 }
 
 function found({ workflowId, runId, state }: LastJob): Pick<StartResult, 'workflowId' | 'runId' | 'state'> {

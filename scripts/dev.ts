@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { SIMULATOR_CREDENTIALS, startSimulator } from '../simulator/index.js';
 import { TASK_QUEUE } from '../workflows/contract/contract.js';
 import { untilSignaledToStop } from './processes.js';
-import { announceDev, withdrawDev } from './running-dev.js';
+import { announceDev, SCENES, withdrawDev } from './running-dev.js';
 import { assertPortIsFree, billRunSearchAttributes, PortTakenError, startTemporalServer } from './temporal-server.js';
 import { startWorker } from './worker-process.js';
 
@@ -121,7 +121,7 @@ function whatToTry(temporalAddress: string): string {
     'Try          npm run try -- half-sent',
     `             ${cli} list`,
     `             ${cli} status BR-00000001`,
-    'Scenes       refused, lost-answer, half-sent, held, waiting   (Ctrl-C ends it all)',
+    `Scenes       ${SCENES.join(', ')}   (Ctrl-C ends it all)`,
   ].join('\n');
 }
 

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { linkTo } from '../client/cli/ui-link.js';
 import type { BillRunEmails, JobStatus } from '../client/index.js';
 import { canonicalWorkflowId } from '../workflows/contract/contract.js';
 
@@ -22,5 +23,5 @@ export async function untilJob(
 
 /** The page of a job in Temporal UI. */
 export function linkToJob(uiUrl: string, billRunNumber: string): string {
-  return `${uiUrl}/namespaces/default/workflows/${encodeURIComponent(canonicalWorkflowId(billRunNumber))}`;
+  return linkTo(uiUrl, 'default', canonicalWorkflowId(billRunNumber));
 }

@@ -9,6 +9,9 @@ export interface RunningDev {
   readonly simulatorUrl: string;
 }
 
+/** What `npm run try` can show. */
+export const SCENES = ['refused', 'lost-answer', 'half-sent', 'held', 'waiting'] as const;
+
 /** From where `npm run try` knows the ports. */
 const FILE = '.dev/dev.json';
 

@@ -3,8 +3,9 @@ import { Client, Connection } from '@temporalio/client';
 import { Command } from 'commander';
 import { withoutMarkdown } from '../client/failures/plain-text.js';
 import { BillRunEmails, type JobStatus } from '../client/index.js';
+import { stateInWords } from '../workflows/rules/text.js';
 import { linkToJob, untilJob } from './jobs.js';
-import { announcedDev, type RunningDev } from './running-dev.js';
+import { announcedDev, SCENES, type RunningDev } from './running-dev.js';
 import { controlOf, type Control } from './simulator-control.js';
 
 interface BillRun {
@@ -24,7 +25,7 @@ interface Scene {
   readonly command: (number: string, dev: RunningDev) => string;
 }
 
-const SCENES: Readonly<Record<string, Scene>> = {
+const scenes: Readonly<Record<(typeof SCENES)[number], Scene>> = {
   refused: {
     story: 'is posted. Zuora refuses to email its documents, once',
     prepare: (control, { number }) =>
@@ -75,7 +76,7 @@ const SCENES: Readonly<Record<string, Scene>> = {
       `curl -s -X PATCH ${simulatorUrl}/simulator/bill-runs/${number} -d '{"status":"Posted"}'`,
   },
 };
-const NAMES = Object.keys(SCENES).join(', ');
+const NAMES = SCENES.join(', ');
 
 /** A failure that a person can fix; its message says how. */
 class TryFailure extends Error {
@@ -96,7 +97,7 @@ try {
 }
 
 function sceneNamed(name: string | undefined): Scene {
-  const scene = Object.entries(SCENES).find(([each]) => each === name)?.[1];
+  const scene = Object.entries(scenes).find(([each]) => each === name)?.[1];
   if (scene !== undefined) return scene;
   const fault = name === undefined ? 'a scene is missing' : `there is no scene "${name}"`;
   return command.error(`error: ${fault}; the scenes are ${NAMES}`);
@@ -120,7 +121,7 @@ async function create(scene: Scene): Promise<void> {
     const { warnings = [] } = await emails.start({ billRunKey: number, requestedBy: 'npm run try', hold });
     for (const warning of warnings) console.error(`Warning: ${warning}.`);
     const { state, reason, text, question } = await untilJob(emails, number, scene.isReached);
-    console.log(`  ${state}${reason === null ? '' : ` (${reason})`}: ${withoutMarkdown(question?.text ?? text)}`);
+    console.log(`  ${stateInWords(state, reason)}: ${withoutMarkdown(question?.text ?? text)}`);
     console.log(`  Temporal UI: ${linkToJob(dev.uiUrl, number)}`);
     console.log(`${next}:\n  ${scene.command(number, dev)}`);
   } finally {

@@ -30,9 +30,8 @@ for (const [file, write] of [
 function withHelp(text) {
   const [before] = text.split(MARK);
   const general = help();
-  const names = [...general.matchAll(/^ {2}([a-z]+)(?: \[options\])?/gm)].map(([, name]) => name);
-  const commands = [...new Set(names)].filter((name) => name !== 'help');
-  const sections = commands.map((name) => `\n### ${name}\n\n${block(help(name))}`);
+  const names = [...general.matchAll(/^ {2}([a-z]+) {2}/gm)].map(([, name]) => name);
+  const sections = names.filter((name) => name !== 'help').map((name) => `\n### ${name}\n\n${block(help(name))}`);
   return `${before}${MARK}\n${block(general)}${sections.join('')}`;
 }
 

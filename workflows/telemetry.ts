@@ -5,6 +5,7 @@ import { isAllSent } from './rules/documents.js';
 import type { EmailJob } from './rules/job.js';
 import type { Send } from './rules/send.js';
 import type { Step } from './rules/step.js';
+import { stateInWords } from './rules/text.js';
 
 /** Reports what is new since the last call. */
 export function report(job: EmailJob, { state, reason }: Pick<Step, 'state' | 'reason'>): void {
@@ -16,7 +17,7 @@ export function report(job: EmailJob, { state, reason }: Pick<Step, 'state' | 'r
   for (const attempt of attempts.slice(reported?.attempts)) reportAttempt(attempt);
   for (const send of settled.slice(reported?.settledSends)) reportSend(send, postedAt);
   if (state !== reported?.state || reason !== reported.reason) {
-    log.info(`email job: ${state}${reason === null ? '' : ` (${reason})`}`, { emailState: state, emailReason: reason });
+    log.info(`email job: ${stateInWords(state, reason)}`, { emailState: state, emailReason: reason });
   }
   const documents = reportDocuments(job);
   job.reported = {

@@ -259,15 +259,8 @@ const NO_SEND = { resend: false, since: 0, now: 0, from: 0, before: {}, interval
 /** By the rules for outcomes, as if no email had come in all the time that they wait for a setting. */
 function obstacleTo(evidence: DocumentEvidence): string | null {
   const waited: DocumentEvidence = {
-    ...{
-      ...evidence,
-      resend: false,
-      since: 0,
-      from: 0,
-      now: HOUR,
-      notificationInactiveSince: 0,
-      notificationWaitMs: HOUR,
-    },
+    ...evidence,
+    ...{ resend: false, since: 0, from: 0, now: HOUR, notificationInactiveSince: 0, notificationWaitMs: HOUR },
     ...{ noAddressSince: evidence.noAddressSince === null ? null : 0, lastEmailed: null, lastEmailedBefore: null },
     ...{ rows: [], history: 'read', pdf: null },
   };

@@ -86,15 +86,19 @@ function rowsOfSend({ name, requestedBy, outcome, attempts }: AuditedSend): stri
 }
 
 const FIELDS = [
-  ...(['at', 'event', 'text', 'identity', 'requestedBy', 'requestId', 'reason'] as const),
-  ...([
-    'resend',
-    'verdict',
-    'httpStatus',
-    'zuoraRequestId',
-    'idempotencyKey',
-    'workflowId',
-    'runId',
-    'eventId',
-  ] as const),
+  'at',
+  'event',
+  'text',
+  'identity',
+  'requestedBy',
+  'requestId',
+  'reason',
+  'resend',
+  'verdict',
+  'httpStatus',
+  'zuoraRequestId',
+  'idempotencyKey',
+  'workflowId',
+  'runId',
+  'eventId',
 ] as const;

@@ -10,6 +10,7 @@ import { withoutMarkdown } from '../failures/plain-text.js';
 import { countsInWords } from '../history/document-counts.js';
 import type { Linked } from './ui-link.js';
 import { hanging, timeHere } from './terminal.js';
+import { stateInWords } from '../../workflows/rules/text.js';
 import { outlookOf, sentSoFar } from '../../workflows/rules/outlook.js';
 
 export function started(start: StartResult & Linked): string {
@@ -73,7 +74,10 @@ export function status(found: StatusAndSends): string {
   const isMissing = (documentsNotSent ?? 0) > 0;
   const isRetriable = isMissing || (isEmailed && ended === undefined);
   const table = lines([
-    ['state', `${stateInWords(status)}${since === null ? '' : ` since ${timeHere(since)}`}`],
+    [
+      'state',
+      `${stateInWords(painted(status.state), status.reason)}${since === null ? '' : ` since ${timeHere(since)}`}`,
+    ],
     [
       'closed',
       ended === undefined
@@ -175,14 +179,10 @@ export function statusLine(found: StatusAndSends): string {
   const current = closedAt === null ? (question?.text ?? text) : `Closed ${timeHere(closedAt)}: ${text}`;
   const documents = documentsOf(status);
   return [
-    `${stateInWords(status)}. ${sentSoFar(status, status.sendRecords)}. ${current}`,
+    `${stateInWords(painted(status.state), status.reason)}. ${sentSoFar(status, status.sendRecords)}. ${current}`,
     ...(documents === null ? [] : [`documents: ${documents}`]),
     ...paused.map((each) => `paused: ${pauseInWords(each)}`),
   ].join('; ');
-}
-
-function stateInWords({ state, reason }: Pick<KnownStatus, 'state' | 'reason'>): string {
-  return `${painted(state)}${reason === null ? '' : ` (${reason})`}`;
 }
 
 /** Temporal's end of a job, such as "terminated 2026-03-02T12:00:00.000Z". */

@@ -20,8 +20,11 @@ export function uiLinks(base = process.env['TEMPORAL_UI_URL'] ?? '') {
   return <F extends Found>({ client }: Pick<BillRunEmails, 'client'>, found: F): F & Linked => {
     if (url === undefined) return found;
     const root = `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
-    const namespace = encodeURIComponent(client.options.namespace);
-    const uiUrl = `${root}/namespaces/${namespace}/workflows/${encodeURIComponent(found.workflowId)}`;
-    return { ...found, uiUrl };
+    return { ...found, uiUrl: linkTo(root, client.options.namespace, found.workflowId) };
   };
+}
+
+/** The page of a job in Temporal UI. */
+export function linkTo(uiUrl: string, namespace: string, workflowId: string): string {
+  return `${uiUrl}/namespaces/${encodeURIComponent(namespace)}/workflows/${encodeURIComponent(workflowId)}`;
 }

@@ -19,6 +19,7 @@ import {
 import { clientDataConverter } from '../temporal/data-converter.js';
 import { listed } from '../temporal/jobs.js';
 import { faultOfSearchAttributes } from '../temporal/setup.js';
+import { retentionDays } from '../temporal/retention.js';
 import { inShell } from '../temporal/shell.js';
 import { taskQueueIn } from '../temporal/task-queue.js';
 import { workersFound, type TaskQueueOf } from '../temporal/workers.js';
@@ -131,8 +132,7 @@ async function versions({ connection }: Connected): Promise<Finding> {
 }
 
 async function registration({ connection, namespace }: Connected): Promise<Finding> {
-  const { config } = await connection.workflowService.describeNamespace({ namespace });
-  const days = Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) / 86_400;
+  const days = (await retentionDays(connection.workflowService, namespace)) ?? 0;
   if (days === 0) return { result: 'ok', text: `${namespace} is registered` };
   const time = `${Math.round(days * 10) / 10} day${days === 1 ? '' : 's'}`;
   const text = `${namespace} is registered; it keeps closed jobs and their audit for ${time}`;

@@ -6,6 +6,7 @@ import {
   WorkflowNotFoundError,
 } from '@temporalio/client';
 import { ConfigurationError } from '../../environment/configuration-error.js';
+import { billRunIn } from '../../workflows/contract/contract.js';
 import { BillRunEmailsError, firstLineOf } from './errors.js';
 import { CREDENTIALS, failedAs } from './grpc.js';
 
@@ -23,7 +24,8 @@ export function noJob(workflowId: string): BillRunEmailsError {
 
 /** The bill run of a canonical workflow id, as commands name it. */
 function keyIn(workflowId: string): string | undefined {
-  return /^email-bill-run\/(?:[^/]+\/)?(\w[\w.-]*)$/.exec(workflowId)?.[1];
+  const { billRunKey = '' } = billRunIn(workflowId) ?? {};
+  return /^\w[\w.-]*$/.test(billRunKey) ? billRunKey : undefined;
 }
 
 /** Turns an error of Temporal's client into one for the caller. An unexpected error stays as it is. */

@@ -1,6 +1,5 @@
 /** Who sent what, when and why. Read from event history alone, so it needs no worker and covers closed jobs. */
 import { isGrpcServiceError, type Client } from '@temporalio/client';
-import { optionalTsToMs } from '@temporalio/common/lib/time.js';
 import {
   HOLD_ALL_WORKFLOW_ID,
   WORKFLOW_TYPE,
@@ -10,12 +9,14 @@ import {
 import { searchAttributes } from '../../workflows/contract/search-attributes.js';
 import { recordOf, takeUp } from '../../workflows/rules/send.js';
 import { ConfigurationError } from '../../environment/configuration-error.js';
+import { stateInWords } from '../../workflows/rules/text.js';
 import { hasUnknown } from '../../workflows/rules/verdict.js';
 import { attemptsByIntent, type HistoricAttempt } from './attempts.js';
 import { sendsIn } from './earlier-sends.js';
 import { entriesOf, entryOf, resetIn, withReason, type AuditEntry } from './entries.js';
 import { versionHere } from '../../environment/version.js';
 import { lastOf, listed, orNotFound, type DescribedWorkflow } from '../temporal/jobs.js';
+import { retentionDays } from '../temporal/retention.js';
 import { historiesOf, isOver, noDeadline, runIdsOf, type Call, type Run, type RunHistory } from './history.js';
 
 /** A send with at least one attempt, by all histories together. */
@@ -179,50 +180,42 @@ function missing({ runId, events }: RunHistory, kept: readonly RunHistory[]): st
 async function headOf(client: Client, newest: DescribedWorkflow, call: Call): Promise<AuditHead> {
   const { identity, namespace } = client.options;
   const { attributes, status } = newest;
-  const reason = attributes.get(searchAttributes.emailReason);
-  const state = attributes.get(searchAttributes.emailState) ?? null;
+  const state = attributes.get(searchAttributes.emailState);
   return {
     ...{ generatedAt: new Date().toISOString(), generatedBy: identity, version: versionHere(), namespace },
-    ...{ retentionDays: await call(() => retentionDays(client)), status },
-    state: state === null || reason === undefined ? state : `${state} (${reason})`,
+    ...{ retentionDays: await call(() => keptDays(client)), status },
+    state: state === undefined ? null : stateInWords(state, attributes.get(searchAttributes.emailReason)),
     since: attributes.get(searchAttributes.emailStateSince)?.toISOString() ?? null,
   };
 }
 
-/** Null if Temporal refuses to describe the namespace. */
-async function retentionDays({ workflowService, options: { namespace } }: Client): Promise<number | null> {
+/** Whole days; null if Temporal refuses to describe the namespace. */
+async function keptDays({ workflowService, options: { namespace } }: Client): Promise<number | null> {
   try {
-    const { config } = await workflowService.describeNamespace({ namespace });
-    const kept = optionalTsToMs(config?.workflowExecutionRetentionTtl);
-    return kept === undefined ? null : Math.floor(kept / DAY_MS);
+    const days = await retentionDays(workflowService, namespace);
+    return days === null ? null : Math.floor(days);
   } catch (error) {
     if (isGrpcServiceError(error)) return null;
     throw error;
   }
 }
 
-const DAY_MS = 24 * 60 * 60_000;
-
 /** What an auditor asks first. */
 function answerOf(sends: readonly AuditedSend[], entries: readonly AuditEntry[]): string {
   const accepted = sends.filter(({ outcome }) => outcome === 'accepted');
   const unknown = sends.filter(({ outcome }) => outcome === 'unknown');
-  const documents = entries.findLast(({ event, text }) => event === 'documents' && COUNTS.test(text));
-  const counts = COUNTS.exec(documents?.text ?? '')?.[1];
+  const counts = entries.findLast(({ documents }) => documents !== null)?.documents;
   return [
     ...(accepted.length === 0
       ? []
       : [`Emailed ${times(accepted.filter(isWhole).length)}: ${accepted.map(nameAndPeople).join('; ')}`]),
     ...(unknown.length === 0 ? [] : [`Not known whether emailed: ${unknown.map(nameAndPeople).join('; ')}`]),
     ...(accepted.length + unknown.length === 0 ? ['These jobs have emailed nothing'] : []),
-    ...(counts === undefined ? [] : [counts.replace(/^\d+ of \d+/, '$& documents')]),
+    ...(counts == null ? [] : [counts.replace(/^\d+ of \d+/, '$& documents')]),
   ]
     .map((sentence) => `${sentence}.`)
     .join(' ');
 }
-
-/** As an entry of a check begins; countsInWords writes the rest. */
-const COUNTS = /^documents checked \S+: (\d+ of \d+ sent.*?)(?:;|$)/;
 
 /** The others email only what an earlier send missed. */
 function isWhole({ resend, requestIds }: AuditedSend): boolean {

@@ -4,6 +4,7 @@ import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/int
 import { ConfigurationError } from '../../environment/configuration-error.js';
 import type { AttemptReceipt, HandedOver, NoCallReceipt } from '../../workflows/contract/activities.js';
 import { isCannotRead, isDeliveryCheck, isReceipt } from '../../workflows/contract/activity-failures.js';
+import { stateInWords } from '../../workflows/rules/text.js';
 import { countsInWords } from './document-counts.js';
 import { isAttempt, wasTakenBack } from './attempts.js';
 import { firstOf, timeOf, type HistoryEvent, type RunHistory } from './history.js';
@@ -52,12 +53,14 @@ export interface AuditEntry {
   readonly verdict: string | null;
   readonly httpStatus: number | null;
   readonly zuoraRequestId: string | null;
+  /** Of a check: how many documents have each outcome. */
+  readonly documents: string | null;
   readonly text: string;
 }
 
 const NO_DETAILS = Object.freeze({
   ...{ identity: null, requestedBy: null, requestId: null, reason: null },
-  ...{ resend: null, idempotencyKey: null, verdict: null, httpStatus: null, zuoraRequestId: null },
+  ...{ resend: null, idempotencyKey: null, verdict: null, httpStatus: null, zuoraRequestId: null, documents: null },
 });
 
 type Description = Pick<AuditEntry, 'event' | 'text'> & {
@@ -157,7 +160,7 @@ class Reader {
     // A run that continues another one was in this state before.
     if (event.workflowExecutionStartedEventAttributes?.continuedExecutionRunId) return undefined;
     if (!state && !reason) return undefined;
-    return { event: 'state', text: `${this.#state}${this.#reason === '' ? '' : ` (${this.#reason})`}` };
+    return { event: 'state', text: stateInWords(this.#state, this.#reason) };
   }
 
   async #message(
@@ -194,8 +197,7 @@ class Reader {
         return { event: 'status', text: `bill run ${billRun.number ?? '?'} is ${billRun.status ?? '?'}` };
       }
       case 'watchDelivery': {
-        const text = completed ? checkedIn(await this.#decoded(completed.result?.payloads)) : undefined;
-        return text === undefined ? undefined : { event: 'documents', text };
+        return completed ? checkedIn(await this.#decoded(completed.result?.payloads)) : undefined;
       }
       case 'handOver': {
         if (!completed) return undefined;
@@ -295,13 +297,15 @@ function outcomeIn(receipt: unknown, trackId: string | null): string {
 }
 
 /** Undefined if it is not what our activity returns: somebody completed it by hand, or another version did. */
-function checkedIn(result: unknown): string | undefined {
-  if (isCannotRead(result)) return `documents cannot be read: ${result.cannotRead}`;
+function checkedIn(result: unknown): Description | undefined {
+  if (isCannotRead(result)) return { event: 'documents', text: `documents cannot be read: ${result.cannotRead}` };
   if (!isDeliveryCheck(result)) return undefined;
-  const { documents, at } = result;
-  const notSent = documents.list.filter(({ outcome }) => outcome === 'notSent');
+  const { at } = result;
+  const documents = countsInWords(result.documents);
+  const notSent = result.documents.list.filter(({ outcome }) => outcome === 'notSent');
   const each = notSent.map(({ number, reason }) => withReason(number, { reason }));
-  return [`documents checked ${new Date(at).toISOString()}: ${countsInWords(documents)}`, ...each].join('; ');
+  const text = [`documents checked ${new Date(at).toISOString()}: ${documents}`, ...each].join('; ');
+  return { event: 'documents', documents, text };
 }
 
 function claimsIn(argument: unknown): Pick<Description, 'requestedBy' | 'requestId' | 'reason'> {

@@ -822,6 +822,12 @@ describe('What people read', () => {
     );
   });
 
+  test('every state has a heading in words, also without a reason', () => {
+    const { job, now } = begin();
+    job.failedLook = { type: 'NotPosted', message: 'Zuora has no such bill run' };
+    expect(detailsOf(job, now)).toMatch(/^### Closed without an answer: Unsettled\n/);
+  });
+
   test('earlier jobs that could not be read are named', () => {
     const { job, now } = begin();
     expect(detailsOf(job, now)).not.toContain('cannot be read');

@@ -21,6 +21,12 @@ export function canonicalWorkflowId(billRunNumber: string, entityId?: string): s
   return ['email-bill-run', ...(entityId === undefined ? [] : [entityId]), billRunNumber].join('/');
 }
 
+/** The bill run in a canonical workflow id; undefined in any other. */
+export function billRunIn(workflowId: string): Pick<EmailBillRunInput, 'billRunKey' | 'entityId'> | undefined {
+  const [, entityId, billRunKey] = /^email-bill-run\/(?:([^/]+)\/)?([^/]+)$/.exec(workflowId) ?? [];
+  return billRunKey === undefined ? undefined : { billRunKey, ...(entityId === undefined ? {} : { entityId }) };
+}
+
 /** What our starters write into a job's memo. */
 export interface JobMemo {
   /** Temporal's run id of the last job of the workflow id; empty for the first job. Jobs of other starters lack it. */

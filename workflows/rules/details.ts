@@ -2,7 +2,13 @@
  * What Temporal UI shows about a job, in markdown: what happens, since when, what comes next, and what an operator can do now, with
  * the signal and the JSON to send. It is written at every step, so its length has a bound however many requests there are.
  */
-import { HOLD_ALL_WORKFLOW_ID, type EmailRequest, type JobStatus, type Question } from '../contract/contract.js';
+import {
+  HOLD_ALL_WORKFLOW_ID,
+  type EmailRequest,
+  type EmailState,
+  type JobStatus,
+  type Question,
+} from '../contract/contract.js';
 import { documentsNotSent } from './documents.js';
 import {
   acceptedSends,
@@ -15,11 +21,11 @@ import {
   type EmailJob,
 } from './job.js';
 import { nextStep } from './next-step.js';
-import { outlookOf, sentSoFar } from './outlook.js';
+import { attemptsContinue, outlookOf, sentSoFar } from './outlook.js';
 import type { Send } from './send.js';
 import { statusOf } from './status.js';
 import type { Ending, Step } from './step.js';
-import { counted, OUTCOMES, OUTCOMES_IN_WORDS, quoted, quotedUpTo, summary, time } from './text.js';
+import { counted, OUTCOMES, OUTCOMES_IN_WORDS, quoted, quotedUpTo, stateInWords, summary, time } from './text.js';
 
 /** The most that is shown: last sends, documents, waiting requests, people who asked, and requests of a send that are searched for people. */
 const SENDS_SHOWN = 10;
@@ -40,7 +46,7 @@ export function detailsOf(job: EmailJob, now: number): string {
     about(job, status),
     ...(question === null || state === 'Held' ? [text] : []),
     ...(question === null ? [] : [`**About send ${question.ordinal}:** ${question.text}`]),
-    [turn(job, step, status), ...outlook(job, step, status)].join(' '),
+    isClosed ? 'This job is closed and takes no more signals.' : turn(job, status),
     ...(isClosed || pendingRequests.length === 0 ? [] : [waitingRequests(pendingRequests)]),
     '**What you can do now**',
     list(choices(job, step, status)),
@@ -55,47 +61,53 @@ export function detailsOf(job: EmailJob, now: number): string {
 
 /** The situation, and the state by which people search. */
 function heading({ state, reason }: JobStatus): string {
-  const name = reason === null ? state : `${state} (${reason})`;
-  return `### ${SITUATIONS[name] ?? 'Email job'}: ${name}`;
+  const name = stateInWords(state, reason);
+  return `### ${SITUATIONS_BY_REASON[name] ?? SITUATIONS[state]}: ${name}`;
 }
 
-const SITUATIONS: Readonly<Record<string, string>> = Object.freeze({
+const SITUATIONS: Readonly<Record<EmailState, string>> = Object.freeze({
   Waiting: 'Looking at the bill run',
+  Sending: 'Asking Zuora to send',
+  Held: 'On hold',
+  NeedsAttention: 'A person is needed',
+  Delivering: 'Zuora is sending',
+  Emailed: 'All documents were sent',
+  Skipped: 'There are no documents',
+  Stopped: 'Closed by a person',
+  NotPosted: 'Closed without emails',
+  Unsettled: 'Closed without an answer',
+  HandedOver: 'Another job emails this bill run',
+});
+
+const SITUATIONS_BY_REASON: Readonly<Record<string, string>> = Object.freeze({
   'Waiting (notPosted)': 'Waiting for the bill run to be posted',
   'Waiting (coolDown)': 'Waiting until earlier emails have left',
   'Waiting (cannotRead)': 'Zuora cannot be read',
-  Sending: 'Asking Zuora to send',
   'Sending (unknown)': 'No answer from Zuora yet',
   'Sending (cannotRead)': 'Zuora cannot be read',
-  'Held (job)': 'On hold',
   'Held (all)': 'All jobs are on hold',
   'NeedsAttention (refused)': 'Zuora refused',
   'NeedsAttention (unknown)': 'Nobody knows whether it was sent',
   'NeedsAttention (cannotRead)': 'Something must be read first',
-  Delivering: 'Zuora is sending',
   'Delivering (autoEmail)': 'Zuora sends by itself',
   'Delivering (emailedElsewhere)': 'Emailed by others',
   'Delivering (notSent)': 'Documents were not sent',
   'Delivering (unknown)': 'Documents that Zuora does not show',
   'Delivering (cannotRead)': 'Documents cannot be read',
-  Emailed: 'All documents were sent',
-  'Skipped (noDocuments)': 'There are no documents',
-  'Stopped (finish)': 'Closed by a person',
   'Stopped (cancel)': 'Canceled by a person',
-  NotPosted: 'Closed without emails',
-  'Unsettled (refused)': 'Closed without an answer',
-  'Unsettled (unknown)': 'Closed without an answer',
-  'Unsettled (cannotRead)': 'Closed without an answer',
-  HandedOver: 'Another job emails this bill run',
 });
 
 const HOW_TO_STOP = 'To stop emails, use the signal **hold**, not _Request Cancellation_, _Terminate_ or _Reset_.';
 
-/** Whether a person must act. */
-function turn(job: EmailJob, step: Step, { state, reason, question, billRunStatus }: JobStatus): string {
-  if (isEnding(step)) return 'This job is closed and takes no more signals.';
+/** Whether a person must act, and what happens by itself. */
+function turn(job: EmailJob, status: JobStatus): string {
+  const sentence = outlookOf(status, job.sends);
+  return sentence === null ? whoseTurn(job, status) : `${whoseTurn(job, status)} ${sentence}`;
+}
+
+function whoseTurn(job: EmailJob, { state, reason, question, billRunStatus }: JobStatus): string {
   if (state === 'Held') return '**Your turn:** release it once it may send.';
-  if (state === 'NeedsAttention' && question !== null && !attemptsContinue(job)) return answerOf(question);
+  if (state === 'NeedsAttention' && question !== null && !attemptsContinue(job.sends)) return answerOf(question);
   if (reason === 'notSent' && openSendOf(job) === undefined) return '**Your turn:** fix the cause, then retry.';
   if (reason === 'notPosted' && billRunStatus === 'Completed') return '**Your turn:** post it in Zuora.';
   return '**Nothing to do:** the job goes on by itself.';
@@ -110,12 +122,6 @@ function answerOf({ kind }: Question): string {
     case 'cannotRead':
       return '**Your turn:** fix the cause, then retry.';
   }
-}
-
-/** Although a person is asked. */
-function attemptsContinue(job: EmailJob): boolean {
-  const { outcome, attempts = [] } = openSendOf(job) ?? {};
-  return outcome === 'pending' && attempts.length > 0;
 }
 
 function lastIgnored({ ignored: { count, last } }: JobStatus): readonly string[] {
@@ -159,12 +165,6 @@ function about(job: EmailJob, status: JobStatus): string {
   const inZuora = billRunStatus === null ? '' : ` is ${quoted(billRunStatus)} in Zuora`;
   const emailed = documents === null ? '' : `; ${documents.sent} of ${counted(documents.total, 'document')} emailed`;
   return `**${sentSoFar(status, job.sends)}${emailed}.** Bill run ${quoted(billRunNumber ?? job.settings.billRunKey)}${inZuora}.${from}`;
-}
-
-function outlook(job: EmailJob, step: Step, status: JobStatus): readonly string[] {
-  if (isEnding(step)) return [];
-  const sentence = outlookOf(status, job.sends);
-  return sentence === null ? [] : [sentence];
 }
 
 function waitingRequests(requests: readonly EmailRequest[]): string {
@@ -290,9 +290,10 @@ function afterTheEnd(job: EmailJob, step: Ending): string {
   if (step.state === 'Delivering' || step.state === 'Emailed' || acceptedSends(job) > 0) {
     return startLikeThis({ ...billRun, resend: true, ...RESEND }, 'emails all documents again', 'resend');
   }
-  // A new job uses the same keys, so it is safe even if the outcome is unknown.
-  if (job.billRun?.status === 'Canceled')
+  if (job.billRun?.status === 'Canceled') {
     return 'nothing: a canceled bill run is never posted. Start the one that replaces it';
+  }
+  // A new job uses the same keys, so it is safe even if the outcome is unknown.
   const again = step.state === 'Stopped';
   const command = again ? 'start --again' : 'start';
   return startLikeThis(

@@ -44,12 +44,10 @@ export function outlookOf(
       return billRunStatus === 'Posted'
         ? `The first send starts at ${at}.`
         : `If it is not posted by ${at}, the job closes as NotPosted, and nothing is emailed. Once it is posted, its documents are emailed.`;
-    case 'NeedsAttention': {
-      // Attempts may continue while a person is asked.
-      const last = sends.at(-1);
-      const continues = last?.outcome === 'pending' && last.attempts.length > 0;
-      return continues ? `The next attempt is at ${at}.` : `Without an answer by ${at}, the job closes as Unsettled.`;
-    }
+    case 'NeedsAttention':
+      return attemptsContinue(sends)
+        ? `The next attempt is at ${at}.`
+        : `Without an answer by ${at}, the job closes as Unsettled.`;
     case 'Delivering':
     case 'Emailed':
       // A send for what was not sent waits until then, or for a check.
@@ -59,4 +57,10 @@ export function outlookOf(
     default:
       return `The next attempt is at ${at}.`;
   }
+}
+
+/** Attempts may continue although a person is asked. */
+export function attemptsContinue(sends: readonly Pick<SendRecord, 'outcome' | 'attempts'>[]): boolean {
+  const last = sends.at(-1);
+  return last?.outcome === 'pending' && last.attempts.length > 0;
 }

@@ -1,7 +1,7 @@
 /** Formats for texts that people read in Temporal UI, on the command line and in failures. */
 import type { DocumentOutcome } from '../contract/contract.js';
 
-/** Those that need a person come first. */
+/** After those that were sent, those that need a person come first. */
 export const OUTCOMES_IN_WORDS: Readonly<Record<DocumentOutcome, string>> = Object.freeze({
   ...{ sent: 'sent', notSent: 'not sent', unknown: 'unknown', waiting: 'waiting', leftOut: 'left out' },
 });
@@ -14,6 +14,11 @@ export function time(at: number): string {
     .toISOString()
     .replace('T', ' ')
     .replace(/\.\d+Z$/, ' UTC');
+}
+
+/** A state with its reason, such as `Waiting (notPosted)`. */
+export function stateInWords(state: string, reason: string | null | undefined): string {
+  return reason == null || reason === '' ? state : `${state} (${reason})`;
 }
 
 export function iso(at: number): string {
