@@ -71,7 +71,7 @@ export const rooms = [
     room: 'client/doctor',
     is: 'checks of all that must be right before a bill run can be emailed',
     imports: ['environment', 'zuora', 'workflows/contract', 'client/failures', 'client/temporal', 'client/history'],
-    packages: ['@temporalio/client', '@temporalio/envconfig', 'p-timeout'],
+    packages: ['@temporalio/client', '@temporalio/envconfig', 'ms', 'p-timeout'],
   },
   {
     room: 'client',
@@ -128,14 +128,15 @@ export const rooms = [
     imports: [],
   },
   { room: 'scripts', is: 'setup, build, demo, dev, and the processes that tests and proof start', imports: 'above' },
-  { room: 'proof', is: 'what chaos, soak, cluster and bench share', imports: 'above' },
+  { room: 'proof', is: 'what chaos, soak, cluster, bench and the explorer share', imports: 'above' },
   { room: 'proof/cluster', is: "Temporal's server on PostgreSQL, with several workers", imports: 'above' },
+  { room: 'proof/explore', is: 'every life within bounds, and the ten rules after each step', imports: 'above' },
   { room: 'proof/chaos', is: 'the rules of sending, while everything around bill runs breaks', imports: 'above' },
   { room: 'proof/soak', is: 'memory and handles of a worker under steady load and faults', imports: 'above' },
   { room: 'proof/bench', is: 'figures beside a floor that makes the same calls and nothing else', imports: 'above' },
   {
     room: 'examples',
-    is: 'pipelines in three languages, and payload encryption; they know us only as a package',
+    is: 'pipelines in three languages, a workflow that starts jobs, and payload encryption; they know us only as a package',
     imports: [],
   },
   {

@@ -1,4 +1,5 @@
 /** How often a worker reads Zuora, all bill runs together. */
+import { sleep } from '@temporalio/activity';
 
 /** How often a waiting bill run is read, in milliseconds. */
 export interface Polling {
@@ -30,6 +31,14 @@ export function budgetOf(polling: Polling): Budget {
   const budget = pollBudget(polling);
   const turn = (intervalMs: number): number => budget(intervalMs, performance.now());
   return { turn, jittered: (intervalMs) => turn(Math.round(intervalMs * (0.9 + 0.2 * Math.random()))) };
+}
+
+/** Waits for the next turn, for activities that make many calls. */
+export function turnsOf(budget: Budget): () => Promise<void> {
+  return async () => {
+    const waitMs = budget.turn(0);
+    if (waitMs > 0) await sleep(waitMs);
+  };
 }
 
 /**

@@ -2,7 +2,9 @@ import { budgetOf, DEFAULT_POLLING, type Polling } from './budget.js';
 import { earlierSends } from './earlier-sends.js';
 import { createEmailBillRunDocuments } from './email-bill-run-documents.js';
 import { handOver } from './hand-over.js';
+import { createNotify, type Receiver } from './notify.js';
 import { billRunReader } from './look.js';
+import { createFindForgotten, startForgotten } from './sweep.js';
 import type { Activities } from '../workflows/contract/activities.js';
 import { watchHoldAll } from './watch-hold-all.js';
 import { createWatchBillRun } from './watch-bill-run.js';
@@ -20,6 +22,8 @@ export interface ActivitySettings {
   readonly deliveryIntervalMs?: number;
   /** Checks of documents at the same time. Default: 4. */
   readonly checksAtOnce?: number;
+  /** Who is notified of what needs a person. Default: nobody. */
+  readonly receiver?: Receiver;
 }
 
 /** The activities of one worker, on one connection to Zuora. They reach Temporal by the worker's own connection. */
@@ -29,6 +33,7 @@ export function createActivities({
   polling = DEFAULT_POLLING,
   deliveryIntervalMs,
   checksAtOnce = 4,
+  receiver,
 }: ActivitySettings): Activities {
   const readBillRun = billRunReader(zuora);
   const budget = budgetOf(polling);
@@ -39,5 +44,8 @@ export function createActivities({
     earlierSends,
     handOver,
     watchDelivery: createWatchDelivery({ zuora, budget, intervalMs: deliveryIntervalMs, mostAtOnce: checksAtOnce }),
+    findForgotten: createFindForgotten({ zuora, multiEntity, budget }),
+    startForgotten,
+    notify: createNotify(receiver),
   };
 }

@@ -60,7 +60,7 @@ export function pollInterval(elapsedMs: number, { first, longest, afterAnHour }:
   return Math.min(Math.max(elapsedMs / 5, first), longest);
 }
 
-function checkEntity({ entityId }: WatchInput, multiEntity: boolean): void {
+export function checkEntity({ entityId }: { readonly entityId?: string | undefined }, multiEntity: boolean): void {
   if (multiEntity === (entityId !== undefined)) return;
   throw ApplicationFailure.nonRetryable(
     multiEntity

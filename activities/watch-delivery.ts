@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { activityInfo, heartbeat, sleep } from '@temporalio/activity';
+import { activityInfo, heartbeat } from '@temporalio/activity';
 import type { Activities, DeliveryCheck, DeliveryInput } from '../workflows/contract/activities.js';
 import type { DocumentOutcome } from '../workflows/contract/contract.js';
 import { OUTCOMES } from '../workflows/rules/text.js';
@@ -7,7 +7,7 @@ import type { Zuora } from '../zuora/client.js';
 import { readDelivery, type Delivery, type DeliveryMemory } from '../zuora/delivery.js';
 import { keepable } from '../zuora/words.js';
 import { whileAlive } from './alive.js';
-import type { Budget } from './budget.js';
+import { turnsOf, type Budget } from './budget.js';
 import { failing, FAILING_MS, lastHeartbeat, later, unreadIn, type Unread } from './unread.js';
 
 /** From an acceptance to the first check, in milliseconds. */
@@ -43,12 +43,9 @@ export function createWatchDelivery({
   mostAtOnce: number;
 }): Activities['watchDelivery'] {
   let underWay = 0;
+  const turn = turnsOf(budget);
 
   async function check(input: DeliveryInput, now: number): Promise<Delivery | Unread> {
-    const turn = async (): Promise<void> => {
-      const waitMs = budget.turn(0);
-      if (waitMs > 0) await sleep(waitMs);
-    };
     underWay += 1;
     try {
       return await whileAlive(() => readDelivery(zuora, questionOf(input, now, intervalMs), turn));

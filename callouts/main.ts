@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { BillRunEmails } from '../client/bill-run-emails.js';
-import { endFor } from '../client/failures/process.js';
+import { endFor, explainTo } from '../client/failures/process.js';
 import { hostAndPort } from '../environment/address.js';
 import { ConfigurationError } from '../environment/configuration-error.js';
 import { createLogger } from '../environment/logger.js';
@@ -12,6 +12,7 @@ const DEADLINE_MS = 5_000;
 
 /** Runs until SIGTERM or SIGINT. */
 async function main(): Promise<void> {
+  explainTo(process.argv, "Receives Zuora's callouts and starts or hints jobs, until SIGTERM or Ctrl-C.");
   const { taskQueue, logLevel, ...settings } = calloutConfiguration(process.env);
   const logger = createLogger(logLevel);
   const emails = await BillRunEmails.connect({ taskQueue, deadlineMs: DEADLINE_MS, warns: false });

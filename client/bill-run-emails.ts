@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Client, QueryNotRegisteredError, WorkflowNotFoundError } from '@temporalio/client';
-import { checkInput, checkNote, checkRetry, noteOf } from '../workflows/contract/validation.js';
+import { checkInput, checkNote, checkRetry, checkSweep, noteOf } from '../workflows/contract/validation.js';
 import {
   billRunPostedSignal,
   canonicalWorkflowId,
@@ -18,6 +18,7 @@ import {
   type RetryMessage,
   type SendRecord,
 } from '../workflows/contract/contract.js';
+import { sweepWorkflowId, type SweepInput, type SweepResult } from '../workflows/contract/sweep.js';
 import { searchAttributes } from '../workflows/contract/search-attributes.js';
 import type { Audit } from './history/audit.js';
 import * as holdAll from './hold-all.js';
@@ -26,11 +27,12 @@ import { connect } from './temporal/connection.js';
 import { tryEach, type Tried } from './many.js';
 import { BillRunEmailsError, naming, valid } from './failures/errors.js';
 import { lastJob, type LastJob } from './last-job.js';
-import { resendOutcome, type ResendOutcome } from './resend-outcome.js';
+import type { Asked, Settled, SettleOptions } from './settled.js';
+import type { SettledOne } from './settled-many.js';
 import { listJobs, type ListedJob, type ListFilter } from './list.js';
 import { assertOurs, startOrJoin, type Loose, type StartInput, type StartResult } from './starting.js';
 import { signalAndConfirm, updateOrSignal, type MessageResult } from './messages.js';
-import { caughtUp, listed, orNotFound, type DescribedWorkflow } from './temporal/jobs.js';
+import { caughtUp, listed, newsOf, orNotFound, type DescribedWorkflow } from './temporal/jobs.js';
 import { listedStatus, type Pause } from './temporal/paused.js';
 import { isTaskQueue, TASK_QUEUE_FAULT, taskQueueIn } from './temporal/task-queue.js';
 import { failedAs } from './failures/grpc.js';
@@ -86,6 +88,9 @@ export interface BillRunName {
 /** Names a job by its bill run, or by its workflow id, as `list` shows it. */
 export type JobName = BillRunName | { readonly workflowId: string };
 
+/** A job, and what was asked of it. */
+export type JobRequest = JobName & Asked;
+
 const ENDED = ['FAILED', 'CANCELLED', 'TERMINATED', 'TIMED_OUT'] as const;
 
 const DEADLINE_MS = 15_000;
@@ -127,8 +132,9 @@ export class BillRunEmails {
   }
 
   /** Emails a bill run once: starts a job, joins the open one, or says why it does neither. Safe to repeat. */
-  async start(input: StartInput): Promise<StartResult> {
-    const settings = valid(checkInput(input));
+  async start(given: StartInput): Promise<StartResult> {
+    const settings = valid(checkInput(given));
+    const input = { ...given, billRunKey: settings.billRunKey };
     const workflowId = await this.#workflowId(settings);
     const starter = { client: this.client, taskQueue: this.#taskQueue };
     const both = [
@@ -207,22 +213,36 @@ export class BillRunEmails {
   }
 
   /**
-   * Waits until the send that serves a resend is settled, or a person is asked about it. Meanwhile the job may close or hand the
-   * request over, and Temporal or the worker may be away.
+   * Waits until Zuora has accepted what was asked for, or until its documents were followed to the end; or until the job closes or needs
+   * a person. Needs no worker, and Temporal may be away meanwhile.
    *
-   * @param longestMs after that time the result is `waiting`
-   * @throws BillRunEmailsError `TemporalUnavailable` if there was no answer at all in that time
+   * @throws BillRunEmailsError `NotFound`; `TemporalUnavailable` if there was no answer at all in that time, or at once if waiting does
+   * not help, as without the namespace or a permission; `InvalidInput`
    */
-  async resendOutcome(
-    { workflowId, requestId }: Pick<ResendResult, 'workflowId' | 'requestId'>,
-    longestMs = 600_000,
-  ): Promise<ResendOutcome> {
-    const jobs = {
+  async settled(request: JobRequest, options: SettleOptions = {}): Promise<Settled> {
+    const { settled } = await import('./settled.js');
+    return settled(this.#jobs(), request, newsOf(this.client), options);
+  }
+
+  /**
+   * Waits for many, thousands as well, and answers as each settles. One that fails does not stop the others.
+   */
+  async *settledMany<R extends JobRequest>(
+    requests: Iterable<R>,
+    options: SettleOptions = {},
+  ): AsyncGenerator<SettledOne<R>, void, undefined> {
+    const { changesIn, settledMany } = await import('./settled-many.js');
+    const changes = changesIn(this.client, (ask) => this.#call('the list of bill runs', ask));
+    yield* settledMany(this.#jobs(), requests, changes, options);
+  }
+
+  #jobs() {
+    return {
+      idOf: (request: JobRequest) => this.#workflowId(request),
       last: (id: string) => this.#call(id, () => this.#lastJob(id)),
       status: (id: string) => this.status({ workflowId: id }),
       sends: (id: string) => this.sends({ workflowId: id }),
     };
-    return naming(requestId, () => resendOutcome(jobs, { workflowId, requestId }, longestMs));
   }
 
   /**
@@ -363,6 +383,23 @@ export class BillRunEmails {
     yield* listJobs(this.client, filter, (ask) => this.#call('the list of bill runs', ask));
   }
 
+  /**
+   * Names the bill runs that Zuora posted and nobody emailed, and the jobs that wait for people. With `startPostedSince` it starts what
+   * was forgotten, at most 100 at once. It needs a worker.
+   *
+   * @throws BillRunEmailsError `Ignored` if a sweep is under way; `ZuoraUnavailable`
+   */
+  async sweep(input: Loose<SweepInput> = {}): Promise<SweepResult & { readonly workflowId: string }> {
+    // Callers in other languages send null for an absent entity; the check drops it.
+    const workflowId = sweepWorkflowId(valid(checkSweep(input)).entityId);
+    const { runSweep } = await import('./sweep.js');
+    try {
+      return { workflowId, ...(await runSweep(this.client, workflowId, this.#taskQueue, input as SweepInput)) };
+    } catch (error) {
+      throw temporalFailure(error, workflowId);
+    }
+  }
+
   /** Who sent what, when and why, from event history; needs no worker and covers closed jobs. */
   async audit(name: BillRunName): Promise<Audit> {
     const workflowId = await this.#workflowId(name);
@@ -373,9 +410,10 @@ export class BillRunEmails {
   /** The workflow id of a bill run. A bill run named by its ID is looked up among the jobs that know its number. */
   async #workflowId(name: JobName): Promise<string> {
     if ('workflowId' in name) return name.workflowId;
-    const { billRunKey, entityId } = name;
     // Callers in other languages send null for an absent entity; the check drops it.
-    const { entityId: entity } = valid(checkInput({ billRunKey, entityId }));
+    const { billRunKey, entityId: entity } = valid(
+      checkInput({ billRunKey: name.billRunKey, entityId: name.entityId }),
+    );
     const workflowId = canonicalWorkflowId(billRunKey, entity);
     if (!isBillRunId(billRunKey)) return workflowId;
     return this.#call(workflowId, async () => {

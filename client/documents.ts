@@ -4,6 +4,7 @@
  */
 import { Client } from '@temporalio/client';
 import { canonicalWorkflowId } from '../workflows/contract/contract.js';
+import { searchAttributes } from '../workflows/contract/search-attributes.js';
 import { checkInput, type Settings } from '../workflows/contract/validation.js';
 import { hasNoDocuments, obstaclesIn, type Look, type Obstacle } from '../workflows/rules/send-step.js';
 import { waitingFor, willNotPost } from '../workflows/rules/waiting.js';
@@ -22,7 +23,10 @@ import { BillRunEmailsError, failureIn, valid } from './failures/errors.js';
 import { temporalFailure } from './failures/temporal.js';
 import { zuoraTroubleIn } from './failures/zuora.js';
 import { lastAccepted } from './history/last-send.js';
+import type { Call } from './history/history.js';
 import { connect } from './temporal/connection.js';
+import { isHoldAllOpen } from './temporal/hold-all.js';
+import { lastOf, type KnownWorkflow } from './temporal/jobs.js';
 
 export interface DocumentsInput {
   /** ID or number. */
@@ -75,7 +79,7 @@ export interface PossibleSend {
 }
 
 export interface KeptBack {
-  readonly kind: 'notPosted' | Obstacle['kind'];
+  readonly kind: 'held' | 'notPosted' | Obstacle['kind'];
   readonly text: string;
   /** When it ends by itself, as ISO 8601; null if it does not. */
   readonly until: string | null;
@@ -98,10 +102,14 @@ export interface ListedDocument extends BillingDocument {
   readonly recipients?: readonly string[] | null;
 }
 
+/** An order to send nothing. */
+export type Hold = 'job' | 'all' | null;
+
 /** What Zuora and Temporal say about a bill run now. */
 export interface Reading extends Look {
   readonly documents: DocumentsRead;
   readonly emailed: EmailedSend | null;
+  readonly hold: Hold;
   /** Why the jobs' sends are not all known; one sentence each. */
   readonly gaps: readonly string[];
   /** Why the notifications cannot be read by which Zuora may email at the post. */
@@ -150,7 +158,7 @@ async function readingOf(
 ): Promise<Reading> {
   const scope = { entityId, orgIds };
   const billRun = await zuora.getBillRun(billRunKey, scope);
-  const [notifications, { ours, memory, mayHaveSent, gaps }] = await Promise.all([
+  const [notifications, { ours, memory, mayHaveSent, hold, gaps }] = await Promise.all([
     billRun.status === 'Posted' ? notificationsOf(zuora, scope) : [],
     sendsOf(canonicalWorkflowId(billRun.number, entityId)),
   ]);
@@ -168,7 +176,7 @@ async function readingOf(
     },
   );
   return {
-    ...{ at, documents: read, emailed, gaps },
+    ...{ at, documents: read, emailed, hold, gaps },
     ...('unreadable' in notifications
       ? { billRun, notificationsUnreadable: notifications.unreadable }
       : { billRun: { ...billRun, postedNotifications: notifications } }),
@@ -196,6 +204,7 @@ interface JobSends {
   /** What the job's last check of its documents remembered. */
   readonly memory: DeliveryMemory | null;
   readonly mayHaveSent: boolean;
+  readonly hold: Hold;
   readonly gaps: readonly string[];
 }
 
@@ -204,22 +213,34 @@ async function sendsOf(workflowId: string): Promise<JobSends> {
   let client: Client | undefined;
   try {
     const opened = (client = new Client(await connect()));
-    const { send, mayHaveSent, unreadable } = await lastAccepted(opened, workflowId, (ask) =>
-      opened.withDeadline(Date.now() + TEMPORAL_DEADLINE_MS, ask),
-    );
+    const call: Call = (ask) => opened.withDeadline(Date.now() + TEMPORAL_DEADLINE_MS, ask);
+    const { send, mayHaveSent, unreadable } = await lastAccepted(opened, workflowId, call);
     return {
       ours: send === null ? null : { by: 'job', resend: send.resend, since: iso(send.since) },
       memory: send?.memory ?? null,
       mayHaveSent,
+      hold: await call(() => holdOn(opened, workflowId)),
       gaps: unreadable.map((runId) => `The history of run ${runId} cannot be read, so it is not known what it sent.`),
     };
   } catch (error) {
     const { message } = failureIn(temporalFailure(error, workflowId));
     const gaps = [`Without Temporal it is not known what the jobs of this bill run sent, or when: ${message}`];
-    return { ours: null, memory: null, mayHaveSent: true, gaps };
+    return { ours: null, memory: null, mayHaveSent: true, hold: null, gaps };
   } finally {
     await client?.connection.close();
   }
+}
+
+async function holdOn(client: Client, workflowId: string): Promise<Hold> {
+  const last = await lastOf(client, workflowId);
+  if (last?.closedAt === null && isHeld(last)) return 'job';
+  return (await isHoldAllOpen(client)) ? 'all' : null;
+}
+
+function isHeld({ attributes }: KnownWorkflow): boolean {
+  return (
+    attributes.get(searchAttributes.emailState) === 'Held' && attributes.get(searchAttributes.emailReason) === 'job'
+  );
 }
 
 /** Zuora emailed a bill run of which no send of ours is known. */
@@ -279,7 +300,7 @@ export function documentsOf(
       ...(recipients === undefined ? {} : { recipients: addresses?.get(document) ?? null }),
     }),
   );
-  const notPosted = isPosted ? [] : [keptBackUntilPosted(reading)];
+  const always = [...holdIn(reading), ...(isPosted ? [] : [keptBackUntilPosted(reading)])];
   const obstacles = emailed?.by === 'job' ? [AFTER_A_SEND] : obstaclesIn(reading, { coolDownMs }, at).map(keptBackBy);
   const answers = (send: 'first' | 'resend') =>
     counted(
@@ -302,8 +323,8 @@ export function documentsOf(
       listed.map(({ obstacle }) => obstacle),
     ),
     sends: [
-      { resend: false, keptBackBy: [...notPosted, ...obstacles], wouldEmail: answers('first') },
-      { resend: true, keptBackBy: notPosted, wouldEmail: answers('resend') },
+      { resend: false, keptBackBy: [...always, ...obstacles], wouldEmail: answers('first') },
+      { resend: true, keptBackBy: always, wouldEmail: answers('resend') },
     ],
     documents: listed,
     warnings: warningsOf(reading),
@@ -356,6 +377,19 @@ function counted<T extends string>(always: readonly T[], all: readonly (T | null
   const counts = new Map<T, number>(always.map((each) => [each, 0]));
   for (const each of all) if (each !== null) counts.set(each, (counts.get(each) ?? 0) + 1);
   return Object.fromEntries(counts) as Record<T, number>;
+}
+
+function holdIn({ hold }: Reading): readonly KeptBack[] {
+  switch (hold) {
+    case 'job':
+      return [
+        { kind: 'held', text: 'The job is on hold, so nothing is sent until a person releases it.', until: null },
+      ];
+    case 'all':
+      return [{ kind: 'held', text: 'All jobs are on hold, so nothing is sent until a release of all.', until: null }];
+    case null:
+      return [];
+  }
 }
 
 function keptBackUntilPosted({ billRun }: Reading): KeptBack {

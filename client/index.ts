@@ -8,6 +8,7 @@ export type {
   BillRunName,
   BillRunToStart,
   JobName,
+  JobRequest,
   KnownStatus,
   ResendResult,
   RetryResult,
@@ -19,13 +20,16 @@ export { BillRunEmailsError } from './failures/errors.js';
 export { ConfigurationError } from '../environment/configuration-error.js';
 export type { ErrorType, Failure } from './failures/errors.js';
 export type { ListedJob, ListFilter } from './list.js';
-export type { ResendOutcome } from './resend-outcome.js';
+export type { Settled, SettleOptions } from './settled.js';
+export type { SettledOne } from './settled-many.js';
+export type { Outcome, Until } from './outcome.js';
 export type { Pause } from './temporal/paused.js';
 export type { Audit } from './history/audit.js';
 export type { Diagnosis, DoctorOptions } from './doctor/doctor.js';
 export type { Check } from './doctor/checkup.js';
 export type { BillRunDocuments, DocumentsInput } from './documents.js';
 export type * from '../workflows/contract/contract.js';
+export type * from '../workflows/contract/sweep.js';
 
 // The modules that read Zuora are loaded on demand: pipelines that start bill runs need none of them.
 

@@ -4,17 +4,28 @@
  */
 import type { Client } from '@temporalio/client';
 import { decodeOptionalSinglePayload } from '@temporalio/common/lib/internal-non-workflow/index.js';
-import { EMAIL_STATES, WORKFLOW_TYPE, type EmailState, type JobMemo } from '../workflows/contract/contract.js';
+import {
+  EMAIL_REASONS,
+  EMAIL_STATES,
+  WORKFLOW_TYPE,
+  type EmailReason,
+  type EmailState,
+  type JobMemo,
+} from '../workflows/contract/contract.js';
 import { searchAttributes } from '../workflows/contract/search-attributes.js';
 import { lastOf, type DescribedWorkflow, type KnownWorkflow } from './temporal/jobs.js';
 
 /** The last job of a workflow id. */
 export interface LastJob extends Pick<
   DescribedWorkflow,
-  'workflowId' | 'runId' | 'type' | 'taskQueue' | 'status' | 'isChanging'
+  'workflowId' | 'runId' | 'type' | 'taskQueue' | 'status' | 'isChanging' | 'paused' | 'historyLength'
 > {
   readonly isOpen: boolean;
   readonly state: EmailState | null;
+  readonly reason: EmailReason | null;
+  /** Since when it has its state and reason. */
+  readonly since: Date | null;
+  readonly closedAt: Date | null;
   readonly billRunNumber: string | null;
   /** How many sends Zuora accepted in all jobs of the id, and the last resends of those. */
   readonly sends: number;
@@ -49,12 +60,12 @@ export function decide(last: LastJob, { resend, missing = false, again }: Wanted
 }
 
 /** Zuora accepted a send of ours, or sent by itself. */
-function isEmailedIn(last: LastJob): boolean {
+export function isEmailedIn(last: Pick<LastJob, 'sends' | 'status' | 'state'>): boolean {
   return last.sends > 0 || isLeftToOthers(last);
 }
 
 /** It completed without a send of ours: only Zuora itself, or somebody else, emailed. */
-function isLeftToOthers({ sends, status, state }: LastJob): boolean {
+function isLeftToOthers({ sends, status, state }: Pick<LastJob, 'sends' | 'status' | 'state'>): boolean {
   return sends === 0 && status === 'COMPLETED' && (state === 'Emailed' || state === 'Delivering');
 }
 
@@ -70,11 +81,14 @@ function isClosedByPerson({ status, state }: LastJob): boolean {
 export async function lastJob(client: Client, workflowId: string): Promise<LastJob | undefined> {
   const last = await lastOf(client, workflowId);
   if (last === undefined) return undefined;
-  const { runId, type, taskQueue, status, isChanging, closedAt, attributes } = last;
+  const { runId, type, taskQueue, status, isChanging, paused, historyLength, closedAt, attributes } = last;
   return {
-    ...{ workflowId, runId, type, taskQueue, status, isChanging },
+    ...{ workflowId, runId, type, taskQueue, status, isChanging, paused, historyLength },
     isOpen: closedAt === null,
+    closedAt,
     state: emailStateIn(last),
+    reason: emailReasonIn(last),
+    since: attributes.get(searchAttributes.emailStateSince) ?? null,
     billRunNumber: attributes.get(searchAttributes.billRunNumber) ?? null,
     sends: attributes.get(searchAttributes.emailSends) ?? 0,
     resends: type === WORKFLOW_TYPE ? await resendsIn(client, last) : [],
@@ -98,4 +112,10 @@ async function resendsIn(client: Client, { workflowId, memo }: KnownWorkflow): P
 export function emailStateIn({ attributes }: Pick<KnownWorkflow, 'attributes'>): EmailState | null {
   const state = attributes.get(searchAttributes.emailState);
   return EMAIL_STATES.find((each) => each === state) ?? null;
+}
+
+/** The cause of the state; null for a state without one. */
+export function emailReasonIn({ attributes }: Pick<KnownWorkflow, 'attributes'>): EmailReason | null {
+  const reason = attributes.get(searchAttributes.emailReason);
+  return EMAIL_REASONS.find((each) => each === reason) ?? null;
 }

@@ -1,16 +1,10 @@
 /** The jobs that Temporal's visibility lists. It needs no worker, and lags behind by a moment. */
 import type { Client } from '@temporalio/client';
-import { isIdentifier, milliseconds } from '../workflows/contract/validation.js';
-import {
-  EMAIL_REASONS,
-  EMAIL_STATES,
-  WORKFLOW_TYPE,
-  type EmailReason,
-  type EmailState,
-} from '../workflows/contract/contract.js';
+import { asZuoraWrites, isIdentifier, milliseconds } from '../workflows/contract/validation.js';
+import { EMAIL_STATES, WORKFLOW_TYPE, type EmailReason, type EmailState } from '../workflows/contract/contract.js';
 import { searchAttributes } from '../workflows/contract/search-attributes.js';
 import { BillRunEmailsError } from './failures/errors.js';
-import { emailStateIn } from './last-job.js';
+import { emailReasonIn, emailStateIn } from './last-job.js';
 import { lastOf, listed, type KnownWorkflow } from './temporal/jobs.js';
 
 /** Lists the jobs to which all of it applies. Default: every job that Temporal still keeps. */
@@ -82,9 +76,10 @@ async function isLast(client: Client, { workflowId, runId }: ListedJob): Promise
 
 /** Temporal's query language. Every value in it is checked, and none has a quote. */
 function queryOf(
-  { states = [], olderThan, number, open = false, notSent = false, limit = 0 }: ListFilter,
+  { states = [], olderThan, number: given, open = false, notSent = false, limit = 0 }: ListFilter,
   now: number,
 ): string {
+  const number = given === undefined ? undefined : asZuoraWrites(given);
   const faults: string[] = [];
   const unknown = states.filter((state) => !EMAIL_STATES.includes(state));
   if (unknown.length > 0)
@@ -115,7 +110,6 @@ function queryOf(
 
 function listedJob(info: KnownWorkflow): ListedJob {
   const { workflowId, runId, status, startedAt, closedAt, attributes } = info;
-  const reason = attributes.get(searchAttributes.emailReason);
   return {
     workflowId,
     runId,
@@ -123,7 +117,7 @@ function listedJob(info: KnownWorkflow): ListedJob {
     billRunId: attributes.get(searchAttributes.billRunId) ?? null,
     billRunStatus: attributes.get(searchAttributes.billRunStatus) ?? null,
     state: emailStateIn(info),
-    reason: EMAIL_REASONS.find((each) => each === reason) ?? null,
+    reason: emailReasonIn(info),
     since: attributes.get(searchAttributes.emailStateSince)?.toISOString() ?? null,
     sends: attributes.get(searchAttributes.emailSends) ?? 0,
     documentsNotSent: attributes.get(searchAttributes.documentsNotSent) ?? null,

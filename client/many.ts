@@ -2,7 +2,7 @@
 import { failureIn, type Failure } from './failures/errors.js';
 
 /** How many calls run at once. */
-const AT_ONCE = 25;
+export const AT_ONCE = 25;
 
 export type Tried<R> = { readonly ok: true; readonly value: R } | { readonly ok: false; readonly error: Failure };
 

@@ -11,7 +11,7 @@ import { BillRunEmailsError } from './failures/errors.js';
 import { failedAs } from './failures/grpc.js';
 import { causeOf } from './failures/temporal.js';
 import { emailStateIn } from './last-job.js';
-import { settled } from './temporal/jobs.js';
+import { unchanging } from './temporal/jobs.js';
 
 /** How a job took a message. */
 export interface MessageResult extends Partial<MessageAnswer> {
@@ -66,7 +66,7 @@ export async function signalAndConfirm(
 ): Promise<MessageResult> {
   const handle: WorkflowHandle = client.workflow.getHandle(workflowId);
   await handle.signal(signal, note);
-  const last = await settled(client, workflowId);
+  const last = await unchanging(client, workflowId);
   const state = last === undefined || last.isChanging ? null : emailStateIn(last);
   return { workflowId, via: 'signal', ...(state === null ? {} : { state }) };
 }

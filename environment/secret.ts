@@ -39,6 +39,12 @@ export function secretOf(
   );
 }
 
+/** The same for a secret that may be absent. */
+export function optionalSecretOf(...[env, variable, context]: Parameters<typeof secretOf>): Secret | undefined {
+  const isAbsent = env[variable] === undefined && env[`${variable}_FILE`] === undefined;
+  return isAbsent ? undefined : secretOf(env, variable, context);
+}
+
 /** Reads the file each time, because it may have been replaced. */
 export function readSecret(secret: Secret): string {
   // Editors and secret managers end a file with a newline.

@@ -1,6 +1,6 @@
 /**
  * Finds words that CONTRIBUTING asks us to avoid, in code, comments, messages and documentation, and says what to write instead. In
- * README and docs/ it also finds sentences that are too long.
+ * README and docs/, and in the texts that the product prints, it also finds sentences that are too long.
  *
  *     node scripts/check-words.mjs             everything, as `npm run check` does
  *     node scripts/check-words.mjs client docs these folders
@@ -51,6 +51,8 @@ const PROSE = /\.(md|sh|py|ts|cts|mts|js|mjs|cjs)$/;
 const CODE = /\.(ts|cts|mts|js|mjs|cjs)$/;
 
 const READ_BY_ALL = /^(README|docs\/[^/]+)\.md$/;
+/** Their texts are help, messages and what Temporal UI shows. */
+const PRINTS = /^(workflows|activities|zuora|client|worker|callouts|environment|scripts)\/.*\.ts$/;
 /** In words. A part that a colon or a semicolon ends counts by itself. */
 const LONGEST_SENTENCE = 25;
 
@@ -64,7 +66,7 @@ const found = [];
 for (const file of files) {
   const text = readFileSync(file, 'utf8');
   const names = CODE.test(file) && MAY_HAVE_A_NAME.test(text) ? await inNames(file, text) : [];
-  const long = READ_BY_ALL.test(file) ? longSentences(text) : [];
+  const long = READ_BY_ALL.test(file) ? longSentences(text) : PRINTS.test(file) ? await longTexts(file, text) : [];
   const hits = [...inLines(text), ...names, ...long].sort((one, other) => one.line - other.line);
   found.push(...hits.map(({ line, word, instead }) => `${file}:${line}  ${word}  → ${instead}`));
 }
@@ -95,21 +97,53 @@ function longSentences(text) {
   return prose.split(/(\n\s*\n|\n(?=\s*(?:[-*>]|\d+\.) ))/).flatMap((block) => {
     const at = line;
     line += block.split('\n').length - 1;
-    return block
-      .split(/(?<=[.!?:;])\s+|\s·\s/)
-      .map((sentence) =>
-        sentence
-          .replace(/^\s*(?:[-*>]|\d+\.)\s/, '')
-          .trim()
-          .split(/\s+/),
-      )
-      .filter((words) => words.length > LONGEST_SENTENCE)
-      .map((words) => ({
-        line: at,
-        word: `${words.slice(0, 6).join(' ')} …`,
-        instead: `${words.length} words: shorter sentences, or a list`,
-      }));
+    return tooLong(block).map((hit) => ({ line: at, ...hit }));
   });
+}
+
+function tooLong(block) {
+  return block
+    .split(/(?<=[.!?:;])\s+|\s·\s/)
+    .map((sentence) =>
+      sentence
+        .replace(/^\s*(?:[-*>]|\d+\.)\s/, '')
+        .trim()
+        .split(/\s+/),
+    )
+    .filter((words) => words.length > LONGEST_SENTENCE)
+    .map((words) => ({
+      word: `${words.slice(0, 6).join(' ')} …`,
+      instead: `${words.length} words: shorter sentences, or a list`,
+    }));
+}
+
+/** A value in a template counts as one word, and a line that is indented begins a sentence of its own. */
+async function longTexts(file, text) {
+  const { default: ts } = await import('typescript');
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+  const isSum = (node) => ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.PlusToken;
+  const textOf = (node) => {
+    if (ts.isStringLiteralLike(node)) return node.text;
+    if (ts.isTemplateExpression(node)) {
+      return [node.head.text, ...node.templateSpans.map(({ literal }) => `x${literal.text}`)].join('');
+    }
+    if (isSum(node)) return `${textOf(node.left)}${textOf(node.right)}`;
+    return ts.isParenthesizedExpression(node) ? textOf(node.expression) : 'x';
+  };
+  const hits = [];
+  const visit = (node) => {
+    if (isSum(node.parent ?? node) && (isSum(node) || ts.isStringLiteralLike(node))) {
+      // The whole sum has been read.
+      ts.forEachChild(node, visit);
+      return;
+    }
+    const blocks = textOf(node).split(/\n\s*\n|\n(?= )/);
+    const line = source.getLineAndCharacterOfPosition(node.getStart()).line + 1;
+    hits.push(...blocks.flatMap((block) => tooLong(block).map((hit) => ({ line, ...hit }))));
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return hits;
 }
 
 /** Names that a file declares or imports; names of other packages, such as a property of theirs, are only used. */

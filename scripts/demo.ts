@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { Command } from 'commander';
 import { BillRunEmails } from '../client/index.js';
+import { withoutMarkdown } from '../client/failures/plain-text.js';
 import { formatted } from '../client/cli/audit-formats.js';
 import { columns } from '../client/cli/columns.js';
 import * as tables from '../client/cli/tables.js';
@@ -185,7 +186,7 @@ function outcome({ since, state, text }: JobStatus, words: string): void {
 }
 
 function detail(text: string): void {
-  if (verbose) console.log(indented(text));
+  if (verbose) console.log(indented(withoutMarkdown(text)));
 }
 
 function indented(text: string): string {

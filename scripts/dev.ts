@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { relative, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
+import { printError } from '../client/cli/command.js';
 import { SIMULATOR_CREDENTIALS, startSimulator } from '../simulator/index.js';
 import { TASK_QUEUE } from '../workflows/contract/contract.js';
 import { untilSignaledToStop } from './processes.js';
@@ -42,7 +43,8 @@ const flags = new Command('dev')
 try {
   await dev(flags);
 } catch (error) {
-  console.error(error instanceof DevFailure || error instanceof PortTakenError ? error.message : error);
+  if (error instanceof DevFailure || error instanceof PortTakenError) printError(error.message);
+  else console.error(error);
   process.exitCode = 1;
 }
 

@@ -1,10 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { linkTo } from '../client/cli/ui-link.js';
+import { withoutMarkdown } from '../client/failures/plain-text.js';
+import { linkTo } from '../client/temporal/ui-link.js';
 import type { BillRunEmails, JobStatus } from '../client/index.js';
 import { canonicalWorkflowId } from '../workflows/contract/contract.js';
 
 /** Far above what a scene needs on a slow machine. */
 const STUCK_AFTER_MS = 120_000;
+
+/** A job that did not become as wanted. */
+export class StuckJob extends Error {
+  override readonly name = 'StuckJob';
+
+  constructor(billRunKey: string, { state, text }: JobStatus) {
+    super(`the job of ${billRunKey} is not as planned after two minutes. It is ${state}: ${withoutMarkdown(text)}`);
+  }
+}
 
 /** Waits until the job of a bill run is as wanted. */
 export async function untilJob(
@@ -16,7 +26,7 @@ export async function untilJob(
   for (;;) {
     const status = await emails.status({ billRunKey });
     if (wanted(status)) return status;
-    if (Date.now() > stuckAt) throw new Error(`The job of ${billRunKey} is stuck. ${status.state}: ${status.text}`);
+    if (Date.now() > stuckAt) throw new StuckJob(billRunKey, status);
     await delay(100);
   }
 }

@@ -89,7 +89,8 @@ function variablesAt(node) {
     if (callee.endsWith('z.object') || callee.endsWith('.object')) {
       return node.arguments.filter(ts.isObjectLiteralExpression).flatMap(({ properties }) => properties.map(nameOf));
     }
-    if (callee === 'secretOf') return node.arguments.filter(ts.isStringLiteral).map(({ text }) => text);
+    if (/^(secretOf|optionalSecretOf)$/.test(callee))
+      return node.arguments.filter(ts.isStringLiteral).map(({ text }) => text);
   }
   const taken = ts.isBindingElement(node) ? (node.propertyName ?? node.name) : undefined;
   const named =

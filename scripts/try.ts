@@ -3,8 +3,10 @@ import { Client, Connection } from '@temporalio/client';
 import { Command } from 'commander';
 import { withoutMarkdown } from '../client/failures/plain-text.js';
 import { BillRunEmails, type JobStatus } from '../client/index.js';
+import { hanging } from '../client/cli/terminal.js';
 import { stateInWords } from '../workflows/rules/text.js';
-import { linkToJob, untilJob } from './jobs.js';
+import { printError } from '../client/cli/command.js';
+import { linkToJob, StuckJob, untilJob } from './jobs.js';
 import { announcedDev, SCENES, type RunningDev } from './running-dev.js';
 import { controlOf, type Control } from './simulator-control.js';
 
@@ -73,7 +75,7 @@ const scenes: Readonly<Record<(typeof SCENES)[number], Scene>> = {
     isReached: ({ state, billRunStatus }) => state === 'Waiting' && billRunStatus !== null,
     next: 'It sends when the bill run posts. Post it in the simulated Zuora',
     command: (number, { simulatorUrl }) =>
-      `curl -s -X PATCH ${simulatorUrl}/simulator/bill-runs/${number} -d '{"status":"Posted"}'`,
+      `curl -so/dev/null -XPATCH ${new URL(simulatorUrl).host}/simulator/bill-runs/${number} -d '{"status":"Posted"}'`,
   },
 };
 const NAMES = SCENES.join(', ');
@@ -92,7 +94,8 @@ const command = new Command('try')
 try {
   await create(sceneNamed(command.args[0]));
 } catch (error) {
-  console.error(error instanceof TryFailure ? error.message : error);
+  if (error instanceof TryFailure || error instanceof StuckJob) printError(error.message);
+  else console.error(error);
   process.exitCode = 1;
 }
 
@@ -100,7 +103,7 @@ function sceneNamed(name: string | undefined): Scene {
   const scene = Object.entries(scenes).find(([each]) => each === name)?.[1];
   if (scene !== undefined) return scene;
   const fault = name === undefined ? 'a scene is missing' : `there is no scene "${name}"`;
-  return command.error(`error: ${fault}; the scenes are ${NAMES}`);
+  return command.error(`Error: ${fault}; the scenes are ${NAMES}`);
 }
 
 async function create(scene: Scene): Promise<void> {
@@ -121,7 +124,7 @@ async function create(scene: Scene): Promise<void> {
     const { warnings = [] } = await emails.start({ billRunKey: number, requestedBy: 'npm run try', hold });
     for (const warning of warnings) console.error(`Warning: ${warning}.`);
     const { state, reason, text, question } = await untilJob(emails, number, scene.isReached);
-    console.log(`  ${stateInWords(state, reason)}: ${withoutMarkdown(question?.text ?? text)}`);
+    console.log(hanging('  ', `${stateInWords(state, reason)}: ${withoutMarkdown(question?.text ?? text)}`));
     console.log(`  Temporal UI: ${linkToJob(dev.uiUrl, number)}`);
     console.log(`${next}:\n  ${scene.command(number, dev)}`);
   } finally {

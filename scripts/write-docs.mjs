@@ -1,5 +1,6 @@
 /**
- * Writes what docs/ takes from the code: the help of each command into cli.md, and the lines to which patterns.md links.
+ * Writes what docs/ takes from the code: the help of each command into cli.md, the lines to which patterns.md links, and the examples
+ * in pipelines.md.
  *
  *     npm run docs                          writes the files
  *     node scripts/write-docs.mjs --check   names the files that would change, and ends with 1; needs the build
@@ -16,6 +17,7 @@ const isCheck = process.argv.includes('--check');
 for (const [file, write] of [
   ['cli.md', withHelp],
   ['patterns.md', withLines],
+  ['pipelines.md', withExamples],
 ]) {
   const path = join(root, 'docs', file);
   const before = readFileSync(path, 'utf8');
@@ -59,4 +61,11 @@ function lineOf(name, source) {
     `(?:function\\*?|const|interface|type|class) \\{?[^=(]*\\b${name}\\b|^ +(?:async )?${name}\\(`,
   );
   return source.split('\n').findIndex((line) => declares.test(line)) + 1;
+}
+
+/** The block behind a mark such as <!-- examples/pipeline.py --> is that file. */
+function withExamples(text) {
+  return text.replace(/(<!-- (examples\/\S+) -->\n\n```\w+\n)[^]*?(\n```)/g, (_, before, file, after) => {
+    return `${before}${readFileSync(join(root, file), 'utf8').trimEnd()}${after}`;
+  });
 }

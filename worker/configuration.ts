@@ -2,10 +2,14 @@ import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { DEFAULT_POLLING, type Polling } from '../activities/budget.js';
 import { DEFAULT_DELIVERY_INTERVAL_MS } from '../activities/watch-delivery.js';
+import type { Receiver } from '../activities/notify.js';
 import { isTaskQueue, TASK_QUEUE_FAULT } from '../client/temporal/task-queue.js';
+import { UI_URL_FAULT, uiRootOf } from '../client/temporal/ui-link.js';
 import { TASK_QUEUE } from '../workflows/contract/contract.js';
 import { socketAddress, type SocketAddress } from '../environment/address.js';
+import { webUrlOf } from '../environment/web-url.js';
 import { readEnvironment } from '../environment/environment.js';
+import { optionalSecretOf, readSecret } from '../environment/secret.js';
 import { logLevel } from '../environment/logger.js';
 import { zuoraEnvironment, type ZuoraConfiguration } from '../zuora/configuration.js';
 
@@ -18,6 +22,8 @@ export interface WorkerConfiguration extends ZuoraConfiguration {
   readonly activitiesAtOnce: number;
   readonly logLevel: string;
   readonly taskQueue: string;
+  /** Who is notified of what needs a person. Absent: nobody. */
+  readonly receiver?: Receiver;
   /** For Prometheus. Absent: no metrics are served. */
   readonly metricsAddress?: SocketAddress;
   /** For `/healthz` and `/readyz`. Absent: they are not served. */
@@ -72,10 +78,28 @@ const workerEnvironment = z
     };
   });
 
-const configuration = zuoraEnvironment.and(workerEnvironment).transform((settings): WorkerConfiguration => {
-  // More activities would only wait for a connection.
-  return { ...settings, activitiesAtOnce: settings.zuora.connections };
+/** A file is read again for each notice. */
+const receiver = z.record(z.string(), z.string()).transform((env, context): Pick<WorkerConfiguration, 'receiver'> => {
+  const { TEMPORAL_UI_URL = '' } = env;
+  const uiUrl = uiRootOf(TEMPORAL_UI_URL);
+  const fault = (name: string, message: string): void => {
+    context.addIssue({ code: 'custom', path: [name], message });
+  };
+  if (TEMPORAL_UI_URL !== '' && uiUrl === undefined) fault('TEMPORAL_UI_URL', UI_URL_FAULT);
+  const secret = optionalSecretOf(env, 'NOTIFY_URL', context);
+  if (secret === undefined || context.issues.length > 0) return {};
+  if (webUrlOf(readSecret(secret))?.username !== '')
+    fault('NOTIFY_URL', 'must be an http or https URL, without a user');
+  return { receiver: { url: () => readSecret(secret), ...(uiUrl === undefined ? {} : { uiUrl }) } };
 });
+
+const configuration = zuoraEnvironment
+  .and(workerEnvironment)
+  .and(receiver)
+  .transform((settings): WorkerConfiguration => {
+    // More activities would only wait for a connection.
+    return { ...settings, activitiesAtOnce: settings.zuora.connections };
+  });
 
 /** @throws ConfigurationError that names all faults together, without any value of a secret */
 export function workerConfiguration(env: NodeJS.ProcessEnv): WorkerConfiguration {

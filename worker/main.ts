@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { createActivities } from '../activities/index.js';
 import { connectionSettings } from '../client/temporal/connection.js';
 import { payloadCodecs } from '../client/temporal/data-converter.js';
-import { endFor } from '../client/failures/process.js';
+import { endFor, explainTo } from '../client/failures/process.js';
 import { createLogger } from '../environment/logger.js';
 import { createZuora } from '../zuora/client.js';
 import { workerConfiguration } from './configuration.js';
@@ -25,12 +25,14 @@ const LAST_TASKS_MS = '1000';
 
 /** Runs until SIGTERM or SIGINT, then drains: attempts under way end before the process does. */
 async function main(): Promise<void> {
+  explainTo(process.argv, 'Runs the workflows and activities of bill-run-emails until SIGTERM or Ctrl-C.');
   const {
     zuora: zuoraSettings,
     multiEntity,
     polling,
     deliveryIntervalMs,
     activitiesAtOnce,
+    receiver,
     ...rest
   } = workerConfiguration(process.env);
   const { taskQueue, logLevel, metricsAddress, healthAddress, deployment } = rest;
@@ -51,6 +53,7 @@ async function main(): Promise<void> {
     activities: createActivities({
       ...{ zuora, multiEntity, polling, deliveryIntervalMs },
       checksAtOnce: Math.ceil(activitiesAtOnce / 4),
+      ...(receiver === undefined ? {} : { receiver }),
     }),
     workflowBundlePath: SHIPPED_BUNDLE,
     payloadCodecs: codecs,

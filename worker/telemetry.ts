@@ -27,7 +27,8 @@ export function installTelemetry(logger: Logger, metricsAddress?: SocketAddress)
     Runtime.install(options);
   } catch (error) {
     if (metricsAddress === undefined) throw error;
-    const message = `cannot listen on METRICS_ADDRESS ${hostAndPort(metricsAddress)}: ${String(error)}`;
+    const [reason] = /(?<=: )[^:]*$/.exec((error as Error).message) ?? [String(error)];
+    const message = `cannot listen on METRICS_ADDRESS ${hostAndPort(metricsAddress)}: ${reason}; choose another port`;
     throw new ConfigurationError(message, { cause: error });
   }
 }

@@ -59,6 +59,15 @@ export const { emailBillRunDocuments } = proxyActivities<Activities>({
   priority: { priorityKey: 1 },
 });
 
+export const { notify } = proxyActivities<Activities>({
+  // One try takes 10 s at most. A receiver that is away for a minute is reached by a later one.
+  startToCloseTimeout: '15 seconds',
+  retry: { initialInterval: '5 seconds', backoffCoefficient: 2, maximumAttempts: 5 },
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  // Reads and sends come first.
+  priority: { priorityKey: 5 },
+});
+
 // The workflow says how long looks, look-ups and handovers may be tried.
 export const { earlierSends, handOver } = proxyActivities<Activities>({
   startToCloseTimeout: '90 seconds',
@@ -66,6 +75,17 @@ export const { earlierSends, handOver } = proxyActivities<Activities>({
   retry: { maximumInterval: '1 minute' },
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
+
+const SWEEPS = {
+  startToCloseTimeout: '1 hour',
+  heartbeatTimeout: '30 seconds',
+  // The next sweep looks again, and one that has failed is seen.
+  retry: { initialInterval: '10 seconds', maximumAttempts: 5 },
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  priority: { priorityKey: 5 },
+} as const;
+
+export const { findForgotten, startForgotten } = proxyActivities<Activities>(SWEEPS);
 
 export function addressOf({ settings }: EmailJob): BillRunAddress {
   const { billRunKey, entityId, orgIds } = settings;

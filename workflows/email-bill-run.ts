@@ -2,17 +2,20 @@
  * The life of an email job:
  *
  *     start ─► Waiting ──posted──► Sending ──accepted──► Delivering ──all sent──► Emailed ──(openFor | finish)──► completed
- *                 │                   │ refused, unknown     ▲   │ resend; retry of what was not sent
- *                 │ autoEmail, …      ▼                      │   ▼
- *                 │               NeedsAttention ───retry────┘  Sending
- *                 └────────────────► Delivering
+ *                 │    refused or   │  ▲                   ▲    │                    │
+ *                 │    unknown      ▼  │ retry             │    └─────────┬──────────┘
+ *                 │            NeedsAttention              │              │ resend; retry of what was not sent
+ *                 └── autoEmail, emailed by others ────────┘              ▼
+ *                                                                      Sending
  *
  * - A bill run that never posts fails as NotPosted. A question that nobody answers fails as Unsettled.
  * - A bill run without documents completes as Skipped.
  * - `hold` keeps every further attempt back as Held. `finish` and cancellation close the job; an attempt under way ends first.
- * - A job with another workflow id than the bill run's own hands its requests to the canonical job, as HandedOver.
+ * - A job that was started under another workflow id, such as by the bill run's ID, hands its requests to the job of the bill run's
+ *   number, as HandedOver.
  *
- * The rules in `rules/` decide every step; this file does what they say. `handlers.ts` takes messages, and `view.ts` shows the job.
+ * The rules in `rules/` decide every step; this file does what they say. `handlers.ts` takes messages, `view.ts` shows the job,
+ * `waits.ts` waits, and `activities.ts` has the options of the activities: the server repeats only an attempt that never left.
  */
 import {
   ApplicationFailure,
@@ -80,15 +83,17 @@ export async function emailBillRun(input: EmailBillRunInput, carried?: EmailJob)
   return CancellationScope.nonCancellable(async () => {
     void publishMessages(job);
     const checks = new CancellationScope();
-    // They end with the job.
     checks.run(() => followDocuments(job)).catch(() => undefined);
+    // A phase with nothing to do returns at once. A retry or a resend leads back to an earlier one.
     for (;;) {
       await waitForPost(job, input);
       await handOverRequests(job, input);
       await sendDocuments(job, input);
       await stayOpen(job, input);
+      if (await noticesBegun(job)) continue;
       const ending = endingOf(job, clock(job));
       if (ending !== null) {
+        // Only this ends them.
         checks.cancel();
         return close(job, ending);
       }
@@ -119,13 +124,24 @@ async function* stepsOf<S extends Step>(
     publish(job);
     if (endingOf(job, clock(job)) !== null) return;
     if (workflowInfo().continueAsNewSuggested) {
-      await condition(() => job.checks === 0);
+      if (job.checks > 0 || job.notifying > 0) {
+        await condition(() => job.checks === 0 && job.notifying === 0);
+        // A message may have changed what comes next.
+        continue;
+      }
       await continueAsNew<typeof emailBillRun>(input, job);
     }
     const step = stepOf(job, clock(job));
     if (step === null) return;
     yield step;
   }
+}
+
+/** Temporal begins no notice of a job that has closed. It takes a moment, and needs no receiver. Whether there was one to begin. */
+async function noticesBegun(job: EmailJob): Promise<boolean> {
+  if (job.notifying === 0) return false;
+  await condition(() => job.notifying === 0);
+  return true;
 }
 
 async function waitForPost(job: EmailJob, input: EmailBillRunInput): Promise<void> {
@@ -145,6 +161,10 @@ async function handOverRequests(job: EmailJob, input: EmailBillRunInput): Promis
   }
 }
 
+/**
+ * Before an attempt: earlier jobs are looked up, the last look is at most a minute old, the cool-down is over, and there is no hold. A
+ * `wait` is for the next attempt, a person's answer, a release, or the end of the cool-down.
+ */
 async function sendDocuments(job: EmailJob, input: EmailBillRunInput): Promise<void> {
   for await (const step of stepsOf(job, input, sendingStep)) {
     switch (step.kind) {
@@ -191,8 +211,11 @@ async function whileDue(
     await condition(() => nameOf(job) !== null && !mustMoveOn(job));
     const name = nameOf(job);
     job.checks += 1;
-    await interruptible(job, check, () => condition(() => nameOf(job) !== name || mustMoveOn(job)));
-    job.checks -= 1;
+    try {
+      await interruptible(job, check, () => condition(() => nameOf(job) !== name || mustMoveOn(job)));
+    } finally {
+      job.checks -= 1;
+    }
   }
 }
 
@@ -252,7 +275,7 @@ async function lookAfterHints(job: EmailJob): Promise<void> {
   }
 }
 
-/** After a time-out, the caller looks again. */
+/** After a time-out or an interruption, the rules ask for the next look. */
 async function watched(job: EmailJob, input: Reading, timeLeft?: number): Promise<void> {
   try {
     await look(job, input, timeLeft);
@@ -349,7 +372,9 @@ async function handTo(job: EmailJob, { to, requests }: HandOver, input: EmailBil
   await interruptible(job, () => inTime(job, 'handOver', read));
 }
 
-/** Waits for the end of the hold on all. After a hint, the last question of the attempt answers instead. */
+/**
+ * Waits for the end of the hold on all. A hint may mean that it has ended: the attempt then asks for it once more, before its call.
+ */
 async function waitForRelease(job: EmailJob, { wake }: WatchHoldAll): Promise<void> {
   const { revision } = job;
   const hasChanged = (): boolean => job.revision !== revision;
@@ -365,7 +390,10 @@ async function waitForRelease(job: EmailJob, { wake }: WatchHoldAll): Promise<vo
   if (job.hinted && !hasChanged()) release();
 }
 
-/** One attempt, one activity. Whatever its result, it is recorded. An order takes back an attempt that has not begun. */
+/**
+ * One attempt: one activity, and at most one HTTP call that may have reached Zuora. A lost answer is a result, too: the rules plan the
+ * next attempt under the same key. An order takes back an attempt that no worker has begun.
+ */
 async function attempt(job: EmailJob, send: Send): Promise<void> {
   if (job.billRun === null) return;
   const startedAt = clock(job);

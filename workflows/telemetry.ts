@@ -1,6 +1,7 @@
 /** Metrics and log lines about a job. Nothing is reported during replay, so each thing is reported once. */
 import { log, metricMeter } from '@temporalio/workflow';
 import type { Attempt } from './contract/contract.js';
+import type { SweepResult } from './contract/sweep.js';
 import { isAllSent } from './rules/documents.js';
 import type { EmailJob } from './rules/job.js';
 import type { Send } from './rules/send.js';
@@ -90,4 +91,12 @@ function reportSend({ ordinal, resend, outcome, attempts, settledAt }: Send, pos
       'Time from the look that showed a bill run as posted to the acceptance of its first send, in seconds.',
     )
     .record(Math.max(0, Date.parse(settledAt) - postedAt) / 1000);
+}
+
+export function reportSweep({ looked, counts, started, waitingForPeople }: SweepResult): void {
+  const found = { forgotten: counts.forgotten - started.length, waitingForPeople: waitingForPeople.length };
+  metricMeter.createCounter('bill_run_emails_sweeps', undefined, 'Sweeps that came to their end.').add(1);
+  const counter = metricMeter.createCounter('bill_run_emails_sweep_found', undefined, 'What sweeps found, by kind.');
+  for (const [kind, count] of Object.entries(found)) counter.add(count, { kind });
+  log.info('swept', { looked, ...found, started: started.length });
 }

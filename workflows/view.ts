@@ -1,4 +1,4 @@
-/** Shows the job: search attributes that changed, the text in Temporal UI, metrics and log lines. */
+/** Shows the job: search attributes that changed, the text in Temporal UI, metrics, log lines, and notices to people. */
 import { condition, setCurrentDetails, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { SearchAttributeUpdatePair, TypedSearchAttributes } from '@temporalio/common';
 import type { JobMemo } from './contract/contract.js';
@@ -7,8 +7,10 @@ import { documentsNotSent } from './rules/documents.js';
 import { detailsOf } from './rules/details.js';
 import { acceptedResends, acceptedSends, type EmailJob } from './rules/job.js';
 import { nextStep } from './rules/next-step.js';
+import { noticesDue, type DueNotice } from './rules/notices.js';
 import { noteState } from './rules/status.js';
 import type { Step } from './rules/step.js';
+import { beginNotice } from './notify-people.js';
 import { report } from './telemetry.js';
 import { clock } from './waits.js';
 
@@ -59,6 +61,13 @@ export function publish(job: EmailJob): void {
   if (!isSame(JSON.stringify(resends), JSON.stringify(handedOn().resends))) upsertMemo({ resends });
   setCurrentDetails(detailsOf(job, now));
   report(job, step);
+  for (const due of noticesDue(job, step, now)) void begin(job, due);
+}
+
+async function begin(job: EmailJob, { name, notice }: DueNotice): Promise<void> {
+  job.notifying += 1;
+  await beginNotice(name, notice);
+  job.notifying -= 1;
 }
 
 function billRunAttributes(billRun: EmailJob['billRun']): readonly SearchAttributeUpdatePair[] {

@@ -2,7 +2,7 @@
 import { CancellationScope, condition, workflowInfo } from '@temporalio/workflow';
 import { hintDueAt, openSendOf, type EmailJob } from './rules/job.js';
 import type { Wait } from './rules/step.js';
-import { summary } from './rules/text.js';
+import { ANSWER_AWAITED, summary } from './rules/text.js';
 
 /**
  * The time for decisions (epoch, ms): `Date.now()`, or the due time of a timer that fired if that is later. A query on a cold worker
@@ -14,9 +14,10 @@ export function clock({ timerFiredAt }: EmailJob): number {
 }
 
 /** Waits for a message that changes what comes next, at most until then. */
-export async function change(job: EmailJob, { wake, text }: Pick<Wait, 'wake' | 'text'>): Promise<void> {
+export async function change(job: EmailJob, { wake, text, state }: Wait): Promise<void> {
   const { revision } = job;
-  await waitUntil(job, wake, text, () => job.revision !== revision || mustMoveOn(job));
+  const what = state === 'NeedsAttention' ? `${ANSWER_AWAITED}${text}` : text;
+  await waitUntil(job, wake, what, () => job.revision !== revision || mustMoveOn(job));
 }
 
 /** Reads until the result is there or an interruption comes; by default, when the job must move on. The read is then canceled. */

@@ -26,7 +26,7 @@ export interface BillRun {
 }
 
 /** A part of paths, workflow ids and search attributes. */
-const name = z
+export const name = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'is not a name of letters, digits, dots, dashes and underscores');
 /** Without half characters, which would end a worker, and control characters. */

@@ -35,9 +35,16 @@ const credentials = z.record(z.string(), z.string()).transform((env, context) =>
   ),
 }));
 
+const CONNECTIONS_FAULT = 'must be a whole number from 1 to 200';
+
 const settings = z.object({
   ZUORA_MULTI_ENTITY: yesOrNo.default(false),
-  ZUORA_CONNECTIONS: z.coerce.number().int().min(1).max(200).default(16),
+  ZUORA_CONNECTIONS: z.coerce
+    .number(CONNECTIONS_FAULT)
+    .int(CONNECTIONS_FAULT)
+    .min(1, CONNECTIONS_FAULT)
+    .max(200, CONNECTIONS_FAULT)
+    .default(16),
 });
 
 /** The `ZUORA_*` variables. */

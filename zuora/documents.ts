@@ -28,7 +28,7 @@ export interface DocumentPage<Document> {
   readonly next: string | undefined;
 }
 
-/** The API call that lists the documents of one kind by the number of their bill run. */
+/** The API call that lists rows: documents by the number of their bill run, or bill runs by a time. */
 export interface Listing<Document> {
   /** Relative to the base URL. */
   readonly path: string;

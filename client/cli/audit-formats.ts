@@ -68,9 +68,8 @@ function textOf({ event, text }: AuditEntry): string {
 
 /** The identity that Temporal recorded, and the claim of the message. A gap is named, never filled. */
 function whoOf({ event, identity, requestedBy }: AuditEntry): string {
-  if (identity === null && !orders.includes(event)) return '';
-  const claim = requestedBy === null ? '' : `, requestedBy says ${requestedBy}`;
-  return `${identity ?? 'no identity recorded'}${claim}`;
+  const recorded = identity ?? (orders.includes(event) ? 'no identity recorded' : null);
+  return [recorded, requestedBy === null ? null : `requestedBy says ${requestedBy}`].filter(Boolean).join(', ');
 }
 
 function rowsOfSend({ name, requestedBy, outcome, attempts }: AuditedSend): string[][] {

@@ -41,7 +41,10 @@ export function linesOf(contents: string): readonly FileLine[] {
   if (first.startsWith('['))
     throw refused('the file is one JSON list; write JSON lines instead, an object on each line');
   const delimiter = /[,;\t]/.exec(first)?.[0];
-  return delimiter === undefined && !/^"?billRunKey"?$/.test(first) ? keyLines(text) : csvLines(text, delimiter);
+  if (delimiter !== undefined || /^"?billRunKey"?$/.test(first)) return csvLines(text, delimiter);
+  if (/\s/.test(first))
+    throw refused(`the first line, "${first}", is neither a bill run nor the column name billRunKey`);
+  return keyLines(text);
 }
 
 /** The bill runs of a file with one key per line; `#` begins a comment. */

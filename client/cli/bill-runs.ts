@@ -4,9 +4,11 @@ import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import type { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
-import { tryEach, type Tried } from '../many.js';
+import { asZuoraWrites } from '../../workflows/contract/validation.js';
+import type { Tried } from '../many.js';
 import { EXIT, exitCodeOfFailure } from '../failures/errors.js';
 import { escaped } from '../failures/plain-text.js';
+import { hanging } from './terminal.js';
 import { forPeople, inFlags, jsonOf, jsonOfFailure, mistake, type Answer, type Found } from './command.js';
 
 export interface BillRunsOptions {
@@ -20,7 +22,11 @@ export function onBillRuns(program: Command, name: string, description: string):
   return program
     .command(name)
     .description(description)
-    .argument('[bill-run...]', 'numbers of bill runs, such as BR-00000001, or their IDs')
+    .argument(
+      '[bill-run...]',
+      'numbers of bill runs, such as BR-00000001, or their IDs',
+      (key, before: readonly string[] | undefined) => [...(before ?? []), asZuoraWrites(key)],
+    )
     .option('--file <file>', 'bill runs from a file, one on a line; - is stdin; # begins a comment')
     .option('--entity <id>', 'Zuora Multi-entity only: the entity of the bill runs')
     .option('--json', 'JSON lines on stdout, one for each bill run');
@@ -43,7 +49,7 @@ export async function billRunsNamed(args: readonly string[], { file }: BillRunsO
 
 async function keysIn(file: string): Promise<readonly string[]> {
   const { keyLines } = await import('./bill-run-file.js');
-  return keyLines(await contentsOf(file)).map(({ input }) => input.billRunKey);
+  return keyLines(await contentsOf(file)).map(({ input }) => asZuoraWrites(input.billRunKey));
 }
 
 /** The text of a file, without the mark of its encoding. A wrong encoding would change reasons and names for good. */
@@ -74,7 +80,7 @@ interface ManyAnswers<T, R> extends Answer<R> {
  */
 export async function answerEach<T, R extends Found>(
   items: readonly T[],
-  ask: (item: T) => Promise<R>,
+  answers: AsyncIterable<{ readonly item: T; readonly tried: Tried<R> }>,
   { json, nameOf, lineOf, resultOf, inWords, exitCode }: ManyAnswers<T, R>,
 ): Promise<void> {
   const counts = new Map<string, number>();
@@ -89,11 +95,11 @@ export async function answerEach<T, R extends Found>(
     if (tried.ok) {
       const { value } = tried;
       console.log(
-        json === true ? jsonOf(name, { ...fields, ...value }) : `${labelOf(name)}: ${inWords(forPeople(value))}`,
+        json === true ? jsonOf(name, { ...fields, ...value }) : hanging(labelOf(name), inWords(forPeople(value))),
       );
     } else {
       const error = line === undefined ? inFlags(tried.error) : tried.error;
-      console.log(json === true ? jsonOfFailure(name, error, fields) : `${labelOf(name)}: ${escaped(error.message)}`);
+      console.log(json === true ? jsonOfFailure(name, error, fields) : hanging(labelOf(name), escaped(error.message)));
     }
   };
   // Lines on the same terminal are a progress of their own.
@@ -101,7 +107,7 @@ export async function answerEach<T, R extends Found>(
   const bar = isShown ? await progressBar() : undefined;
   bar?.start(items.length, 0);
   try {
-    for await (const { item, tried } of tryEach(items, ask)) {
+    for await (const { item, tried } of answers) {
       report(item, tried);
       bar?.increment();
     }
@@ -116,7 +122,7 @@ export async function answerEach<T, R extends Found>(
 }
 
 function labelOf(name: string | null): string {
-  return escaped(name ?? 'without a key');
+  return `${escaped(name ?? 'without a key')}: `;
 }
 
 async function progressBar(): Promise<SingleBar> {
@@ -137,11 +143,12 @@ export function canAsk(): boolean {
 /** Shows what a command is about to do, and asks for a yes. Where nobody can be asked, `--yes` must be given. */
 export async function askUnless(
   { yes, json }: { readonly yes?: true | undefined; readonly json?: true | undefined },
-  facts: string,
+  facts: () => Promise<readonly string[]>,
   question: string,
 ): Promise<void> {
   // A program that says yes knows them.
-  if (json !== true || yes !== true) console.error(escaped(facts));
+  if (json !== true || yes !== true)
+    for (const fact of await facts()) console.error(hanging('', escaped(fact), process.stderr));
   if (yes === true) return;
   if (!canAsk()) throw mistake('nobody can be asked here; to go on, add --yes');
   if (!(await confirmed(question))) throw mistake(NOT_CONFIRMED);

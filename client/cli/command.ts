@@ -1,10 +1,11 @@
 /** What the commands have in common. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { asZuoraWrites } from '../../workflows/contract/validation.js';
 import type { BillRunEmails } from '../bill-run-emails.js';
 import type { StartResult } from '../starting.js';
 import { BillRunEmailsError, exitCodeOfFailure, failureIn, type Failure } from '../failures/errors.js';
 import { escaped, failureInWords } from '../failures/plain-text.js';
-import { coloured } from './terminal.js';
+import { coloured, hanging } from './terminal.js';
 
 export interface CommonOptions {
   readonly json?: true;
@@ -20,7 +21,7 @@ export function onBillRun(program: Command, name: string, description: string): 
   return program
     .command(name)
     .description(description)
-    .argument('<bill-run>', 'number of the bill run, such as BR-00000001, or its ID')
+    .argument('<bill-run>', 'number of the bill run, such as BR-00000001, or its ID', asZuoraWrites)
     .option('--entity <id>', 'Zuora Multi-entity only: the entity of the bill run')
     .option('--json', 'one JSON line on stdout');
 }
@@ -158,7 +159,9 @@ export function inFlags({ type, message }: Failure): Failure {
 
 /** The one form of errors on stderr. */
 export function printError(text: string): void {
-  console.error(`${coloured('red', 'Error:', process.stderr)} ${text.replace(/^Error: /, '')}`);
+  const lines = text.replace(/^Error: /, '').split('\n');
+  const label = `${coloured('red', 'Error:', process.stderr)} `;
+  console.error(lines.map((line, at) => hanging(at === 0 ? label : '', line, process.stderr)).join('\n'));
 }
 
 /**

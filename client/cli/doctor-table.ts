@@ -16,7 +16,7 @@ export function doctorTable({ ok, checks }: Diagnosis): string {
   const cell = (text: string): string => wrapped(text, beside).join('\n');
   const rows = checks.flatMap(({ name, result, text, todo }) => [
     [painted(result), name, cell(text)],
-    ...(todo === undefined ? [] : [['', '', cell(`→ ${todo}.`)]]),
+    ...(todo === undefined ? [] : [['', '', cell(`→ ${todo}`)]]),
   ]);
   const count = (wanted: string): number => checks.filter(({ result }) => result === wanted).length;
   const [errors, warnings] = [count('error'), count('warning')];

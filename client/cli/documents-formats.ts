@@ -1,8 +1,9 @@
 /** What `documents` prints for people, and for spreadsheets. */
-import { counted } from '../../workflows/rules/text.js';
+import { counted, kindOf } from '../../workflows/rules/text.js';
 import { columns } from './columns.js';
 import { csvOf } from './csv.js';
-import { timeHere } from './terminal.js';
+import { hanging, timeHere, timesHere } from './terminal.js';
+import { withoutMarkdown } from '../failures/plain-text.js';
 import type { BillRunDocuments, ListedDocument, PossibleSend } from '../documents.js';
 
 export function documentsTable(found: BillRunDocuments): string {
@@ -15,19 +16,20 @@ export function documentsTable(found: BillRunDocuments): string {
     ...obstacleRows(found),
     ...warnings.map((warning) => ['warning', warning]),
   ];
-  const names = ['document', 'kind', 'status', 'amount', 'last emailed', 'outcome', 'resend=false', 'resend=true'];
+  const names = ['document', 'kind', 'status', 'amount', 'last emailed', 'outcome', 'first send', 'resend'];
   const table = [
     [...names, 'reason', ...(documents.some(({ recipients }) => recipients !== undefined) ? ['recipients'] : [])],
     ...documents.map(rowOf),
   ];
-  return `${columns(head)}\n\n${documents.length === 0 ? 'No documents.' : columns(table)}\nNothing was changed.`;
+  const lines = head.map(([name = '', text = '']) => hanging(name.padEnd(13), text));
+  return `${lines.join('\n')}\n\n${documents.length === 0 ? 'No documents.' : columns(table)}\nNothing was changed.`;
 }
 
 function emailedInWords({ emailed, outcomes }: BillRunDocuments): string {
   if (emailed === null) return 'never, as far as is known';
   const { by, resend, since } = emailed;
   const counts = Object.entries(outcomes).flatMap(([outcome, count]) => (count === 0 ? [] : [`${count} ${outcome}`]));
-  const how = by === 'job' ? `by the job with resend=${resend}` : 'by Zuora itself, or by somebody else';
+  const how = by === 'job' ? `by the job's ${kindOf(resend)}` : 'by Zuora itself, or by somebody else';
   return `since ${timeHere(since)}, ${how}: ${counts.join(', ') || 'no documents'}`;
 }
 
@@ -36,12 +38,11 @@ function rowsOfSend({ resend, keptBackBy, wouldEmail: { yes, no, unknown } }: Po
     `${yes} of ${counted(yes + no + unknown, 'document')} would be emailed`,
     ...(unknown === 0 ? [] : [`for ${unknown} Zuora does not show it`]),
   ].join('; ');
-  const name = `resend=${resend}`;
-  if (keptBackBy.length === 0) return [[name, `would be sent now: ${counts}`]];
+  if (keptBackBy.length === 0) return [[kindOf(resend), `would be sent now: ${counts}`]];
   const isPosted = keptBackBy.every(({ kind }) => kind !== 'notPosted');
   return [
-    [name, isPosted ? `would not be sent now; if it were: ${counts}` : 'would not be sent now'],
-    ...keptBackBy.map(({ text }) => ['', text]),
+    [kindOf(resend), isPosted ? `would not be sent now; if it were: ${counts}` : 'would not be sent now'],
+    ...keptBackBy.map(({ text }) => ['', timesHere(withoutMarkdown(text))]),
   ];
 }
 

@@ -51,7 +51,8 @@ ${ZUORA_IS_FOUND}`,
       ]);
       const ask = async () => {
         const found = await documents({ billRunKey: key, entityId: entity, orgIds: org, coolDown, recipients });
-        if (format === 'csv' && json !== true) for (const each of found.warnings) console.error(escaped(each));
+        if (format === 'csv' && json !== true)
+          for (const each of found.warnings) console.error(`Warning: ${escaped(each)}`);
         const wanted = found.documents.filter(({ outcome }) => only === undefined || outcome === only);
         return { ...found, documents: wanted };
       };

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { BillRunEmails } from '../bill-run-emails.js';
 import type { StartResult } from '../starting.js';
+import type { SettleOptions } from '../settled.js';
 import { userHere } from '../temporal/identity.js';
 import {
   answerEach,
@@ -28,7 +29,9 @@ import {
   type NoteOptions,
 } from './command.js';
 import { painted } from './email-states.js';
+import { factsOf } from './status.js';
 import { holderIn } from './tables.js';
+import { orSettled, triedOrSettled, settledOne, WAIT, waitIn, withWait, type WaitOptions } from './wait.js';
 
 type MessageName = 'retry' | 'hold' | 'release' | 'finish';
 
@@ -38,7 +41,7 @@ interface Message extends NoteOptions {
   readonly sendAnyway?: true;
 }
 
-interface MessageOptions extends CommonOptions, BillRunsOptions, Message {
+interface MessageOptions extends CommonOptions, BillRunsOptions, Message, WaitOptions {
   readonly all?: true;
   readonly yes?: true;
 }
@@ -76,12 +79,13 @@ function addMessage(program: Command, name: MessageName): void {
     '--requested-by is the user of this machine by default. For several bill runs,\nthe exit code is the highest of theirs.',
   ];
   if (name === 'retry') {
-    command
+    withWait(command)
       .option('--request-id <id>', 'names the retry; repeating it changes nothing')
       .option('--ordinal <number>', 'number of the send, as status shows it', wholeNumber(1))
       .option('--send-anyway', 'send although it is not known whether customers have the email; needs a --reason')
       .option('--yes', 'with --send-anyway: do not ask');
-    about.push(RETRY);
+    lines.push(`${name} BR-00000001 --wait --until emailed`);
+    about.push(RETRY, WAIT);
   }
   if (name === 'hold' || name === 'release') {
     const which = {
@@ -89,16 +93,18 @@ function addMessage(program: Command, name: MessageName): void {
       release: 'end the hold on all; jobs held one by one stay held; asks first',
     };
     // An emergency stop must not fail because of a flag too many.
-    command.option('--all', which[name]).option('--yes', 'with --all: do not ask');
+    const yes = { hold: 'not needed: a hold asks nothing', release: 'with --all: do not ask' };
+    command.option('--all', which[name]).option('--yes', yes[name]);
     lines.push(`${name} --all --requested-by "<who>" --reason "<why>"`);
   }
   command
     .addHelpText('after', [examples(...lines), ...about].join('\n\n'))
-    .action((args: readonly string[], { json, entity, file, all, yes, ...rest }: MessageOptions) => {
+    .action((args: readonly string[], { json, entity, file, all, yes, wait, until, ...rest }: MessageOptions) => {
+      const options = { json, entity, file, yes, wait: waitIn({ wait, until }) };
       const requestedBy = rest.requestedBy ?? userHere();
       const message: Message = { ...rest, ...(requestedBy === undefined ? {} : { requestedBy }) };
-      if (message.sendAnyway === true) return sendAnyway(message, { json, entity, file, yes }, args);
-      if (all !== true) return sendToNamed(name, message, { json, entity, file, yes }, args);
+      if (message.sendAnyway === true) return sendAnyway(message, options, args);
+      if (all !== true) return sendToNamed(name, message, options, args);
       if (args.length > 0 || file !== undefined || entity !== undefined) {
         throw mistake('--all is for every job: name no bill run, --file or --entity with it');
       }
@@ -109,7 +115,7 @@ function addMessage(program: Command, name: MessageName): void {
 async function sendToNamed(
   name: MessageName,
   message: Message,
-  { json, entity: entityId, file, yes }: { [Name in 'json' | 'entity' | 'file' | 'yes']: MessageOptions[Name] },
+  { json, entity: entityId, file, yes, wait }: OptionsOfNamed,
   args: readonly string[],
 ): Promise<void> {
   if (yes === true && message.sendAnyway !== true) throw mistake('--yes is for --all and --send-anyway');
@@ -118,19 +124,34 @@ async function sendToNamed(
   const reported = reportingOnce(json);
   const send = async (emails: BillRunEmails, billRunKey: string): Promise<Sent> =>
     reported<Sent>(await emails[name]({ billRunKey, entityId }, message));
+  const requestOf = (_: string, { workflowId }: Sent) => ({ workflowId, retry: true });
   if (keys.length === 1 && only !== undefined) {
-    const sendIt = () => connected((emails) => send(emails, only));
-    await answer({ billRunKey: only, json }, sendIt, {
-      inWords: (result) => `${result.workflowId}: ${inWords(name, result)}. See: bill-run-emails status ${only}`,
-    });
+    const see = `See: bill-run-emails status ${only}`;
+    const sentInWords = (sent: Sent): string => `${sent.workflowId}: ${inWords(name, sent)}. ${see}`;
+    const sendIt = () =>
+      connected(async (emails) => {
+        const sent = await send(emails, only);
+        if (wait === undefined) return sent;
+        return settledOne(sent, requestOf(only, sent), { emails, wait, json, inWords: sentInWords });
+      });
+    await answer({ billRunKey: only, json }, sendIt, orSettled(wait, { inWords: sentInWords }, only));
     return;
   }
   await connected((emails) =>
-    answerEach(keys, (key) => send(emails, key), {
-      ...{ json, nameOf: (key) => key, inWords: (sent) => inWords(name, sent), resultOf },
-    }),
+    answerEach(
+      keys,
+      triedOrSettled(keys, (key) => send(emails, key), { emails, wait, requestOf }),
+      {
+        ...{ json, nameOf: (key) => key },
+        ...orSettled(wait, { inWords: (sent) => inWords(name, sent), resultOf }),
+      },
+    ),
   );
 }
+
+type OptionsOfNamed = { [Name in 'json' | 'entity' | 'file' | 'yes']: MessageOptions[Name] } & {
+  readonly wait: SettleOptions | undefined;
+};
 
 /** How a job took a message. With a `result`, the last job had closed, and `retry` started another one. */
 type Sent = Pick<StartResult, 'workflowId' | 'warnings'> & Partial<Pick<StartResult, 'result' | 'state' | 'via'>>;
@@ -143,13 +164,19 @@ function resultOf({ result, via }: Sent): string {
 /** A second email to customers may follow, so somebody must take that risk. */
 async function sendAnyway(
   { reason, ...message }: Message,
-  options: Parameters<typeof sendToNamed>[2],
+  options: OptionsOfNamed,
   args: readonly string[],
 ): Promise<void> {
   if (reason === undefined) throw mistake('--send-anyway needs a --reason: customers may get a second email');
   if (message.requestedBy === undefined) throw mistake(NO_NAME);
   const risk = `Customers may get a second email. ${message.requestedBy} takes that risk: ${reason}`;
-  await askUnless(options, risk, 'Send anyway?');
+  const [only, ...others] = args;
+  const { entity: entityId } = options;
+  const facts = async () =>
+    only === undefined || others.length > 0
+      ? [risk]
+      : [await connected((emails) => factsOf(emails, { billRunKey: only, entityId })), risk];
+  await askUnless(options, facts, 'Send anyway?');
   await sendToNamed('retry', { ...message, reason }, options, args);
 }
 
@@ -162,7 +189,7 @@ async function holdAll(note: NoteOptions, { json }: AllOptions): Promise<void> {
   const hold = () => connected((emails) => emails.holdAll(note));
   await answer({ billRunKey: null, json }, hold, {
     inWords: () =>
-      'All jobs are on hold, also those that start later. Only email calls under way end. To go on: bill-run-emails release --all',
+      'All jobs are on hold, also those that start later. Email calls under way still end. To go on: bill-run-emails release --all',
   });
 }
 
@@ -180,7 +207,8 @@ async function releaseAll(note: NoteOptions, { json, yes }: AllOptions): Promise
 
 function inWords(name: MessageName, { result, state }: Sent): string {
   if (result === 'started') return 'the last job had closed, so a new one emails only what was not sent';
-  const all = name === 'release' && state === 'Held' ? ', because all jobs are on hold: release --all' : '';
+  const all =
+    name === 'release' && state === 'Held' ? ', because all jobs are on hold: bill-run-emails release --all' : '';
   if (state != null) return `${name} taken, the job is ${painted(state)}${all}`;
   const isOrder = name === 'hold' || name === 'release';
   return `${name} sent${isOrder ? ', and it counts' : ''}; no worker answered, so the job takes it when one runs`;

@@ -22,10 +22,11 @@ import { addMessages } from './messages.js';
 import { addResend } from './resend.js';
 import { addStart } from './start.js';
 import { addStatus } from './status.js';
+import { addSweep } from './sweep.js';
+import { addSetup } from './setup.js';
 import { EXIT } from '../failures/errors.js';
 import { escaped } from '../failures/plain-text.js';
 import { versionHere } from '../../environment/version.js';
-import * as tables from './tables.js';
 
 const EXIT_CODES = `
 Exit codes:
@@ -33,7 +34,7 @@ Exit codes:
   1  unexpected
   2  usage or invalid input
   3  no such bill run or job
-  4  waits for a person, or documents were not sent
+  4  waits for a person, documents were not sent, or bill runs are forgotten
   5  closed without emailing
   6  Temporal cannot be reached, or refuses us
   7  Zuora cannot be reached, or refuses us
@@ -72,6 +73,7 @@ function createProgram(): Command {
   addStart(program);
   addStatus(program);
   addList(program);
+  addSweep(program);
   addDocuments(program);
   addResend(program);
   addMessages(program);
@@ -100,28 +102,6 @@ function addAudit(program: Command): void {
       const { formatted } = await import('./audit-formats.js');
       const ask = () => connected((emails) => emails.audit({ billRunKey: key, entityId }));
       await answer({ billRunKey: key, json }, ask, { inWords: (audit) => formatted(audit, format) });
-    });
-}
-
-function addSetup(program: Command): void {
-  program
-    .command('setup')
-    .helpGroup(GROUP.setUp)
-    .description('register the search attributes in the namespace; safe to repeat')
-    .option('--json', 'one JSON object on stdout')
-    .addHelpText('after', examples('setup', 'setup --json'))
-    .action(async ({ json }: CommonOptions) => {
-      const [{ connect }, { setup }] = await Promise.all([
-        import('../temporal/connection.js'),
-        import('../temporal/setup.js'),
-      ]);
-      const { connection, namespace } = await connect();
-      try {
-        const result = await setup(connection, namespace);
-        console.log(json === true ? jsonLine(result) : tables.setup(forPeople(result)));
-      } finally {
-        await connection.close();
-      }
     });
 }
 

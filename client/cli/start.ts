@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import type { JobRequest } from '../bill-run-emails.js';
 import type { StartInput, StartResult } from '../starting.js';
 import type { FileLine } from './bill-run-file.js';
 import { BillRunEmailsError, EXIT } from '../failures/errors.js';
@@ -16,8 +17,9 @@ import {
 } from './command.js';
 import * as tables from './tables.js';
 import { uiLinks } from './ui-link.js';
+import { orSettled, triedOrSettled, settledOne, WAIT, waitIn, withWait, type WaitOptions } from './wait.js';
 
-interface StartOptions extends CommonOptions, BillRunsOptions, NoteOptions {
+interface StartOptions extends CommonOptions, BillRunsOptions, NoteOptions, WaitOptions {
   readonly again?: true;
   readonly hold?: true;
   readonly org?: string[];
@@ -42,7 +44,7 @@ the JSON line, if no worker polls, search attributes are missing, or all jobs
 are on hold.`;
 
 export function addStart(program: Command): void {
-  withNote(onBillRuns(program, 'start', 'email bill runs once they are posted; joins open jobs'))
+  withWait(withNote(onBillRuns(program, 'start', 'email bill runs once they are posted; joins open jobs')))
     .helpGroup(GROUP.send)
     .addOption(new Option('--org <id...>', 'Zuora Multi-Org only: the orgs'))
     .option('--post-deadline <duration>', 'how long to wait for the post (30 days)')
@@ -60,37 +62,51 @@ export function addStart(program: Command): void {
         'start BR-00000001',
         'start BR-00000001 --requested-by nightly-billing --json',
         'start --file runs.csv',
+        'start --file runs.csv --wait=1h --json',
       ) +
         FILES +
-        WARNINGS,
+        WARNINGS +
+        `\n\n${WAIT}`,
     )
-    .action(async (keys: readonly string[], { json, entity, file, org, ...rest }: StartOptions) => {
-      const defaults = { entityId: entity, orgIds: org, ...rest };
-      const reported = reportingOnce(json);
-      const [only] = keys;
-      if (file === undefined && keys.length === 1 && only !== undefined) {
-        const start = () => {
-          const linked = uiLinks();
-          return connected(async (emails) =>
-            linked(emails, reported(await emails.start({ billRunKey: only, ...defaults }))),
-          );
-        };
-        await answer({ billRunKey: only, json }, start, { inWords: tables.started, exitCode });
-        return;
-      }
-      const lines = await linesToStart(keys, file);
-      await connected((emails) => {
-        const start = async ({ input, fault }: Line): Promise<StartResult> => {
-          if (fault !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${fault}`);
-          // The start itself checks the fields of a file.
-          return reported(await emails.start({ ...defaults, ...input } as StartInput));
-        };
-        return answerEach(lines, start, {
-          ...{ json, nameOf: keyOf, lineOf: ({ line }) => line },
-          ...{ inWords: tables.startedLine, resultOf: ({ result }) => result, exitCode },
+    .action(
+      async (keys: readonly string[], { json, entity, file, org, wait: longest, until, ...rest }: StartOptions) => {
+        const defaults = { entityId: entity, orgIds: org, ...rest };
+        const wait = waitIn({ wait: longest, until });
+        const reported = reportingOnce(json);
+        const [only] = keys;
+        if (file === undefined && keys.length === 1 && only !== undefined) {
+          const start = () => {
+            const linked = uiLinks();
+            return connected(async (emails) => {
+              const started = reported(await emails.start({ billRunKey: only, ...defaults }));
+              const how = { emails, json, inWords: tables.started };
+              return linked(
+                emails,
+                wait === undefined ? started : await settledOne(started, started, { ...how, wait }),
+              );
+            });
+          };
+          await answer({ billRunKey: only, json }, start, orSettled(wait, { inWords: tables.started, exitCode }, only));
+          return;
+        }
+        const lines = await linesToStart(keys, file);
+        await connected((emails) => {
+          const start = async ({ input, fault }: Line): Promise<StartResult> => {
+            if (fault !== undefined) throw new BillRunEmailsError('InvalidInput', `invalid input: ${fault}`);
+            // The start itself checks the fields of a file.
+            return reported(await emails.start({ ...defaults, ...input } as StartInput));
+          };
+          const requestOf = ({ input }: Line, { workflowId }: StartResult): JobRequest => {
+            const { resend, requestId, missing } = (input ?? {}) as StartInput;
+            return { workflowId, resend: resend === true ? requestId : undefined, retry: missing };
+          };
+          return answerEach(lines, triedOrSettled(lines, start, { emails, wait, requestOf }), {
+            ...{ json, nameOf: keyOf, lineOf: ({ line }) => line },
+            ...orSettled(wait, { inWords: tables.startedLine, resultOf, exitCode }),
+          });
         });
-      });
-    });
+      },
+    );
 }
 
 type Line = Omit<FileLine, 'line'> & { readonly line?: number };
@@ -110,6 +126,10 @@ async function linesToStart(keys: readonly string[], file: string | undefined): 
 function keyOf({ input }: Line): string | null {
   const { billRunKey }: { billRunKey?: unknown } = input ?? {};
   return typeof billRunKey === 'string' ? billRunKey.slice(0, 100) : null;
+}
+
+function resultOf({ result }: StartResult): string {
+  return result;
 }
 
 function exitCode({ result, documentsNotSent }: StartResult): number {

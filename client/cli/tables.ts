@@ -4,13 +4,12 @@ import type { StartResult } from '../starting.js';
 import type { HoldAllRequest } from '../history/hold-all.js';
 import { painted } from './email-states.js';
 import type { Pause } from '../temporal/paused.js';
-import type { SetupResult } from '../temporal/setup.js';
-import type { Question, SendRecord } from '../../workflows/contract/contract.js';
+import type { EmailRequest, Question, SendRecord } from '../../workflows/contract/contract.js';
 import { withoutMarkdown } from '../failures/plain-text.js';
 import { countsInWords } from '../history/document-counts.js';
 import type { Linked } from './ui-link.js';
-import { hanging, timeHere } from './terminal.js';
-import { stateInWords } from '../../workflows/rules/text.js';
+import { hanging, timeHere, timesHere } from './terminal.js';
+import { kindOfSend, notSentInWords, stateInWords } from '../../workflows/rules/text.js';
 import { outlookOf, sentSoFar } from '../../workflows/rules/outlook.js';
 
 export function started(start: StartResult & Linked): string {
@@ -20,24 +19,27 @@ export function started(start: StartResult & Linked): string {
   const words: Record<StartResult['result'], string> = {
     started: `Started ${workflowId} (run id ${runId})${state === 'Held' ? ', on hold until release' : ''}.`,
     joined: `Joined ${workflowId}, which is open already (run id ${runId})${current}.${order}`,
-    alreadyEmailed: `${workflowId} was emailed before (run id ${runId}); nothing was started. ${whatIsLeft(start)}`,
-    stopped: `A person closed the last job, ${workflowId}; nothing was started. To start anew: start --again.`,
+    alreadyEmailed: `${workflowId} was emailed before (run id ${runId}); nothing was started. ${whatIsLeft(start, keyOf(workflowId))}`,
+    stopped: `A person closed the last job, ${workflowId}; nothing was started. To start anew: bill-run-emails start ${keyOf(workflowId)} --again`,
   };
   return uiUrl === undefined ? words[result] : `${words[result]}\nTemporal UI: ${uiUrl}`;
 }
 
-function whatIsLeft({ documentsNotSent }: StartResult): string {
-  if ((documentsNotSent ?? 0) === 0) return 'To email everybody again, as after a wrong template: resend.';
-  return `${notSent(documentsNotSent)}. Fix the cause, which status names; then retry emails only what was not sent.`;
+function whatIsLeft({ documentsNotSent }: StartResult, key: string): string {
+  if ((documentsNotSent ?? 0) === 0)
+    return `To email everybody again, as after a wrong template: bill-run-emails resend ${key}`;
+  return `${notSentInWords(documentsNotSent ?? 0)}. Fix the cause, which status names. Then, for only these: bill-run-emails retry ${key}`;
 }
 
-function notSent(count: number | null | undefined): string {
-  return count === 1 ? '1 document was not sent' : `${count ?? 0} documents were not sent`;
+function keyOf(workflowId: string): string {
+  return workflowId.split('/').at(-1) ?? '';
 }
 
 /** One of many. */
 export function startedLine({ result, documentsNotSent }: StartResult): string {
-  return (documentsNotSent ?? 0) > 0 ? `${result}, but ${notSent(documentsNotSent)}: retry emails only those` : result;
+  return (documentsNotSent ?? 0) > 0
+    ? `${result}, but ${notSentInWords(documentsNotSent ?? 0)}: retry emails only those`
+    : result;
 }
 
 /** `heldBy`: who asked for the hold on all, if there is one. `sendRecords`: null while the workflow is paused. */
@@ -65,7 +67,7 @@ export function status(found: StatusAndSends): string {
   } = status;
   const isOpen = closedAt === null;
   const heldBy = isOpen ? (status.heldBy ?? []) : [];
-  const key = billRunNumber ?? status.workflowId.split('/').at(-1) ?? '';
+  const key = billRunNumber ?? keyOf(status.workflowId);
   // What a person ended has kept the state that it had.
   const isEndedOutside = ended !== undefined && ended.status !== 'FAILED' && state !== 'Stopped';
   const isStopped = state === 'Stopped' || (isEndedOutside && ended.status !== 'TIMED_OUT');
@@ -87,12 +89,12 @@ export function status(found: StatusAndSends): string {
     ['bill run', billRunNumber === null ? 'not seen yet' : `${billRunNumber}, ${billRunStatus ?? ''}`],
     ['sent', sentSoFar(status, status.sendRecords)],
     ['documents', documentsOf(status)],
-    [isOpen ? 'now' : 'why', text],
+    [isOpen ? 'now' : 'why', isOpen && isSaidByQuestion(status) ? null : text],
     ...(paused ?? []).map((pause, index) => [index === 0 ? 'paused' : '', pauseInWords(pause)] as const),
     ...heldBy.map((request, index) => [index === 0 ? 'all held by' : '', holderIn(request)] as const),
-    ['until', isOpen ? outlookOf(status, status.sendRecords ?? []) : null],
+    ['until', isOpen ? timesHere(outlookOf(status, status.sendRecords ?? []) ?? '') || null : null],
     ['question', question === null ? null : `send ${question.ordinal}, ${question.kind}`],
-    ['', question === null || question.text === text ? null : question.text],
+    ['', question?.text ?? null],
     ['safe until', timeOrNull(question?.safeUntil ?? null)],
     ...(question === null || !isOpen ? [] : answersTo(question, key)),
     ['continue with', isOpen && reason === 'job' ? `bill-run-emails release ${key} ${NOTE}` : null],
@@ -103,7 +105,7 @@ export function status(found: StatusAndSends): string {
     ['start anew', isOpen || isDone ? null : `bill-run-emails start ${key}${isStopped ? ' --again' : ''} ${NOTE}`],
     [
       isOpen ? 'pending' : 'left open',
-      pendingRequests.length === 0 ? null : pendingRequests.map(({ requestId }) => requestId).join(', '),
+      pendingRequests.length === 0 ? null : pendingRequests.map(requestInWords).join('; '),
     ],
     ['ignored', ignored.count === 0 ? null : `${ignored.count}; the last: ${lastIgnored(ignored)}`],
     ['Temporal UI', status.uiUrl ?? null],
@@ -113,11 +115,19 @@ export function status(found: StatusAndSends): string {
   return [table, ...notSentDocuments(status, key), sent].join('\n\n');
 }
 
+/** While a person is asked, the text of the state is the question. */
+function isSaidByQuestion({ text, question }: KnownStatus): boolean {
+  return question?.text.startsWith(text.replace(/\.$/, '')) === true;
+}
+
 /** The safest comes first. */
 function answersTo({ ordinal, kind, needsSendAnyway }: Question, key: string): readonly (readonly [string, string])[] {
   const retry = `bill-run-emails retry ${key} --ordinal ${ordinal}`;
   const finish = ['if emailed', `bill-run-emails finish ${key} ${NOTE}`] as const;
-  if (kind !== 'unknown') return [['answer with', `${retry}${needsSendAnyway ? ' --send-anyway' : ''} ${NOTE}`]];
+  if (kind !== 'unknown') {
+    const giveUp = ['or give up', `bill-run-emails finish ${key} ${NOTE}`] as const;
+    return [['answer with', `${retry}${needsSendAnyway ? ' --send-anyway' : ''} ${NOTE}`], giveUp];
+  }
   if (!needsSendAnyway) return [['answer with', `${retry} ${NOTE}`], finish];
   return [['look first', `bill-run-emails documents ${key}`], finish, ['if not', `${retry} --send-anyway ${NOTE}`]];
 }
@@ -126,9 +136,14 @@ function inPlainText<S extends KnownStatus>(status: S): S {
   const { text, question } = status;
   return {
     ...status,
-    text: withoutMarkdown(text),
-    question: question === null ? null : { ...question, text: withoutMarkdown(question.text) },
+    text: readable(text),
+    question: question === null ? null : { ...question, text: readable(question.text) },
   };
+}
+
+/** As this command line writes it: without Markdown, with its own options, and with local times. */
+function readable(text: string): string {
+  return timesHere(withoutMarkdown(text)).replace(/\bsendAnyway\b/g, '--send-anyway');
 }
 
 function timeOrNull(time: string | null): string | null {
@@ -180,9 +195,9 @@ export function statusLine(found: StatusAndSends): string {
   const documents = documentsOf(status);
   return [
     `${stateInWords(painted(status.state), status.reason)}. ${sentSoFar(status, status.sendRecords)}. ${current}`,
-    ...(documents === null ? [] : [`documents: ${documents}`]),
-    ...paused.map((each) => `paused: ${pauseInWords(each)}`),
-  ].join('; ');
+    ...(documents === null ? [] : [`Documents: ${documents}.`]),
+    ...paused.map((each) => `Paused: ${pauseInWords(each)}.`),
+  ].join(' ');
 }
 
 /** Temporal's end of a job, such as "terminated 2026-03-02T12:00:00.000Z". */
@@ -197,12 +212,12 @@ export function sends(records: readonly SendRecord[]): string {
 
 function linesOfSend({ ordinal, resend, outcome, note, requests, attempts, decisions }: SendRecord): string[] {
   return [
-    `send ${ordinal}  resend=${resend}  ${outcome}${note === null ? '' : `  (${note})`}`,
-    ...requests.map(({ requestId, ...by }) => hanging('  request   ', `${requestId}${byWhom(by)}`)),
+    `send ${ordinal}  ${kindOfSend({ resend, requests })}  ${outcome}${note === null ? '' : `  (${note})`}`,
+    ...requests.map((request) => hanging('  request   ', requestInWords(request))),
     ...attempts.flatMap(({ startedAt, verdict, httpStatus, stored, zuoraRequestId, idempotencyKey, reasons }) => [
       hanging(
         '  attempt   ',
-        `${timeHere(startedAt)}  ${verdict}${stored ? ' (stored reply)' : ''}  ` +
+        `${timeHere(startedAt)}  ${VERDICTS[verdict]}${stored ? ' (stored reply)' : ''}  ` +
           `${httpStatus === null ? 'no answer' : `HTTP ${httpStatus}`}  key ${idempotencyKey}` +
           (zuoraRequestId === null ? '' : `  Zuora request ${zuoraRequestId}`),
       ),
@@ -212,19 +227,27 @@ function linesOfSend({ ordinal, resend, outcome, note, requests, attempts, decis
   ];
 }
 
+/** An id that nobody chose says nothing to people: jobs make it of a run id and a number, and the client makes one for a retry. */
+function requestInWords(request: EmailRequest): string {
+  const { requestId, resend, missing } = request;
+  const [uuid, number] = /^[0-9a-f]{8}-[0-9a-f-]{27}(-\d+)?$/.exec(requestId) ?? [];
+  const isNamed = uuid === undefined || (number === undefined && missing !== true);
+  return `${isNamed ? requestId : kindOfSend({ resend, requests: [request] })}${byWhom(request)}`;
+}
+
+const VERDICTS: Readonly<Record<SendRecord['attempts'][number]['verdict'], string>> = {
+  accepted: 'accepted',
+  refused: 'refused',
+  notExecuted: 'not executed',
+  unknown: 'unknown',
+};
+
 function byWhom({ requestedBy, reason }: { readonly requestedBy?: string; readonly reason?: string }): string {
   return `${requestedBy === undefined ? '' : ` by ${requestedBy}`}${reason === undefined ? '' : `: ${reason}`}`;
 }
 
-export function setup({ namespace, registered, present }: SetupResult): string {
-  return lines([
-    ['namespace', namespace],
-    ['registered', registered.length === 0 ? 'nothing: all are there' : registered.join(', ')],
-    ['were there', present.length === 0 ? null : present.join(', ')],
-  ]);
-}
-
-function lines(rows: readonly (readonly [string, string | null])[]): string {
+/** Names and values below each other. */
+export function lines(rows: readonly (readonly [string, string | null])[]): string {
   return rows
     .filter(([, value]) => value !== null)
     .map(([name, value]) => hanging(`${name.padEnd(13)} `, value ?? ''))

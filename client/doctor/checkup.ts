@@ -11,6 +11,7 @@ export type CheckName =
   | 'activityWorkers'
   | 'holdAll'
   | 'paused'
+  | 'sweep'
   | 'zuoraConfiguration'
   | 'zuoraToken'
   | 'zuoraRead'

@@ -21,7 +21,7 @@ const DEADLINE_MS = 10_000;
 
 /** Checks Temporal and Zuora by the environment (`TEMPORAL_*`, `BILL_RUN_*`, `ZUORA_*`). It reports what it finds, and never throws. */
 export async function diagnose({ entityId }: DoctorOptions = {}): Promise<Diagnosis> {
-  const temporal = temporalChecks(DEADLINE_MS);
+  const temporal = temporalChecks(entityId, DEADLINE_MS);
   const zuora = zuoraChecks(entityId, DEADLINE_MS);
   try {
     const checks = await runChecks([...temporal.checks, ...zuora.checks], DEADLINE_MS);

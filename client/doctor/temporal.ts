@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { Client } from '@temporalio/client';
 import { loadClientConfigProfile } from '@temporalio/envconfig';
+import ms from 'ms';
 import { WORKFLOW_TYPE } from '../../workflows/contract/contract.js';
 import type { CheckToRun, Explanation, Finding } from './checkup.js';
 import { BillRunEmailsError, firstLineOf } from '../failures/errors.js';
@@ -21,6 +22,7 @@ import { listed } from '../temporal/jobs.js';
 import { faultOfSearchAttributes } from '../temporal/setup.js';
 import { retentionDays } from '../temporal/retention.js';
 import { inShell } from '../temporal/shell.js';
+import { sweepSchedule } from '../temporal/sweep-schedule.js';
 import { taskQueueIn } from '../temporal/task-queue.js';
 import { workersFound, type TaskQueueOf } from '../temporal/workers.js';
 
@@ -31,7 +33,7 @@ const LEAST_RETENTION_DAYS = 30;
 const NAMED = 5;
 
 /** The checks of Temporal; `close` ends their connection. */
-export function temporalChecks(deadlineMs: number) {
+export function temporalChecks(entityId: string | undefined, deadlineMs: number) {
   let connected: Connected | undefined;
   let taskQueue = '';
 
@@ -76,6 +78,13 @@ export function temporalChecks(deadlineMs: number) {
     { name: 'activityWorkers', needs: ['namespace'], run: workers('activity'), explain },
     { name: 'holdAll', needs: ['namespace'], run: bounded(holdAllFinding), explain },
     { name: 'paused', needs: ['namespace'], run: bounded(pausedFinding), worst: 'warning', explain },
+    {
+      name: 'sweep',
+      needs: ['namespace'],
+      run: bounded((to) => sweepFinding(to, entityId)),
+      worst: 'warning',
+      explain,
+    },
   ];
   return { checks, close: async () => connected?.connection.close() };
 }
@@ -190,4 +199,31 @@ async function pausedFinding(to: Connected): Promise<Finding> {
     text: `${count} open job${count === 1 ? ' is' : 's are'} paused in Temporal, and wait${count === 1 ? 's' : ''} for somebody: ${names.join(', ')}${more}`,
     todo: `To go on: ${commands.join('; ')}`,
   };
+}
+
+/** Sweeps that are so late were missed. */
+const LATE_SWEEPS = 3;
+
+async function sweepFinding(connected: Connected, entityId: string | undefined): Promise<Finding> {
+  const entity = entityId === undefined ? '' : ` --entity ${inShell(entityId)}`;
+  const schedule = await sweepSchedule(new Client(connected), entityId);
+  if (schedule === undefined) {
+    // Somebody may sweep by other means.
+    const text = `no schedule looks for bill runs that nobody emailed; to have one: bill-run-emails setup --sweep 1h${entity}`;
+    return { result: 'ok', text };
+  }
+  const { everyMs, isPaused, last } = schedule;
+  const when = last === null ? 'it has not run yet' : `last at ${last.at.toISOString()}`;
+  const text = `bill runs that nobody emailed are looked for ${everyMs === null ? 'by schedule' : `every ${ms(everyMs)}`}; ${when}`;
+  if (isPaused) {
+    const todo = `To go on: temporal schedule toggle --unpause --schedule-id ${inShell(schedule.scheduleId)}`;
+    return { result: 'warning', text: `${text}; the schedule is paused`, todo };
+  }
+  if (last !== null && ['FAILED', 'TIMED_OUT', 'TERMINATED'].includes(last.status)) {
+    const todo = `See why: temporal workflow show --workflow-id ${inShell(last.workflowId)}`;
+    return { result: 'warning', text: `${text}, and it ended as ${last.status}`, todo };
+  }
+  const isLate = last !== null && everyMs !== null && Date.now() - last.at.getTime() > LATE_SWEEPS * everyMs;
+  if (!isLate) return { result: 'ok', text };
+  return { result: 'warning', text: `${text}, which is long ago`, todo: 'See whether Temporal runs its schedules' };
 }

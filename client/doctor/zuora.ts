@@ -120,7 +120,7 @@ export function zuoraChecks(entityId: string | undefined, deadlineMs: number) {
 function explainConfiguration(error: unknown): Explanation {
   const text =
     error instanceof Error ? error.message.replace(/:\n\s*/, ': ').replace(/\n\s*/g, '; ') : 'unknown reason';
-  return { text, todo: 'Set the ZUORA_* variables as for the worker; the README lists them' };
+  return { text, todo: 'Set the ZUORA_* variables as for the worker; docs/configuration.md lists them' };
 }
 
 function unreadable(error: unknown): Explanation {

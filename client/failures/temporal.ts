@@ -70,6 +70,18 @@ export function temporalFailure(error: unknown, workflowId: string): unknown {
   return error;
 }
 
+/**
+ * Whether Temporal may be back later. A namespace that does not exist, a refused caller and a search attribute that is missing stay as
+ * they are.
+ */
+export function isAway(error: unknown): boolean {
+  if (!(error instanceof BillRunEmailsError) || error.type !== 'TemporalUnavailable') return false;
+  // Without a cause, it is our own: no answer, or no worker.
+  if (error.cause === undefined) return true;
+  const cause = causeOf(error.cause);
+  return failedAs(cause, 'unavailable') && !failedAs(cause, 'refused');
+}
+
 /** Whether a call was refused for the search attributes of the namespace. */
 export function lacksSearchAttributes(error: unknown): boolean {
   const cause = causeOf(error);

@@ -210,7 +210,7 @@ function answerOf(sends: readonly AuditedSend[], entries: readonly AuditEntry[])
       ? []
       : [`Emailed ${times(accepted.filter(isWhole).length)}: ${accepted.map(nameAndPeople).join('; ')}`]),
     ...(unknown.length === 0 ? [] : [`Not known whether emailed: ${unknown.map(nameAndPeople).join('; ')}`]),
-    ...(accepted.length + unknown.length === 0 ? ['These jobs have emailed nothing'] : []),
+    ...(accepted.length + unknown.length === 0 ? ['The jobs of this bill run have emailed nothing'] : []),
     ...(counts == null ? [] : [counts.replace(/^\d+ of \d+/, '$& documents')]),
   ]
     .map((sentence) => `${sentence}.`)

@@ -3,8 +3,9 @@ import type { LoadedDataConverter } from '@temporalio/common';
 import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { ConfigurationError } from '../../environment/configuration-error.js';
 import type { AttemptReceipt, HandedOver, NoCallReceipt } from '../../workflows/contract/activities.js';
+import type { Decision, EmailBillRunResult, SendRecord } from '../../workflows/contract/contract.js';
 import { isCannotRead, isDeliveryCheck, isReceipt } from '../../workflows/contract/activity-failures.js';
-import { stateInWords } from '../../workflows/rules/text.js';
+import { ANSWER_AWAITED, kindOf, stateInWords } from '../../workflows/rules/text.js';
 import { countsInWords } from './document-counts.js';
 import { isAttempt, wasTakenBack } from './attempts.js';
 import { firstOf, timeOf, type HistoryEvent, type RunHistory } from './history.js';
@@ -20,6 +21,7 @@ export interface AuditEntry {
    * - `started`, `continued`, `reset`, `closed`: beginning and end of a Temporal run.
    * - `signal`, `update`, `cancelRequested`: messages of people and pipelines.
    * - `status`: the status of the bill run in Zuora. `state`: the `EmailState` of the job, with its `EmailReason`.
+   * - `asked`, `decided`: a question to a person, and the answer that was followed.
    * - `attempt`, `attemptEnded`: a call to email the documents, and its outcome.
    * - `documents`: what became of the documents, by a check of Zuora.
    * - `handover`: requests that went to the canonical job of the bill run.
@@ -32,6 +34,8 @@ export interface AuditEntry {
     | 'cancelRequested'
     | 'status'
     | 'state'
+    | 'asked'
+    | 'decided'
     | 'attempt'
     | 'attemptEnded'
     | 'documents'
@@ -78,7 +82,12 @@ export async function entriesOf(
   const reader = new Reader(events, converter);
   const entries: AuditEntry[] = [];
   for (const event of events) {
-    const descriptions = [await reader.describe(event), await reader.stateIn(event)];
+    const descriptions = [
+      ...(await reader.decisionsIn(event)),
+      await reader.describe(event),
+      await reader.stateIn(event),
+      await reader.questionIn(event),
+    ];
     const eventId = Number(event.eventId);
     if (eventId <= copied) continue;
     const at = new Date(timeOf(event)).toISOString();
@@ -99,7 +108,7 @@ export function entryOf(
   return { ...where, event, ...NO_DETAILS, ...Object.fromEntries(known), text };
 }
 
-export function withReason(text: string, { reason }: { readonly reason?: string | null }): string {
+export function withReason(text: string, { reason }: { readonly reason?: string | null | undefined }): string {
   return reason == null || reason === '' ? text : `${text}: ${reason}`;
 }
 
@@ -116,6 +125,7 @@ class Reader {
   readonly #scheduled: ReadonlyMap<string, HistoryEvent['activityTaskScheduledEventAttributes']>;
   #state = '';
   #reason = '';
+  #question = '';
 
   constructor(events: readonly HistoryEvent[], converter: LoadedDataConverter) {
     this.#converter = converter;
@@ -160,7 +170,37 @@ class Reader {
     // A run that continues another one was in this state before.
     if (event.workflowExecutionStartedEventAttributes?.continuedExecutionRunId) return undefined;
     if (!state && !reason) return undefined;
+    this.#question = '';
     return { event: 'state', text: stateInWords(this.#state, this.#reason) };
+  }
+
+  /** A question is in the summary of the timer that waits for its answer, again after each message that changes nothing. */
+  async questionIn({
+    timerStartedEventAttributes: timer,
+    userMetadata,
+  }: HistoryEvent): Promise<Description | undefined> {
+    if (!timer || !userMetadata?.summary) return undefined;
+    const summary = plain(await this.#decoded([userMetadata.summary]));
+    if (!summary.startsWith(ANSWER_AWAITED) || summary === this.#question) return undefined;
+    this.#question = summary;
+    return {
+      event: 'asked',
+      text: withReason(`question (${this.#reason})`, { reason: summary.slice(ANSWER_AWAITED.length) }),
+    };
+  }
+
+  /** An attempt names the decision that led to it, and the result of a job the decisions that closed it. */
+  async decisionsIn(event: HistoryEvent): Promise<Description[]> {
+    const attempt = event.activityTaskScheduledEventAttributes;
+    if (attempt?.activityType?.name === 'emailBillRunDocuments') {
+      const input = await this.#decoded(attempt.input?.payloads);
+      return isAttempt(input) && input.decision !== undefined ? [decided(input.decision)] : [];
+    }
+    const completed = event.workflowExecutionCompletedEventAttributes;
+    if (!completed) return [];
+    const { sends } = ((await this.#decoded(completed.result?.payloads)) ?? {}) as Partial<EmailBillRunResult>;
+    const decisions = Array.isArray(sends) ? (sends as readonly SendRecord[]).flatMap((send) => send.decisions) : [];
+    return decisions.filter(({ decision }) => decision === 'finish').map(decided);
   }
 
   async #message(
@@ -181,7 +221,7 @@ class Reader {
       const input = await this.#decoded(attempt.input?.payloads);
       if (!isAttempt(input)) return { event: 'attempt', text: `attempt to email, with ${json(input)}` };
       const { resend, idempotencyKey } = input;
-      const text = `attempt to email, resend=${resend}, key ${idempotencyKey}`;
+      const text = `attempt to email (${kindOf(resend)}), key ${idempotencyKey}`;
       return { event: 'attempt', resend, idempotencyKey, text };
     }
     const completed = event.activityTaskCompletedEventAttributes;
@@ -306,6 +346,10 @@ function checkedIn(result: unknown): Description | undefined {
   const each = notSent.map(({ number, reason }) => withReason(number, { reason }));
   const text = [`documents checked ${new Date(at).toISOString()}: ${documents}`, ...each].join('; ');
   return { event: 'documents', documents, text };
+}
+
+function decided({ decision, requestedBy, requestId, reason }: Decision): Description {
+  return { event: 'decided', requestedBy, requestId, reason, text: withReason(`decision: ${decision}`, { reason }) };
 }
 
 function claimsIn(argument: unknown): Pick<Description, 'requestedBy' | 'requestId' | 'reason'> {

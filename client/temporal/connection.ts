@@ -90,11 +90,15 @@ export function connectionSettings(env: NodeJS.ProcessEnv = process.env): Connec
   }
 }
 
+const NO_TLS = 'the server does not speak TLS there';
+
 /** The error of a failed connection, for clients and workers. `doctor` says more of what to check. */
 export function notReached(settings: ConnectionSettings, error: unknown, via = ''): BillRunEmailsError {
-  const message =
-    `${notReachedBecause(settings, error, via)}; start Temporal there (to try it out: npm run dev), or set ` +
-    'TEMPORAL_ADDRESS; bill-run-emails doctor checks the connection';
+  const because = notReachedBecause(settings, error, via);
+  const todo = because.endsWith(NO_TLS)
+    ? 'use its TLS address, or set TEMPORAL_TLS=false'
+    : 'start Temporal there (to try it out: npm run dev), or set TEMPORAL_ADDRESS';
+  const message = `${because}; ${todo}; bill-run-emails doctor checks the connection`;
   return new BillRunEmailsError('TemporalUnavailable', message, { cause: error });
 }
 
@@ -106,6 +110,8 @@ export function notReachedBecause({ address, isDefaultAddress }: ConnectionSetti
     .replace(/^No connection established\. Last error: (?!undefined)(?:Error: )?/, '')
     .replace('. Last error: undefined', '')
     .replace(/\.? Resolution note:.*/s, '')
+    // As OpenSSL and rustls say it.
+    .replace(/.*(?:wrong version number|InvalidContentType).*/s, NO_TLS)
     .split('\n');
   return `Temporal cannot be reached at ${address}${origin}${via}: ${reason}`;
 }

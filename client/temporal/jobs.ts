@@ -32,6 +32,8 @@ export interface DescribedWorkflow extends KnownWorkflow {
   readonly hasNews: boolean;
   /** An order may be about to close it: a cancellation was requested, or there is news. */
   readonly isChanging: boolean;
+  /** Events so far. */
+  readonly historyLength: number;
 }
 
 /** The last run of a workflow id; undefined if Temporal has none. */
@@ -48,7 +50,8 @@ export async function lastOf(client: Client, workflowId: string): Promise<Descri
     const isCanceling = extended?.cancelRequested === true && last.status !== 'PAUSED';
     // What is paused takes no message.
     const paused = last.closedAt === null ? pausesIn(described) : [];
-    return { ...last, paused, hasNews, isChanging: hasNews || isCanceling };
+    const historyLength = Number(info.historyLength);
+    return { ...last, paused, hasNews, isChanging: hasNews || isCanceling, historyLength };
   } catch (error) {
     if (!failedAs(error, 'notFound')) throw error;
     if (isAboutNamespace(error)) throw new NamespaceNotFoundError(client.options.namespace);
@@ -84,7 +87,7 @@ const SETTLES_WITHIN_MS = 3_000;
 const ASK_AGAIN_MS = 100;
 
 /** The last run once nothing is about to close it, or as it is after that time. */
-export const settled = (client: Client, workflowId: string): Promise<DescribedWorkflow | undefined> =>
+export const unchanging = (client: Client, workflowId: string): Promise<DescribedWorkflow | undefined> =>
   waited(client, workflowId, SETTLES_WITHIN_MS, 'isChanging');
 
 /** The last run once a worker has taken all that is new, or as it is after that time. */
@@ -107,6 +110,34 @@ async function waited(
     await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
   }
 }
+
+/**
+ * Waits for the next event of a run, after those of the run as it was described, and at most so long. Temporal holds the call back
+ * until then.
+ */
+export function newsOf(client: Client) {
+  let read: { readonly runId: string; readonly events: number; readonly nextPageToken?: Uint8Array } = NOTHING_READ;
+  return async (
+    { workflowId, runId, historyLength }: Pick<DescribedWorkflow, 'workflowId' | 'runId' | 'historyLength'>,
+    withinMs: number,
+  ): Promise<void> => {
+    if (read.runId !== runId) read = { ...NOTHING_READ, runId };
+    const until = Date.now() + withinMs;
+    const { namespace } = client.options;
+    while (read.events <= historyLength && Date.now() < until) {
+      const from = read.nextPageToken === undefined ? {} : { nextPageToken: read.nextPageToken };
+      const question = { namespace, execution: { workflowId, runId }, waitNewEvent: true, ...from };
+      const { history, nextPageToken } = await client.withDeadline(until, () =>
+        client.workflowService.getWorkflowExecutionHistory(question),
+      );
+      // It has closed.
+      if (nextPageToken.length === 0) return;
+      read = { runId, events: read.events + (history?.events?.length ?? 0), nextPageToken };
+    }
+  };
+}
+
+const NOTHING_READ = { runId: '', events: 0 };
 
 /** Temporal's limit for a page. */
 const MOST_PER_PAGE = 1000;

@@ -9,13 +9,13 @@ import { intentKey, keyParts } from '../../workflows/rules/keys.js';
 import { documentFaults, NONE_COMPARED, type Compared } from './documents.js';
 import type { BillRunEvidence, Evidence, RunEvidence, SentEmail } from './evidence.js';
 import type { ScheduledAttempt } from './history.js';
-import { attemptsBeyond, KEY_LIFETIME_MS, lookFaults, numberFaults, SLACK_MS } from './send-rules.js';
+import { attemptsBeyond, KEY_LIFETIME_MS, lookFaults, numberFaults, SLACK_MS } from '../send-rules.js';
 import { forbiddenCalls, openedAfterStop } from './stops.js';
 
-/** `evidence`: something is missing, so nothing can be judged. */
-type Rule = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 'hold' | 'determinism' | 'evidence' | 'logins';
+/** `evidence`: something is missing, so nothing can be judged. `trace`: the explorer calls a step impossible. */
+type Rule = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 'hold' | 'determinism' | 'evidence' | 'logins' | 'trace';
 
-interface Violation {
+export interface Violation {
   readonly rule: Rule;
   readonly billRun: string;
   readonly what: string;

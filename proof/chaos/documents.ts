@@ -1,7 +1,7 @@
 /** Rule 9: what a job says about its documents is what Zuora did, document by document. Pure. */
 import type { DocumentOutcome, SendRecord } from '../../workflows/contract/contract.js';
 import type { BillRunEvidence, RunEvidence } from './evidence.js';
-import { SLACK_MS } from './send-rules.js';
+import { SLACK_MS } from '../send-rules.js';
 
 /** Documents by what a job says about them. */
 export type Compared = Readonly<Record<'total' | DocumentOutcome, number>>;

@@ -1,7 +1,7 @@
 /** Attempts and requests in one event history, for the checks of the rules of sending. */
 import type { WorkflowHandle } from '@temporalio/client';
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
-import { tsToMs } from '@temporalio/common/lib/time.js';
+import { timeOf } from '../../client/history/history.js';
 import type { AttemptInput, BillRun, Receipt } from '../../workflows/contract/activities.js';
 import { checkNote, checkResend } from '../../workflows/contract/validation.js';
 import { isCannotRead } from '../../workflows/contract/activity-failures.js';
@@ -12,6 +12,7 @@ type HistoryEvent = NonNullable<History['events']>[number];
 
 /** A scheduled `emailBillRunDocuments`, with the workflow's knowledge at that time. */
 export interface ScheduledAttempt {
+  readonly eventId: number;
   readonly input: AttemptInput;
   readonly at: number;
   readonly look: { readonly billRun: BillRun; readonly at: number } | undefined;
@@ -73,6 +74,7 @@ export function readHistory({ events }: History): HistoryFacts {
     if (scheduled?.activityType?.name !== 'emailBillRunDocuments') return [];
     const known = tasks.get(idOf(event)) ?? 0;
     return {
+      eventId: idOf(event),
       input: decoded(scheduled.input)[0] as AttemptInput,
       at: timeOf(event),
       look: looks.findLast(({ id }) => id < known),
@@ -213,8 +215,4 @@ function decoded(payloads: { readonly payloads?: readonly Payload[] | null } | n
 
 function idOf({ eventId }: HistoryEvent): number {
   return Number(eventId);
-}
-
-function timeOf({ eventTime }: HistoryEvent): number {
-  return tsToMs(eventTime);
 }

@@ -1,12 +1,12 @@
 /** Pipelines and operators. They repeat each request until Temporal acknowledges it, as careful clients do. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
-import { BillRunEmailsError, type BillRunEmails, type BillRunToStart } from '../../client/index.js';
+import { BillRunEmails, BillRunEmailsError, type BillRunToStart } from '../../client/index.js';
 import { canonicalWorkflowId } from '../../workflows/contract/contract.js';
 import type { AcceptedRequest } from './evidence.js';
 import type { Parts } from './parts.js';
 import { leaveUnreadable } from './unreadable.js';
-import { EMAILS_BECOME, type Order, type PlannedBillRun, type PlannedStart } from './plan.js';
+import { EMAILS_BECOME, type Order, type Plan, type PlannedBillRun, type PlannedStart } from './plan.js';
 
 /** The requests that Temporal accepted, and how often one had to be repeated, by reason. */
 export interface Ledger {
@@ -41,12 +41,26 @@ export async function live(planned: PlannedBillRun, parts: Parts, ledger: Ledger
   if (emailedJustNow) {
     await control('PATCH', `/bill-runs/${number}`, { lastEmailSentTime: new Date().toISOString() });
   }
+  if (planned.isForgotten) return;
   if (planned.unreadableBefore) await leaveUnreadable(parts.client, canonicalWorkflowId(number));
   await Promise.all([
     ...planned.starts.map((start) => startAsPlanned(start, { planned, id }, parts, ledger, at)),
     follow(planned, parts, ledger, at),
     retryNotSent(planned, parts, ledger, at),
   ]);
+}
+
+/** One sweep starts what was forgotten since then. Each bill run whose starts were lost counts as asked for. */
+export async function sweepUp(plan: Plan, parts: Parts, ledger: Ledger, since: number): Promise<readonly string[]> {
+  const emails = new BillRunEmails(parts.client);
+  const startPostedSince = new Date(since).toISOString();
+  const { started } = await insist(ledger, () => emails.sweep({ startPostedSince }));
+  const forgotten = plan.billRuns.filter(({ isForgotten, fate }) => isForgotten && fate === 'posts');
+  for (const billRun of new Set([...started, ...forgotten.map(({ number }) => number)])) {
+    const workflowId = canonicalWorkflowId(billRun);
+    ledger.accepted.push({ billRun, kind: 'start', requestId: null, requestedBy: 'sweep', workflowId });
+  }
+  return started;
 }
 
 async function startAsPlanned(

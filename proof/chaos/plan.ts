@@ -44,6 +44,8 @@ export interface PlannedBillRun {
   readonly input: Pick<EmailBillRunInput, 'sendBudget' | 'openFor' | 'postDeadline' | 'coolDown'>;
   readonly starts: readonly PlannedStart[];
   readonly orders: readonly Order[];
+  /** All its starts and callouts are lost, and nobody knows of it: only the sweep at the end finds it. */
+  readonly isForgotten: boolean;
 }
 
 /** Two independent pipelines start every bill run. */
@@ -195,7 +197,7 @@ export function plannedBillRun(
   const invoices = Math.round(between(1, 3));
   const creditMemos = Math.round(between(0, 1));
   const { emails, retriesNotSent } = emailsOf(index, invoices + creditMemos, { chance, between, one });
-  return {
+  const planned = {
     number: `BR-${name}`,
     at,
     invoices,
@@ -226,6 +228,13 @@ export function plannedBillRun(
       ),
       ...stops.filter((stop) => stop > at).flatMap(heldWhileStopped),
     ].sort((one, other) => one.at - other.at),
+  } as const;
+  // Every tenth, so that every plan has some. Nothing keeps back what the sweep starts.
+  const isForgotten = index % 10 === 7 || chance(0.08);
+  const { autoEmail, emailedJustNow } = planned;
+  return {
+    ...planned,
+    ...{ isForgotten, autoEmail: autoEmail && !isForgotten, emailedJustNow: emailedJustNow && !isForgotten },
   };
 }
 

@@ -6,7 +6,8 @@ import type { Surroundings } from '../command.js';
 import { emailFaults } from './email-faults.js';
 import type { Evidence } from './evidence.js';
 import { startParts, type Parts, type RestartableTemporal, type DisruptionCounts } from './parts.js';
-import { live, type At, type Ledger } from './people.js';
+import { live, sweepUp, type At, type Ledger } from './people.js';
+import { traced, type TracedHistories } from './traces.js';
 import { WORKERS, type Disruption, type Plan } from './plan.js';
 
 /** Counts and judgement at the end. */
@@ -19,10 +20,14 @@ export interface Outcome extends Judgement {
   >;
   /** Requests of pipelines and operators that Temporal accepted, including repetitions. */
   readonly requestsAccepted: number;
+  /** Bill runs that the sweep at the end started. */
+  readonly swept: number;
   /** How often a client had to repeat a request, by error. */
   readonly repeated: Readonly<Record<string, number>>;
   readonly emails: number;
   readonly attempts: number;
+  /** Histories whose attempts were walked through the explorer. */
+  readonly traced: TracedHistories;
   /** Calls that reached Zuora. */
   readonly calls: { readonly logins: number; readonly reads: number; readonly emails: number };
 }
@@ -61,7 +66,9 @@ export async function chaos(plan: Plan, options: ChaosOptions): Promise<{ result
     const killed = kills.SIGKILL + kills.SIGTERM;
     return `${killed} workers killed, Temporal restarted ${serverRestarts} times, ${cuts} cuts`;
   });
-  const { evidence, ...judged } = await conclude(plan, parts, ledger, zuoraFaults, report, { finish: false });
+  const { evidence, ...judged } = await conclude(plan, parts, ledger, zuoraFaults, report, {
+    ...{ finish: false, startedAt },
+  });
   const { kills, serverRestarts, workersGone, holdsOnAll, workersStopped, outages, refusals, listsNothing } =
     parts.counts;
   const result: ChaosResult = {
@@ -89,10 +96,13 @@ export async function conclude(
   ledger: Ledger,
   zuoraFaults: number,
   report: (text: string) => void,
-  { finish }: { readonly finish: boolean },
+  { finish, startedAt }: { readonly finish: boolean; readonly startedAt: number },
 ): Promise<Outcome & { readonly evidence: Evidence }> {
   report('No more faults, all parts are up. Waiting until every job has settled');
   await parts.restore();
+  const isAnyForgotten = plan.billRuns.some(({ isForgotten }) => isForgotten);
+  const swept = isAnyForgotten ? await sweepUp(plan, parts, ledger, startedAt) : [];
+  if (isAnyForgotten) report(`A sweep started ${swept.length} bill runs whose starts were lost`);
   const workflowIds = [...new Set(ledger.accepted.map(({ workflowId }) => workflowId))];
   let reported = workflowIds.length;
   const reportLeft = (left: number): void => {
@@ -108,16 +118,21 @@ export async function conclude(
   report('Comparing mailbox, request log, histories and audits');
   const evidence = await collect(plan, parts, ledger);
   const { cuts, cutConnections, stalls, slowed } = parts.counts;
+  const judgement = judge(evidence);
+  const walked = traced(evidence);
   return {
     evidence,
     faults: zuoraFaults + cuts + stalls + slowed,
     faultsByKind: { zuora: zuoraFaults, cuts, cutConnections, stalls, slowed },
     requestsAccepted: ledger.accepted.length,
+    swept: swept.length,
     repeated: Object.fromEntries(ledger.repeated),
     emails: evidence.emails,
     calls: { logins: evidence.logins.length, reads: evidence.reads, emails: evidence.calls },
     attempts: evidence.billRuns.flatMap(({ runs }) => runs.flatMap(({ attempts }) => attempts)).length,
-    ...judge(evidence),
+    ...judgement,
+    traced: walked.traced,
+    violations: [...judgement.violations, ...walked.violations],
   };
 }
 
@@ -186,9 +201,11 @@ export function inLines(result: Outcome): readonly string[] {
     `Sends           ${result.sendsIntended} intended, ${result.sendsAccepted} accepted, ` +
       `${result.unsettled} unsettled, ${result.superseded} superseded; ${result.attempts} attempts`,
     `Calls to Zuora  ${result.calls.logins} logins, ${result.calls.reads} reads, ${result.calls.emails} to email`,
+    `Swept           ${result.swept} bill runs whose starts were lost`,
     `Emails          ${result.emails}, duplicates ${result.duplicates}`,
     `Documents       ${compared.total} compared with what jobs say: ${compared.sent} sent, ${compared.notSent} not sent, ` +
       `${compared.waiting} waiting, ${compared.unknown} unknown`,
+    `Traced          ${result.traced.histories} histories, ${result.traced.steps} steps of attempts`,
     `Lost            ${result.lost}`,
     `Violations      ${result.violations.length}`,
     ...rules,

@@ -56,7 +56,7 @@ export function soakPlan({ seed, minutes, billRunsPerMinute }: SoakSize): Plan {
       const latest = earliest + everyMs;
       const times = { earliest, latest, lastOrder: latest + ORDERS_MS, stops: [] };
       const planned = plannedBillRun(index, times, streamOf(seed, index + 1));
-      return { ...planned, input: { ...WINDOWS, ...planned.input } };
+      return { ...planned, isForgotten: false, input: { ...WINDOWS, ...planned.input } };
     }),
     randomFaults: RANDOM_FAULTS,
     // Only connections and Zuora fail; the worker and Temporal keep running.
@@ -95,7 +95,9 @@ export async function soak(
   const ledger = newLedger();
   const beganAt = Date.now();
   const faults = await runPlan(plan, parts, ledger, report, () => inShort(sampled));
-  const { evidence, ...outcome } = await conclude(plan, parts, ledger, faults, report, { finish: true });
+  const { evidence, ...outcome } = await conclude(plan, parts, ledger, faults, report, {
+    ...{ finish: true, startedAt: beganAt },
+  });
 
   const measures = Object.keys(MEASURES) as Measure[];
   const trends = measures

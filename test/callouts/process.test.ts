@@ -27,9 +27,9 @@ test('a callout to the process has its bill run emailed; its log is JSON, withou
   expect((await callout(url, {}, { authorization: `Basic ${btoa('zuora:wrong')}` })).status).toBe(401);
   expect(await child.stop()).toEqual({ code: 0, signal: null });
   expect(log.map((line) => JSON.parse(line) as object)).toMatchObject([
-    { level: 30, msg: 'callout taken', billRun: number, notification: 'n-1', result: 'started' },
-    { level: 40, msg: 'callout refused', status: 401 },
-    { level: 30, msg: 'callout service has stopped' },
+    { level: 'info', msg: 'callout taken', billRun: number, notification: 'n-1', result: 'started' },
+    { level: 'warn', msg: 'callout refused', status: 401 },
+    { level: 'info', msg: 'callout service has stopped' },
   ]);
   expect(log.join('\n')).not.toContain(PASSWORD);
 });
@@ -63,7 +63,7 @@ test.for<[string, () => Promise<Record<string, string | undefined>>, number, Reg
         CALLOUT_ADDRESS: 'localhost',
       }),
     2,
-    /^invalid configuration of the callout service:(?=.*CALLOUT_USERNAME is missing)(?=.*CALLOUT_PASSWORD gives less than 16)(?=.*CALLOUT_ADDRESS is not an IP)/s,
+    /^Error: invalid configuration of the callout service:(?=.*CALLOUT_USERNAME is missing)(?=.*CALLOUT_PASSWORD gives less than 16)(?=.*CALLOUT_ADDRESS is not an IP)/s,
   ],
   [
     'whose password stands in a file that is not there says so',
@@ -75,19 +75,19 @@ test.for<[string, () => Promise<Record<string, string | undefined>>, number, Reg
     'whose port is taken says so',
     async () => ({ CALLOUT_ADDRESS: `127.0.0.1:${await takenPort()}`, TEMPORAL_ADDRESS: inject('temporalAddress') }),
     2,
-    /^cannot listen on CALLOUT_ADDRESS 127\.0\.0\.1:\d+: .*EADDRINUSE/,
+    /^Error: cannot listen on CALLOUT_ADDRESS 127\.0\.0\.1:\d+: .*EADDRINUSE/,
   ],
   [
     'whose namespace is not there names it',
     () => Promise.resolve({ TEMPORAL_ADDRESS: inject('temporalAddress'), TEMPORAL_NAMESPACE: 'nowhere' }),
     6,
-    /^Temporal has no namespace nowhere; TEMPORAL_NAMESPACE names it$/m,
+    /^Error: Temporal has no namespace nowhere; TEMPORAL_NAMESPACE names it$/m,
   ],
   [
     'that cannot reach Temporal says where it looked',
     () => Promise.resolve({ TEMPORAL_ADDRESS: '127.0.0.1:1' }),
     6,
-    /^Temporal cannot be reached at 127\.0\.0\.1:1: /,
+    /^Error: Temporal cannot be reached at 127\.0\.0\.1:1: /,
   ],
 ])('a service %s, and does not start', async ([, env, code, words]) => {
   const child = await spawnCallouts(await env());

@@ -25,10 +25,10 @@ function document(fields: Partial<FollowedDocument> = {}): FollowedDocument {
 
 type Parts = Partial<Omit<Reading, 'billRun' | 'documents'> & DocumentsRead> & { billRun?: object };
 
-function reading({ billRun, emailed = null, gaps = [], ...rest }: Parts = {}): Reading {
+function reading({ billRun, emailed = null, hold = null, gaps = [], ...rest }: Parts = {}): Reading {
   const none = { documents: [], complete: true };
   return {
-    ...{ billRun: { ...BILL_RUN, ...billRun }, at: NOON, emailed, gaps },
+    ...{ billRun: { ...BILL_RUN, ...billRun }, at: NOON, emailed, hold, gaps },
     documents: { invoices: none, creditMemos: none, obstacles: new Map(), delivery: null, unread: [], ...rest },
   };
 }
@@ -72,6 +72,13 @@ describe('A document', () => {
 });
 
 describe('What would keep a send back', () => {
+  test.each(['job', 'all'] as const)('is a hold (%s), for both sends, before all else', (hold) => {
+    expect(obstacles(of({ hold, billRun: { status: 'Completed' } }))).toEqual([
+      ['held', 'notPosted'],
+      ['held', 'notPosted'],
+    ]);
+  });
+
   test('is nothing, for a bill run that is posted', () => {
     expect(obstacles(of())).toEqual([[], []]);
   });
@@ -447,7 +454,7 @@ describe('The jobs of a bill run', () => {
     const printed = await cliGiven({ env: environment(rig.simulatorUrl) }, 'documents', number);
     expect(printed).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/emailed +since .*by the job with resend=true: /) as string,
+      stdout: expect.stringMatching(/emailed +since .*by the job's resend: /) as string,
     });
   });
 });
@@ -511,7 +518,7 @@ describe('bill-run-emails documents', () => {
     });
 
     const csv = await cli(tenant, [number, '--only', 'notSent', '--format', 'csv', '--recipients']);
-    expect(csv).toMatchObject({ code: 4, stderr: expect.stringMatching(/^Without Temporal .*\n$/) as string });
+    expect(csv).toMatchObject({ code: 4, stderr: expect.stringMatching(/^Warning: Without Temporal .*\n$/) as string });
     expect(csv.stdout.replace('\uFEFF', '').trim().split('\r\n')).toEqual([
       'number,kind,status,amount,currency,lastEmailed,outcome,reason,first,resend,obstacle,recipients',
       expect.stringMatching(
@@ -531,7 +538,7 @@ describe('bill-run-emails documents', () => {
     expect(stdout).toMatch(
       /not reached +no send would email 2 of the documents now\n +2: notification inactive: Manual Email For Invoice/,
     );
-    expect(stdout).toMatch(/resend=true +would be sent now: 1 of 3 documents would be emailed\n/);
+    expect(stdout).toMatch(/resend +would be sent now: 1 of 3 documents would be emailed\n/);
   });
 
   test('ends with 2 for input and configuration, 3 for an unknown bill run, 7 for a Zuora that refuses us', async () => {

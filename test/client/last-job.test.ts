@@ -2,12 +2,15 @@
 import { describe, expect, test } from 'vitest';
 import { decide, type Decision, type LastJob } from '../../client/last-job.js';
 
-const closed = { isOpen: false, isChanging: false, sends: 0, resends: [], documentsNotSent: null } as const;
+const closed = {
+  ...{ isOpen: false, isChanging: false, paused: [], historyLength: 1 },
+  ...{ reason: null, sends: 0, resends: [], documentsNotSent: null },
+} as const;
 
 function last(known: Partial<LastJob>): LastJob {
   return {
     ...{ workflowId: 'email-bill-run/BR-1', runId: 'run-1', type: 'emailBillRun', taskQueue: 'queue' },
-    ...{ billRunNumber: 'BR-1', state: null, status: 'COMPLETED' },
+    ...{ billRunNumber: 'BR-1', state: null, reason: null, since: null, closedAt: null, status: 'COMPLETED' },
     ...closed,
     ...known,
   };

@@ -113,7 +113,7 @@ test('status without a worker shows how many were not sent, ends with 4, and off
     expect(stdout).toMatch(new RegExp(`^send the rest bill-run-emails retry ${number} .*\n +Fix the cause first`, 'm'));
   }
   const both = await cli('status', await job({ notSent: 0 }), closed);
-  expect(both).toMatchObject({ code: 4, stdout: expect.stringContaining('documents: 1 not sent') as string });
+  expect(both).toMatchObject({ code: 4, stdout: expect.stringContaining('Documents: 1 not sent') as string });
 });
 
 describe('A start of a bill run that was emailed', () => {
@@ -124,7 +124,7 @@ describe('A start of a bill run that was emailed', () => {
     expect(JSON.parse(ended.stdout)).toMatchObject({ ok: true, result: 'alreadyEmailed', documentsNotSent: 2 });
     const { code, stdout } = await cli('start', number);
     expect(code).toBe(4);
-    expect(stdout).toMatch(/2 documents were not sent\. Fix the cause.*retry emails only what was not sent/);
+    expect(stdout).toMatch(/2 documents were not sent\. Fix the cause.*for only these: bill-run-emails retry/);
     const open = await job({ notSent: 1, isOpen: true });
     const many = await cli('start', number, open);
     expect(many.code).toBe(4);

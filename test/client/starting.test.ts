@@ -1,9 +1,11 @@
 /** The start table on a real server: each row leads to a last job of that kind, and starts again. */
+import { randomInt } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { StartInput, StartResult } from '../../client/index.js';
 import { canonicalWorkflowId } from '../../workflows/contract/contract.js';
-import { emailsPerDocument, openRig, until, type Rig } from '../support/rig.js';
+import { cliGiven } from '../support/command-line.js';
+import { emailsPerDocument, failureOf, openRig, until, type Rig } from '../support/rig.js';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -280,3 +282,21 @@ async function* startedMany(numbers: readonly string[]) {
     yield { value: started.ok ? started.value : undefined };
   }
 }
+
+test('a number in small letters names the same bill run, for the library, the command line and a start past both', async () => {
+  const number = `BR-${randomInt(1e7, 1e8)}`;
+  const small = number.toLowerCase();
+  await rig.billRun.create({ number, status: 'Completed' });
+  expect(await rig.emails.start({ billRunKey: small })).toMatchObject({ workflowId: canonicalWorkflowId(number) });
+  const job = rig.own(number);
+  expect(await start(number)).toBe('joined');
+  expect((await rig.emails.status({ billRunKey: small })).workflowId).toBe(job.workflowId);
+  const env = { BILL_RUN_TASK_QUEUE: rig.taskQueue };
+  const { stdout } = await cliGiven({ env }, 'start', small, number, '--json');
+  expect(JSON.parse(stdout)).toMatchObject({ billRunKey: number, workflowId: job.workflowId, result: 'joined' });
+  const past = await rig.startAs(canonicalWorkflowId(small), { billRunKey: small });
+  expect(await failureOf(past)).toMatchObject({ type: 'InvalidInput' });
+  await rig.billRun.change(number, { status: 'Posted' });
+  await rig.accepted(job, 1);
+  expect(await rig.emailCalls(number)).toHaveLength(1);
+});

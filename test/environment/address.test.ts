@@ -33,6 +33,7 @@ test.for([
   ]);
 });
 
+// Another test may listen on the same port of the other family: then a new server has another port.
 test.for([
   ['[::]:0', true, true],
   ['[0:0:0:0:0:0:0:0]:0', true, true],
@@ -40,20 +41,24 @@ test.for([
   ['0.0.0.0:0', true, false],
   ['127.0.0.1:0', true, false],
   ['[::1]:0', false, true],
-] as const)('a server on %s is reached by IPv4: %s, and by IPv6: %s', async ([text, byIpv4, byIpv6], { skip }) => {
-  if (byIpv6 && !byIpv4 && !hasIpv6) skip('this machine has no IPv6');
-  const emails = { billRunPosted: () => Promise.reject(new Error('no callout is sent')) };
-  const login = { user: 'zuora', password: 'a-password-of-the-callouts', starts: false };
-  const server = await startCalloutServer(
-    { address: socketAddress.parse(text), ...login },
-    emails,
-    pino({ enabled: false }),
-  );
-  onTestFinished(() => server.close());
-  const { port } = new URL(server.url);
-  expect(await answers(`http://127.0.0.1:${port}`)).toBe(byIpv4);
-  if (hasIpv6) expect(await answers(`http://[::1]:${port}`)).toBe(byIpv6);
-});
+] as const)(
+  'a server on %s is reached by IPv4: %s, and by IPv6: %s',
+  { retry: 2 },
+  async ([text, byIpv4, byIpv6], { skip }) => {
+    if (byIpv6 && !byIpv4 && !hasIpv6) skip('this machine has no IPv6');
+    const emails = { billRunPosted: () => Promise.reject(new Error('no callout is sent')) };
+    const login = { user: 'zuora', password: 'a-password-of-the-callouts', starts: false };
+    const server = await startCalloutServer(
+      { address: socketAddress.parse(text), ...login },
+      emails,
+      pino({ enabled: false }),
+    );
+    onTestFinished(() => server.close());
+    const { port } = new URL(server.url);
+    expect(await answers(`http://127.0.0.1:${port}`)).toBe(byIpv4);
+    if (hasIpv6) expect(await answers(`http://[::1]:${port}`)).toBe(byIpv6);
+  },
+);
 
 async function answers(url: string): Promise<boolean> {
   return request(`${url}/healthz`).then(

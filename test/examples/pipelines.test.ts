@@ -1,5 +1,5 @@
-/** Each example has bill runs emailed as the library does. */
-import { mkdtemp, rm, symlink } from 'node:fs/promises';
+/** The pipelines of docs/pipelines.md, exactly as they stand there; and the one that does without Node. */
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { TypedSearchAttributes } from '@temporalio/common';
@@ -9,58 +9,100 @@ import { temporalBinaries } from '../../scripts/temporal-server.js';
 import { canonicalWorkflowId } from '../../workflows/contract/contract.js';
 import { searchAttributes } from '../../workflows/contract/search-attributes.js';
 import { run, type Ended } from '../support/command-line.js';
-import { pythonPackage } from '../support/python.js';
 import { emailsPerDocument, openRig, until, type Rig } from '../support/rig.js';
 
-const PYTHON_SDK = '1.35.0';
-/** That SDK takes seconds to install and to import. */
-const PATIENCE_MS = 300_000;
-
 let rig: Rig;
-let bin: string;
+/** Its documents are followed quickly. */
+let following: Rig;
+let folder: string;
 let env: NodeJS.ProcessEnv;
 beforeAll(async () => {
   rig = await openRig({ server: 'real' });
-  // On PATH by its own name, wherever set-up has found it.
-  bin = await mkdtemp(join(tmpdir(), 'bill-run-emails-examples-'));
-  await symlink(temporalBinaries().temporal, join(bin, 'temporal'));
-  env = {
-    PATH: `${bin}${delimiter}${process.env['PATH'] ?? ''}`,
-    BILL_RUN_TASK_QUEUE: rig.taskQueue,
-    ...(await pythonPackage('temporalio', PYTHON_SDK)),
-  };
-}, PATIENCE_MS);
+  following = await openRig({ server: 'real', deliveryIntervalMs: 400 });
+  folder = await mkdtemp(join(tmpdir(), 'bill-run-emails-examples-'));
+  // On PATH by their own names, wherever set-up has found them.
+  await symlink(temporalBinaries().temporal, join(folder, 'temporal'));
+  const command = join(folder, 'bill-run-emails');
+  const main = join(projectRoot, 'dist', 'client', 'cli', 'main.js');
+  await writeFile(command, `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`);
+  await chmod(command, 0o755);
+  // As a pipeline has it after `npm install`.
+  await mkdir(join(folder, 'node_modules'));
+  await symlink(projectRoot, join(folder, 'node_modules', 'bill-run-emails'));
+  env = { PATH: `${folder}${delimiter}${process.env['PATH'] ?? ''}`, BILL_RUN_TASK_QUEUE: rig.taskQueue };
+});
 afterEach(() => rig.afterTest());
 afterAll(async () => {
   await rig.close();
-  await rm(bin, { recursive: true });
+  await following.close();
+  await rm(folder, { recursive: true });
 });
 
-const example = (command: string, name: string, ...args: string[]): Promise<Ended> =>
-  run(command, [join(projectRoot, 'examples', name), ...args], env);
-const sh = (...args: string[]): Promise<Ended> => example('sh', 'pipeline.sh', ...args);
-const python = (...args: string[]): Promise<Ended> => example('python3', 'pipeline.py', ...args);
+interface BillRun {
+  readonly id: string;
+  readonly number: string;
+  readonly documents: readonly { readonly number: string }[];
+}
+
+const RUNTIMES = { mjs: process.execPath, py: 'python3', sh: 'sh' };
+
+describe.each(Object.entries(RUNTIMES))('The pipeline.%s of docs/pipelines.md', (extension, runtime) => {
+  const file = `pipeline.${extension}`;
+
+  test('starts 50 bill runs, waits for all, and names what was not sent; repeating it emails nothing', async () => {
+    const page = await readFile(join(projectRoot, 'docs', 'pipelines.md'), 'utf8');
+    const [, code = ''] = new RegExp(`<!-- examples/${file} -->\n\n\`\`\`\\w+\n([^]*?)\`\`\`\n`).exec(page) ?? [];
+    await writeFile(join(folder, file), code);
+    const wanted = { invoices: 1, creditMemos: 1 };
+    const created = await Promise.all(
+      Array.from({ length: 50 }, () => following.billRun.create(wanted) as Promise<BillRun>),
+    );
+    const short = created.filter((_, at) => at % 20 === 7);
+    for (const { documents } of short) {
+      const change = { email: 'failed', reason: 'unknown SMTP host' };
+      await following.control('PATCH', `/documents/${documents[0]?.number ?? ''}`, change);
+    }
+    const numbers = created.map(({ number }) => number);
+    for (let time = 1; time <= 2; time += 1) {
+      const { code, stdout, stderr } = await run(runtime, [join(folder, file), ...numbers], {
+        ...{ ...env, BILL_RUN_TASK_QUEUE: following.taskQueue },
+      });
+      const named = stdout.split('\n').filter((line) => line !== '' && !line.startsWith('50 bill runs: '));
+      expect({ code, stderr: extension === 'py' ? '' : stderr, named: named.length }).toEqual({
+        ...{ code: 4, stderr: '', named: short.length },
+      });
+      for (const { number, documents } of short) {
+        expect(stdout).toMatch(new RegExp(`^${number}:? notSent.* "?${documents[0]?.number ?? ''}`, 'm'));
+      }
+    }
+    for (const { number, documents } of created) {
+      const mailbox = await following.mailbox(number);
+      const failed = short.some((each) => each.number === number) ? documents[0]?.number : undefined;
+      const emails = mailbox.filter(({ documentNumber }) => documentNumber !== failed);
+      expect(emailsPerDocument(emails), number).toEqual({ min: 1, max: 1 });
+    }
+  });
+});
+
+const sh = (...args: string[]): Promise<Ended> =>
+  run('sh', [join(projectRoot, 'examples', 'without-node.sh'), ...args], env);
 
 /** Starts a bill run and waits for its emails: the exit code, and the words for both. */
-const pipelines: Readonly<Record<string, (number: string) => Promise<Ended>>> = {
-  'pipeline.mjs': (number) => example(process.execPath, 'pipeline.mjs', number),
-  'pipeline.sh': async (number) => {
-    const started = await sh('start', number);
-    if (started.code !== 0 || started.stdout === 'alreadyEmailed\n') return started;
-    const waited = await sh('wait', number);
-    return { ...waited, stdout: started.stdout + waited.stdout };
-  },
-  'pipeline.py': (number) => python(number),
-};
+async function email(number: string): Promise<Ended> {
+  const started = await sh('start', number);
+  if (started.code !== 0 || started.stdout === 'alreadyEmailed\n') return started;
+  const waited = await sh('wait', number);
+  return { ...waited, stdout: started.stdout + waited.stdout };
+}
 
-/** Without the number at the beginning of each line, and the text behind the state. */
+/** Without the text behind the state. */
 const wordsOf = ({ code, stdout, stderr }: Ended) => ({
   code,
-  words: stdout.split('\n').flatMap((line) => /^(?:BR-\w+: )?(\w+)/.exec(line)?.[1] ?? []),
+  words: stdout.split('\n').flatMap((line) => /^(\w+)/.exec(line)?.[1] ?? []),
   ...(code === 1 ? { stderr } : {}),
 });
 
-describe.each(Object.entries(pipelines))('examples/%s', (_, email) => {
+describe('examples/without-node.sh', () => {
   test('starts a bill run and waits until it is emailed, and then leaves it alone', async () => {
     const { number } = await rig.billRun.create();
     const own = rig.own(number);
@@ -92,8 +134,18 @@ describe.each(Object.entries(pipelines))('examples/%s', (_, email) => {
         { key: searchAttributes.documentsNotSent, value: 2 },
       ]),
     });
+    expect(wordsOf(await sh('wait', number))).toEqual({ code: 4, words: ['Delivering'] });
     await own.terminate();
     expect(wordsOf(await email(number))).toEqual({ code: 4, words: ['alreadyEmailed'] });
+    expect(wordsOf(await sh('wait', number))).toEqual({ code: 4, words: ['Delivering'] });
+  });
+
+  test('says that it knows nothing where there is no job, or Temporal does not answer', async () => {
+    const stderr = expect.stringContaining('nothing is known of BR-NONE') as string;
+    expect(await sh('wait', 'BR-NONE')).toEqual({ code: 1, stdout: '', stderr });
+    const away = { ...env, TEMPORAL_ADDRESS: '127.0.0.1:1' };
+    const script = join(projectRoot, 'examples', 'without-node.sh');
+    expect(await run('sh', [script, 'wait', 'BR-NONE'], away)).toEqual({ code: 1, stdout: '', stderr });
   });
 
   test('reports that a person is asked, and starts anew after nobody answered', async () => {
@@ -124,10 +176,7 @@ describe.each(Object.entries(pipelines))('examples/%s', (_, email) => {
   });
 });
 
-test.each([
-  ['pipeline.sh', (number: string, id: string) => sh('resend', number, id)],
-  ['pipeline.py', (number: string, id: string) => python(number, '--resend', id)],
-])('examples/%s has all documents emailed again, once for each request id', async (_, resend) => {
+test('examples/without-node.sh has all documents emailed again, once for each request id', async () => {
   const { number } = await rig.billRun.create();
   const own = rig.own(number);
   const accepted = (count: number) =>
@@ -136,17 +185,17 @@ test.each([
       (sends) => sends.filter(({ outcome }) => outcome === 'accepted').length === count,
     );
   // Where no run is at work, it starts one.
-  expect(await resend(number, 'T-1')).toMatchObject({ code: 0 });
+  expect(await sh('resend', number, 'T-1')).toMatchObject({ code: 0 });
   await accepted(1);
-  expect(await resend(number, 'T-2')).toMatchObject({ code: 0 });
+  expect(await sh('resend', number, 'T-2')).toMatchObject({ code: 0 });
   await accepted(2);
-  expect(await resend(number, 'T-2')).toMatchObject({ code: 0 });
+  expect(await sh('resend', number, 'T-2')).toMatchObject({ code: 0 });
   await own.signal('finish');
   await rig.result(own);
   expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 2, max: 2 });
 });
 
-test('examples/pipeline.sh tells a run that its bill run has posted', async () => {
+test('examples/without-node.sh tells a run that its bill run has posted', async () => {
   const { number } = await rig.billRun.create({ status: 'Completed' });
   const own = rig.own(number);
   expect(wordsOf(await sh('start', number))).toEqual({ code: 0, words: ['started'] });
@@ -158,7 +207,7 @@ test('examples/pipeline.sh tells a run that its bill run has posted', async () =
   expect(signals).toEqual(['billRunPosted']);
 });
 
-test('examples/pipeline.sh takes no number or request that would not be itself in JSON', async () => {
+test('examples/without-node.sh takes no number or request that would not be itself in JSON', async () => {
   for (const args of [['start'], ['start', 'BR-"1'], ['resend', 'BR-1'], ['resend', 'BR-1', 'a b'], ['stop', 'BR-1']]) {
     expect(await sh(...args)).toMatchObject({ code: 2, stdout: '' });
   }

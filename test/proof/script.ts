@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { projectRoot } from '../../scripts/project-root.js';
 
-export function startScript(name: 'chaos' | 'soak', args: readonly string[]) {
+export function startScript(name: 'chaos' | 'soak' | 'explore', args: readonly string[]) {
   const folder = temporaryFolder();
   const script = spawn(process.execPath, [join(projectRoot, 'dist', 'proof', name, 'main.js'), ...args], {
     // All that it starts has this in its environment, so that it can be found.

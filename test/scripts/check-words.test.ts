@@ -65,3 +65,19 @@ test('sentences of more than 25 words are found in README and docs/, but not in 
   });
   expect(lines).toEqual(['docs/deploy.md:11  w0 w1 w2 w3 w4 w5 …  → 26 words: shorter sentences, or a list']);
 });
+
+test('sentences of more than 25 words are found in the texts that the product prints, whatever they are made of', () => {
+  const words = (count: number): string => Array.from({ length: count }, (_, at) => `w${at}`).join(' ');
+  const { lines } = check({
+    'client/help.ts': [
+      `const one = '${words(26)}';`,
+      `const two = \`${words(12)} \${one} ${words(13)}\`;`,
+      `const three = '${words(13)} ' + (isLong ? '' : '${words(27)}') +\n  '${words(13)}';`,
+      `const help = \`${words(20)}\n  ${words(20)}\n\n${words(25)}. ${words(25)}; ${words(25)}\`;`,
+    ].join('\n'),
+    'test/help.ts': `const one = '${words(26)}';`,
+  });
+  expect(lines.map((line) => line.replace('w0 w1 w2 w3 w4 w5 …  → ', ''))).toEqual(
+    ['1  26', '2  26', '3  26', '3  27'].map((hit) => `client/help.ts:${hit} words: shorter sentences, or a list`),
+  );
+});

@@ -71,7 +71,7 @@ test('dev names all ports that are in use in one line, and how to choose others'
 
   expect(await dev.ended).toBe(1);
   expect(dev.stderr()).toBe(
-    `In use: port ${port} (choose another with --temporal-port), port ${port} (choose another with --simulator-port).\n`,
+    `Error: In use: port ${port} (choose another with --temporal-port), port ${port} (choose another with --simulator-port).\n`,
   );
 });
 

@@ -41,7 +41,7 @@ test('each scene reaches its state, and the command that it prints leads on from
     expect(stdout, scene).toContain(linkToJob(`http://127.0.0.1:${dev.ports.ui}`, number));
     expect(await emails.status({ billRunKey: number }), scene).toMatchObject(status);
     const command = stdout.trimEnd().split('\n').at(-1) ?? '';
-    expect(command.length).toBeLessThan(100);
+    expect(command.length).toBeLessThanOrEqual(100);
     await inShell(command, projectRoot);
   }
   const control = controlOf(`http://127.0.0.1:${dev.ports.simulator}`);
@@ -67,7 +67,7 @@ test('with --db, the jobs of an earlier day stay, and a scene takes a number tha
 
 test('without a running dev, or after one that was killed, one sentence says what to do', async () => {
   const folder = newFolder();
-  const sentence = 'npm run dev is not running. Run it first, in another terminal.\n';
+  const sentence = 'Error: npm run dev is not running. Run it first, in another terminal.\n';
   expect(await tryScene({ folder }, 'refused')).toEqual({ code: 1, stdout: '', stderr: sentence });
 
   mkdirSync(join(folder, '.dev'));
@@ -85,5 +85,5 @@ test.each([
 ])('try %s is a usage error that lists the scenes', async (args, fault) => {
   const { code, stderr } = await tryScene({ folder: newFolder() }, ...args);
   expect(code).toBe(2);
-  expect(stderr).toBe(`error: ${fault}; the scenes are refused, lost-answer, half-sent, held, waiting\n`);
+  expect(stderr).toBe(`Error: ${fault}; the scenes are refused, lost-answer, half-sent, held, waiting\n`);
 });

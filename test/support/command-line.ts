@@ -1,8 +1,11 @@
 /** The command line as operators run it: the built one. */
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { Console } from 'node:console';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
 import { expect, inject, vi } from 'vitest';
 import { projectRoot } from '../../scripts/project-root.js';
 
@@ -37,7 +40,13 @@ export const cli = (...args: string[]): Promise<Ended> => cliGiven({}, ...args);
  * Runs a command in this process, where everything is loaded already: a process costs half a second of CPU time. Commands that read
  * stdin or wait get a process.
  */
-export function cliGiven({ env = {}, stdin }: Given, ...args: string[]): Promise<Ended> {
+export async function cliGiven(given: Given, ...args: string[]): Promise<Ended> {
+  const ended = await started(given, ...args);
+  if (args.includes('--json')) expectPublished(args, ended.stdout);
+  return ended;
+}
+
+function started({ env = {}, stdin }: Given, ...args: string[]): Promise<Ended> {
   if (stdin !== undefined || args.some((arg) => arg.startsWith('--wait'))) return cliProcess({ env, stdin }, ...args);
   // One after the other: they share this process's environment and output.
   const ended = before.then(() => cliHere(env, args));
@@ -48,6 +57,21 @@ export function cliGiven({ env = {}, stdin }: Given, ...args: string[]): Promise
 /** In a process of its own, which loads everything anew, such as the module of `BILL_RUN_DATA_CONVERTER`. */
 export function cliProcess({ env, stdin }: Given, ...args: string[]): Promise<Ended> {
   return run(process.execPath, [MAIN, ...args], env, stdin);
+}
+
+const schema = JSON.parse(readFileSync(join(projectRoot, 'docs', 'output.schema.json'), 'utf8')) as {
+  readonly $defs: Readonly<Record<string, object>>;
+};
+const ajv = addFormats.default(new Ajv2020({ allErrors: true, allowUnionTypes: true }));
+ajv.addSchema(schema, 'output');
+
+/** Each line is as docs/output.schema.json says. */
+export function expectPublished(args: readonly string[], stdout: string): void {
+  const name = args.find((each) => each in schema.$defs) ?? 'failure';
+  for (const line of stdout.split('\n').filter((each) => each !== '')) {
+    const isPublished = ajv.validate({ $ref: `output#/$defs/${name}` }, JSON.parse(line));
+    expect(isPublished, `${name} --json printed ${line}: ${ajv.errorsText()}`).toBe(true);
+  }
 }
 
 let before: Promise<unknown> = Promise.resolve();

@@ -1,6 +1,6 @@
 /** Checks of a send's record, for the models of lives with and without a server. */
 import assert from 'node:assert/strict';
-import { numberFaults } from '../../proof/chaos/send-rules.js';
+import { numberFaults } from '../../proof/send-rules.js';
 import type { Attempt, SendRecord } from '../../workflows/contract/contract.js';
 
 /**

@@ -2,6 +2,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { activityInfo } from '@temporalio/activity';
 import { Connection, WorkflowNotFoundError, type WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
@@ -16,6 +17,7 @@ import {
 import { expect, inject } from 'vitest';
 import { createActivities, type Activities } from '../../activities/index.js';
 import type { Polling } from '../../activities/budget.js';
+import type { Receiver } from '../../activities/notify.js';
 import { BillRunEmails } from '../../client/index.js';
 import { controlOf } from '../../scripts/simulator-control.js';
 import { SIMULATOR_CREDENTIALS, startSimulator, type SimulatorOptions } from '../../simulator/index.js';
@@ -68,6 +70,8 @@ export interface RigOptions {
   readonly zuoraUrl?: string;
   /** On the real server, jobs stay open after the test that started them. */
   readonly keepsJobs?: boolean;
+  /** Who is notified. Default: nobody. */
+  readonly receiver?: Receiver;
   /** Wraps the worker's activities. */
   readonly around?: (activities: Activities) => Activities;
 }
@@ -98,6 +102,7 @@ export async function openRig({
   taskQueue = `test-${randomUUID()}`,
   zuoraUrl,
   keepsJobs = false,
+  receiver,
   around = (activities) => activities,
 }: RigOptions) {
   const environment =
@@ -118,17 +123,30 @@ export async function openRig({
     baseUrl: new URL(`${zuoraUrl ?? simulator.url}/`),
     credentials: () => Promise.resolve(SIMULATOR_CREDENTIALS),
   });
+  /** The time-skipping server (1.40) keeps a lock, and skips no more, once a child workflow ends after its parent. */
+  const unlocking = (activities: Activities): Activities => ({
+    ...activities,
+    notify: (notice) => {
+      const { attempt, workflowExecution } = activityInfo();
+      if (server === 'timeSkipping' && attempt === 1)
+        unlockAfter(environment, workflowExecution).catch(() => undefined);
+      return activities.notify(notice);
+    },
+  });
   const createWorker = (): Promise<Worker> =>
     createBillRunWorker({
       connection: environment.nativeConnection,
       namespace,
       activities: around(
-        createActivities({
-          zuora,
-          multiEntity,
-          polling,
-          ...(deliveryIntervalMs === undefined ? {} : { deliveryIntervalMs }),
-        }),
+        unlocking(
+          createActivities({
+            zuora,
+            multiEntity,
+            polling,
+            ...(deliveryIntervalMs === undefined ? {} : { deliveryIntervalMs }),
+            ...(receiver === undefined ? {} : { receiver }),
+          }),
+        ),
       ),
       workflowBundlePath: bundle.codePath,
       taskQueue,
@@ -356,6 +374,26 @@ function checksIn({ pendingActivities }: Description): readonly PendingActivity[
 /** Its first try has ended: it says when the check is due. */
 function isPlanned({ lastFailure }: PendingActivity): boolean {
   return lastFailure != null;
+}
+
+async function unlockAfter(
+  { client, connection }: TestWorkflowEnvironment,
+  child: { readonly workflowId: string } = { workflowId: '' },
+): Promise<void> {
+  const { raw } = await until(
+    () => client.workflow.getHandle(child.workflowId).describe(),
+    ({ status }) => status.name !== 'RUNNING',
+  );
+  const { workflowId = '', runId = '' } = raw.workflowExecutionInfo?.parentExecution ?? {};
+  const parent = client.workflow.getHandle(workflowId ?? '', runId ?? '');
+  if ((await parent.describe()).status.name === 'RUNNING') return;
+  const { events } = await parent.fetchHistory();
+  const hasHeard = events?.some((event) => {
+    const end =
+      event.childWorkflowExecutionCompletedEventAttributes ?? event.childWorkflowExecutionFailedEventAttributes;
+    return end?.workflowExecution?.workflowId === child.workflowId;
+  });
+  if (hasHeard !== true) await connection.testService?.unlockTimeSkipping({});
 }
 
 /** A namespace of its own: what holds all jobs of a namespace must not hold those of other test files. */

@@ -166,7 +166,7 @@ const KEY_WORDS = [
   'autoEmail is on',
   'Zuora says that the bill run was emailed',
   'no invoices and no credit memos',
-  'Zuora sent emails for this bill run',
+  'Zuora emailed documents of this bill run',
   'Zuora emails the documents at the post',
   'On hold',
 ] as const;
@@ -400,7 +400,7 @@ export class Case {
       case 'RUNNING':
         if (status.state === 'Held') this.reads(saying(status.text));
         else if (['autoEmail', 'emailedElsewhere'].includes(status.reason ?? ''))
-          expect(status.text).toContain('retry emails what was never');
+          expect(status.text).toContain('a retry emails only those');
         else if (last?.outcome !== 'accepted') checkAdvice(status);
         return;
       case 'COMPLETED': {

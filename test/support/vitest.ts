@@ -12,6 +12,7 @@ const LONGEST = [
   'client/cli/operators',
   'workflows/sandbox/limits',
   'workflows/sandbox/hostile',
+  'proof/explore/explore',
   'worker/secrets',
   'simulator/zuora-sdk',
   'client/history/audit.test',

@@ -43,10 +43,10 @@ const OFFERS: Readonly<Record<string, readonly RegExp[]>> = {
   Delivering: [/signal resend with \{.*emails all documents again/],
   AutoEmail: [/signal retry with \{.*what was never emailed/, /signal retry with \{"ordinal":1,"sendAnyway":true,/],
   EmailedElsewhere: [/signal retry with \{.*what was never emailed/, /signal resend with \{/],
-  Skipped: [/Start Workflow Like This One, with \{"billRunKey":/],
+  Skipped: [/If Zuora adds documents later: bill-run-emails start BR-/],
   Stopped: [/Start Workflow Like This One, with \{"billRunKey":/],
   Canceled: [/Start Workflow Like This One, with \{"billRunKey":/],
-  NotPosted: [/a canceled bill run is never posted/],
+  NotPosted: [/A canceled bill run is never posted\. If another one replaces it/],
   UnsettledRefused: [/Start Workflow Like This One, with \{"billRunKey":/],
   Unsettled: [/Start Workflow Like This One, with \{"billRunKey":/],
   HandedOver: [/look at email-bill-run\/BR-/],
@@ -103,9 +103,9 @@ test('a waiting job shows its cause, and an operator’s resend from the dialog 
 
   await ui.run(job.workflowId);
   for (const attempt of [
-    'send 1 · resend=false · attempt 1 · asked by nightly-billing',
-    'send 1 · resend=false · attempt 2 · asked by nightly-billing',
-    'send 2 · resend=true · attempt 1 · asked by alice',
+    'send 1 · first send · attempt 1 · asked by nightly-billing',
+    'send 1 · first send · attempt 2 · asked by nightly-billing',
+    'send 2 · resend · attempt 1 · asked by alice',
   ]) {
     await ui.page.getByText(`emailBillRunDocuments • ${attempt}`).waitFor();
   }

@@ -113,6 +113,20 @@ describe('The configuration of a worker', () => {
     expect(workerConfiguration({ ...rest, ZUORA_CLIENT_SECRET_FILE: import.meta.filename })).toBeDefined();
   });
 
+  test('notifies a web address, by a variable or a file, and shows it in no fault', () => {
+    const notified = { ...complete, NOTIFY_URL: 'https://hooks.example/T0/hunter2' };
+    const { receiver } = workerConfiguration({ ...notified, TEMPORAL_UI_URL: 'https://temporal.example/' });
+    expect([receiver?.url(), receiver?.uiUrl]).toEqual([notified.NOTIFY_URL, 'https://temporal.example']);
+    for (const url of ['hooks.example/hunter2', 'ftp://hooks.example/hunter2', 'https://hunter2@hooks.example']) {
+      const faults = faultsOf({ ...complete, NOTIFY_URL: url });
+      expect(faults).toContain('NOTIFY_URL must be an http or https URL, without a user');
+      expect(faults).not.toContain('hunter2');
+    }
+    expect(faultsOf({ ...complete, NOTIFY_URL_FILE: import.meta.filename })).toContain('NOTIFY_URL must be');
+    expect(faultsOf({ ...complete, NOTIFY_URL_FILE: '/no/such/file' })).toContain('NOTIFY_URL_FILE names a file');
+    expect(faultsOf({ ...complete, TEMPORAL_UI_URL: 'temporal.example' })).toContain('TEMPORAL_UI_URL must be');
+  });
+
   test('takes a host that an operator allows', () => {
     const env = {
       ...complete,

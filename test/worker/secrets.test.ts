@@ -1,6 +1,6 @@
 /**
  * A Zuora that leaks secrets and customers' addresses wherever it can: none of them gets into the worker's log and metrics, a history, the
- * audit in any format, an output, or an error.
+ * audit in any format, a notice, an output, or an error.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -23,6 +23,7 @@ import { openParts, type Parts } from '../support/parts.js';
 import { until } from '../support/rig.js';
 
 const { clientId, clientSecret } = SIMULATOR_CREDENTIALS;
+const WEBHOOK = 'T000-B000-of-a-webhook';
 const CUSTOMERS = ['jane.doe@customer.example', 'jane.doe%40customer.example', 'customer.example'];
 
 /** What it answers to a call to email, in place of Zuora; everything else goes through. */
@@ -106,6 +107,14 @@ let zuora: Awaited<ReturnType<typeof openLeakyZuora>>;
 let worker: Child;
 let folder: string;
 let callouts: CalloutsProcess;
+/** What people are notified of. The receiver does not take the first message. */
+const notices: string[] = [];
+const receiver = createServer((incoming, response) => {
+  void text(incoming).then((body) => {
+    notices.push(body);
+    response.writeHead(notices.length === 1 ? 404 : 200).end(incoming.url);
+  });
+});
 let metricsAddress: string;
 let healthAddress: string;
 beforeAll(async () => {
@@ -117,7 +126,10 @@ beforeAll(async () => {
   const logFile = join(folder, 'worker.log');
   metricsAddress = `127.0.0.1:${await freePort()}`;
   healthAddress = `127.0.0.1:${await freePort()}`;
-  const env = { METRICS_ADDRESS: metricsAddress, HEALTH_ADDRESS: healthAddress };
+  receiver.listen(0, '127.0.0.1');
+  await once(receiver, 'listening');
+  const notifyUrl = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/services/${WEBHOOK}`;
+  const env = { METRICS_ADDRESS: metricsAddress, HEALTH_ADDRESS: healthAddress, NOTIFY_URL: notifyUrl };
   worker = await startWorker({
     temporal,
     simulatorUrl: zuora.url,
@@ -132,6 +144,7 @@ beforeAll(async () => {
   );
 });
 afterAll(async () => {
+  receiver.close().closeAllConnections();
   await zuora.close();
   await parts.close();
   await rm(folder, { recursive: true });
@@ -192,16 +205,17 @@ test('no secret and no address gets anywhere', { timeout }, async () => {
     outputs[url] = await (await request(url)).body.text();
   }
   await worker.stop(60_000);
+  outputs['notices'] = notices.join('\n');
   outputs['worker log'] = await readFile(join(folder, 'worker.log'), 'utf8');
 
   expect(zuora.tokens.size).toBeGreaterThan(0);
   const login = AUTHORIZATION.slice('Basic '.length);
-  const secrets = [clientSecret, ...zuora.tokens, ...CUSTOMERS, PASSWORD, login, Buffer.from(login).join()];
+  const secrets = [clientSecret, ...zuora.tokens, ...CUSTOMERS, PASSWORD, WEBHOOK, login, Buffer.from(login).join()];
   for (const [where, words] of Object.entries(outputs)) {
     expect(words, where).not.toBe('');
     for (const secret of secrets) expect(words.includes(secret), `${secret} in: ${where}`).toBe(false);
     // Texts of Temporal UI have no brackets.
-    expect(words, where).not.toMatch(/bearer (?!Bearer |\[secret\]|secret )/i);
+    expect(words, where).not.toMatch(/bearer (?!Bearer |\[secret\]|secret |s?e?c?r?e?…)/i);
   }
 });
 

@@ -114,6 +114,9 @@ test('Metrics count attempts, sends and calls to Zuora, and every name in alerts
   await emails.start({ billRunKey: refused.number });
   await emails.client.workflow.start('noSuchWorkflow', { workflowId: 'no-such-workflow', taskQueue: TASK_QUEUE });
 
+  await postedBillRun();
+  expect((await emails.sweep()).counts.forgotten).toBe(1);
+
   const alerts = readFileSync(join(projectRoot, 'deploy', 'prometheus-alerts.yaml'), 'utf8');
   const dashboard = readFileSync(join(projectRoot, 'deploy', 'grafana-dashboard.json'), 'utf8');
   const names = namesIn(alerts, dashboard);
@@ -236,7 +239,7 @@ test.for(['METRICS_ADDRESS', 'HEALTH_ADDRESS'])('A worker whose %s is taken ends
   });
   const { code } = await worker.ended;
   expect(code).toBe(2);
-  expect(worker.lastLines.join('\n')).toMatch(new RegExp(`^cannot listen on ${name} ${taken}: .*in use`, 'm'));
+  expect(worker.lastLines.join('\n')).toMatch(new RegExp(`^Error: cannot listen on ${name} ${taken}: .*in use`, 'm'));
 });
 
 test('A worker without a token, or without Temporal, is not ready, says why, and lives on', async () => {

@@ -407,7 +407,7 @@ describe('A paused workflow', () => {
     const table = await cliGiven({ env }, 'status', scheduled.number);
     expect(table.stdout).toMatch(/^paused +job, by alice, .+: wrong template$/m);
     const lines = await cliGiven({ env }, 'status', scheduled.number, waiting.number);
-    expect(lines.stdout.match(/; paused: job, by alice, .+: wrong template$/gm)).toHaveLength(2);
+    expect(lines.stdout.match(/ Paused: job, by alice, .+: wrong template\.$/gm)).toHaveLength(2);
 
     for (const job of jobs) await unpause(job);
     for (const job of jobs) {

@@ -133,7 +133,7 @@ describe('resend', () => {
     const life = begin().resend({ requestId: 'A' }).resend({ requestId: 'A' });
     life.continueAsNew().resend({ requestId: 'A' });
     expect(life.calls).toHaveLength(2);
-    expect(life.ignored).toEqual(['request A was made before', 'request A was made before']);
+    expect(life.ignored).toEqual(Array(2).fill('request A was made before; to email again, name a new request'));
   });
 
   test('a first send and a resend may share an id, because the name of a request is its kind and its id', () => {
@@ -687,7 +687,7 @@ describe('What people read', () => {
       return attemptSummary(openSend(2, requests, 'intent'));
     };
     const long = by('🙂'.repeat(99));
-    expect(long).toMatch(/^send 2 · resend=true · attempt 1 · asked by 🙂+$/u);
+    expect(long).toMatch(/^send 2 · resend · attempt 1 · asked by 🙂+…$/u);
     expect(Buffer.byteLength(long)).toBeLessThanOrEqual(200);
     expect(long).not.toMatch(/\p{Surrogate}/u);
     expect(by('[free](http://x.example)')).toMatch(/asked by free \(http:\/\/x\.example\)$/);
@@ -711,60 +711,74 @@ describe('What people read', () => {
   const retryAnyway = 'signal **retry** with `{"ordinal":1,"sendAnyway":true,"requestedBy":"<who>","reason":"<why>"}`';
   const resendAll =
     'signal **resend** with `{"requestId":"<ticket>","requestedBy":"<who>","reason":"<why>"}` emails all documents';
-  const resend = `${resendAll}, also those that customers already have`;
+  const resendNow = `${resendAll}, also those that customers already have`;
+  const resend = resendNow.replace(' emails all', ' instead of the first send, emails all');
+  const resendHeld = resend.replace(' instead', ' after the release, instead');
   const resendMore = `${resendAll} again, such as after a wrong template`;
-  const hint = 'signal **billRunPosted**, without input, looks at the bill run at once';
+  const hint =
+    'signal **billRunPosted**, without input, is not needed: it makes the job look at once instead of within minutes';
   const hold = `signal **hold** with ${note} sends nothing until a release`;
   const release = `signal **release** with ${note} lets sends continue`;
   const finish = `signal **finish** with ${note} closes the job; nothing more is sent`;
-  const lookAgain = `${retry} looks at the bill run again`;
+  const finishDelivering = finish.replace('nothing more is sent', 'it does not stop emails that Zuora is sending');
+  const lookAgain = `${retry} checks again whether it must wait`;
   const sendRest = `${retry} emails what was never emailed, once no email can be on its way`;
   const tryAgain = `${retry} tries again`;
   const sendNow = `${retryAnyway} sends now, at your risk: customers may get a second email`;
   const startAgain = (json: string, effect: string) =>
-    `**Start Workflow Like This One**, with \`${json}\`: the new job ${effect}`;
+    `_More Actions_, **Start Workflow Like This One**, with \`${json}\`: the new job ${effect}`;
   const resendAgain = startAgain(
     '{"billRunKey":"BR-00000001","resend":true,"requestId":"<ticket>","requestedBy":"<who>","reason":"<why>"}',
-    'emails all documents again. On the command line: `bill-run-emails resend`',
+    'emails all documents again. On the command line: `bill-run-emails resend BR-00000001`',
   );
   const continueResend = startAgain(
     '{"billRunKey":"BR-00000001","resend":true,"requestId":"A","requestedBy":"<who>","reason":"<why>"}',
-    'continues the resend that is open. On the command line: `bill-run-emails resend`, with the same request id',
+    'continues the resend that is open. On the command line: `bill-run-emails resend BR-00000001`, with the same request id',
   );
   const sendAgain = startAgain(
     '{"billRunKey":"BR-00000001","requestedBy":"<who>","reason":"<why>"}',
-    'emails the documents once the bill run is posted. On the command line: `bill-run-emails start`',
+    'emails the documents once the bill run is posted. On the command line: `bill-run-emails start BR-00000001`',
   );
 
   const goOn = sendAgain.replace(
     'emails the documents once the bill run is posted',
-    'goes on with what is open, and asks again before anything could be emailed twice',
+    'takes up the open send, and asks on its own page before anything could be emailed twice',
   );
-  const replaced = 'nothing: a canceled bill run is never posted. Start the one that replaces it';
+  const replaced =
+    'A canceled bill run is never posted. If another one replaces it: `bill-run-emails start <its number>`';
+  const noDocuments = 'If Zuora adds documents later: `bill-run-emails start BR-00000001`';
   const openAgain = sendAgain
     .replace('"BR-00000001",', '"BR-00000001","again":true,')
-    .replace(' start`', ' start --again`');
+    .replace(' start BR-00000001`', ' start BR-00000001 --again`');
 
   test.each<readonly [string, () => Life, readonly string[]]>([
     ['Waiting (notPosted)', () => begin(unposted), [hint, hold, finish, resend]],
-    ['Held (job)', () => begin(unposted).hold(), [release, hint, finish, resend]],
+    ['Held (job)', () => begin(unposted).hold(), [release, hint, finish, resendHeld]],
     ['Waiting (coolDown)', () => begin(coolingDown), [lookAgain, hold, finish, sendNow, resend]],
     ['Sending', () => begin({ answers: [cutOff(), busy(HOUR)] }), [hold, finish, resend]],
     ['Sending (unknown)', () => begin({ answers: cutOffs(300) }).pass(HOUR), [tryAgain, hold, finish, resend]],
-    ['Held (job)', () => begin(unposted).hold().change({ status: 'Posted' }), [release, finish, resend]],
+    ['Held (job)', () => begin(unposted).hold().change({ status: 'Posted' }), [release, finish, resendHeld]],
     ['NeedsAttention (refused)', () => begin({ answers: [refuses()] }), [tryAgain, hold, finish, resend]],
-    ['Held (job)', () => begin({ answers: [refuses()] }).hold(), [release, tryAgain, finish, resend]],
+    ['Held (job)', () => begin({ answers: [refuses()] }).hold(), [release, tryAgain, finish, resendHeld]],
     [
       'NeedsAttention (unknown)',
       () => begin({ answers: cutOffs(300) }).pass(13 * HOUR),
       [tryAgain, hold, finish, resend],
     ],
     ['NeedsAttention (unknown)', () => begin({ answers: cutOffs(300) }).pass(DAY), [hold, finish, sendNow, resend]],
-    ['Delivering', () => begin(), [finish, resendMore]],
-    ['Delivering', () => begin().hold(), [release, finish, resendMore]],
-    ['Delivering (autoEmail)', () => begin(autoEmailing), [sendRest, finish, sendNow, resend]],
-    ['Delivering (emailedElsewhere)', () => begin(emailedElsewhere), [sendRest, finish, sendNow, resend]],
-    ['HandedOver', () => begin(alias), ['look at `email-bill-run/BR-00000001`, which emails this bill run']],
+    ['Delivering', () => begin(), [finishDelivering, resendMore]],
+    [
+      'Delivering',
+      () => begin().hold(),
+      [release, finishDelivering, resendMore.replace(' emails', ' after the release, emails')],
+    ],
+    ['Delivering (autoEmail)', () => begin(autoEmailing), [sendRest, finishDelivering, sendNow, resendNow]],
+    ['Delivering (emailedElsewhere)', () => begin(emailedElsewhere), [sendRest, finishDelivering, sendNow, resendNow]],
+    [
+      'HandedOver',
+      () => begin(alias),
+      ['look at `email-bill-run/BR-00000001`, which emails this bill run: `bill-run-emails status BR-00000001`'],
+    ],
     ['Delivering', () => begin().pass(8 * DAY), [resendAgain]],
     ['Delivering (autoEmail)', () => begin(autoEmailing).pass(8 * DAY), [resendAgain]],
     ['Delivering (autoEmail)', () => begin(autoEmailing).finish(), [resendAgain]],
@@ -787,7 +801,7 @@ describe('What people read', () => {
       [continueResend],
     ],
     ['Stopped (finish)', () => begin(unposted).resend({ requestId: 'A' }).finish(), [continueResend]],
-    ['Skipped (noDocuments)', () => begin({ billRun: empty }), [sendAgain]],
+    ['Skipped (noDocuments)', () => begin({ billRun: empty }), [noDocuments]],
     ['NotPosted', () => begin({ billRun: { status: 'Canceled' } }), [replaced]],
     ['NotPosted', () => begin({ billRun: { status: 'Error' } }), [sendAgain]],
     ['Stopped (finish)', () => begin(unposted).finish(), [openAgain]],
@@ -799,7 +813,7 @@ describe('What people read', () => {
     expect(first).toMatch(/^### (?!Email job)[A-Z]/);
     expect(first?.endsWith(`: ${heading}`)).toBe(true);
     expect(second).toMatch(
-      /^\*\*(Nothing|Not known|Sent) ?.*\*\* Bill run `BR-00000001`.*has been in this state since 2026-03-\d\d [\d:]{8} UTC\.$/,
+      /^\*\*(Nothing|Not known|Sent|Accepted) ?.*\*\* Bill run `BR-00000001`.*has been in this state since 2026-03-\d\d [\d:]{8} UTC\.$/,
     );
     const [, choices = ''] = /\*\*What you can do now\*\*\n\n([^\n]+(?:\n[^\n]+)*)/.exec(details) ?? [];
     expect(choices.split('\n')).toEqual(offers.map((offer) => `- ${offer}`));
@@ -818,7 +832,45 @@ describe('What people read', () => {
     );
     const partly = begin().check({ notSent: 2 });
     expect(detailsOf(partly.job, partly.now)).toMatch(
-      /^### Documents were not sent: Delivering \(notSent\)\n\n\*\*Sent once; 1 of 3 documents emailed\.\*\* .*\n\n.*\n\n\*\*Your turn:\*\* fix the cause, then retry\./,
+      /^### 2 of 3 documents were not sent: Delivering \(notSent\)\n\n\*\*Sent once; 1 of 3 documents emailed\.\*\* .*\n\n\*\*Your turn:\*\* fix the cause, then retry\./,
+    );
+  });
+
+  test.each([
+    ['**Nothing to do here:** the other job says what was sent.', () => begin(alias)],
+    ['**Nothing to do.**', () => begin({ billRun: empty })],
+    [
+      '**Nothing to do.**',
+      () =>
+        begin()
+          .check()
+          .pass(8 * DAY),
+    ],
+    ['**Nothing to do,** unless it should be emailed after all.', () => begin(unposted).finish()],
+    ['**Nothing to do** for this bill run.', () => begin({ billRun: { status: 'Canceled' } })],
+    ['**Your turn:** post it in Zuora, then start it again.', () => begin(unposted).pass(31 * DAY)],
+    [
+      '**Your turn:** fix the cause, then retry.',
+      () =>
+        begin()
+          .check({ notSent: 2 })
+          .pass(8 * DAY),
+    ],
+    ['**Your turn:** fix the cause, then start it again.', () => begin({ answers: [refuses()] }).pass(8 * DAY)],
+    [
+      '**Your turn:** look whether customers have the emails, also by `bill-run-emails documents BR-00000001`. If not, start it again.',
+      () => begin({ answers: cutOffs(300) }).pass(9 * DAY),
+    ],
+  ])('a closed job says whose turn it is: %s (%#)', (words, at) => {
+    const { job, now } = at();
+    expect(detailsOf(job, now)).toContain(`\n\n${words} This job is closed and takes no more signals.\n\n`);
+  });
+
+  test('a hold on all says that only a release of all ends it', () => {
+    const { job, now } = begin({ answers: [busy(HOUR)] });
+    job.heldByAll = true;
+    expect(detailsOf(job, now)).toMatch(
+      /\n\n\*\*Your turn:\*\* .*Releasing this one changes nothing.*\n\n.*`bill-run-emails\/hold-all`\.\n/,
     );
   });
 
@@ -868,9 +920,10 @@ describe('What people read', () => {
       'Started 2026-03-02 12:00:00 UTC, asked for by `pipeline`: `month end`.',
     );
     expect(detailsOf(life.job, life.now)).toContain(
-      'A person must post the bill run in Zuora: its documents are generated, but not posted.\n\n**Your turn:** post it in Zuora. ' +
+      '**Your turn:** post it in Zuora. ' +
         'If it is not posted by 2026-04-01 12:00:00 UTC, the job closes as NotPosted, and nothing is emailed. ' +
-        'Once it is posted, its documents are emailed.',
+        'Once it is posted, its documents are emailed.\n\n' +
+        'A person must post the bill run in Zuora: its documents are generated, but not posted.',
     );
     life.hold({ requestedBy: 'alice', reason: 'wrong template' }).change({ status: 'Posted' }).pass(HOUR);
     expect(detailsOf(life.job, life.now)).toMatch(
@@ -882,7 +935,8 @@ describe('What people read', () => {
     life.release();
     expect(detailsOf(life.job, life.now)).not.toContain('On hold');
     expect(detailsOf(life.job, life.now)).toContain(
-      'Zuora accepted the request and is sending the emails.\n\n**Nothing to do:** the job goes on by itself. It stays open for a resend until 2026-03-09 14:00:00 UTC.',
+      '**Nothing to do:** the job checks what became of the documents. The job closes at 2026-03-09 14:00:00 UTC; until then it takes a resend.\n\n' +
+        'Zuora accepted the request and is sending the emails.',
     );
   });
 

@@ -29,7 +29,7 @@ describe('A job under another id than the canonical one', () => {
     expect(alias.workflowId).toBe(`email-bill-run/${id}`);
     expect(await rig.result(alias)).toEqual({
       state: 'HandedOver',
-      text: 'The job that emails this bill run has taken over the requests.',
+      text: `The job \`email-bill-run/${number}\` has the requests of this job; its page says what was sent.`,
       reason: null,
       billRunNumber: number,
       billRunId: id,

@@ -113,7 +113,7 @@ describe('The hold on all', () => {
     await rig.emails.holdAll({ requestedBy: 'alice', reason: 'wrong template' });
     const { number } = await rig.billRun.create();
     const later = { number, handle: await rig.start({ billRunKey: number }) };
-    expect((await isHeldByAll(later)).text).toContain('until a person releases all of them');
+    expect((await isHeldByAll(later)).text).toContain('until a person ends it');
     const states = await Promise.all(
       jobs.map(({ handle }) =>
         until(

@@ -287,7 +287,7 @@ describe('Waiting between attempts', () => {
     const job = await rig.start({ billRunKey: number, coolDown: '1 day' });
     const waiting = await rig.state(job, 'Waiting', 'coolDown');
     expect(waiting.question).toBeNull();
-    expect(waiting.text).toContain('the first send waits until');
+    expect(waiting.text).toContain('this send waits until');
     expect(waiting.until).toBe(new Date(sentAt + 86_400_000).toISOString());
     expect(await rig.emailCalls(number)).toEqual([]);
 

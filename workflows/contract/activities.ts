@@ -1,8 +1,16 @@
 /** Inputs, results and failures of the activities: plain data that stays in workflow history. Workflow code knows only these types. */
 import type { BillRun as BillRunInZuora } from '../../zuora/bill-run.js';
 import type { DeliveryMemory } from '../../zuora/delivery.js';
-import type { DocumentKind, DocumentOutcome, EmailBillRunInput, EmailRequest, JobDocuments } from './contract.js';
+import type {
+  Decision,
+  DocumentKind,
+  DocumentOutcome,
+  EmailBillRunInput,
+  EmailRequest,
+  JobDocuments,
+} from './contract.js';
 import type { Reason, Verdict } from '../../zuora/outcome.js';
+import type { ForgottenBillRun, SweepFindings, SweepStarts } from './sweep.js';
 
 /** A look at a bill run. */
 export interface BillRun extends BillRunInZuora {
@@ -45,6 +53,8 @@ export interface AttemptInput extends BillRunAddress {
   readonly originalRunId?: string;
   /** The resends, or requests for what was missed, that the send serves; only on its first attempt. Later jobs read this history. */
   readonly requestIds?: readonly string[];
+  /** What a person decided, if that led to this attempt. Only for the record. */
+  readonly decision?: Decision;
   /** The last look at the bill run (epoch, ms), if the send depends on it. One older than a minute is repeated before the call. */
   readonly look?: LookRules & { readonly at: number };
 }
@@ -200,6 +210,25 @@ export interface HandedOver {
 }
 
 /**
+ * A message to people where they are. It holds no words of Zuora and no notes of callers: these can name customers. An id is sent as it
+ * is, also a workflow id that a foreign starter chose.
+ */
+export interface Notice {
+  /** Plain sentences. */
+  readonly text: string;
+  /** The command that shows more, and the workflow that Temporal UI shows. */
+  readonly command: string;
+  readonly workflowId: string;
+  /** The same for programs, beside `text`. */
+  readonly facts: Readonly<Record<string, string | number | null>>;
+}
+
+/** False without `NOTIFY_URL`. */
+export interface Notified {
+  readonly notified: boolean;
+}
+
+/**
  * The types of the ApplicationFailures with which activities end for good. `contract/activity-failures.ts` matches them exhaustively,
  * so a new type does not compile until the workflow handles it.
  */
@@ -210,6 +239,26 @@ export interface FinalFailures {
   readonly earlierSends: never;
   readonly handOver: 'InvalidInput';
   readonly watchDelivery: never;
+}
+
+export interface FindForgottenInput {
+  /** How far to look back, in milliseconds. */
+  readonly postedSinceMs: number;
+  readonly entityId?: string;
+  /** Of the Temporal Schedule. The id of each of its sweeps begins so. */
+  readonly scheduleId: string;
+}
+
+export interface FoundForgotten extends SweepFindings {
+  /** Names of what the last scheduled sweep found. */
+  readonly known: readonly string[];
+}
+
+export interface StartForgottenInput {
+  readonly billRuns: readonly ForgottenBillRun[];
+  /** Start nothing that was posted before (epoch, ms). */
+  readonly postedSince: number;
+  readonly entityId?: string;
 }
 
 export interface Activities {
@@ -243,4 +292,14 @@ export interface Activities {
    * reports an outage as `watchBillRun` does.
    */
   watchDelivery(input: DeliveryInput): Promise<DeliveryCheck | CannotRead>;
+  /** Compares the bill runs that Zuora posted with their jobs. It changes nothing. */
+  findForgotten(input: FindForgottenInput): Promise<FoundForgotten>;
+  /** Starts the jobs of forgotten bill runs, as any caller would, unless all jobs are on hold. It is safe to repeat. */
+  startForgotten(input: StartForgottenInput): Promise<SweepStarts>;
+  /**
+   * Posts a notice to `NOTIFY_URL`.
+   *
+   * @throws ApplicationFailure `NotifyFailed`, with what the receiver answered and without its address
+   */
+  notify(notice: Notice): Promise<Notified>;
 }

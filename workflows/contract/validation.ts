@@ -1,5 +1,6 @@
 import ms, { type StringValue } from 'ms';
 import type { EmailBillRunInput, NoteMessage, ResendMessage, RetryMessage } from './contract.js';
+import type { SweepInput } from './sweep.js';
 import { undecodable } from './undecodable.js';
 
 /** Either the checked value, or a sentence for each fault. */
@@ -41,12 +42,18 @@ export function checkInput(value: unknown): Checked<Settings> {
     value: {
       resend: false,
       ...rest,
+      billRunKey: asZuoraWrites(rest.billRunKey),
       postDeadlineMs: milliseconds(postDeadline ?? '30 days'),
       sendBudgetMs: milliseconds(sendBudget ?? '12 hours'),
       coolDownMs: milliseconds(coolDown ?? '24 hours'),
       openForMs: milliseconds(openFor ?? '7 days'),
     },
   };
+}
+
+/** Zuora writes numbers of bill runs in capitals; other keys stay as they are. */
+export function asZuoraWrites(key: string): string {
+  return /^br-\d+$/i.test(key) ? key.toUpperCase() : key;
 }
 
 function inputChecks(): Checks<EmailBillRunInput> {
@@ -104,6 +111,30 @@ export function checkRetry(value: unknown): Checked<RetryMessage> {
   if (sendAnyway !== true || (requestedBy !== undefined && reason !== undefined)) return checked;
   return {
     faults: ['sendAnyway needs requestedBy and reason: customers may get a second email, and somebody takes that risk'],
+  };
+}
+
+/** The argument of `sweepBillRuns`; times in milliseconds since the epoch. */
+export interface SweepSettings {
+  readonly postedSinceMs: number;
+  readonly startPostedSince?: number;
+  readonly entityId?: string;
+}
+
+export function checkSweep(value: unknown): Checked<SweepSettings> {
+  const { value: input, faults } = checkFields<SweepInput>(value ?? {}, {
+    postedSince: duration({ zero: false }),
+    startPostedSince: instant,
+    entityId: identifier('the ID of an entity'),
+  });
+  if (faults !== undefined) return { faults };
+  const { postedSince = '3 days', startPostedSince, entityId } = input;
+  return {
+    value: {
+      postedSinceMs: milliseconds(postedSince),
+      ...(startPostedSince === undefined ? {} : { startPostedSince: Date.parse(startPostedSince) }),
+      ...(entityId === undefined ? {} : { entityId }),
+    },
   };
 }
 
@@ -191,6 +222,15 @@ function listOf(check: Check): Check {
       ? undefined
       : `a list of 1 to 100 items, each ${check(undefined) ?? ''}`;
 }
+
+/** A day begins in UTC. */
+const instant: Check = (value) => {
+  const isWritten =
+    typeof value === 'string' &&
+    /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2}))?$/.test(value) &&
+    !Number.isNaN(Date.parse(value));
+  return isWritten ? undefined : 'a date such as 2026-11-01, or a time with its zone such as 2026-11-01T06:00:00Z';
+};
 
 function duration({ zero, most = '366 days' }: { zero: boolean; most?: StringValue }): Check {
   return (value) => {

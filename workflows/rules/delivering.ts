@@ -72,7 +72,7 @@ function stateAfter(check: DeliveryCheck): (Shown & { readonly state: 'Deliverin
 }
 
 const AFTER_NOT_SENT =
-  'Fix the cause in Zuora, then retry: it emails what Zuora takes for never emailed. If a document stays unsent, email that one in Zuora';
+  'Fix the cause in Zuora, then retry: that emails only documents for which Zuora shows no email. If one stays unsent, email it in Zuora';
 
 function uncheckedText({ cannotRead, since }: CannotRead): string {
   const words = quotedUpTo(400, cannotRead);
@@ -92,8 +92,8 @@ function senderOf(job: EmailJob, now: number): Shown & { readonly state: 'Delive
 }
 
 const AUTO_EMAIL =
-  'Zuora should email the documents by itself (autoEmail is on), so nothing is sent from here; ' +
-  'retry emails what was never emailed, once no email can be on its way';
+  'Zuora emails the documents by itself (autoEmail is on), so this job sends nothing, and checks what became of them. ' +
+  'If some are missing, a retry emails only those, once no email can be on its way (after 24 hours at most)';
 const EMAILED_ELSEWHERE =
-  'Zuora says that the bill run was emailed, and this job did not do it, so nothing is sent from here; ' +
-  'retry emails what was never emailed, once no email can be on its way';
+  'Zuora says that the bill run was emailed, and this job did not do it. So it sends nothing, and checks what became of the documents. ' +
+  'If some are missing, a retry emails only those, once no email can be on its way (after 24 hours at most)';

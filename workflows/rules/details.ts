@@ -15,7 +15,6 @@ import {
   canonicalIdOf,
   isAlias,
   isEmailedByOthers,
-  kindOf,
   openResend,
   openSendOf,
   type EmailJob,
@@ -25,7 +24,18 @@ import { attemptsContinue, outlookOf, sentSoFar } from './outlook.js';
 import type { Send } from './send.js';
 import { statusOf } from './status.js';
 import type { Ending, Step } from './step.js';
-import { counted, OUTCOMES, OUTCOMES_IN_WORDS, quoted, quotedUpTo, stateInWords, summary, time } from './text.js';
+import {
+  answerOf,
+  counted,
+  kindOfSend,
+  OUTCOMES,
+  OUTCOMES_IN_WORDS,
+  quoted,
+  quotedUpTo,
+  stateInWords,
+  summary,
+  time,
+} from './text.js';
 
 /** The most that is shown: last sends, documents, waiting requests, people who asked, and requests of a send that are searched for people. */
 const SENDS_SHOWN = 10;
@@ -44,10 +54,10 @@ export function detailsOf(job: EmailJob, now: number): string {
   return [
     heading(status),
     about(job, status),
+    isClosed ? `${afterClosing(job, status)} This job is closed and takes no more signals.` : turn(job, status),
     ...(question === null || state === 'Held' ? [text] : []),
     ...(question === null ? [] : [`**About send ${question.ordinal}:** ${question.text}`]),
-    isClosed ? 'This job is closed and takes no more signals.' : turn(job, status),
-    ...(isClosed || pendingRequests.length === 0 ? [] : [waitingRequests(pendingRequests)]),
+    ...(isClosed || pendingRequests.length === 0 ? [] : [waitingRequests(pendingRequests, job)]),
     '**What you can do now**',
     list(choices(job, step, status)),
     ...lastIgnored(status),
@@ -55,14 +65,22 @@ export function detailsOf(job: EmailJob, now: number): string {
     ...(job.sends.length === 0 ? [] : ['**Sends**', list(job.sends.slice(-SENDS_SHOWN).map(sendLine))]),
     ...unreadable(job),
     started(job),
+    ...(isClosed ? [] : [whereToSignal(job)]),
     ...(['Waiting', 'Sending', 'NeedsAttention'].includes(state) && !isClosed ? [HOW_TO_STOP] : []),
   ].join('\n\n');
 }
 
+function heading(status: JobStatus): string {
+  return `### ${situationOf(status)}`;
+}
+
 /** The situation, and the state by which people search. */
-function heading({ state, reason }: JobStatus): string {
+export function situationOf({ state, reason, documents: checked }: JobStatus): string {
   const name = stateInWords(state, reason);
-  return `### ${SITUATIONS_BY_REASON[name] ?? SITUATIONS[state]}: ${name}`;
+  const situation = SITUATIONS_BY_REASON[name] ?? SITUATIONS[state];
+  const count =
+    reason === 'notSent' && checked !== null ? `${checked.notSent} of ${counted(checked.total, 'document')}` : null;
+  return `${count === null ? situation : `${count} ${checked?.notSent === 1 ? 'was' : 'were'} not sent`}: ${name}`;
 }
 
 const SITUATIONS: Readonly<Record<EmailState, string>> = Object.freeze({
@@ -90,14 +108,23 @@ const SITUATIONS_BY_REASON: Readonly<Record<string, string>> = Object.freeze({
   'NeedsAttention (unknown)': 'Nobody knows whether it was sent',
   'NeedsAttention (cannotRead)': 'Something must be read first',
   'Delivering (autoEmail)': 'Zuora sends by itself',
-  'Delivering (emailedElsewhere)': 'Emailed by others',
+  'Delivering (emailedElsewhere)': 'Zuora says that others emailed it',
   'Delivering (notSent)': 'Documents were not sent',
   'Delivering (unknown)': 'Documents that Zuora does not show',
   'Delivering (cannotRead)': 'Documents cannot be read',
   'Stopped (cancel)': 'Canceled by a person',
 });
 
-const HOW_TO_STOP = 'To stop emails, use the signal **hold**, not _Request Cancellation_, _Terminate_ or _Reset_.';
+const HOW_TO_STOP =
+  'To stop emails, use the signal **hold**, not _Pause_, _Request Cancellation_, _Terminate_ or _Reset_.';
+
+function whereToSignal(job: EmailJob): string {
+  return `To signal: _More Actions_, _Send a Signal_. On the command line, \`bill-run-emails status ${keyOf(job)}\` shows these choices as commands.`;
+}
+
+function keyOf({ billRun, settings }: EmailJob): string {
+  return billRun?.number ?? settings.billRunKey;
+}
 
 /** Whether a person must act, and what happens by itself. */
 function turn(job: EmailJob, status: JobStatus): string {
@@ -106,19 +133,52 @@ function turn(job: EmailJob, status: JobStatus): string {
 }
 
 function whoseTurn(job: EmailJob, { state, reason, question, billRunStatus }: JobStatus): string {
-  if (state === 'Held') return '**Your turn:** release it once it may send.';
-  if (state === 'NeedsAttention' && question !== null && !attemptsContinue(job.sends)) return answerOf(question);
+  if (state === 'Held') {
+    return reason === 'all'
+      ? '**Your turn:** when sending may go on, release all jobs. Releasing this one changes nothing. A hold has no deadline.'
+      : '**Your turn:** release it once it may send. A hold has no deadline.';
+  }
+  if (state === 'NeedsAttention' && question !== null && !attemptsContinue(job.sends)) return answerTo(question);
   if (reason === 'notSent' && openSendOf(job) === undefined) return '**Your turn:** fix the cause, then retry.';
   if (reason === 'notPosted' && billRunStatus === 'Completed') return '**Your turn:** post it in Zuora.';
+  if (state === 'Emailed') return '**Nothing to do.**';
+  if (state === 'Delivering' && reason !== 'unknown')
+    return '**Nothing to do:** the job checks what became of the documents.';
   return '**Nothing to do:** the job goes on by itself.';
 }
 
-function answerOf({ kind }: Question): string {
+/** Whether a person must act on a job that has closed. */
+export function afterClosing(job: EmailJob, { state, reason, billRunStatus, sends }: JobStatus): string {
+  if (documentsNotSent(job)) return '**Your turn:** fix the cause, then retry.';
+  switch (state) {
+    case 'HandedOver':
+      return '**Nothing to do here:** the other job says what was sent.';
+    case 'Stopped':
+      return sends > 0 ? '**Nothing to do.**' : '**Nothing to do,** unless it should be emailed after all.';
+    case 'NotPosted':
+      return billRunStatus === 'Completed'
+        ? '**Your turn:** post it in Zuora, then start it again.'
+        : '**Nothing to do** for this bill run.';
+    case 'Unsettled':
+      return reason === 'unknown'
+        ? `**Your turn:** look whether customers have the emails, also by \`bill-run-emails documents ${keyOf(job)}\`. If not, ${continuing(job)}.`
+        : `**Your turn:** fix the cause, then ${continuing(job)}.`;
+    default:
+      return '**Nothing to do.**';
+  }
+}
+
+/** A start does not continue a resend. */
+function continuing(job: EmailJob): string {
+  return openResend(job) === undefined ? 'start it again' : 'ask for the resend again, with the same request id';
+}
+
+export function answerTo({ kind, safeUntil }: Question): string {
   switch (kind) {
     case 'refused':
       return '**Your turn:** fix the cause, then retry; or finish.';
     case 'unknown':
-      return '**Your turn:** look whether the emails left, then answer.';
+      return `**Your turn${safeUntil === null ? '' : `, best before ${time(Date.parse(safeUntil))}`}:** look whether the emails left. If they did, finish; if not, retry.`;
     case 'cannotRead':
       return '**Your turn:** fix the cause, then retry.';
   }
@@ -167,11 +227,14 @@ function about(job: EmailJob, status: JobStatus): string {
   return `**${sentSoFar(status, job.sends)}${emailed}.** Bill run ${quoted(billRunNumber ?? job.settings.billRunKey)}${inZuora}.${from}`;
 }
 
-function waitingRequests(requests: readonly EmailRequest[]): string {
+function waitingRequests(requests: readonly EmailRequest[], { firstRunId }: EmailJob): string {
   const more = requests.length - REQUESTS_SHOWN;
-  const lines = requests.slice(0, REQUESTS_SHOWN).map(({ requestId, resend, requestedBy, reason }) => {
+  const lines = requests.slice(0, REQUESTS_SHOWN).map((request) => {
+    const { requestId, resend, requestedBy, reason } = request;
     const by = requestedBy === undefined ? '' : `, asked by ${quoted(requestedBy)}`;
-    return `request ${quoted(requestId)}, ${kindOf(resend)}${by}${reason === undefined ? '' : `: ${quoted(reason)}`}`;
+    // The others have an id that we made.
+    const name = requestId.startsWith(firstRunId) ? '' : `request ${quoted(requestId)}, `;
+    return `${name}${kindOfSend({ resend, requests: [request] })}${by}${reason === undefined ? '' : `: ${quoted(reason)}`}`;
   });
   return `**Requests for the next send**\n\n${list(more > 0 ? [...lines, counted(more, 'more request')] : lines)}`;
 }
@@ -198,18 +261,28 @@ function choices(job: EmailJob, step: Step, { state, reason, question }: JobStat
   const again = acceptedSends(job) > 0;
   const order = holdOrRelease(job, state);
   const isHeld = job.held || state === 'Held';
+  const isFirst = state !== 'Delivering' && !job.settings.resend && openSendOf(job)?.resend !== true;
+  const emailsAll = again ? EMAILS_AGAIN : `${isFirst ? 'instead of the first send, ' : ''}${EMAILS_ALL}`;
   const { safe, risky } = question === null ? retries(job, reason) : answersTo(question, job);
   // The safest comes first.
   return [
     ...(isHeld ? order : []),
-    ...(step.kind === 'watch' ? ['signal **billRunPosted**, without input, looks at the bill run at once'] : []),
+    ...(step.kind === 'watch'
+      ? [
+          'signal **billRunPosted**, without input, is not needed: it makes the job look at once instead of within minutes',
+        ]
+      : []),
     ...safe,
     ...(isHeld ? [] : order),
-    `${signal('finish', NOTE)} closes the job; nothing more is sent`,
+    `${signal('finish', NOTE)} ${state === 'Delivering' ? FINISH_DELIVERING : 'closes the job; nothing more is sent'}`,
     ...risky,
-    `${signal('resend', RESEND)} emails all documents${again ? ' again, such as after a wrong template' : ', also those that customers already have'}`,
+    `${signal('resend', RESEND)} ${isHeld ? 'after the release, ' : ''}${emailsAll}`,
   ];
 }
+
+const FINISH_DELIVERING = 'closes the job; it does not stop emails that Zuora is sending';
+const EMAILS_AGAIN = 'emails all documents again, such as after a wrong template';
+const EMAILS_ALL = 'emails all documents, also those that customers already have';
 
 function holdOrRelease(job: EmailJob, state: JobStatus['state']): readonly string[] {
   if (job.held) return [RELEASE];
@@ -254,7 +327,7 @@ function retries(job: EmailJob, reason: JobStatus['reason']): Retries {
   if (ordinal === undefined || (reason !== 'coolDown' && !emails)) return { safe: [], risky: [] };
   const effect = emails
     ? 'emails what was never emailed, once no email can be on its way'
-    : 'looks at the bill run again';
+    : 'checks again whether it must wait';
   return { safe: [`${signal('retry', { ordinal, ...NOTE })} ${effect}`], risky: [sendNow(ordinal)] };
 }
 
@@ -263,7 +336,7 @@ function isEnding(step: Step): step is Ending {
 }
 
 function lookAtCanonical(job: EmailJob): string {
-  return `look at ${quoted(canonicalIdOf(job) ?? '')}, which emails this bill run`;
+  return `look at ${quoted(canonicalIdOf(job) ?? '')}, which emails this bill run: \`bill-run-emails status ${keyOf(job)}\``;
 }
 
 function afterTheEnd(job: EmailJob, step: Ending): string {
@@ -271,44 +344,45 @@ function afterTheEnd(job: EmailJob, step: Ending): string {
   if (step.kind === 'fail' && step.type === 'InvalidInput') {
     return 'start it again with a valid input; the result names the fault';
   }
-  const { billRunKey, entityId, orgIds } = job.settings;
+  const { entityId, orgIds } = job.settings;
+  const key = keyOf(job);
   const billRun = {
-    billRunKey: job.billRun?.number ?? billRunKey,
+    billRunKey: key,
     ...(entityId === undefined ? {} : { entityId }),
     ...(orgIds === undefined ? {} : { orgIds }),
   };
   const open = openResend(job);
   if (open !== undefined) {
     const input = { ...billRun, resend: true, requestId: open.requestId, ...NOTE };
-    return startLikeThis(input, 'continues the resend that is open', 'resend', ', with the same request id');
+    return startLikeThis(input, 'continues the resend that is open', `resend ${key}`, ', with the same request id');
   }
   // The documents were emailed, by a send of ours or by Zuora itself.
   if (documentsNotSent(job)) {
     const input = { ...billRun, missing: true, ...NOTE };
-    return startLikeThis(input, 'emails what Zuora takes for never emailed, once the cause is fixed', 'retry');
+    return startLikeThis(input, 'emails what Zuora takes for never emailed, once the cause is fixed', `retry ${key}`);
   }
   if (step.state === 'Delivering' || step.state === 'Emailed' || acceptedSends(job) > 0) {
-    return startLikeThis({ ...billRun, resend: true, ...RESEND }, 'emails all documents again', 'resend');
+    return startLikeThis({ ...billRun, resend: true, ...RESEND }, 'emails all documents again', `resend ${key}`);
   }
   if (job.billRun?.status === 'Canceled') {
-    return 'nothing: a canceled bill run is never posted. Start the one that replaces it';
+    return 'A canceled bill run is never posted. If another one replaces it: `bill-run-emails start <its number>`';
   }
+  if (step.state === 'Skipped') return `If Zuora adds documents later: \`bill-run-emails start ${key}\``;
   // A new job uses the same keys, so it is safe even if the outcome is unknown.
   const again = step.state === 'Stopped';
-  const command = again ? 'start --again' : 'start';
   return startLikeThis(
     { ...billRun, ...(again ? { again } : {}), ...NOTE },
     step.state === 'Unsettled'
-      ? 'goes on with what is open, and asks again before anything could be emailed twice'
+      ? 'takes up the open send, and asks on its own page before anything could be emailed twice'
       : 'emails the documents once the bill run is posted',
-    command,
+    `start ${key}${again ? ' --again' : ''}`,
   );
 }
 
 function startLikeThis(input: object, effect: string, command: string, more = ''): string {
   return (
-    `**Start Workflow Like This One**, with ${quotedUpTo(2000, JSON.stringify(input))}: the new job ${effect}. On the ` +
-    `command line: \`bill-run-emails ${command}\`${more}`
+    `_More Actions_, **Start Workflow Like This One**, with ${quotedUpTo(2000, JSON.stringify(input))}: the new job ${effect}. ` +
+    `On the command line: \`bill-run-emails ${command}\`${more}`
   );
 }
 
@@ -316,19 +390,22 @@ function signal(name: string, argument: object): string {
   return `signal **${name}** with \`${JSON.stringify(argument)}\``;
 }
 
-function sendLine({ ordinal, resend, outcome, attempts, requests, note }: Send): string {
+function sendLine({ ordinal, resend, outcome, attempts, requests, note, notNeeded }: Send): string {
   const people = peopleIn(requests);
   const names = people.slice(0, PEOPLE_SHOWN).map(quoted).join(', ');
   const by = names === '' ? '' : `, asked by ${names}${people.length > PEOPLE_SHOWN ? ' and others' : ''}`;
-  const kind = kindOf(resend);
-  return `send ${ordinal}, ${kind}: **${outcome}**, ${counted(attempts.length, 'attempt')}${by}${note === null ? '' : ` (${note})`}`;
+  const kind = kindOfSend({ resend, requests });
+  const last = attempts.at(-1);
+  const isOpen = last !== undefined && last.verdict !== 'accepted';
+  const answer = isOpen ? `; last answer: ${answerOf(last)}` : '';
+  return `send ${ordinal}, ${kind}: **${notNeeded === null ? outcome : 'not needed'}**, ${counted(attempts.length, 'attempt')}${by}${answer}${note === null ? '' : ` (${note})`}`;
 }
 
 /** The summary of an attempt in Temporal UI. */
 export function attemptSummary({ ordinal, resend, attempts, requests }: Send): string {
   const people = peopleIn(requests);
   const by = people.length === 0 ? '' : ` · asked by ${people.join(', ')}`;
-  return summary(`send ${ordinal} · resend=${resend} · attempt ${attempts.length + 1}${by}`);
+  return summary(`send ${ordinal} · ${kindOfSend({ resend, requests })} · attempt ${attempts.length + 1}${by}`);
 }
 
 /** Everybody who asked, each once. */

@@ -21,14 +21,20 @@ export function recordUncheckable(job: EmailJob, unreadable: CannotRead): void {
 
 /** Null before the first check after an acceptance. Until an acceptance or a check of this job, what the last job left unsent counts. */
 export function documentsNotSent(job: EmailJob): number | null {
-  const { delivery, sends, earlierNotSent } = job;
-  const { ordinal, attempts = [], missingSince } = openSendOf(job) ?? {};
-  const isInQuestion = attempts.length > 0 && ordinal === delivery?.ordinal;
-  const { notSent = 0, waiting = 0, unknown = 0 } = delivery?.check?.documents ?? {};
+  const { attempts = [], missingSince } = openSendOf(job) ?? {};
+  const { documents } = job.delivery?.check ?? {};
   // Those for which a send waits stay so, also if their cause is gone.
-  if (missingSince !== undefined && attempts.length === 0 && delivery?.check != null)
-    return notSent + waiting + unknown;
-  const checked = isInQuestion || delivery?.check == null ? null : notSent;
+  if (missingSince !== undefined && attempts.length === 0 && documents !== undefined)
+    return documents.notSent + documents.waiting + documents.unknown;
+  return documentsSeenNotSent(job);
+}
+
+/** The same without those that may be on their way. */
+export function documentsSeenNotSent(job: EmailJob): number | null {
+  const { delivery, sends, earlierNotSent } = job;
+  const { ordinal, attempts = [] } = openSendOf(job) ?? {};
+  const isInQuestion = attempts.length > 0 && ordinal === delivery?.ordinal;
+  const checked = isInQuestion ? undefined : delivery?.check?.documents.notSent;
   return checked ?? (sends.some(isAcceptedHere) ? null : earlierNotSent);
 }
 
@@ -81,13 +87,18 @@ export function evidenceText(job: EmailJob): string {
   const { check = null } = job.delivery ?? {};
   if (check === null) return '';
   const { sent, total } = check.documents;
-  return ` At ${time(check.at)}, Zuora showed an email for ${sent} of ${counted(total, 'document')}.`;
+  const others = sent > 0 && sent < total ? ' The others may still be on their way, so look again in an hour.' : '';
+  return ` At ${time(check.at)}, Zuora showed an email for ${sent} of ${counted(total, 'document')}.${others}`;
 }
 
 /** The documents that are not sent, with their causes. */
 export function notSentText({ documents: { notSent, total, list } }: DeliveryCheck): string {
   const named = list.filter(({ outcome }) => outcome === 'notSent').slice(0, DOCUMENTS_NAMED);
-  const texts = named.map(({ number, reason }) => `${quotedUpTo(60, number)} (${quotedUpTo(200, reason ?? '')})`);
+  const reasons = [...new Set(named.map(({ reason }) => reason ?? ''))];
+  const texts = reasons.map((each) => {
+    const numbers = named.filter(({ reason }) => (reason ?? '') === each).map(({ number }) => quotedUpTo(60, number));
+    return `${numbers.join(', ')} (${quotedUpTo(200, each)})`;
+  });
   const more = notSent - named.length;
   return `${notSent} of ${counted(total, 'document')} ${notSent === 1 ? 'was' : 'were'} not sent: ${texts.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

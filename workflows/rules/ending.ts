@@ -1,8 +1,10 @@
 /** Phase 4: the job closes. */
+import type { HandedOver } from '../contract/activities.js';
 import type { EmailBillRunResult, EmailReason, FailureType } from '../contract/contract.js';
 import { delivering, openUntil } from './delivering.js';
 import {
   acceptedSends,
+  canonicalIdOf,
   isAlias,
   isEmailedByOthers,
   isMisnamed,
@@ -31,7 +33,7 @@ export function endingOf(job: EmailJob, now: number): Ending | null {
 
 function endingOfAlias(job: EmailJob, now: number): Ending | null {
   if (isMisnamed(job)) return misnamed(job);
-  return pendingRequests(job).length === 0 ? { kind: 'complete', ...handedOver() } : unanswered(job, now);
+  return pendingRequests(job).length === 0 ? { kind: 'complete', ...handedOver(job) } : unanswered(job, now);
 }
 
 function misnamed({ workflowId, billRun }: EmailJob): Ending {
@@ -112,10 +114,11 @@ function stateAtClosing(
   now: number,
 ): Shown & { readonly state: EmailBillRunResult['state'] } {
   if (unsettledOf(job).length > 0) {
-    const how = by === 'finish' ? finishedBy(job) : 'The job was canceled';
-    return { state: 'Stopped', reason: by, text: `${how}; nothing more is sent` };
+    const how = by === 'finish' ? finishedBy(job) : 'The job was canceled in Temporal';
+    const hasSent = acceptedSends(job) > 0 || job.sends.some(({ attempts }) => attempts.length > 0);
+    return { state: 'Stopped', reason: by, text: `${how}; nothing ${hasSent ? 'more ' : ''}is sent` };
   }
-  if (job.handedOver.length > 0) return handedOver();
+  if (job.handedOver.length > 0) return handedOver(job);
   return job.sends.at(-1)?.notNeeded === 'noDocuments' ? skipped() : delivering(job, now);
 }
 
@@ -124,9 +127,22 @@ function finishedBy({ finish }: EmailJob): string {
   return `${who} finished the job${finish?.reason === undefined ? '' : ` (${quoted(finish.reason)})`}`;
 }
 
-function handedOver(): Shown & { readonly state: 'HandedOver' } {
-  return { state: 'HandedOver', reason: null, text: 'The job that emails this bill run has taken over the requests' };
+function handedOver(job: EmailJob): Shown & { readonly state: 'HandedOver' } {
+  const answers = [...new Set(job.handedOver.map(({ result }) => ANSWERS[result]))];
+  return {
+    state: 'HandedOver',
+    reason: null,
+    text: `The job ${quoted(canonicalIdOf(job) ?? '')} ${answers.join('; it also ')}`,
+  };
 }
+
+const TAKEN = 'has the requests of this job; its page says what was sent';
+const ANSWERS: Readonly<Record<HandedOver['result'], string>> = Object.freeze({
+  started: TAKEN,
+  joined: TAKEN,
+  alreadyEmailed: 'had emailed the documents before, so it sends nothing more',
+  stopped: 'was closed by a person, so nothing is sent; to send, start that bill run again',
+});
 
 function skipped(): Shown & { readonly state: 'Skipped' } {
   return {

@@ -1,4 +1,5 @@
 /** What people read about a job that is kept back. */
+import { HOLD_ALL_WORKFLOW_ID } from '../contract/contract.js';
 import type { EmailJob } from './job.js';
 import type { Shown } from './step.js';
 import { quoted, time } from './text.js';
@@ -7,7 +8,9 @@ export function held(job: EmailJob): Shown {
   return job.held ? { state: 'Held', reason: 'job', text: heldBy(job) } : { state: 'Held', reason: 'all', text: ALL };
 }
 
-const ALL = 'All jobs are on hold: nothing is sent until a person releases all of them';
+const ALL =
+  `All jobs are on hold by one order, and nothing is sent until a person ends it. Who gave it, and why, stands in the workflow ` +
+  `\`${HOLD_ALL_WORKFLOW_ID}\``;
 
 export function heldBy({ heldBy: note }: EmailJob): string {
   const since = note === null ? '' : ` since ${time(note.at)}`;

@@ -36,7 +36,7 @@ import {
   type Send,
 } from './send.js';
 import { hasUnknown } from './verdict.js';
-import { iso } from './text.js';
+import { iso, kindOf } from './text.js';
 
 /** What is read before anything is sent: the bill run, or what earlier jobs did. A handover counts as one, too. */
 export type Read = 'look' | 'lookUp' | 'handOver';
@@ -113,8 +113,24 @@ export interface EmailJob {
   readonly ignored: { count: number; last: IgnoredMessage[] };
   /** The state that people read, and since when (epoch, ms). */
   stateSince: { readonly state: EmailState; readonly reason: EmailReason | null; readonly at: number } | null;
+  /** What people were notified of, and how many notices are about to begin. */
+  readonly notices: Notices;
+  notifying: number;
   /** What metrics and logs have reported. */
   reported?: Reported;
+}
+
+/** What people were notified of: not twice of the same. */
+export interface Notices {
+  /** Names the last question. */
+  question: string | null;
+  /** How many documents were not sent, and by which check (epoch, ms). */
+  notSent: number;
+  checkedAt: number | null;
+  /** How the job closes. */
+  closed: string | null;
+  /** How many notices of each kind. */
+  readonly counts: Record<string, number>;
 }
 
 /** What a job knows about the documents of one send. */
@@ -202,6 +218,9 @@ export function openJob(
     canceled: false,
     ignored: { count: 0, last: [] },
     stateSince: null,
+    // The last job gave notice of what it left unsent.
+    notices: { question: null, notSent: earlierNotSent ?? 0, checkedAt: null, closed: null, counts: {} },
+    notifying: 0,
   };
   const requestId = ownRequestId(job);
   enqueue(job, settings, { requestId, resend: settings.resend, missing: settings.missing === true, now });
@@ -347,10 +366,6 @@ function unsettledSend(send: Send): string {
   if (send.outcome === 'unknown' || hasUnknown(send))
     return `${name}: it is not known whether the documents were emailed`;
   return `${name}: ${send.outcome === 'refused' ? 'Zuora refused it' : 'it was not executed'}, and nothing was sent`;
-}
-
-export function kindOf(resend: boolean): string {
-  return resend ? 'resend' : 'first send';
 }
 
 // One bill run, one sender.

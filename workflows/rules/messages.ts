@@ -31,7 +31,8 @@ export function receiveResend(job: EmailJob, argument: unknown, now: number): vo
     const requestId = message.requestId ?? nextUnnamedId(job);
     // A client that starts a job and signals it in one call says the same twice.
     if (job.settings.resend && requestId === job.settings.requestId) return undefined;
-    if (isKnown(job, 'resend', requestId)) return `request ${requestId} was made before`;
+    if (isKnown(job, 'resend', requestId))
+      return `request ${requestId} was made before; to email again, name a new request`;
     if (isFull(job)) return FULL;
     enqueue(job, message, { requestId, resend: true, now });
     return undefined;

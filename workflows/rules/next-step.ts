@@ -66,6 +66,8 @@ export function settle(job: EmailJob, now: number): void {
   if (current?.inFlight === true) return;
   if (job.canceled || job.finish !== null) {
     if (current !== undefined) stopSend(job, current, now);
+    // A send that was accepted meanwhile has documents of its own. Otherwise what the last check showed stays.
+    if (job.sends.at(-1)?.outcome === 'accepted') noteDelivery(job, now);
     return;
   }
   if (isPosted(job) && !isAlias(job)) settleSends(job, now);

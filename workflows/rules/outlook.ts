@@ -3,13 +3,18 @@ import type { JobStatus, SendRecord } from '../contract/contract.js';
 import { time } from './text.js';
 import { hasUnknown } from './verdict.js';
 
+type Sent = Pick<JobStatus, 'state' | 'reason' | 'until' | 'sends' | 'documents'> & {
+  /** As Temporal lists it: null before a check. */
+  readonly documentsNotSent?: number | null;
+};
+
 /**
  * Whether emails were sent, in words: nothing, not known, or how many times.
  *
  * @param records null if only the list of Temporal is known
  */
 export function sentSoFar(
-  { state, reason, until, sends }: Pick<JobStatus, 'state' | 'reason' | 'until' | 'sends'>,
+  { state, reason, until, sends, documents, documentsNotSent }: Sent,
   records: readonly Pick<SendRecord, 'ordinal' | 'attempts' | 'outcome' | 'requests'>[] | null,
 ): string {
   const rest = records?.filter(isOfMissing).length ?? 0;
@@ -18,8 +23,13 @@ export function sentSoFar(
   const isUnknown = open !== undefined || (records === null && (reason === 'unknown' || state === 'Sending'));
   const what = open === undefined ? 'the last send' : `send ${open.ordinal}`;
   if (isUnknown) return sends === 0 ? 'Not known' : `${sent}; not known for ${what}`;
+  const isUnchecked = state === 'Delivering' && reason === null && documents === null && documentsNotSent == null;
+  if (isUnchecked && sends > 0)
+    return `Accepted by Zuora${sends === 1 ? '' : ` ${sends} times`}; the documents are not checked so far`;
   if (sends > 0) return sent;
   const byOthers = state === 'Delivering' || state === 'Emailed' || state === 'HandedOver' || reason === 'coolDown';
+  if (reason === 'autoEmail') return 'Nothing sent by this job; Zuora sends by itself';
+  if (reason === 'emailedElsewhere') return 'Nothing sent by this job; Zuora says that it was emailed';
   if (byOthers) return 'Nothing sent by this job';
   return state === 'Sending' && until === null ? 'Nothing sent so far as Zuora has answered' : 'Nothing sent';
 }
@@ -34,7 +44,7 @@ function timesSent(count: number): string {
 
 /** One sentence about an open job; null if nothing happens by itself. */
 export function outlookOf(
-  { state, until, billRunStatus }: Pick<JobStatus, 'state' | 'until' | 'billRunStatus'>,
+  { state, reason, until, billRunStatus }: Pick<JobStatus, 'state' | 'reason' | 'until' | 'billRunStatus'>,
   sends: readonly Pick<SendRecord, 'outcome' | 'attempts'>[],
 ): string | null {
   if (until === null) return null;
@@ -53,7 +63,7 @@ export function outlookOf(
       // A send for what was not sent waits until then, or for a check.
       if (sends.at(-1)?.outcome === 'pending')
         return `What was not sent is sent at ${at}, or as soon as a check allows it.`;
-      return `It stays open for a resend until ${at}.`;
+      return `The job closes at ${at}; until then it takes a ${reason === 'notSent' ? 'retry' : 'resend'}.`;
     default:
       return `The next attempt is at ${at}.`;
   }

@@ -5,20 +5,10 @@
 import type { CannotRead } from '../contract/activities.js';
 import type { Attempt } from '../contract/contract.js';
 import type { Read } from './job.js';
-import { counted, quotedUpTo, time } from './text.js';
-
-/** What Zuora answered to an attempt, for use inside a sentence. */
-export function answerOf({ httpStatus, reasons }: Attempt): string {
-  const words = reasons
-    .filter(({ code }) => code !== `HTTP ${httpStatus ?? ''}`)
-    .map(({ code, message }) => quotedUpTo(400, `${code}: ${message}`))
-    .join('; ');
-  const answer = httpStatus === null ? 'no answer' : `HTTP ${httpStatus}`;
-  return words === '' ? answer : `${answer}, ${words}`;
-}
+import { answerOf, counted, quotedUpTo, time } from './text.js';
 
 export function refusedQuestion(last: Attempt): string {
-  return `Zuora refused to email the documents (${answerOf(last)}). Nothing was sent. Fix the cause in Zuora, then retry.`;
+  return `Zuora refused to email the documents (${answerOf(last)}). Nothing was sent. Fix the cause in Zuora (bill-run-emails doctor looks for it), then retry.`;
 }
 
 export function gaveUpQuestion(last: Attempt): string {
@@ -55,9 +45,8 @@ export function howToGoOn(safeUntil: number | null): string {
   const retry =
     safeUntil === null
       ? `retry with sendAnyway. No idempotency key protects that: if Zuora did send, customers get a second email`
-      : `retry before ${time(safeUntil)}. Until then the idempotency key keeps Zuora from emailing twice; later, retry ` +
-        `needs sendAnyway`;
-  return `Look at the email history of some invoices in Zuora, or run bill-run-emails documents. If they were emailed, finish. If not, ${retry}.`;
+      : `retry: until ${time(safeUntil)} the idempotency key keeps Zuora from emailing twice. Later, retry needs sendAnyway`;
+  return `Look at the email history of some invoices in Zuora, or at what the command documents shows. If they were emailed, finish. If not, ${retry}.`;
 }
 
 export function resetQuestion(): string {

@@ -9,7 +9,7 @@ import type { Missing } from './documents.js';
 import * as questions from './questions.js';
 import { asksAboutReset, isOverridden, keyExpiry, needsSendAnyway, type NotNeeded, type Send } from './send.js';
 import { attemptsUnder, hasUnknown, verdictOfKey } from './verdict.js';
-import { iso, quoted, time } from './text.js';
+import { answerOf, iso, quoted, time } from './text.js';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -86,7 +86,10 @@ export function nextSendStep(send: Send, look: Look, settings: Limits, now: numb
   if (now >= send.nextAttemptAt) return { kind: 'attempt', until: end, ...question };
   const until = send.nextAttemptAt;
   const wake = trouble && now < troubleAt ? Math.min(until, troubleAt) : until;
-  const text = `Attempt ${send.attempts.length + 1} follows after ${questions.answerOf(last)}`;
+  const next = `Attempt ${send.attempts.length + 1} follows`;
+  const text = hasUnknown(send)
+    ? `There is no clear answer to attempt ${send.attempts.length} (${answerOf(last)}). ${next} under the same key, so nobody is emailed twice`
+    : `Zuora did not execute attempt ${send.attempts.length} (${answerOf(last)}). ${next}`;
   return { kind: 'wait', until, wake, text, ...question };
 }
 
@@ -135,7 +138,11 @@ function beforeFirstAttempt(send: Send, look: Look, settings: Limits, now: numbe
         return { kind: 'notNeeded', reason: obstacle.kind };
       case 'coolDown': {
         const { until, text } = obstacle;
-        return { kind: 'coolDown', until, text: `${text}; the first send waits until ${time(until)}` };
+        return {
+          kind: 'coolDown',
+          until,
+          text: `${text}; this send waits until ${time(until)}, and then emails only documents that were never emailed`,
+        };
       }
       case undefined:
         if (now - look.at > LOOK_IS_FRESH_MS) return { kind: 'look' };
@@ -211,7 +218,7 @@ function coolDownAfter({ billRun, at }: Look, coolDownMs: number, accountedAt: n
 function emailsLeft(sentTime = ''): string {
   return latestOf(sentTime) === undefined
     ? `Zuora's time of its last emails, ${quoted(sentTime)}, cannot be read, so they count as sent just now`
-    : `Zuora sent emails for this bill run at ${quoted(sentTime)}, and repeating the call soon can email the same documents twice`;
+    : `Zuora emailed documents of this bill run at ${isZoned(sentTime) ? time(Date.parse(sentTime)) : quoted(sentTime)}, and more emails may be on their way`;
 }
 
 function emailedAtPost(notifications: readonly string[], postedDate = ''): string {

@@ -224,6 +224,7 @@ export function beginAttempt(
   }: { originalRunId: string; unique: string; now: number; look: NonNullable<AttemptPlan['look']> },
 ): AttemptPlan | undefined {
   const { outcome, keyNumber, retry, reset, budgetFrom, stoppedAt } = send;
+  const decision = retry !== null || isOverridden(send, now) ? send.decisions.at(-1) : undefined;
   send.before = { outcome, keyNumber, retry, reset, budgetFrom, stoppedAt };
   if (retry !== null) {
     const { sendAnyway, at } = retry;
@@ -254,6 +255,7 @@ export function beginAttempt(
     ...(send.attempts.every(({ runId }) => runId !== undefined) ? servedBy(send) : {}),
     // A further reset makes a further Temporal run, and the question is open again.
     ...(firstUse === undefined ? { originalRunId: send.reset?.runId ?? originalRunId } : {}),
+    ...(decision === undefined ? {} : { decision }),
     ...(!send.resend && retry === null && send.attempts.length === 0 && !isOverridden(send, now) ? { look } : {}),
   };
 }

@@ -79,6 +79,11 @@ test.each([
     'billRunKey,reason,reason\nBR-1,a,b\n',
     /^the file has columns twice: "reason"; nothing was started$/,
   ],
+  [
+    'alone under a wrong name',
+    'Bill Run Number\nBR-1\n',
+    /^the first line, "Bill Run Number", is neither a bill run nor/,
+  ],
 ])('a column %s is refused with its file', (_, csv, words) => {
   expect(() => linesOf(csv)).toThrow(words);
 });

@@ -146,7 +146,7 @@ describe('bill-run-emails', () => {
     });
     expect(Object.fromEntries(groups)).toMatchObject({
       'Send:': ['start', 'resend', 'retry'],
-      'Look:': ['status', 'list', 'documents', 'audit'],
+      'Look:': ['status', 'list', 'sweep', 'documents', 'audit'],
       'Stop:': ['hold', 'release', 'finish'],
       'Set up:': ['doctor', 'setup', 'help'],
     });

@@ -1,6 +1,8 @@
 /** Errors as people and programs get them. */
-import { expect, test } from 'vitest';
-import { cli, cliGiven, jsonLines } from '../../support/command-line.js';
+import { join } from 'node:path';
+import { expect, inject, test } from 'vitest';
+import { projectRoot } from '../../../scripts/project-root.js';
+import { cli, cliGiven, jsonLines, run } from '../../support/command-line.js';
 
 const SOON = '--cool-down must be a duration such as "90s", "12 hours" or "30d", at most 366 days';
 
@@ -21,6 +23,27 @@ test.each([
   const [line] = jsonLines({ code, stderr, stdout }) as readonly { error: { message: string } }[];
   expect(line?.error.message.startsWith(words)).toBe(true);
 });
+
+test('TLS that the server does not speak is named, with what turns it off', async () => {
+  const env = { TEMPORAL_ADDRESS: inject('temporalAddress'), TEMPORAL_API_KEY: 'hunter2' };
+  const { code, stderr } = await cliGiven({ env }, 'list');
+  expect(code).toBe(6);
+  expect(stderr).toContain('the server does not speak TLS there; use its TLS address, or set TEMPORAL_TLS=false');
+  expect(stderr).not.toContain('hunter2');
+  expect((await cliGiven({ env: { ...env, TEMPORAL_TLS: 'false' } }, 'list')).code).toBe(0);
+});
+
+test.each(['worker', 'callouts'])(
+  'the process of %s says what it is, and where its variables are listed',
+  async (name) => {
+    const { code, stdout, stderr } = await run(process.execPath, [
+      join(projectRoot, 'dist', name, 'main.js'),
+      '--help',
+    ]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('docs/configuration.md');
+  },
+);
 
 test('each of several bill runs has the words of the command line, and a file keeps its own', async () => {
   const { stdout } = await cli('start', 'BR-1', 'BR-2', '--cool-down', 'soon');

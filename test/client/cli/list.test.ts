@@ -100,6 +100,34 @@ test('the library lists at most its limit, also jobs that have not seen their bi
   for (const number of all) await rig.own(number).signal('finish');
 });
 
+test('counts the jobs to which the filters apply, by state and reason', async () => {
+  const { prefix, all } = numbers(4);
+  for (const number of all) {
+    await rig.billRun.create({ number, status: 'Completed' });
+    await rig.start({ billRunKey: number, hold: number.endsWith('1') });
+  }
+  await rig.own(all[3] ?? '').signal('finish');
+  const summary = async (...args: string[]) => jsonLines(await cli('list', '--number', prefix, '--summary', ...args));
+  await until(
+    () => summary('--json'),
+    (rows) => rows.length === 3 && JSON.stringify(rows).includes('"Waiting","reason":"notPosted","count":2'),
+  );
+  expect(await summary('--json')).toEqual([
+    { state: 'Waiting', reason: 'notPosted', count: 2 },
+    { state: 'Held', reason: 'job', count: 1 },
+    { state: 'Stopped', reason: 'finish', count: 1 },
+  ]);
+  const { stdout } = await cli('list', '--number', prefix, '--summary', '--open');
+  expect(stdout.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
+    ['STATE', 'REASON', 'JOBS'],
+    ['Waiting', 'notPosted', '2'],
+    ['Held', 'job', '1'],
+    [''],
+  ]);
+  expect(await cli('list', '--summary', '--limit', '1')).toMatchObject({ code: 2, stdout: '' });
+  for (const number of all.slice(0, 3)) await rig.own(number).signal('finish');
+});
+
 test('names an invalid filter, and lists nothing then', async () => {
   const wrong = [
     ['--state', 'Emailing'],
@@ -109,7 +137,7 @@ test('names an invalid filter, and lists nothing then', async () => {
   ];
   for (const args of wrong) expect(await cli('list', ...args), args.join(' ')).toMatchObject({ code: 2, stdout: '' });
   expect((await cli('list', '--state', 'Emailing')).stderr).toContain('NeedsAttention');
-  expect((await cli('list', '--number', 'BR-NONE-OF-THESE')).stdout).toBe('No bill run matches.\n');
+  expect((await cli('list', '--number', 'BR-NONE-OF-THESE')).stdout).toBe('No job in namespace default matches.\n');
 
   const away = await cliGiven({ env: { TEMPORAL_NAMESPACE: 'not-there' } }, 'list');
   expect(away).toMatchObject({ code: 6, stdout: '' });

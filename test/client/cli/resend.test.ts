@@ -1,7 +1,7 @@
 /** `resend --wait`, and request ids that were served before. */
 import { userInfo } from 'node:os';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import type { ResendOutcome } from '../../../client/index.js';
+import type { Settled, StartResult } from '../../../client/index.js';
 import { cli, cliGiven, type Ended } from '../../support/command-line.js';
 import { emailsPerDocument, openRig, until, type Rig } from '../../support/rig.js';
 
@@ -20,7 +20,7 @@ afterAll(async () => {
 /** Nobody can be asked here. */
 const YES = ['--reason', 'wrong template', '--yes'];
 
-const outcomeOf = ({ code, stdout }: Ended) => ({ code, ...(JSON.parse(stdout) as ResendOutcome) });
+const outcomeOf = ({ code, stdout }: Ended) => ({ code, ...(JSON.parse(stdout) as StartResult & Settled) });
 
 test('waits until the resend is emailed, and a request id emails once, whichever run served it', async () => {
   const { number } = await rig.billRun.create();
@@ -28,17 +28,16 @@ test('waits until the resend is emailed, and a request id emails once, whichever
   const resend = async (id: string, ...args: string[]) =>
     outcomeOf(await cli('resend', number, ...YES, '--request-id', id, '--json', ...args));
   expect(await resend('T-1', '--wait')).toMatchObject({
-    ...{ code: 0, result: 'emailed', workflowId: own.workflowId, requestId: 'T-1' },
-    send: { ordinal: 1, resend: true, outcome: 'accepted' },
+    ...{ code: 0, result: 'started', outcome: 'accepted', workflowId: own.workflowId, requestId: 'T-1', sends: 1 },
   });
   expect(await resend('T-1')).toMatchObject({ code: 0, result: 'alreadyEmailed', workflowId: own.workflowId });
   expect((await rig.status(own)).ignored.count).toBe(0);
   await own.signal('finish');
   await rig.result(own);
   expect(await resend('T-1')).toMatchObject({ code: 0, result: 'alreadyEmailed' });
-  expect(await resend('T-2', '--wait=1m')).toMatchObject({ code: 0, result: 'emailed' });
+  expect(await resend('T-2', '--wait=1m')).toMatchObject({ code: 0, result: 'started', outcome: 'accepted', sends: 2 });
   // Handed on by the job before.
-  expect(await resend('T-1', '--wait')).toMatchObject({ code: 0, result: 'alreadyEmailed' });
+  expect(await resend('T-1', '--wait')).toMatchObject({ code: 0, result: 'alreadyEmailed', outcome: 'accepted' });
   expect(emailsPerDocument(await rig.mailbox(number))).toEqual({ min: 2, max: 2 });
   await own.signal('finish');
 });
@@ -47,7 +46,7 @@ test('ends its wait when a person is asked, and when the time is over', async ()
   const { number } = await rig.billRun.create({ status: 'Completed' });
   const own = rig.own(number);
   const over = await cli('resend', number, ...YES, '--request-id', 'T-1', '--wait=1s', '--json');
-  expect(outcomeOf(over)).toMatchObject({ code: 4, result: 'waiting' });
+  expect(outcomeOf(over)).toMatchObject({ code: 4, result: 'started', outcome: 'waiting' });
   await own.signal('hold');
   await rig.fault({
     ...{ path: `/v1/bill-runs/${number}/emails`, fault: 'respond', status: 400 },
@@ -58,15 +57,20 @@ test('ends its wait when a person is asked, and when the time is over', async ()
   const held = await cli('resend', number, ...YES, '--request-id', 'T-1', '--wait');
   expect(held).toMatchObject({
     code: 4,
-    stdout: expect.stringMatching(/^On hold.*\nSee: bill-run-emails status BR-/) as string,
+    stdout: expect.stringMatching(/^needsPerson\. On hold.*\nSee: bill-run-emails status BR-/) as string,
   });
   await own.signal('release');
   await rig.state(own, 'NeedsAttention');
   const refused = outcomeOf(await cli('resend', number, ...YES, '--request-id', 'T-1', '--wait', '--json'));
-  expect(refused).toMatchObject({ code: 4, result: 'needsPerson', text: expect.stringContaining('retry') as string });
+  expect(refused).toMatchObject({
+    code: 4,
+    result: 'joined',
+    outcome: 'needsPerson',
+    text: expect.stringContaining('retry') as string,
+  });
   // Another request takes the place of the refused send, and emails for both.
   const second = outcomeOf(await cli('resend', number, ...YES, '--request-id', 'T-2', '--wait', '--json'));
-  expect(second).toMatchObject({ code: 0, result: 'emailed', send: { ordinal: 2 } });
+  expect(second).toMatchObject({ code: 0, result: 'joined', outcome: 'accepted', sends: 1 });
   const repeated = outcomeOf(await cli('resend', number, ...YES, '--request-id', 'T-1', '--wait', '--json'));
   expect(repeated).toMatchObject({ code: 0, result: 'alreadyEmailed' });
   await own.signal('finish');
@@ -82,13 +86,18 @@ test('a run that closes without emailing ends the wait with 5', async () => {
     (status) => status?.state === 'Waiting',
   );
   await own.signal('finish');
-  expect(outcomeOf(await waiting)).toMatchObject({ code: 5, result: 'notEmailed', send: null });
+  expect(outcomeOf(await waiting)).toMatchObject({ code: 5, outcome: 'notEmailed', sends: 0 });
 });
 
 test('a resend by ID is followed to the job that it is handed to', async () => {
   const { id, number } = await rig.billRun.create();
   const outcome = outcomeOf(await cli('resend', id, ...YES, '--request-id', 'T-1', '--wait', '--json'));
-  expect(outcome).toMatchObject({ code: 0, result: 'emailed', workflowId: `email-bill-run/${id}` });
+  expect(outcome).toMatchObject({
+    code: 0,
+    result: 'started',
+    outcome: 'accepted',
+    workflowId: rig.own(number).workflowId,
+  });
   expect(await rig.sends(rig.own(number))).toMatchObject([{ outcome: 'accepted', requests: [{ requestId: 'T-1' }] }]);
   await rig.own(number).signal('finish');
 });
@@ -116,7 +125,7 @@ test('a bill run in the place of the duration is refused, and nothing is request
   }
   expect((await cli('status', number)).code).toBe(3);
   const args = ['resend', '--wait', '1m', number, '--request-id', 'T-1', ...YES, '--json'];
-  expect(outcomeOf(await cli(...args))).toMatchObject({ code: 0, result: 'emailed' });
+  expect(outcomeOf(await cli(...args))).toMatchObject({ code: 0, outcome: 'accepted' });
   await rig.own(number).signal('finish');
 });
 
@@ -144,7 +153,7 @@ test('names the request before it is made, and takes the user of this machine fo
   const { code, stderr } = await cli('resend', number, '--request-id', 'T-1', ...YES);
   expect(code).toBe(0);
   const facts = `Request T-1: email all documents of ${number} again, for ${userInfo().username}: wrong template\n`;
-  expect(stderr).toBe(facts);
+  expect(stderr).toBe(`${number} in namespace default: no job yet.\n${facts}`);
   const own = rig.own(number);
   const { pendingRequests } = await rig.state(own, 'Waiting');
   expect(pendingRequests).toMatchObject([
@@ -161,7 +170,11 @@ test('retry --send-anyway asks for a reason and a yes as well', async () => {
   expect(await cli(...retry)).toMatchObject({ code: 2, stderr: expect.stringContaining('--reason') as string });
   const risk = [...retry, '--reason', 'sent by hand'];
   expect(await cli(...risk)).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') as string });
-  expect((await cli(...risk, '--yes')).code).toBe(0);
+  const { code, stderr } = await cli(...risk, '--yes');
+  expect(code).toBe(0);
+  expect(stderr).toMatch(
+    / in namespace default: Waiting \(coolDown\)\. Nothing sent by this job\. Zuora emailed documents .*\n.* takes that risk/,
+  );
   await rig.state(rig.own(number), 'Delivering');
   const [send] = await rig.sends(rig.own(number));
   expect(send?.decisions).toMatchObject([{ decision: 'sendAnyway', requestedBy: userInfo().username }]);

@@ -1,6 +1,6 @@
 /** What `status` shows of documents. */
 import { expect, test } from 'vitest';
-import { status, statusLine, type StatusAndSends } from '../../../client/cli/tables.js';
+import { sends, status, statusLine, type StatusAndSends } from '../../../client/cli/tables.js';
 import type { FollowedDocument, JobDocuments } from '../../../client/index.js';
 
 const document = (number: string, outcome: FollowedDocument['outcome'], reason: string | null): FollowedDocument => ({
@@ -40,7 +40,7 @@ test('status counts documents by outcome, lists those that a person may look aft
   ]);
   const offer = lines.findIndex((line) => line.startsWith('send the rest bill-run-emails retry BR-1 '));
   expect(lines[offer + 1]).toContain('Fix the cause first. It emails only what was not sent');
-  expect(statusLine(known)).toContain(`documents: ${COUNTS}`);
+  expect(statusLine(known)).toContain(` Documents: ${COUNTS}.`);
 });
 
 test('status answers a question with the safest first, and nothing of a closed job', () => {
@@ -78,8 +78,10 @@ test('status shows no Markdown', () => {
   const question = { ordinal: 1, kind: 'refused', text, needsSendAnyway: false, safeUntil: null } as const;
   const plain = 'Zuora refuses: HTTP 400, "50000030: no permission". On hold, by "alice".';
   const asking: StatusAndSends = { ...known, text, question: { ...question, text: `${text} Again.` } };
-  expect(status(asking)).toMatch(/^now +Zuora refuses: HTTP 400, "50000030/m);
+  // The question begins with the text of the state, so that is not said twice.
+  expect(status(asking)).not.toMatch(/^now/m);
   expect(status(asking)).toContain(`\n              ${plain} Again.`);
+  expect(status({ ...asking, question: null })).toMatch(/^now +Zuora refuses: HTTP 400, "50000030/m);
   expect(statusLine({ ...asking, question: null })).toContain(plain);
   for (const output of [status(asking), statusLine(asking)]) expect(output).not.toContain('`');
 });
@@ -91,4 +93,25 @@ test('status lists no document if all were sent, and none before the first check
   const unchecked: StatusAndSends = { ...known, documents: null, documentsNotSent: null };
   for (const text of [status(emailed), status(unchecked)]) expect(text).not.toMatch(/were not sent, or|send the rest/);
   expect(status(unchecked)).not.toMatch(/^documents/m);
+});
+
+test('a send for what was not sent is named so, and an id that nobody chose is not shown', () => {
+  const request = (requestId: string, more: object = {}) => ({ requestId, resend: false, requestedAt: '', ...more });
+  const send = (ordinal: number, resend: boolean, ...requests: readonly ReturnType<typeof request>[]) => ({
+    ...{ ordinal, resend, requests, outcome: 'accepted', attempts: [], decisions: [], settledAt: null, note: null },
+  });
+  const uuid = '01a22637-ceeb-4c1f-9e0b-0b3e6ec95df4';
+  const records = [
+    send(1, false, request(`${uuid}-0`, { requestedBy: 'pipeline' })),
+    send(2, false, request(uuid, { missing: true, requestedBy: 'alice' })),
+    send(3, true, request('TICKET-1', { resend: true })),
+    // A pipeline may choose a UUID.
+    send(4, true, request(uuid, { resend: true })),
+  ];
+  expect(sends(records as unknown as Parameters<typeof sends>[0]).split('\n')).toEqual([
+    ...['send 1  first send  accepted', '  request   first send by pipeline'],
+    ...['send 2  retry of what was not sent  accepted', '  request   retry of what was not sent by alice'],
+    ...['send 3  resend  accepted', '  request   TICKET-1'],
+    ...['send 4  resend  accepted', `  request   ${uuid}`],
+  ]);
 });

@@ -4,6 +4,7 @@ import { PassThrough } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, expect, test, vi } from 'vitest';
 import { answerEach, confirmed } from '../../../client/cli/bill-runs.js';
+import { tryEach } from '../../../client/many.js';
 import { printError } from '../../../client/cli/command.js';
 import { doctorTable } from '../../../client/cli/doctor-table.js';
 import { painted } from '../../../client/cli/email-states.js';
@@ -68,7 +69,7 @@ test.each([
   const items = Array.from({ length: count }, (_, index) => index);
   vi.spyOn(console, 'log').mockReturnValue();
   const ask = () => Promise.resolve({ workflowId: 'email-bill-run/BR-1' });
-  await answerEach(items, ask, { json: undefined, nameOf: String, inWords: () => 'asked' });
+  await answerEach(items, tryEach(items, ask), { json: undefined, nameOf: String, inWords: () => 'asked' });
   const written = write.mock.calls.map(([text]) => String(text));
   write.mockRestore();
   if (!hasBar) {
@@ -168,7 +169,7 @@ test('the texts of doctor hang in their column', () => {
     'warning  namespace  one two three four five six seven eight',
     '                    nine ten eleven twelve',
     '                    → one two three four five six seven',
-    '                    eight nine ten eleven twelve.',
+    '                    eight nine ten eleven twelve',
     '',
     'Errors: 0. Warnings: 1.',
   ]);
@@ -186,4 +187,17 @@ test.each([
   onTerminal(80);
   expect(timeHere(iso)).toBe(here);
   expect(timeHere('soon')).toBe('soon');
+});
+
+test('a command in a sentence is not broken, and what follows it is', () => {
+  onTerminal(60);
+  const text =
+    'Look at the history of some invoices. Then: bill-run-emails retry BR-00000001 --ordinal 1. Until 12:00 the key protects it; ' +
+    'later, run bill-run-emails documents BR-00000001; and so on';
+  expect(wrapped(text, 0)).toEqual([
+    'Look at the history of some invoices. Then:',
+    'bill-run-emails retry BR-00000001 --ordinal 1. Until 12:00',
+    'the key protects it; later, run',
+    'bill-run-emails documents BR-00000001; and so on',
+  ]);
 });

@@ -67,6 +67,7 @@ const TEMPORAL_IS_AWAY = {
   activityWorkers: 'skipped',
   holdAll: 'skipped',
   paused: 'skipped',
+  sweep: 'skipped',
 };
 
 describe('The doctor', () => {

@@ -44,6 +44,14 @@ const started = (attributes: object = {}) => ({
 const signal = (signalName: string, input?: object) => ({
   workflowExecutionSignaledEventAttributes: { signalName, input, identity: 'cli@desk' },
 });
+const timer = (summary: string) => ({
+  timerStartedEventAttributes: {},
+  userMetadata: { summary: payload(summary) },
+});
+const upsert = (indexedFields: object) => ({
+  upsertWorkflowSearchAttributesEventAttributes: { searchAttributes: { indexedFields } },
+});
+const asking = upsert({ EmailState: payload('NeedsAttention'), EmailReason: payload('unknown') });
 const scheduled = (name: string, input?: unknown) => ({
   activityTaskScheduledEventAttributes: { activityType: { name }, input: payloads(input) },
 });
@@ -97,8 +105,8 @@ describe('The first page', () => {
     ],
     ['NotSent', 'Emailed once: first send for nightly-billing. 2 of 3 documents sent, 1 not sent.'],
     ['Unsettled', 'Not known whether emailed: first send for nightly-billing.'],
-    ['UnsettledRefused', 'These jobs have emailed nothing.'],
-    ['Waiting', 'These jobs have emailed nothing.'],
+    ['UnsettledRefused', 'The jobs of this bill run have emailed nothing.'],
+    ['Waiting', 'The jobs of this bill run have emailed nothing.'],
   ])('answers in a sentence how often customers were emailed, and for whom: %s', async (name, answer) => {
     expect((await audited(recorded(name))).answer).toBe(answer);
   });
@@ -155,19 +163,19 @@ describe('The life of a bill run, as it was recorded', () => {
       ['state', null, null, 'Waiting (notPosted)'],
       ['status', null, null, 'bill run BR-1 is Posted'],
       ['state', null, null, 'Sending'],
-      ['attempt', null, null, `attempt to email, resend=false, key ${key}/first/1`],
+      ['attempt', null, null, `attempt to email (first send), key ${key}/first/1`],
       ['attemptEnded', 'somebody', null, 'unknown, no answer, ECONNRESET: read ECONNRESET'],
-      ['attempt', null, null, `attempt to email, resend=false, key ${key}/first/1`],
+      ['attempt', null, null, `attempt to email (first send), key ${key}/first/1`],
       ['attemptEnded', 'somebody', null, 'accepted (stored reply), HTTP 200, Zuora request ID'],
       ['state', null, null, 'Delivering'],
       ['signal', 'somebody', 'alice', 'signal resend with {"requestId":"T-1","requestedBy":"alice"}'],
       ['state', null, null, 'Sending'],
-      ['attempt', null, null, `attempt to email, resend=true, key ${key}/resend/T-1/1`],
+      ['attempt', null, null, `attempt to email (resend), key ${key}/resend/T-1/1`],
       ['attemptEnded', 'somebody', null, accepted],
       ['state', null, null, 'Delivering'],
       ['update', 'somebody', 'bob', 'update resend with {"requestId":"T-2","requestedBy":"bob"}'],
       ['state', null, null, 'Sending'],
-      ['attempt', null, null, `attempt to email, resend=true, key ${key}/resend/T-2/1`],
+      ['attempt', null, null, `attempt to email (resend), key ${key}/resend/T-2/1`],
       ['attemptEnded', 'somebody', null, accepted],
       ['state', null, null, 'Delivering'],
       ['signal', 'somebody', null, 'signal finish'],
@@ -195,10 +203,34 @@ describe('The life of a bill run, as it was recorded', () => {
     expect(audit).toMatchObject({ aliases: [], incomplete: [] });
   });
 
+  test('a question and the decision that answered it are entries of their own', async () => {
+    const decision = { decision: 'sendAnyway', at: 'T', requestedBy: 'alice', reason: 'nothing arrived' };
+    const finish = { ...decision, decision: 'finish', requestId: 'R-1' };
+    const entries = await describedOf(
+      // While nobody is asked, a timer waits for something else.
+      timer('Waits for the next attempt'),
+      asking,
+      ...[timer('answer awaited: It is not known'), signal('retry'), timer('answer awaited: It is not known')],
+      ...[timer('hint'), { timerStartedEventAttributes: {} }, timer('answer awaited: It is still not known')],
+      email({ ...FIRST, decision }),
+      ...[asking, timer('answer awaited: It is still not known')],
+      {
+        workflowExecutionCompletedEventAttributes: { result: payloads({ sends: [{ decisions: [decision, finish] }] }) },
+      },
+    );
+    expect(entries.filter((entry) => /asked|decided/.test(String((entry as string[])[0])))).toEqual([
+      ['asked', null, null, 'question (unknown): It is not known'],
+      ['asked', null, null, 'question (unknown): It is still not known'],
+      ['decided', null, 'alice', 'decision: sendAnyway: nothing arrived'],
+      ['asked', null, null, 'question (unknown): It is still not known'],
+      ['decided', null, 'alice', 'decision: finish: nothing arrived'],
+    ]);
+  });
+
   test.each([
     ['Canceled', 'canceled'],
     ['NotPosted', 'failed: bill run BR-1 ended as Canceled; it will not post, and nothing was emailed'],
-    ['Stopped', 'completed: A person finished the job; nothing more is sent.'],
+    ['Stopped', 'completed: `alice` finished the job (`not to be emailed`); nothing is sent.'],
     ['Skipped', 'completed: The bill run has no invoices and no credit memos, so nothing was sent.'],
   ])('%s: how it ended', async (name, text) => {
     const audit = await audited(recorded(name));
@@ -412,9 +444,6 @@ describe('The status of the bill run', () => {
   });
 
   test('the state is shown as people read it', async () => {
-    const upsert = (indexedFields: object) => ({
-      upsertWorkflowSearchAttributesEventAttributes: { searchAttributes: { indexedFields } },
-    });
     expect(
       await describedOf(
         upsert({ EmailState: payload(['Held', 'Sending']) }),

@@ -69,6 +69,11 @@ describe('The audit shows what the workflow reports', () => {
       ...['Waiting (notPosted)', 'Sending', 'NeedsAttention (refused)', 'Sending', 'Delivering'],
       ...['Sending', 'Delivering'],
     ]);
+    const answered = audit.entries.filter(({ event }) => event === 'asked' || event === 'decided');
+    expect(answered.map(({ event, requestedBy, text }) => [event, requestedBy, text.slice(0, 40)])).toEqual([
+      ['asked', null, 'question (refused): Zuora refused to ema'],
+      ['decided', 'alice', 'decision: retry'],
+    ]);
     const orders = audit.entries.filter(({ event }) => ['started', 'signal', 'update'].includes(event));
     expect(orders.map(({ requestedBy }) => requestedBy)).toEqual(['pipeline', 'alice', 'bob', 'carol']);
     for (const { identity } of orders) expect(identity).toContain('@');

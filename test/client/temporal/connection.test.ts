@@ -383,7 +383,10 @@ describe('With a fault,', () => {
         const worker = await startWorker(env);
         const [listed, { code: workerCode }] = await Promise.all([cli(env, 'list'), worker.ended]);
         expect([listed.code, workerCode]).toEqual([code, code]);
-        for (const text of [listed.stderr.replace(/^Error: /, '').trim(), worker.lastLines.join('\n')]) {
+        for (const text of [
+          listed.stderr.replace(/^Error: /, '').trim(),
+          worker.lastLines.join('\n').replace(/^Error: /, ''),
+        ]) {
           expect(text).toMatch(message);
           expect(text.split('\n')).toHaveLength(1);
         }

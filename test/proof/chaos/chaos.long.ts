@@ -1,9 +1,8 @@
 /** The chaos script as people run it: short runs on real parts, with the shipped worker and with one that breaks a rule. */
-import { cpSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
 import type { ChaosResult } from '../../../proof/chaos/run.js';
-import { bundleWorkflows } from '../../../scripts/bundle-workflows.js';
+import { plantWorker } from '../../../proof/explore/planted.js';
 import { projectRoot } from '../../../scripts/project-root.js';
 import { processesIn, startScript, temporaryFolder } from '../script.js';
 
@@ -112,19 +111,6 @@ test('--help shows examples', async () => {
 });
 
 /** A copy of the build in which a rule is broken. Nothing in the product can do that. */
-async function patchedWorker(file: string, [right, wrong]: readonly [string, string]): Promise<string> {
-  const copy = temporaryFolder();
-  cpSync(join(projectRoot, 'dist'), join(copy, 'dist'), { recursive: true });
-  cpSync(join(projectRoot, 'package.json'), join(copy, 'package.json'));
-  symlinkSync(join(projectRoot, 'node_modules'), join(copy, 'node_modules'));
-  const path = join(copy, 'dist', file);
-  const source = readFileSync(path, 'utf8');
-  expect(source.split(right), 'the patch fits in one place').toHaveLength(2);
-  writeFileSync(path, source.replace(right, wrong));
-  await bundleWorkflows({
-    workflowsPath: join(copy, 'dist', 'workflows', 'index.js'),
-    convertersPath: join(copy, 'dist', 'workflows', 'sandbox', 'converters.js'),
-    outFile: join(copy, 'dist', 'workflow-bundle.js'),
-  });
-  return join(copy, 'dist', 'worker', 'main.js');
+function patchedWorker(file: string, patch: readonly [string, string]): Promise<string> {
+  return plantWorker({ name: file, file, patch }, temporaryFolder());
 }

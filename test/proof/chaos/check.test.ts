@@ -4,6 +4,7 @@
    @typescript-eslint/restrict-plus-operands -- doctoring evidence is writing what its types forbid */
 import { expect, test } from 'vitest';
 import type { AttemptReceipt } from '../../../workflows/contract/activities.js';
+import { traced } from '../../../proof/chaos/traces.js';
 import { judge } from '../../../proof/chaos/check.js';
 import { forbiddenCalls } from '../../../proof/chaos/stops.js';
 import type { BillRunEvidence, Evidence } from '../../../proof/chaos/evidence.js';
@@ -676,6 +677,7 @@ function attempt({ key, name, at, resend, verdict, stored }: Made) {
   const notAfter = Date.parse(time(name === 'two' ? 1_000 : at)) + 23 * HOUR;
   return {
     scheduled: {
+      eventId: 10,
       input: { billRunKey: NUMBER, resend, idempotencyKey: key, trackId: name, notAfter },
       at: Date.parse(time(at)),
       look: { billRun, at: Date.parse(time(500)) },
@@ -688,3 +690,13 @@ function attempt({ key, name, at, resend, verdict, stored }: Made) {
     record,
   };
 }
+
+test('a history that the explorer cannot walk is a violation, with its event; one that others made undecodable is left out', () => {
+  const { traced: counts, violations } = traced(evidence());
+  expect(counts).toEqual({ histories: 1, steps: 6 });
+  expect(violations).toContainEqual(
+    expect.objectContaining({ rule: 'trace', evidence: { runId: 'run-1', eventId: 10 } }),
+  );
+  const billRuns = evidence().billRuns.map((billRun) => ({ ...billRun, unreadable: ['run-0'] }));
+  expect(traced({ billRuns })).toEqual({ traced: { histories: 0, steps: 0 }, violations: [] });
+});

@@ -3,7 +3,20 @@ import { describe, expect, test } from 'vitest';
 import { documentsNotSent } from '../../../workflows/rules/documents.js';
 import { checkInput as inputOf, plannedChecks, wantedCheck } from '../../../workflows/rules/following.js';
 import { statusOf } from '../../../workflows/rules/status.js';
-import { begin, breaks, cutOff, DAY, HOUR, iso, MINUTE, NOON, SECOND, type Life } from '../../support/life.js';
+import {
+  accepts,
+  begin,
+  breaks,
+  cutOff,
+  DAY,
+  during,
+  HOUR,
+  iso,
+  MINUTE,
+  NOON,
+  SECOND,
+  type Life,
+} from '../../support/life.js';
 
 const checkInput = (job: Life['job']) => inputOf(job, { isWanted: wantedCheck(job) !== null });
 const text = (life: Life): string => statusOf(life.job, life.now).text;
@@ -35,6 +48,32 @@ describe('The state says what the last check showed', () => {
     expect(life.stateAndReason).toBe(state);
     expect(text(life)).toContain(words);
   });
+
+  test('a job that is finished during a resend does not take the documents of the send before for its own', () => {
+    const life = begin()
+      .pass(5 * MINUTE)
+      .check();
+    expect(life.stateAndReason).toBe('Emailed');
+    life.willAnswer(during((it) => it.finish(), accepts())).resend({ requestId: 'A' });
+    expect(life.end).toMatchObject({ kind: 'complete', state: 'Delivering', reason: null });
+    expect(life.sends.map(({ outcome }) => outcome)).toEqual(['accepted', 'accepted']);
+  });
+
+  test.each([
+    ['finish', {}, { state: 'Emailed', reason: null }, 0],
+    ['finish', { notSent: 1 }, { state: 'Delivering', reason: 'notSent' }, 1],
+    ['cancel', {}, { state: 'Emailed', reason: null }, 0],
+    ['cancel', { notSent: 1 }, { state: 'Delivering', reason: 'notSent' }, 1],
+  ] as const)(
+    '%s keeps what the checks showed of documents that Zuora emails by itself: %j',
+    (how, counts, state, notSent) => {
+      const life = begin({ billRun: { autoEmail: true } }).check(counts);
+      life[how]();
+      expect(life.end).toMatchObject(state);
+      expect(documentsNotSent(life.job)).toBe(notSent);
+      expect(statusOf(life.job, life.now).documents).not.toBeNull();
+    },
+  );
 
   test('openFor counts from the last change of a document, and the job keeps its state', () => {
     const life = begin({ input: { openFor: '1 hour' } })
@@ -114,7 +153,9 @@ describe('Checks', () => {
     expect(life.stateAndReason).toBe('NeedsAttention unknown');
     expect(checkInput(life.job)).toMatchObject({ since: NOON, from: NOON });
     life.check({ waiting: 1 });
-    expect(life.question?.text).toMatch(/Zuora showed an email for 2 of 3 documents\.$/);
+    expect(life.question?.text).toMatch(
+      /Zuora showed an email for 2 of 3 documents\. The others may still be on their way/,
+    );
     expect([life.stateAndReason, life.calls.length, documentsNotSent(life.job)]).toEqual([
       'NeedsAttention unknown',
       1,

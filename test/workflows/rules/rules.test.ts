@@ -7,6 +7,7 @@ import * as steps from '../../../workflows/rules/next-step.js';
 import { coolDownEnd } from '../../../workflows/rules/send-step.js';
 import { recordOf } from '../../../workflows/rules/send.js';
 import { verdictOfKey } from '../../../workflows/rules/verdict.js';
+import { time } from '../../../workflows/rules/text.js';
 import {
   accepts,
   begin,
@@ -450,7 +451,7 @@ describe('Rule 4: no attempt under a forgotten key', () => {
 
   test('the question says until when the key protects, and then that it does not', () => {
     const life = endBudget(begin({ answers: always(cutOff()) }));
-    expect(life.question?.text).toContain('retry before 2026-03-03 11:00:00 UTC');
+    expect(life.question?.text).toContain('retry: until 2026-03-03 11:00:00 UTC');
     expect(life.question?.safeUntil).toBe('2026-03-03T11:00:00.000Z');
     life.pass(12 * HOUR);
     expect(life.question?.text).toContain('retry with sendAnyway');
@@ -916,7 +917,7 @@ describe('Rule 6: look before the first attempt', () => {
     expect([life.stateAndReason, life.question]).toEqual(['Waiting coolDown', null]);
     expect(life.send.outcome).toBe('pending');
     const { text, until } = status.statusOf(life.job, life.now);
-    expect(text).toContain(`Zuora sent emails for this bill run at \`${iso(NOON - HOUR)}\``);
+    expect(text).toContain(`Zuora emailed documents of this bill run at ${time(NOON - HOUR)}, and more emails`);
     expect(until).toBe(iso(NOON + 23 * HOUR));
     life.pass(23 * HOUR - 1);
     expect(life.calls).toEqual([]);
@@ -968,7 +969,7 @@ describe('Rule 6: look before the first attempt', () => {
     const { text, until } = status.statusOf(life.job, life.now);
     expect(text).toBe(
       'Zuora emails the documents at the post by its notification `Invoice Posted`, and the bill run was posted at ' +
-        `\`${iso(NOON - HOUR)}\`; the first send waits until 2026-03-03 11:00:00 UTC.`,
+        `\`${iso(NOON - HOUR)}\`; this send waits until 2026-03-03 11:00:00 UTC, and then emails only documents that were never emailed.`,
     );
     expect(until).toBe(iso(NOON + 23 * HOUR));
     life.pass(23 * HOUR - 1);
@@ -996,7 +997,7 @@ describe('Rule 6: look before the first attempt', () => {
     expect(posted.text).toContain('by its notifications `Invoice Posted`, `Credit Memo Posted`');
     const emailed = waiting(iso(NOON - HOUR), iso(NOON - 2 * HOUR));
     expect(emailed.until).toBe(iso(NOON + 23 * HOUR));
-    expect(emailed.text).toContain('Zuora sent emails for this bill run');
+    expect(emailed.text).toContain('Zuora emailed documents of this bill run');
   });
 
   test('a time of the post that cannot be read counts as now, and sendAnyway overrides it', () => {

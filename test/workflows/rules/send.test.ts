@@ -193,9 +193,13 @@ describe('Before the first attempt of a first send', () => {
     ).toBe(2);
   });
 
-  test('a cool-down names the time of Zuora’s emails, as code', () => {
-    const { job, now } = begin({ billRun: { lastEmailSentTime: iso(NOON - HOUR) } });
-    expect(statusOf(job, now).text).toContain(`\`${iso(NOON - HOUR)}\``);
+  test('a cool-down names the time of Zuora’s emails: as we write it, or as code if it has no zone', () => {
+    const textOf = (lastEmailSentTime: string): string => {
+      const { job, now } = begin({ billRun: { lastEmailSentTime } });
+      return statusOf(job, now).text;
+    };
+    expect(textOf(iso(NOON - HOUR))).toContain(' at 2026-03-02 11:00:00 UTC, and more');
+    expect(textOf('2026-03-02 11:00:00')).toContain(' at `2026-03-02 11:00:00`, and more');
   });
 });
 
@@ -203,7 +207,9 @@ describe('A question', () => {
   test('comes up during a wait, after 15 minutes of trouble', () => {
     const life = begin({ otherwise: cutOff() }).pass(14 * MINUTE);
     expect(life.step).toMatchObject({ kind: 'wait', wake: NOON + 15 * MINUTE });
-    expect(statusOf(life.job, life.now).text).toMatch(/^Attempt 9 follows after no answer, /);
+    expect(statusOf(life.job, life.now).text).toMatch(
+      /^There is no clear answer to attempt 8 \(no answer, .*\)\. Attempt 9 follows under the same key/,
+    );
   });
 
   test.each([

@@ -1,5 +1,6 @@
 /** The sentence that people read in each state: in `status`, in Temporal UI and on the command line. */
 import { describe, expect, test } from 'vitest';
+import { endingOf } from '../../../workflows/rules/ending.js';
 import { nextStep } from '../../../workflows/rules/next-step.js';
 import { outlookOf, sentSoFar } from '../../../workflows/rules/outlook.js';
 import { sendsOf, statusOf } from '../../../workflows/rules/status.js';
@@ -70,7 +71,18 @@ describe('A job with an id of its own', () => {
       text: 'Handing the requests to email-bill-run/BR-00000001, which emails this bill run',
     });
     expect(life.hold().step).toMatchObject({ kind: 'wait', until: Infinity, state: 'Held', reason: 'job' });
-    expect(begin(alias).end?.text).toBe('The job that emails this bill run has taken over the requests');
+    expect(begin(alias).end?.text).toBe(
+      'The job `email-bill-run/BR-00000001` has the requests of this job; its page says what was sent',
+    );
+  });
+
+  test.each([
+    ['alreadyEmailed', 'had emailed the documents before, so it sends nothing more'],
+    ['stopped', 'was closed by a person, so nothing is sent; to send, start that bill run again'],
+  ] as const)('says what the other job answered: %s', (result, words) => {
+    const { job, now } = begin(alias);
+    job.handedOver.splice(0, Infinity, { requestId: 'JOB', result });
+    expect(endingOf(job, now)?.text).toBe(`The job \`email-bill-run/BR-00000001\` ${words}`);
   });
 });
 
@@ -85,12 +97,15 @@ describe('What was sent', () => {
     expect(sent(begin({ billRun: { status: 'Completed' } }))).toBe('Nothing sent');
     expect(sent(begin({ answers: [refuses()] }))).toBe('Nothing sent');
     expect(sent(begin({ answers: [busy(HOUR)] }))).toBe('Nothing sent');
-    expect(sent(begin({ billRun: { autoEmail: true } }))).toBe('Nothing sent by this job');
-    expect(sent(begin({ billRun: { invoicesEmailed: true } }))).toBe('Nothing sent by this job');
+    expect(sent(begin({ billRun: { autoEmail: true } }))).toBe('Nothing sent by this job; Zuora sends by itself');
+    expect(sent(begin({ billRun: { invoicesEmailed: true } }))).toBe(
+      'Nothing sent by this job; Zuora says that it was emailed',
+    );
     expect(sent(begin({ otherwise: cutOff() }).pass(HOUR))).toBe('Not known');
     expect(sent(begin({ otherwise: cutOff() }).pass(HOUR).finish())).toBe('Not known');
-    expect(sent(begin({ answers: [accepts()] }))).toBe('Sent once');
-    expect(sent(resent(accepts()))).toBe('Sent 2 times');
+    expect(sent(begin({ answers: [accepts()] }))).toBe('Accepted by Zuora; the documents are not checked so far');
+    expect(sent(begin({ answers: [accepts()] }).check())).toBe('Sent once');
+    expect(sent(resent(accepts()))).toBe('Accepted by Zuora 2 times; the documents are not checked so far');
     expect(sent(resent(refuses()))).toBe('Sent once');
     expect(sent(begin({ answers: [accepts()], otherwise: cutOff() }).resend({ requestId: 'T-1' }))).toBe(
       'Sent once; not known for send 2',
@@ -104,7 +119,7 @@ describe('What was sent', () => {
     expect(sent(begin({ billRun: { status: 'Completed' } }), 'listed')).toBe('Nothing sent');
     expect(sent(begin({ answers: [busy(HOUR)] }), 'listed')).toBe('Not known');
     expect(sent(begin({ otherwise: cutOff() }).pass(HOUR), 'listed')).toBe('Not known');
-    expect(sent(begin({ answers: [accepts()] }), 'listed')).toBe('Sent once');
+    expect(sent(begin({ answers: [accepts()] }), 'listed')).toMatch(/^Accepted by Zuora;/);
     expect(sent(resent(busy(HOUR)), 'listed')).toBe('Sent once; not known for the last send');
   });
 });
@@ -115,7 +130,7 @@ test('the time of the next attempt is what people read, also if a person is aske
   for (const answer of [unavailable, login]) {
     const life = begin({ answers: [answer] });
     const { until, text } = statusOf(life.job, life.now);
-    expect(text).toMatch(/^Attempt 2 follows/);
+    expect(text).toMatch(/Attempt 2 follows/);
     expect(Date.parse(until ?? '')).toBe(life.job.sends[0]?.nextAttemptAt);
     const later = life.pass(20 * MINUTE);
     expect(statusOf(later.job, later.now)).toMatchObject({ until, question: { ordinal: 1 } });
@@ -128,7 +143,7 @@ describe('While it sends', () => {
     const meanwhile = during((life) => texts.push(life.step.text), busy(HOUR));
     const life = begin({ answers: [meanwhile] });
     texts.push(life.step.text);
-    expect(texts).toEqual(['Attempt 1 is under way', 'Attempt 2 follows after HTTP 429']);
+    expect(texts).toEqual(['Attempt 1 is under way', 'Zuora did not execute attempt 1 (HTTP 429). Attempt 2 follows']);
     life.job.incoming.push({ requestId: 'T-1', resend: true, requestedAt: iso(NOON) });
     expect(life.step.text).toBe('Looking up what earlier jobs of this bill run did');
   });
@@ -136,7 +151,7 @@ describe('While it sends', () => {
   test('a look is announced, before the first attempt and during a cool-down', () => {
     const cooling = begin({ billRun: { lastEmailSentTime: iso(NOON) } });
     expect(cooling.step.text).toMatch(
-      /^Zuora sent emails for this bill run at `2026-03-02T12:00:00.000Z`, .* waits until /,
+      /^Zuora emailed documents of this bill run at 2026-03-02 12:00:00 UTC, .* waits until /,
     );
     cooling.job.lookWanted = true;
     expect(cooling.step).toMatchObject({ kind: 'look', text: 'Looking at the bill run again' });
@@ -165,7 +180,9 @@ describe('While it sends', () => {
   test('a question is the sentence, without its full stop', () => {
     const refused = begin({ answers: [refuses()] }).step;
     expect(refused).toMatchObject({ kind: 'wait', state: 'NeedsAttention', reason: 'refused' });
-    expect(refused.text).toMatch(/^Zuora refused to email the documents .*Fix the cause in Zuora, then retry$/);
+    expect(refused.text).toMatch(
+      /^Zuora refused to email the documents .*Fix the cause in Zuora \(bill-run-emails doctor looks for it\), then retry$/,
+    );
     const unknown = begin({ otherwise: cutOff() }).pass(HOUR).step;
     expect(unknown).toMatchObject({ state: 'Sending', reason: 'unknown' });
     expect(unknown.text).toMatch(/^It is not known yet whether .* retry tries at once$/);
@@ -191,16 +208,16 @@ describe('After the acceptance, and at the end', () => {
       state: 'Delivering',
       reason: 'autoEmail',
       text:
-        'Zuora should email the documents by itself (autoEmail is on), so nothing is sent from here; ' +
-        'retry emails what was never emailed, once no email can be on its way',
+        'Zuora emails the documents by itself (autoEmail is on), so this job sends nothing, and checks what became of them. ' +
+        'If some are missing, a retry emails only those, once no email can be on its way (after 24 hours at most)',
     });
     expect(begin({ billRun: { invoicesEmailed: true } }).step).toMatchObject({
       kind: 'wait',
       state: 'Delivering',
       reason: 'emailedElsewhere',
       text:
-        'Zuora says that the bill run was emailed, and this job did not do it, so nothing is sent from here; ' +
-        'retry emails what was never emailed, once no email can be on its way',
+        'Zuora says that the bill run was emailed, and this job did not do it. So it sends nothing, and checks what became of the documents. ' +
+        'If some are missing, a retry emails only those, once no email can be on its way (after 24 hours at most)',
     });
   });
 
@@ -218,12 +235,17 @@ describe('After the acceptance, and at the end', () => {
     [
       'finish',
       () => begin({ billRun: { status: 'Completed' } }).finish(),
-      { kind: 'complete', state: 'Stopped', reason: 'finish', text: 'A person finished the job; nothing more is sent' },
+      { kind: 'complete', state: 'Stopped', reason: 'finish', text: 'A person finished the job; nothing is sent' },
     ],
     [
       'cancellation',
       () => begin({ billRun: { status: 'Completed' } }).cancel(),
-      { kind: 'cancel', state: 'Stopped', reason: 'cancel', text: 'The job was canceled; nothing more is sent' },
+      {
+        kind: 'cancel',
+        state: 'Stopped',
+        reason: 'cancel',
+        text: 'The job was canceled in Temporal; nothing is sent',
+      },
     ],
     [
       'a question about a first send that nobody answered',
@@ -290,7 +312,7 @@ describe('What happens by itself', () => {
       () => begin({ answers: [refuses()] }),
       'Without an answer by 2026-03-09 12:00:00 UTC, the job closes as Unsettled.',
     ],
-    ['after the acceptance', () => begin(), 'It stays open for a resend until 2026-03-09 12:00:00 UTC.'],
+    ['after the acceptance', () => begin(), 'The job closes at 2026-03-09 12:00:00 UTC; until then it takes a resend.'],
     ['before the first send of a held job', () => begin().hold().resend({ requestId: 'T-1' }), null],
   ])('is said %s', (_, at, sentence) => {
     const { job, now } = at();

@@ -308,7 +308,9 @@ describe('A job', { timeout }, () => {
     );
     const acts = fc.sample(act, { seed, numRuns: 3 * numRuns });
     let signals = 0;
-    await inBatches(acts, 20, async ({ kind, name: called, args, header }, index) => {
+    const send = async (each: (typeof acts)[number]): Promise<void> => {
+      const { kind, name: called, args, header } = each;
+      const index = acts.indexOf(each);
       const input = { payloads: args };
       const more = header === null ? {} : { header: { fields: header } };
       switch (kind) {
@@ -354,7 +356,25 @@ describe('A job', { timeout }, () => {
           return;
         }
       }
-    });
+    };
+    for (let from = 0; from < acts.length; from += 20) {
+      const some = acts.slice(from, from + 20);
+      await inBatches(
+        some.filter(({ kind }) => kind !== 'query'),
+        20,
+        send,
+      );
+      // A query that a message overtakes can break replay. Our clients wait, too: docs/decisions/0010.
+      await until(
+        () => job.describe(),
+        ({ raw }) => raw.pendingWorkflowTask == null,
+      );
+      await inBatches(
+        some.filter(({ kind }) => kind === 'query'),
+        20,
+        send,
+      );
+    }
     const { ignored } = await parts.emails.status({ billRunKey: number });
     expect(ignored.count, `seed ${seed}`).toBeGreaterThan(signals / 4);
     expect(ignored.last.map(({ reason }) => reason).join(), `seed ${seed}`).not.toBe('');

@@ -1,11 +1,11 @@
 /**
- * Rules for one send, checked against its record and the attempts in history. Shared by the checker of the chaos and the models in
- * test/. Pure.
+ * Rules for one send, checked against its record and the attempts in history. Shared by the checker of the chaos, the
+ * explorer, and the models in test/. Pure.
  */
-import type { Settings } from '../../workflows/contract/validation.js';
-import type { Attempt, SendRecord } from '../../workflows/contract/contract.js';
-import { keyParts } from '../../workflows/rules/keys.js';
-import type { ScheduledAttempt } from './history.js';
+import type { AttemptInput, BillRun } from '../workflows/contract/activities.js';
+import type { Settings } from '../workflows/contract/validation.js';
+import type { Attempt, SendRecord } from '../workflows/contract/contract.js';
+import { keyParts } from '../workflows/rules/keys.js';
 
 const SECOND = 1_000;
 const HOUR = 3_600 * SECOND;
@@ -21,10 +21,12 @@ export const SLACK_MS = 60 * SECOND;
  * for a reason.
  *
  * @param startOf when an attempt began (epoch, ms), by the clock of the decisions
+ * @param from the first attempt in question: those before are of earlier jobs, whose decisions the record does not hold
  */
 export function numberFaults(
   { attempts, decisions, requests }: Pick<SendRecord, 'attempts' | 'decisions' | 'requests'>,
   startOf: (attempt: Attempt) => number,
+  from = 0,
 ): string[] {
   const isMissing = requests.some(({ missing }) => missing === true);
   return attempts.flatMap((attempt, index) => {
@@ -32,7 +34,7 @@ export function numberFaults(
     const { number } = keyParts(attempt.idempotencyKey);
     const last = before === undefined ? (isMissing ? number : 1) : keyParts(before.idempotencyKey).number;
     const grown = number - last;
-    if (grown === 0) return [];
+    if (grown === 0 || index < from) return [];
     if (before === undefined) return ['the numbers in keys do not begin with 1'];
     if (grown !== 1) return ['the number in the key does not grow by one'];
     if (before.stored && before.verdict === 'notExecuted') return [];
@@ -42,7 +44,9 @@ export function numberFaults(
     const past = attempts.slice(0, index);
     const firstUse = past.find(({ idempotencyKey: key }) => key === before.idempotencyKey) ?? before;
     const forgotten = startOf(attempt) > startOf(firstUse) + KEY_LIFETIME_MS;
-    if (forgotten && past.every(({ verdict }) => verdict === 'notExecuted')) return [];
+    // Rule 3 (a2).
+    const under = past.filter(({ idempotencyKey: key }) => key === before.idempotencyKey);
+    if (forgotten && under.every(({ verdict }) => verdict === 'notExecuted') && !isUnknown(past)) return [];
     const usedUp = before.verdict === 'refused' || before.stored || forgotten;
     const risked = between.some(({ decision }) => decision === 'sendAnyway');
     return [
@@ -83,7 +87,15 @@ export function attemptsBeyond(
 
 /** Rule 6, for the first attempt of a first send: faults of the look before it. */
 export function lookFaults(
-  { at, look, input }: ScheduledAttempt,
+  {
+    at,
+    look,
+    input,
+  }: {
+    readonly at: number;
+    readonly look: { readonly billRun: BillRun; readonly at: number } | undefined;
+    readonly input: Pick<AttemptInput, 'look'>;
+  },
   { coolDownMs }: Pick<Settings, 'coolDownMs'>,
 ): string[] {
   if (look === undefined) return ['there was no look before it'];
