@@ -1,6 +1,7 @@
 /**
  * `node summary.mjs (COMMAND EXIT_CODE REPORT)...`: the end of .ci/run's output, and its exit code.
  * REPORT is vitest's JSON report, and each of its tests counts. A command without tests has `-` there, and counts as one test.
+ * A failed test is named with its error: of a long run, often only the end is kept.
  */
 import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
@@ -32,10 +33,18 @@ function testsIn(path) {
     const file = relative('', name);
     const failed = assertionResults
       .filter((test) => test.status === 'failed')
-      .map(({ fullName }) => `${file}: ${fullName}`);
+      .map(({ fullName, failureMessages }) =>
+        [`${file}: ${fullName}`, ...(failureMessages ?? []).map(shortened)].join('\n'),
+      );
     return status === 'failed' && failed.length === 0 ? [`${file} could not be run`] : failed;
   });
   return { passed: tests.filter(({ status }) => status === 'passed').length, failures };
+}
+
+/** The message, and where it was thrown. */
+function shortened(message) {
+  const lines = message.split('\n').map((line) => `    ${line.trim().replaceAll(`file://`, '')}`);
+  return lines.slice(0, 12).join('\n');
 }
 
 /** The report is missing or empty when the tests never started. */

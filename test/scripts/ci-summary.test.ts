@@ -6,14 +6,22 @@ import { expect, onTestFinished, test } from 'vitest';
 import { projectRoot } from '../../scripts/project-root.js';
 
 const PASSED = { fullName: 'a bill run is emailed once', status: 'passed' };
-const FAILED = { fullName: 'a resend is emailed again', status: 'failed' };
+const FAILED = {
+  fullName: 'a resend is emailed again',
+  status: 'failed',
+  failureMessages: ['Error: 1 email instead of 2\n    at sends.test.ts:3:5'],
+};
 const SKIPPED = { fullName: 'on another machine', status: 'pending' };
 
 test('the last line counts the tests that passed and failed', () => {
   const { lines, code } = summary({ tests: [PASSED, PASSED, FAILED, SKIPPED], testsExit: 1 });
 
   expect(lines.at(-1)).toBe('2 passed, 1 failed');
-  expect(lines).toContain('failed: sends.test.ts: a resend is emailed again');
+  expect(lines.slice(lines.indexOf('failed: sends.test.ts: a resend is emailed again')).slice(0, 3)).toEqual([
+    'failed: sends.test.ts: a resend is emailed again',
+    '    Error: 1 email instead of 2',
+    '    at sends.test.ts:3:5',
+  ]);
   expect(code).toBe(1);
 });
 
