@@ -8,7 +8,7 @@ import type { Attempt, Decision, EmailRequest, SendRecord } from '../../workflow
 import { intentKey, keyParts } from '../../workflows/rules/keys.js';
 import { documentFaults, NONE_COMPARED, type Compared } from './documents.js';
 import type { BillRunEvidence, Evidence, RunEvidence, SentEmail } from './evidence.js';
-import type { ScheduledAttempt } from './history.js';
+import type { ScheduledAttempt } from '../history.js';
 import { attemptsBeyond, KEY_LIFETIME_MS, lookFaults, numberFaults, SLACK_MS } from '../send-rules.js';
 import { forbiddenCalls, openedAfterStop } from './stops.js';
 

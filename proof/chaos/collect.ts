@@ -29,7 +29,7 @@ import {
   lifeOf,
   readHistory,
   type Forbidden,
-} from './history.js';
+} from '../history.js';
 import type { Parts } from './parts.js';
 import type { Ledger } from './people.js';
 import type { Plan } from './plan.js';

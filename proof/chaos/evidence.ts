@@ -2,7 +2,7 @@
 import type { Audit, AuditedSend } from '../../client/history/audit.js';
 import type { AuditEntry } from '../../client/history/entries.js';
 import type { EmailBillRunInput, JobStatus, SendRecord } from '../../workflows/contract/contract.js';
-import type { Forbidden, ScheduledAttempt } from './history.js';
+import type { Forbidden, ScheduledAttempt } from '../history.js';
 
 export interface Evidence {
   readonly billRuns: readonly BillRunEvidence[];

@@ -1,6 +1,6 @@
 /** Rule 8: stop means stop. Shared facts: when orders forbade calls, and when calls arrived. Pure. */
 import type { BillRunEvidence, EmailCall, Evidence, RunEvidence } from './evidence.js';
-import type { Forbidden } from './history.js';
+import type { Forbidden } from '../history.js';
 
 /** A call that was about to leave when the order came. */
 const LEAVES_WITHIN_MS = 2_000;

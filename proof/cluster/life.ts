@@ -10,6 +10,8 @@ import { projectRoot } from '../../scripts/project-root.js';
 import { emailsByDocument, simulatorEnvironment } from '../../scripts/simulator-control.js';
 import { environmentFor, type TemporalServer } from '../../scripts/temporal-server.js';
 import type { Surroundings } from '../command.js';
+import { walk, type LoggedCall } from '../explore/trace.js';
+import { readHistory } from '../history.js';
 import { createNamespace, type Cluster } from './cluster.js';
 import { openFloor } from './floor.js';
 import { billRunWithFault, delayNextRead, each, openSide, untilFound, workerInCall, type Side } from './side.js';
@@ -121,6 +123,12 @@ export async function live(
   const overFloorMs = recoveryMs - floorRecoveryMs;
   if (overFloorMs > OVER_FLOOR_MS) faults.push(`the recovery took ${seconds(overFloorMs)} more than the floor's`);
   const histories = await each(numbers, (number) => client.workflow.getHandle(workflowId(number)).fetchHistory());
+  const calls = await side.control<LoggedCall[]>('GET', '/requests');
+  for (const [index, history] of histories.entries()) {
+    const attempted = readHistory(history).history.map((attempt) => ({ ...attempt, runId: '' }));
+    for (const { eventId, what } of walk(attempted, calls).faults)
+      faults.push(`event ${eventId} of ${numbers[index] ?? ''}: ${what}`);
+  }
   const events = histories.flatMap((history) => history.events ?? []);
   const timedOut = events.filter(({ activityTaskTimedOutEventAttributes: each }) => each != null).length;
   const result: LifeResult = {

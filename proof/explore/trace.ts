@@ -14,6 +14,7 @@ import {
   type Send,
 } from '../../workflows/rules/send.js';
 import { mayHaveCalled } from './state.js';
+import { nextSendStep, type Look } from '../../workflows/rules/send-step.js';
 import { call, isLike, noted, passages, replyKind, type Passage, type Zuora } from './zuora.js';
 
 export interface TracedAttempt {
@@ -53,6 +54,7 @@ export function walk(attempts: readonly TracedAttempt[], calls: readonly LoggedC
     if (isNeverBegun(attempt, attempts, calls)) continue;
     const find = (what: string): void => void faults.push({ runId, eventId, what });
     const send = sendOf(sends, input);
+    for (const fault of tooSoon(send, attempt)) find(fault);
     const plan = planned(send, attempt);
     if (plan === undefined) find('the rules make no attempt here');
     for (const difference of plan === undefined ? [] : differences(plan, input)) find(difference);
@@ -68,7 +70,7 @@ export function walk(attempts: readonly TracedAttempt[], calls: readonly LoggedC
       if (explained.length === 0) find(`Zuora cannot answer like that here: ${JSON.stringify(result)}`);
       else zuoras = [...new Map(explained.map((each) => [JSON.stringify(each), each])).values()];
     }
-    endAttempt(send, input, result, { startedAt: at, now: endOf(result, at), jitter: 0.5 });
+    endAttempt(send, input, result, { startedAt: at, now: endOf(result, at), jitter: 0 });
   }
   return { steps, faults };
 }
@@ -111,6 +113,21 @@ function sendOf(sends: Map<string, Send>, { idempotencyKey, requestIds = [], res
   if (last !== undefined) send.keyNumber = last.keyNumber + 1;
   sends.set(intent, send);
   return send;
+}
+
+/** No look matters after the first attempt. */
+const ANY_LOOK: Look = { billRun: { id: '', number: '', status: 'Posted' }, at: 0 };
+/** The end of the budget depends on the job's settings and its holds, which the attempts do not show. */
+const NO_BUDGET = { sendBudgetMs: Infinity, coolDownMs: 0, onHoldMs: 0 };
+const ONE_TICK_MS = 50;
+
+/** A further attempt that no person decided about: the rules must not wait, nor ask, at that time. */
+function tooSoon(send: Send, { input, at }: TracedAttempt): readonly string[] {
+  if (input.decision !== undefined || send.attempts.length === 0) return [];
+  const step = nextSendStep({ ...send, retry: null }, ANY_LOOK, NO_BUDGET, at + ONE_TICK_MS);
+  if (step.kind === 'attempt') return [];
+  const what = step.kind === 'wait' ? `wait ${step.until - at} ms more` : step.kind;
+  return [`the rules ${what} before this attempt`];
 }
 
 /** The plan of the rules, as the record stands. A decision in the input is a person's answer. */

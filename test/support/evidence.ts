@@ -4,7 +4,7 @@
  */
 import { expect } from 'vitest';
 import type { EmailCall } from '../../proof/chaos/evidence.js';
-import type { HistoryFacts } from '../../proof/chaos/history.js';
+import type { HistoryFacts } from '../../proof/history.js';
 import { attemptsBeyond, lookFaults, SLACK_MS } from '../../proof/send-rules.js';
 import type { Settings } from '../../workflows/contract/validation.js';
 import type { Attempt, EmailBillRunResult, JobStatus, SendRecord } from '../../workflows/contract/contract.js';

@@ -5,7 +5,7 @@ import { WorkflowNotFoundError, type Client, type WorkflowHandle } from '@tempor
 import { expect } from 'vitest';
 import { emailFaults } from '../../proof/chaos/email-faults.js';
 import type { EmailCall } from '../../proof/chaos/evidence.js';
-import { endIn, readHistory } from '../../proof/chaos/history.js';
+import { endIn, readHistory } from '../../proof/history.js';
 import type { Control } from '../../scripts/simulator-control.js';
 import { checkInput, type Settings } from '../../workflows/contract/validation.js';
 import {

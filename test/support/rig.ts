@@ -32,7 +32,9 @@ import {
   type SendRecord,
 } from '../../workflows/contract/contract.js';
 import { searchAttributes } from '../../workflows/contract/search-attributes.js';
+import type { LoggedCall } from '../../proof/explore/trace.js';
 import { createZuora } from '../../zuora/client.js';
+import { impossibleIn } from './traces.js';
 import { indexedTypes } from '../../client/temporal/setup.js';
 
 Runtime.install({
@@ -74,6 +76,8 @@ export interface RigOptions {
   readonly keepsJobs?: boolean;
   /** Who is notified. Default: nobody. */
   readonly receiver?: Receiver;
+  /** Whether the attempts of all jobs are walked through the explorer's transitions after each test. Default: yes. */
+  readonly traces?: boolean;
   /** Wraps the worker's activities. */
   readonly around?: (activities: Activities) => Activities;
 }
@@ -108,6 +112,7 @@ export async function openRig({
   zuoraUrl,
   keepsJobs = false,
   receiver,
+  traces = true,
   around = (activities) => activities,
 }: RigOptions) {
   const environment =
@@ -346,9 +351,12 @@ export async function openRig({
         notificationActive: true,
         postedNotificationActive: false,
       });
+      const calls = async (): Promise<readonly LoggedCall[] | null> =>
+        zuoraUrl === undefined ? control<LoggedCall[]>('GET', '/requests') : null;
       for (const workflowId of started) {
         const job = handleOf(workflowId);
         await replayer.replay(job);
+        if (traces) expect(await impossibleIn(environment.client, workflowId, await calls()), workflowId).toEqual([]);
         if (server === 'real' && !keepsJobs) await end(job);
       }
       started.clear();

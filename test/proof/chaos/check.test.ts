@@ -8,7 +8,7 @@ import { traced } from '../../../proof/chaos/traces.js';
 import { judge } from '../../../proof/chaos/check.js';
 import { forbiddenCalls } from '../../../proof/chaos/stops.js';
 import type { BillRunEvidence, Evidence } from '../../../proof/chaos/evidence.js';
-import type { Forbidden } from '../../../proof/chaos/history.js';
+import type { Forbidden } from '../../../proof/history.js';
 import type {
   Attempt,
   DocumentOutcome,

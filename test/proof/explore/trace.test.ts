@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { describe, expect, test } from 'vitest';
-import { readHistory } from '../../../proof/chaos/history.js';
+import { readHistory } from '../../../proof/history.js';
 import { walk, type LoggedCall, type TracedAttempt } from '../../../proof/explore/trace.js';
 import type { Receipt } from '../../../workflows/contract/activities.js';
 import { projectRoot } from '../../../scripts/project-root.js';
@@ -58,6 +58,22 @@ describe('A step that the model calls impossible is named with its event', () =>
   ])('%s', (_what, changed, words) => {
     const { faults } = walk(changed, null);
     expect(faults[0]).toMatchObject({ eventId: first?.eventId, what: expect.stringContaining(words) as string });
+  });
+
+  test('an attempt before its time, and one that only a person may order', () => {
+    const [before, after] = attemptsIn('SendingUnknown.json');
+    if (before === undefined || after === undefined) throw new Error('one attempt is not enough');
+    const early = { ...after, at: before.at + 1_000 };
+    expect(walk([before, early], null).faults).toMatchObject([
+      { eventId: after.eventId, what: expect.stringContaining('wait') as string },
+    ]);
+    if (first === undefined || typeof first.end === 'string' || !first.end.called) throw new Error('no receipt');
+    const refused: TracedAttempt = { ...first, end: { ...first.end, verdict: 'refused' } };
+    const { trackId } = first.input;
+    const second = { ...first.input, trackId: trackId.replace(/-1-(\w+)$/, '-2-$1'), look: undefined };
+    const again = { ...refused, input: second as object as typeof first.input, eventId: 99, at: first.at + 3_600_000 };
+    const whats = walk([refused, again], null).faults.filter(({ eventId }) => eventId === 99);
+    expect(whats.map(({ what }) => what)).toContain('the rules ask before this attempt');
   });
 
   test('an answer that is not in the log', () => {

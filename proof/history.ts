@@ -1,11 +1,11 @@
 /** Attempts and requests in one event history, for the checks of the rules of sending. */
 import type { WorkflowHandle } from '@temporalio/client';
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
-import { timeOf } from '../../client/history/history.js';
-import type { AttemptInput, BillRun, Receipt } from '../../workflows/contract/activities.js';
-import { checkNote, checkResend } from '../../workflows/contract/validation.js';
-import { isCannotRead } from '../../workflows/contract/activity-failures.js';
-import type { EmailBillRunResult } from '../../workflows/contract/contract.js';
+import { timeOf } from '../client/history/history.js';
+import type { AttemptInput, BillRun, Receipt } from '../workflows/contract/activities.js';
+import { checkNote, checkResend } from '../workflows/contract/validation.js';
+import { isCannotRead } from '../workflows/contract/activity-failures.js';
+import type { EmailBillRunResult } from '../workflows/contract/contract.js';
 
 type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 type HistoryEvent = NonNullable<History['events']>[number];

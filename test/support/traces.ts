@@ -1,0 +1,25 @@
+/** What tests leave in Temporal, walked through the explorer's transitions. */
+import type { Client } from '@temporalio/client';
+import { historiesOf, runIdsOf } from '../../client/history/history.js';
+import { readHistory } from '../../proof/history.js';
+import { walk, type LoggedCall, type Traced, type TracedAttempt } from '../../proof/explore/trace.js';
+
+/**
+ * What the rules or Zuora could not have done, in the attempts of all runs of a workflow id.
+ *
+ * @param calls null if Zuora keeps no log
+ */
+export async function impossibleIn(
+  client: Client,
+  workflowId: string,
+  calls: readonly LoggedCall[] | null,
+): Promise<Traced['faults']> {
+  const { runId: newest } = await client.workflow.getHandle(workflowId).describe();
+  const runIds = [...new Set([...((await runIdsOf(client, workflowId)) ?? []), newest])];
+  const attempts: TracedAttempt[] = [];
+  const runs = runIds.map((runId) => ({ workflowId, runId }));
+  for await (const { runId, events } of historiesOf(client, runs, () => undefined)) {
+    attempts.push(...readHistory({ events: [...events] }).history.map((attempt) => ({ ...attempt, runId })));
+  }
+  return walk(attempts, calls).faults;
+}
