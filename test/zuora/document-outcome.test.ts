@@ -37,6 +37,7 @@ const local = (at: number) => iso(at).slice(0, 19);
 const row = (result: string, at: string | null, message: string | null = null): HistoryRow => ({ result, at, message });
 const ok = row('OK', iso(SINCE + HOUR));
 const failed = row('Failed', iso(SINCE + HOUR), 'unknown SMTP host');
+const oldOk = row('OK', iso(SINCE - HOUR));
 const inactive = { notificationActive: false, notificationInactiveSince: SINCE + 5 * MINUTE };
 const pdf = (status: string, message: string | null = null, errorBefore = true) => ({ status, message, errorBefore });
 const day = { now: SINCE + 24 * HOUR };
@@ -64,6 +65,11 @@ describe('from evidence to outcome', () => {
     ['canceled', { status: 'Canceled' }, 'notSent', /^not posted: /],
     ['a credit memo in error', { status: 'Error', kind: 'creditMemo', history: 'denied' }, 'notSent', /^not posted: /],
     ['for a resend, emailed only before', { status: 'Draft', resend: true, lastEmailed: iso(SINCE - HOUR) }, 'notSent'],
+    ['for a resend, emailed by it', { status: 'Draft', resend: true, lastEmailed: iso(SINCE + 1) }, 'sent'],
+    ['for a first send, emailed before', { status: 'Draft', lastEmailed: iso(SINCE - HOUR) }, 'sent'],
+    ['for a resend, by the history only before', { status: 'Draft', resend: true, rows: [oldOk] }, 'notSent'],
+    ['for a resend, by the history', { status: 'Draft', resend: true, rows: [oldOk, ok] }, 'sent'],
+    ['for a first send, by the history before', { status: 'Draft', rows: [oldOk] }, 'sent'],
     ['emailed, and unposted since', { status: 'Draft', lastEmailed: iso(SINCE + 1) }, 'sent'],
     ['emailed by the history, and unposted since', { status: 'Draft', rows: [ok] }, 'sent'],
     ['a time that cannot be read is not absent', { status: 'Draft', lastEmailed: 'today' }, 'unknown'],
@@ -77,11 +83,13 @@ describe('from evidence to outcome', () => {
     ['an object', { lastEmailed: '{}' }, 'unknown'],
     ['even with an email in the history', { lastEmailed: 'x', rows: [ok] }, 'unknown'],
     ['even after a day', { lastEmailed: 'x', ...day }, 'unknown'],
+    ['even with a failure in the history', { lastEmailed: 'x', rows: [failed] }, 'unknown', /cannot be read: x$/],
   ]);
 
   rows('3 an email in the history', [
     ['a credit memo', { kind: 'creditMemo', rows: [ok] }, 'sent', null],
     ['in small letters', { rows: [row('ok', iso(SINCE))] }, 'sent', null],
+    ['between blanks', { rows: [row(' OK ', iso(SINCE))] }, 'sent', null],
     ['beside one that failed later', { rows: [ok, { ...failed, at: iso(SINCE + 2 * HOUR) }] }, 'sent', null],
     ['a first send: any', { rows: [row('OK', iso(SINCE - 100 * HOUR))] }, 'sent', null],
     ['a resend: since the send', { resend: true, rows: [row('OK', iso(SINCE))] }, 'sent', null],
@@ -104,6 +112,8 @@ describe('from evidence to outcome', () => {
     ['although the date looks sent', { rows: [failed], lastEmailed: iso(SINCE + HOUR) }, 'notSent', /^failed: /],
     ['although a setting leaves it out', { rows: [failed], profileMuted: true }, 'notSent'],
     ['after a warning', { rows: [row('Warning', iso(SINCE)), failed] }, 'notSent', /^failed: /],
+    ['after a warning, the newest first', { rows: [failed, row('Warning', iso(SINCE))] }, 'notSent', /^failed: /],
+    ['of two at one time, the first counts', { rows: [failed, { ...failed, result: 'Warning' }] }, 'notSent'],
     ['a first send: near its beginning, without a zone', { rows: [row('Failed', local(SINCE - HOUR))] }, 'notSent'],
     ['not one from before', { rows: [row('Failed', iso(SINCE - 1))] }, 'waiting'],
     [
@@ -130,6 +140,7 @@ describe('from evidence to outcome', () => {
     ['nothing', { rows: [row('', iso(SINCE + 1))] }, 'unknown', /says no result$/],
     ['after a failure', { rows: [failed, row('Warning', iso(SINCE + 2 * HOUR))] }, 'unknown', /says Warning$/],
     ['at no time', { rows: [row('Failed', null, 'no')] }, 'unknown', /may be of an earlier send: Failed: no$/],
+    ['at no time, after others', { rows: [failed, row('Failed', '?', 'no')] }, 'unknown', /earlier send: Failed: no$/],
   ]);
 
   rows('6 a date', [
@@ -149,6 +160,31 @@ describe('from evidence to outcome', () => {
       'waiting',
     ],
     ['a resend: none before', { resend: true, lastEmailed: local(SINCE), lastEmailedBefore: null }, 'sent'],
+    [
+      'a resend: none before, and its time is earlier',
+      { resend: true, lastEmailed: iso(SINCE - 1), lastEmailedBefore: null },
+      'sent',
+    ],
+    [
+      'a resend: none before, and a failure later than it',
+      {
+        resend: true,
+        lastEmailed: local(SINCE),
+        lastEmailedBefore: null,
+        rowBefore: row('Failed', local(SINCE + HOUR)),
+      },
+      'sent',
+    ],
+    [
+      'a resend: none before, by the history',
+      { resend: true, rows: [row('OK', local(SINCE))], lastEmailedBefore: null },
+      'sent',
+    ],
+    [
+      'a resend: none before, by the history 14 h before',
+      { resend: true, rows: [row('OK', local(SINCE - 14 * HOUR))], lastEmailedBefore: null },
+      'sent',
+    ],
     [
       'an inactive notification',
       { lastEmailed: iso(SINCE), notificationActive: false },
@@ -184,6 +220,7 @@ describe('from evidence to outcome', () => {
     ['a total of zero, as a text', { amount: '0.00', leavesOutZero: true, ...day }, 'leftOut'],
     ['a total of zero, emailed all the same', { amount: 0, leavesOutZero: true, lastEmailed: iso(SINCE) }, 'sent'],
     ['a total of zero, without the flag', { amount: 0 }, 'waiting'],
+    ['a total that is not zero', { leavesOutZero: true }, 'waiting'],
     ['a total of zero, and the flag is not known', { amount: 0, leavesOutZero: null }, 'waiting'],
     ['a credit memo of zero', { kind: 'creditMemo', amount: 0, leavesOutZero: true }, 'waiting'],
     ['no total', { amount: null, leavesOutZero: true }, 'waiting'],
@@ -217,7 +254,7 @@ describe('from evidence to outcome', () => {
       /does not say why$/,
     ],
     ['once', { pdf: pdf('Error', 'x', false) }, 'waiting'],
-    ['not now', { pdf: pdf('Generated') }, 'waiting'],
+    ['not now', { pdf: pdf('Generated') }, 'waiting', null],
   ]);
 
   rows('11 no address', [
@@ -234,16 +271,23 @@ describe('from evidence to outcome', () => {
       return [what, evidence, what === 'no later' ? 'waiting' : 'sent'];
     }),
     ['after a day', { ...day, lastEmailed: iso(SINCE - HOUR), rows: [row('Failed', iso(SINCE - HOUR))] }, 'notSent'],
+    ['known from before', { lastEmailed: oldOk.at, rowBefore: row('Failed', oldOk.at) }, 'waiting'],
+    ['at no time', { lastEmailed: oldOk.at, rows: [row('Failed', null)] }, 'unknown'],
   ]);
 
   const before = row('Failed', local(SINCE - MINUTE), 'unknown SMTP host');
   const missing = { missing: true, rows: [before] };
+  const older = row('Failed', local(SINCE - 20 * HOUR));
+  /** Without a zone, it may mean the beginning of the send. */
+  const limit = local(SINCE - 14 * HOUR);
   rows('a failure a moment before a send for what was missed', [
     ['is known from the check before', { ...missing, rowBefore: before }, 'waiting'],
     ['is not known', missing, 'unknown'],
     ['would be of a first send, which waited', { rows: [before] }, 'notSent'],
     ['with one after it', { ...missing, rowBefore: row('Failed', local(SINCE - 2 * MINUTE)) }, 'notSent'],
     ['of a document without any before', { ...missing, rowBefore: null }, 'notSent'],
+    ['surely before the send', { ...missing, rows: [{ ...before, at: oldOk.at }], rowBefore: older }, 'waiting'],
+    ['just not surely before', { ...missing, rows: [{ ...before, at: limit }], rowBefore: older }, 'notSent'],
     ['and an email after it', { ...missing, rowBefore: before, rows: [before, row('OK', local(SINCE))] }, 'sent'],
   ]);
 
@@ -267,11 +311,14 @@ describe('from evidence to outcome', () => {
     ],
     ['a read that failed', { kind: 'creditMemo', history: 'failed' }, 'waiting'],
     ['an invoice', { history: 'notReached' }, 'waiting'],
+    ['no permission, on the first day', { kind: 'creditMemo', history: 'denied' }, 'unknown', /Events & Notif/],
+    ['an invoice, without permission', { history: 'denied' }, 'waiting'],
   ]);
 
   rows('13 less than a day', [
     ['nothing known', { now: SINCE }, 'waiting', null],
     ['a PDF in work', { pdf: pdf('Processing') }, 'waiting', 'its PDF is not ready: Processing'],
+    ['a PDF that waits', { pdf: pdf('Pending') }, 'waiting', 'its PDF is not ready: Pending'],
     ['a day after the send began, and less after the last emails of others', { ...day, from: SINCE + HOUR }, 'waiting'],
     ['almost a day, and reads that failed', { now: SINCE + 24 * HOUR - 1, failedReads: ['PDF status'] }, 'waiting'],
     ['a clock before the send', { now: SINCE - HOUR }, 'waiting'],
@@ -289,6 +336,34 @@ describe('from evidence to outcome', () => {
     ['no permission', { ...day, history: 'denied' }, 'unknown', /Events & Notifications View Access/],
     ['too many documents', { ...day, history: 'notReached' }, 'unknown', /too many documents$/],
   ]);
+
+  test.each<readonly [Partial<DocumentEvidence>, string, string]>([
+    [{ status: 'Draft' }, 'notSent', 'document'],
+    [{ lastEmailed: 'x' }, 'unknown', 'document'],
+    [{ rows: [ok] }, 'sent', 'emailHistory'],
+    [{ rows: [failed] }, 'notSent', 'emailHistory'],
+    [{ rows: [row('Failed', null)] }, 'unknown', 'emailHistory'],
+    [{ rows: [row('Warning', iso(SINCE))] }, 'unknown', 'emailHistory'],
+    [{ lastEmailed: iso(SINCE) }, 'sent', 'document'],
+    [{ lastEmailed: iso(SINCE), profileMuted: true }, 'unknown', 'settings'],
+    [{ resend: true, lastEmailed: local(SINCE) }, 'unknown', 'document'],
+    [{ resend: true, rows: [row('OK', local(SINCE))] }, 'unknown', 'emailHistory'],
+    [{ amount: 0, leavesOutZero: true }, 'leftOut', 'settings'],
+    [{ profileMuted: true }, 'leftOut', 'settings'],
+    [{ emailPreference: false }, 'leftOut', 'settings'],
+    [inactive, 'notSent', 'settings'],
+    [{ pdf: pdf('Error') }, 'notSent', 'pdfStatus'],
+    [{ noAddressSince: SINCE }, 'notSent', 'contact'],
+    [{ droppedBefore: 'muted' }, 'notSent', 'settings'],
+    [{ kind: 'creditMemo', history: 'denied' }, 'unknown', 'emailHistory'],
+    [{ kind: 'creditMemo', history: 'notReached' }, 'unknown', 'emailHistory'],
+    [{ pdf: pdf('Pending') }, 'waiting', 'pdfStatus'],
+    [{}, 'waiting', 'time'],
+    [day, 'notSent', 'time'],
+    [{ ...day, failedReads: ['PDF status'] }, 'unknown', 'time'],
+  ])('the result names what decided: %j', (evidence, outcome, source) => {
+    expect(documentOutcome({ ...bare, ...evidence })).toMatchObject({ outcome, source });
+  });
 
   test.each([
     ['no mailbox jane@example.com', 'failed: no mailbox [address]'],
