@@ -1,12 +1,12 @@
 /** What tests leave in Temporal, walked through the explorer's transitions. */
 import type { Client } from '@temporalio/client';
 import { historiesOf, runIdsOf, type HistoryEvent } from '../../client/history/history.js';
-import { readHistory } from '../../proof/history.js';
+import { readHistory, type ScheduledAttempt } from '../../proof/history.js';
 import { walk, type LoggedCall, type Traced, type TracedAttempt } from '../../proof/explore/trace.js';
 
 /**
- * What the rules or Zuora could not have done, in the attempts of all runs of a workflow id. A reset hides attempts from the job, which
- * the walk would know: such jobs are left out.
+ * What the rules or Zuora could not have done, in the attempts of all runs of a workflow id. Left out are jobs with
+ * attempts that nobody can decode, and jobs that were reset: a reset hides attempts from them.
  *
  * @param calls null if Zuora keeps no log
  */
@@ -21,9 +21,16 @@ export async function impossibleIn(
   const runs = runIds.map((runId) => ({ workflowId, runId }));
   for await (const { runId, events } of historiesOf(client, runs, () => undefined)) {
     if (events.some(isReset)) return [];
-    attempts.push(...readHistory({ events: [...events] }).history.map((attempt) => ({ ...attempt, runId })));
+    const { history } = readHistory({ events: [...events] });
+    if (!history.every(isDecoded)) return [];
+    attempts.push(...history.map((attempt) => ({ ...attempt, runId })));
   }
   return walk(attempts, calls).faults;
+}
+
+/** Another data converter may have written it. */
+function isDecoded({ input }: ScheduledAttempt): boolean {
+  return typeof (input as Partial<typeof input> | undefined)?.trackId === 'string';
 }
 
 function isReset({ workflowTaskFailedEventAttributes: failed }: HistoryEvent): boolean {
