@@ -2,7 +2,7 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { msToTs } from '@temporalio/common/lib/time.js';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { startWorker } from '../../scripts/worker-process.js';
 import type { EarlierSend } from '../../workflows/contract/activities.js';
 import { cliGiven } from '../support/command-line.js';
@@ -33,6 +33,7 @@ beforeAll(async () => {
     activitiesAtOnce: 1,
     // Tokens outlast all moves of Zuora's clock.
     simulator: { tokenLifetimeSeconds: 30 * 86_400 },
+    traces: () => earlierBy === 0,
     around: (activities) => ({
       ...activities,
       earlierSends: async (input) => {
@@ -46,8 +47,10 @@ beforeAll(async () => {
     }),
   });
 });
-afterEach(async () => {
+beforeEach(() => {
   earlierBy = 0;
+});
+afterEach(async () => {
   await moveClockOfZuora(HOUR);
   await rig.afterTest();
 });

@@ -50,6 +50,8 @@ test('every command that reaches Temporal takes them after its name, and they wi
   ] as const) {
     expect(await json(cli(message, number, '--json', ...options())), message).toMatchObject({ state });
   }
+  // A finish is answered a moment before the job closes.
+  await rig.result(rig.own(number));
   expect(await cli('retry', number, ...options())).toMatchObject({ code: 4 });
   const resend = ['resend', number, '--request-id', 'T-1', '--reason', 'wrong template', '--yes'];
   expect(await json(cli(...resend, '--json', ...options()))).toMatchObject({ result: 'started' });
