@@ -66,7 +66,7 @@ export function createWatchDelivery({
     const isAnswer = input.now === true || cannotRead !== undefined;
     const isPlanned = !isAnswer && failingSince === undefined && dueAt !== null;
     if (isPlanned && attempt === 1 && scheduledAt < dueAt) throw notDue(dueAt - scheduledAt);
-    // A further attempt comes when it is due. Temporal's test server gives it the time of the one before.
+    // A further attempt comes when it is due, but Temporal may round its time down.
     const now = isPlanned ? Math.max(scheduledAt, dueAt) : scheduledAt;
     if (underWay >= mostAtOnce)
       throw later('Busy', 'other checks of documents are under way', budget.jittered(BUSY_MS));

@@ -46,7 +46,7 @@ export function readHistory({ events }: History): HistoryFacts {
     const scheduled = event.activityTaskScheduledEventAttributes;
     const interruption = event.activityTaskCancelRequestedEventAttributes;
     if (event.workflowTaskStartedEventAttributes != null) task = idOf(event);
-    // The time-skipping server records a wrong task id, but only one task is in progress at a time.
+    // Only one task is in progress at a time.
     if (scheduled != null) tasks.set(idOf(event), task);
     if (scheduled?.activityType?.name === 'watchBillRun') watches.add(idOf(event));
     if (interruption != null) interrupted.add(Number(interruption.scheduledEventId));

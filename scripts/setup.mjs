@@ -1,5 +1,5 @@
 /**
- * Prepares a checkout: npm packages, Temporal binaries, build. The npm scripts call it first, so it needs only Node, is
+ * Prepares a checkout: npm packages, Temporal's command line, build. The npm scripts call it first, so it needs only Node, is
  * quick and silent when nothing is to do, and leaves stdout to the command that follows.
  *
  *     node scripts/setup.mjs [--only=packages,temporal,build] [--rebuild]

@@ -80,18 +80,16 @@ export async function startTemporalServer(options: TemporalServerOptions = {}): 
   }
 }
 
-export interface TemporalBinaries {
-  readonly temporal: string;
-  /** The time-skipping server, for tests. */
-  readonly testServer: string;
-}
-
-/** The binaries that `npm run setup` chose; environment variables override them. */
-export function temporalBinaries(): TemporalBinaries {
-  return {
-    temporal: binary('temporal', 'TEMPORAL_CLI_PATH'),
-    testServer: binary('testServer', 'TEMPORAL_TEST_SERVER_PATH'),
-  };
+/** Temporal's command line, as `npm run setup` chose it; `TEMPORAL_CLI_PATH` overrides it. */
+export function temporalCli(): string {
+  const named = process.env['TEMPORAL_CLI_PATH'];
+  const path = named === undefined || named === '' ? chosenBySetup().temporal : named;
+  if (path !== undefined && isExecutable(path)) return path;
+  throw new Error(
+    path === undefined
+      ? "Temporal's command line is not set up. Run: npm run setup"
+      : `${path} is not an executable file. Run: npm run setup (or set TEMPORAL_CLI_PATH)`,
+  );
 }
 
 /** Our search attributes, with the type names of the development server's flag. */
@@ -157,7 +155,7 @@ async function start(options: TemporalServerOptions): Promise<TemporalServer> {
 
   const child = await startChild({
     name: 'Temporal',
-    command: temporalBinaries().temporal,
+    command: temporalCli(),
     args: ['server', 'start-dev', ...startDevFlags(options, { port, uiPort, namespace })],
     ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
   });
@@ -229,22 +227,9 @@ async function failIfItEnds(child: Child): Promise<never> {
   throw new Error(`Temporal ended (${signal ?? `exit code ${code ?? 'unknown'}`}) before it answered:\n${output}`);
 }
 
-function binary(key: keyof TemporalBinaries, variable: string): string {
-  const named = process.env[variable];
-  const path = named === undefined || named === '' ? chosenBySetup()[key] : named;
-  if (path !== undefined && isExecutable(path)) return path;
-  throw new Error(
-    path === undefined
-      ? 'The Temporal binaries are not set up. Run: npm run setup'
-      : `${path} is not an executable file. Run: npm run setup (or set ${variable})`,
-  );
-}
-
-function chosenBySetup(): Partial<TemporalBinaries> {
+function chosenBySetup(): { readonly temporal?: string } {
   try {
-    return JSON.parse(
-      readFileSync(join(projectRoot, '.temporal', 'binaries.json'), 'utf8'),
-    ) as Partial<TemporalBinaries>;
+    return JSON.parse(readFileSync(join(projectRoot, '.temporal', 'binaries.json'), 'utf8')) as { temporal?: string };
   } catch {
     return {};
   }

@@ -7,8 +7,6 @@ const CODES = {
   refused: [7, 16],
   /** The workflow closed before it could take the call. */
   aborted: [10],
-  /** The server has no such method. */
-  unimplemented: [12],
   /**
    * Temporal is not there, does not take us, or has no worker to ask. Cancelled (1) is a deadline, too, where the server ends
    * the call a moment before we do: nobody here cancels one.

@@ -74,7 +74,7 @@ export interface Audit {
 export async function auditOf(client: Client, workflowId: string, call = noDeadline): Promise<Audit> {
   // Visibility lags behind by a moment, so the newest run is described directly.
   const newest = orNotFound(await call(() => lastOf(client, workflowId)), workflowId);
-  const runIds = [...new Set([...((await call(() => runIdsOf(client, workflowId))) ?? []), newest.runId])];
+  const runIds = [...new Set([...(await call(() => runIdsOf(client, workflowId))), newest.runId])];
   const runs = runIds.map((runId) => ({ workflowId, runId }));
   const aliases = await call(() => aliasesOf(client, workflowId));
   const histories: RunHistory[] = [];
@@ -138,7 +138,7 @@ async function holdAllEntries(
   skip: (run: Run) => void,
   call: Call,
 ): Promise<AuditEntry[]> {
-  const runIds = (await call(() => runIdsOf(client, HOLD_ALL_WORKFLOW_ID))) ?? [];
+  const runIds = await call(() => runIdsOf(client, HOLD_ALL_WORKFLOW_ID));
   const runs = runIds.map((runId) => ({ workflowId: HOLD_ALL_WORKFLOW_ID, runId }));
   const entries: AuditEntry[] = [];
   for await (const history of historiesOf(client, runs, skip, call)) {

@@ -19,13 +19,10 @@ export async function earlierSends(
   { earlierRun, ...question }: LookUpInput,
 ): Promise<Earlier> {
   const listed = await runIdsOf(client, workflowId);
-  if (listed !== undefined && earlierRun === undefined && !listed.includes(own)) {
+  if (earlierRun === undefined && !listed.includes(own)) {
     throw new Error(`Temporal does not list run ${own} yet`);
   }
-  const others = [
-    ...(listed ?? []).filter((runId) => runId !== own),
-    ...(earlierRun === undefined ? [] : [earlierRun]),
-  ];
+  const others = [...listed.filter((runId) => runId !== own), ...(earlierRun === undefined ? [] : [earlierRun])];
   const runs = [...new Set([...others, own])].map((runId) => ({ workflowId, runId }));
   const unreadable: string[] = [];
   const skip = ({ runId }: Run): void => void unreadable.push(runId);

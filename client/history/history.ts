@@ -23,15 +23,10 @@ export type Call = <T>(ask: () => Promise<T>) => Promise<T>;
 
 export const noDeadline: Call = (ask) => ask();
 
-/** The runs that Temporal still keeps, oldest first; undefined if the server cannot list, as the time-skipping one. Lags by a moment. */
-export async function runIdsOf(client: Client, workflowId: string): Promise<readonly string[] | undefined> {
+/** The runs that Temporal still keeps, oldest first. Lags by a moment. */
+export async function runIdsOf(client: Client, workflowId: string): Promise<readonly string[]> {
   const runs = new Map<string, Date>();
-  try {
-    for await (const { runId, startedAt } of listed(client, `WorkflowId = '${workflowId}'`)) runs.set(runId, startedAt);
-  } catch (error) {
-    if (failedAs(causeOf(error), 'unimplemented')) return undefined;
-    throw error;
-  }
+  for await (const { runId, startedAt } of listed(client, `WorkflowId = '${workflowId}'`)) runs.set(runId, startedAt);
   return [...runs].sort(([, one], [, other]) => one.getTime() - other.getTime()).map(([runId]) => runId);
 }
 

@@ -33,7 +33,7 @@ export async function lastAccepted(client: Client, workflowId: string, call = no
   // Visibility lags behind by a moment, so the newest run is described directly.
   const newest = await call(() => lastOf(client, workflowId));
   if (newest === undefined) return { send: null, mayHaveSent: false, unreadable: [] };
-  const runIds = new Set([...((await call(() => runIdsOf(client, workflowId))) ?? []), newest.runId]);
+  const runIds = new Set([...(await call(() => runIdsOf(client, workflowId))), newest.runId]);
   const unreadable = new Set<string>();
   const skip = ({ runId }: Run): void => void unreadable.add(runId);
   const runs = [...runIds].map((runId) => ({ workflowId, runId }));

@@ -216,7 +216,7 @@ export async function collect({ billRuns: planned }: Plan, parts: Parts, ledger:
 async function holdsOnAllIn(client: Client): Promise<readonly Forbidden[]> {
   const runIds = await patiently(client, () => runIdsOf(client, HOLD_ALL_WORKFLOW_ID));
   const holds: Forbidden[] = [];
-  for (const runId of runIds ?? []) {
+  for (const runId of runIds) {
     const handle = client.workflow.getHandle(HOLD_ALL_WORKFLOW_ID, runId);
     const history = await patiently(client, () => handle.fetchHistory());
     holds.push({ by: 'hold on all', ...lifeOf(history) });
@@ -238,7 +238,7 @@ function evidenceOf({ at, path, method, idempotencyKey, trackId, requestId, stat
 async function runsOf(client: Client, workflowId: string, unreadable: string[]): Promise<readonly RunEvidence[]> {
   const runIds = await patiently(client, () => runIdsOf(client, workflowId));
   const runs: RunEvidence[] = [];
-  for (const runId of runIds ?? []) {
+  for (const runId of runIds) {
     const handle = client.workflow.getHandle(workflowId, runId);
     runs.push(
       ...(await patiently(client, async () => {

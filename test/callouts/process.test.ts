@@ -7,7 +7,7 @@ import { callout, PASSWORD, spawnCallouts, startCallouts } from './callouts-proc
 
 let rig: Rig;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real' });
+  rig = await openRig();
 });
 afterEach(() => rig.afterTest());
 afterAll(() => rig.close());

@@ -19,7 +19,7 @@ const AUTHORIZATION = `Basic ${Buffer.from(`${SETTINGS.user}:${SETTINGS.password
 let rig: Rig;
 beforeAll(async () => {
   const polling = { first: 60_000, longest: 60_000, afterAnHour: 60_000 };
-  rig = await openRig({ server: 'real', polling });
+  rig = await openRig({ polling });
 });
 afterEach(() => rig.afterTest());
 afterAll(() => rig.close());

@@ -411,7 +411,7 @@ describe('Zuora', () => {
 describe('The jobs of a bill run', () => {
   let rig: Rig;
   beforeAll(async () => {
-    rig = await openRig({ server: 'real' });
+    rig = await openRig();
   });
   afterAll(() => rig.close());
   beforeEach(() => {

@@ -15,7 +15,7 @@ let rig: Rig;
 let emails: BillRunEmails;
 const opened = new Set<string>();
 beforeAll(async () => {
-  rig = await openRig({ server: 'real' });
+  rig = await openRig();
   emails = new BillRunEmails(rig.client, { taskQueue, warns: false });
 });
 afterEach(async () => {

@@ -8,7 +8,7 @@ import { createAuthority, openDoor } from '../support/temporal-door.js';
 
 let rig: Rig;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real', deliveryIntervalMs: 400 });
+  rig = await openRig({ deliveryIntervalMs: 400 });
 });
 afterEach(async () => {
   vi.restoreAllMocks();

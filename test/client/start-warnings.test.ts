@@ -16,7 +16,7 @@ let rig: Rig;
 let namespace: string;
 beforeAll(async () => {
   namespace = await newNamespace();
-  rig = await openRig({ server: 'real', namespace });
+  rig = await openRig({ namespace });
 });
 afterEach(() => {
   vi.unstubAllEnvs();

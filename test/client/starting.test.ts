@@ -9,7 +9,7 @@ import { emailsPerDocument, failureOf, openRig, until, type Rig } from '../suppo
 
 let rig: Rig;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real' });
+  rig = await openRig();
 });
 afterEach(() => rig.afterTest());
 afterAll(() => rig.close());
@@ -202,7 +202,7 @@ describe('A job that ended by itself', () => {
 });
 
 test('An attempt that no worker had begun when its job was terminated sent nothing, as Temporal still shows', async () => {
-  const busy = await openRig({ server: 'real', activitiesAtOnce: 1 });
+  const busy = await openRig({ activitiesAtOnce: 1 });
   try {
     const { number } = await busy.billRun.create();
     await busy.fault({ path: `/v1/bill-runs/${number}/emails`, ...REFUSAL });

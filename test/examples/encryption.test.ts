@@ -5,7 +5,7 @@ import { defaultPayloadConverter, type Payload, type PayloadCodec } from '@tempo
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { payloadCodecs } from '../../client/temporal/data-converter.js';
 import { projectRoot } from '../../scripts/project-root.js';
-import { temporalBinaries } from '../../scripts/temporal-server.js';
+import { temporalCli } from '../../scripts/temporal-server.js';
 import { run } from '../support/command-line.js';
 import { until } from '../support/rig.js';
 import { CODEC, key, openEncryptionParts, startCodecServer, TOKEN, type EncryptionParts } from './encryption-parts.js';
@@ -85,7 +85,7 @@ describe('A bill run with encryption', () => {
       await child.stop();
     });
     const temporal = (...args: string[]) =>
-      run(temporalBinaries().temporal, [
+      run(temporalCli(), [
         ...['workflow', ...args, '--workflow-id', workflowId, '--address', parts.temporal.address],
         ...['--codec-endpoint', url, '--codec-auth', `Bearer ${TOKEN}`],
       ]);

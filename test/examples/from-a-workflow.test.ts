@@ -17,7 +17,7 @@ let running: Promise<void>;
 beforeAll(async () => {
   // The example names the task queue of an installation.
   const namespace = await newNamespace();
-  rig = await openRig({ server: 'real', namespace, taskQueue: TASK_QUEUE, deliveryIntervalMs: 400 });
+  rig = await openRig({ namespace, taskQueue: TASK_QUEUE, deliveryIntervalMs: 400 });
   worker = await Worker.create({
     connection: rig.environment.nativeConnection,
     namespace,

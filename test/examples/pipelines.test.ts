@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 import { TypedSearchAttributes } from '@temporalio/common';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { projectRoot } from '../../scripts/project-root.js';
-import { temporalBinaries } from '../../scripts/temporal-server.js';
+import { temporalCli } from '../../scripts/temporal-server.js';
 import { canonicalWorkflowId } from '../../workflows/contract/contract.js';
 import { searchAttributes } from '../../workflows/contract/search-attributes.js';
 import { run, type Ended } from '../support/command-line.js';
@@ -17,11 +17,11 @@ let following: Rig;
 let folder: string;
 let env: NodeJS.ProcessEnv;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real' });
-  following = await openRig({ server: 'real', deliveryIntervalMs: 400 });
+  rig = await openRig();
+  following = await openRig({ deliveryIntervalMs: 400 });
   folder = await mkdtemp(join(tmpdir(), 'bill-run-emails-examples-'));
   // On PATH by their own names, wherever set-up has found them.
-  await symlink(temporalBinaries().temporal, join(folder, 'temporal'));
+  await symlink(temporalCli(), join(folder, 'temporal'));
   const command = join(folder, 'bill-run-emails');
   const main = join(projectRoot, 'dist', 'client', 'cli', 'main.js');
   await writeFile(command, `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`);

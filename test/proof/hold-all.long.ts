@@ -18,7 +18,6 @@ const SECOND = 1_000;
 let rig: Rig;
 beforeAll(async () => {
   rig = await openRig({
-    server: 'real',
     namespace: await newNamespace(),
     keepsJobs: true,
     polling: { first: 30 * SECOND, longest: 30 * SECOND, afterAnHour: 30 * SECOND },

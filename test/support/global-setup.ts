@@ -8,7 +8,7 @@ import type {} from 'vitest';
 import type { TestProject } from 'vitest/node';
 import { bundleWorkflows } from '../../scripts/bundle-workflows.js';
 import { projectRoot } from '../../scripts/project-root.js';
-import { startTemporalServer, temporalBinaries } from '../../scripts/temporal-server.js';
+import { startTemporalServer } from '../../scripts/temporal-server.js';
 import { testServer } from './server.js';
 
 declare module 'vitest' {
@@ -19,8 +19,6 @@ declare module 'vitest' {
     temporalUiUrl: string;
     /** The workflows as they are in the sources. */
     workflowBundlePath: string;
-    /** The time-skipping server's binary. */
-    testServerPath: string;
   }
 }
 
@@ -51,7 +49,6 @@ export async function provideParts(project: TestProject, { ui }: { ui: boolean }
   project.provide('temporalAddress', server.address);
   if (server.uiUrl !== undefined) project.provide('temporalUiUrl', server.uiUrl);
   project.provide('workflowBundlePath', workflowBundlePath);
-  project.provide('testServerPath', temporalBinaries().testServer);
 
   return async () => {
     await server.stop();

@@ -2,9 +2,8 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { activityInfo } from '@temporalio/activity';
 import { Connection, WorkflowNotFoundError, type WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
-import { msToTs } from '@temporalio/common/lib/time.js';
+import { msToNumber, msToTs } from '@temporalio/common/lib/time.js';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import {
   DefaultLogger,
@@ -23,6 +22,7 @@ import { causeOf } from '../../client/failures/temporal.js';
 import { BillRunEmails } from '../../client/index.js';
 import { controlOf } from '../../scripts/simulator-control.js';
 import { SIMULATOR_CREDENTIALS, startSimulator, type SimulatorOptions } from '../../simulator/index.js';
+import { timeSkipping } from '../../scripts/time-skipping.js';
 import { createBillRunWorker } from '../../worker/worker.js';
 import {
   canonicalWorkflowId,
@@ -57,9 +57,7 @@ export interface SeenRequest {
 }
 
 export interface RigOptions {
-  /** `real`: the development server of all test files. `timeSkipping`: a server of its own, where waiting takes no time. */
-  readonly server: 'real' | 'timeSkipping';
-  /** On the real server only, and from `newNamespace`. Default: the one that all test files share. */
+  /** From `newNamespace`. Default: the one that all test files share. */
   readonly namespace?: string;
   /** Activities at the same time. Default: the SDK's. */
   readonly activitiesAtOnce?: number;
@@ -72,7 +70,7 @@ export interface RigOptions {
   readonly taskQueue?: string;
   /** The Zuora of another rig, instead of one of its own. */
   readonly zuoraUrl?: string;
-  /** On the real server, jobs stay open after the test that started them. */
+  /** Jobs stay open after the test that started them. */
   readonly keepsJobs?: boolean;
   /** Who is notified. Default: nobody. */
   readonly receiver?: Receiver;
@@ -82,7 +80,7 @@ export interface RigOptions {
   readonly around?: (activities: Activities) => Activities;
 }
 
-type Duration = Parameters<TestWorkflowEnvironment['sleep']>[0];
+type Duration = Parameters<typeof msToNumber>[0];
 type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 
 /** A fault: every read of a bill run fails, by the status that is added. */
@@ -101,7 +99,6 @@ const POLLING: Polling = { first: 100, longest: 100, afterAnHour: 100 };
 const bundle = { codePath: inject('workflowBundlePath') };
 
 export async function openRig({
-  server,
   namespace = 'default',
   activitiesAtOnce,
   polling = POLLING,
@@ -114,49 +111,30 @@ export async function openRig({
   receiver,
   traces = () => true,
   around = (activities) => activities,
-}: RigOptions) {
-  const environment =
-    server === 'real'
-      ? await TestWorkflowEnvironment.createFromExistingServer({ address: inject('temporalAddress'), namespace })
-      : await TestWorkflowEnvironment.createTimeSkipping({
-          server: { executable: { type: 'existing-path', path: inject('testServerPath') } },
-        });
-  if (server === 'timeSkipping') {
-    await environment.connection.operatorService.addSearchAttributes({
-      namespace: 'default',
-      searchAttributes: indexedTypes(),
-    });
-  }
+}: RigOptions = {}) {
+  const environment = await TestWorkflowEnvironment.createFromExistingServer({
+    address: inject('temporalAddress'),
+    namespace,
+  });
+  const time = timeSkipping(environment.client);
   // Test files share a server, and a bill run may be found there by its ID, so the IDs of two simulators must differ.
   const simulator = await startSimulator({ seed: randomInt(2 ** 31), emailDelayMs: 0, ...options });
   const zuora = createZuora({
     baseUrl: new URL(`${zuoraUrl ?? simulator.url}/`),
     credentials: () => Promise.resolve(SIMULATOR_CREDENTIALS),
   });
-  /** The time-skipping server (1.40) keeps a lock, and skips no more, once a child workflow ends after its parent. */
-  const unlocking = (activities: Activities): Activities => ({
-    ...activities,
-    notify: (notice) => {
-      const { attempt, workflowExecution } = activityInfo();
-      if (server === 'timeSkipping' && attempt === 1)
-        unlockAfter(environment, workflowExecution).catch(() => undefined);
-      return activities.notify(notice);
-    },
-  });
   const createWorker = (): Promise<Worker> =>
     createBillRunWorker({
       connection: environment.nativeConnection,
       namespace,
       activities: around(
-        unlocking(
-          createActivities({
-            zuora,
-            multiEntity,
-            polling,
-            ...(deliveryIntervalMs === undefined ? {} : { deliveryIntervalMs }),
-            ...(receiver === undefined ? {} : { receiver }),
-          }),
-        ),
+        createActivities({
+          zuora,
+          multiEntity,
+          polling,
+          ...(deliveryIntervalMs === undefined ? {} : { deliveryIntervalMs }),
+          ...(receiver === undefined ? {} : { receiver }),
+        }),
       ),
       workflowBundlePath: bundle.codePath,
       taskQueue,
@@ -186,7 +164,7 @@ export async function openRig({
   /** Once a worker has taken all that is new, as our clients do: a query before that can break replay (decision 10). */
   const query = async <T>(handle: WorkflowHandle, name: string): Promise<T> => {
     const until = performance.now() + 2_000;
-    while (server === 'real' && performance.now() < until) {
+    while (performance.now() < until) {
       if ((await handle.describe()).raw.pendingWorkflowTask == null) break;
       await delay(50);
     }
@@ -334,14 +312,15 @@ export async function openRig({
       );
     },
 
-    /** Skips time. If that begins while a check of the documents is under way, the test server skips no more. */
-    async skip(handle: WorkflowHandle, duration: Duration): Promise<void> {
-      await until(
-        () => handle.describe(),
-        ({ raw }) => checksIn(raw).every(isPlanned),
-      );
-      await environment.sleep(duration);
+    /** Skips so much of a job's time. */
+    skip: (job: WorkflowHandle, duration: Duration) => time.forward(job, msToNumber(duration)),
+    /** Skips all waits of a job, until it closes in any way. */
+    async skipToEnd(job: WorkflowHandle): Promise<void> {
+      await time.freely(job);
+      await job.result().catch(() => undefined);
     },
+    /** A job's time (epoch, ms). */
+    now: (job: WorkflowHandle) => time.now(job),
 
     /** After each test: removes all faults, replays the history of every job that was started, and ends the open ones. */
     async afterTest(): Promise<void> {
@@ -359,7 +338,7 @@ export async function openRig({
         const job = handleOf(workflowId);
         await replayer.replay(job);
         if (traces()) expect(await impossibleIn(environment.client, workflowId, await calls()), workflowId).toEqual([]);
-        if (server === 'real' && !keepsJobs) await end(job);
+        if (!keepsJobs) await end(job);
       }
     },
 
@@ -395,26 +374,6 @@ function checksIn({ pendingActivities }: Description): readonly PendingActivity[
 /** Its first try has ended: it says when the check is due. */
 function isPlanned({ lastFailure }: PendingActivity): boolean {
   return lastFailure != null;
-}
-
-async function unlockAfter(
-  { client, connection }: TestWorkflowEnvironment,
-  child: { readonly workflowId: string } = { workflowId: '' },
-): Promise<void> {
-  const { raw } = await until(
-    () => client.workflow.getHandle(child.workflowId).describe(),
-    ({ status }) => status.name !== 'RUNNING',
-  );
-  const { workflowId = '', runId = '' } = raw.workflowExecutionInfo?.parentExecution ?? {};
-  const parent = client.workflow.getHandle(workflowId ?? '', runId ?? '');
-  if ((await parent.describe()).status.name === 'RUNNING') return;
-  const { events } = await parent.fetchHistory();
-  const hasHeard = events?.some((event) => {
-    const end =
-      event.childWorkflowExecutionCompletedEventAttributes ?? event.childWorkflowExecutionFailedEventAttributes;
-    return end?.workflowExecution?.workflowId === child.workflowId;
-  });
-  if (hasHeard !== true) await connection.testService?.unlockTimeSkipping({});
 }
 
 /** A namespace of its own: what holds all jobs of a namespace must not hold those of other test files. */

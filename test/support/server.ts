@@ -1,5 +1,6 @@
 /** Temporal's development server as tests start it, and what makes it suggest to continue as new. */
 import type { WorkflowHandle } from '@temporalio/client';
+import { skipsTime } from '../../scripts/time-skipping.js';
 import { billRunSearchAttributes, type TemporalServerOptions } from '../../scripts/temporal-server.js';
 
 /** Events after which the server suggests to continue as new: a quarter of its default, which takes a test half a minute to reach. */
@@ -11,7 +12,11 @@ export const TOO_MANY = 1_050;
 export const testServer: TemporalServerOptions = {
   headless: true,
   searchAttributes: billRunSearchAttributes,
-  dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': LONG_HISTORY, 'frontend.WorkflowPauseEnabled': true },
+  dynamicConfig: {
+    'limit.historyCount.suggestContinueAsNew': LONG_HISTORY,
+    'frontend.WorkflowPauseEnabled': true,
+    ...skipsTime,
+  },
 };
 
 /** Sends so many signals that the history becomes too long, and waits until the next Temporal run has begun. */

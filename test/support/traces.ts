@@ -16,7 +16,7 @@ export async function impossibleIn(
   calls: readonly LoggedCall[] | null,
 ): Promise<Traced['faults']> {
   const { runId: newest } = await client.workflow.getHandle(workflowId).describe();
-  const runIds = [...new Set([...((await runIdsOf(client, workflowId)) ?? []), newest])];
+  const runIds = [...new Set([...(await runIdsOf(client, workflowId)), newest])];
   const attempts: TracedAttempt[] = [];
   const runs = runIds.map((runId) => ({ workflowId, runId }));
   for await (const { runId, events } of historiesOf(client, runs, () => undefined)) {

@@ -8,7 +8,7 @@ import { openTemporalUi, type TemporalUi } from './temporal-ui.js';
 let rig: Rig;
 let ui: TemporalUi;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real', taskQueue: TASK_QUEUE, keepsJobs: true });
+  rig = await openRig({ taskQueue: TASK_QUEUE, keepsJobs: true });
   ui = await openTemporalUi(inject('temporalUiUrl'));
 });
 afterEach(() => rig.afterTest());
@@ -130,7 +130,7 @@ test('an operator answers a question with the signal and the JSON that the curre
 });
 
 test('documents that were not sent are in a table with their causes, and the offered retry emails them alone', async () => {
-  const quick = await openRig({ server: 'real', deliveryIntervalMs: 400, keepsJobs: true });
+  const quick = await openRig({ deliveryIntervalMs: 400, keepsJobs: true });
   try {
     await quick.control('PATCH', '/settings', { creditMemoNotificationActive: false });
     const { number, job } = await starting(quick, nextNumber)({ invoices: 98, creditMemos: 2 });

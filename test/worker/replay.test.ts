@@ -15,7 +15,7 @@ const replay = (...args: string[]): Promise<Ended> =>
 let rig: Rig;
 let folder: string;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real' });
+  rig = await openRig();
   folder = await mkdtemp(join(tmpdir(), 'bill-run-emails-replay-'));
 });
 afterEach(() => rig.afterTest());

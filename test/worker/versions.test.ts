@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Child } from '../../scripts/processes.js';
 import { projectRoot } from '../../scripts/project-root.js';
-import { temporalBinaries } from '../../scripts/temporal-server.js';
+import { temporalCli } from '../../scripts/temporal-server.js';
 import { startWorker } from '../../scripts/worker-process.js';
 import { run } from '../support/command-line.js';
 import { openParts, type Parts } from '../support/parts.js';
@@ -33,7 +33,7 @@ async function makeCurrent(buildId: string): Promise<void> {
   const names = ['--deployment-name', DEPLOYMENT, '--build-id', buildId, '--yes'];
   const command = ['worker', 'deployment', 'set-current-version', ...names];
   await until(
-    () => run(temporalBinaries().temporal, command, { TEMPORAL_ADDRESS: parts.temporal.address }),
+    () => run(temporalCli(), command, { TEMPORAL_ADDRESS: parts.temporal.address }),
     ({ code }) => code === 0,
   );
 }

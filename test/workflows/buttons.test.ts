@@ -28,7 +28,6 @@ beforeAll(async () => {
     attempts: send.attempts.map((attempt) => ({ ...attempt, startedAt: attempt.startedAt - earlierBy })),
   });
   rig = await openRig({
-    server: 'real',
     namespace,
     activitiesAtOnce: 1,
     // Tokens outlast all moves of Zuora's clock.

@@ -4,14 +4,15 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { EmailBillRunResult, SendRecord } from '../../workflows/contract/contract.js';
 import { request } from 'undici';
 import { SIMULATOR_CREDENTIALS } from '../../simulator/index.js';
+import { withoutJumps } from '../../scripts/time-skipping.js';
 import { openRig, READS_FAIL, until, type Rig } from '../support/rig.js';
 
-/** With checks that follow each other quickly, and where they take no time: the plan's own. */
+/** With checks that follow each other quickly, and with the plan's own, whose time is skipped. */
 let rig: Rig;
 let skipping: Rig;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real', deliveryIntervalMs: 400 });
-  skipping = await openRig({ server: 'timeSkipping' });
+  rig = await openRig({ deliveryIntervalMs: 400 });
+  skipping = await openRig();
 });
 afterEach(async () => {
   for (const each of [rig, skipping]) {
@@ -225,8 +226,8 @@ describe('Checks', () => {
     for (const { number } of billRun.documents) await document(number, { pdf: 'pending', email: 'never' }, skipping);
     const job = await skipping.start({ billRunKey: billRun.number, openFor: '3 days' });
     await skipping.checkPlanned(job);
-    const length = async (): Promise<number> => (await job.fetchHistory()).events?.length ?? 0;
-    await skipping.environment.sleep('6 minutes');
+    const length = async (): Promise<number> => withoutJumps(await job.fetchHistory()).length;
+    await skipping.skip(job, '6 minutes');
     const { documents } = await until(
       () => skipping.status(job),
       (status) => status.documents !== null,
@@ -234,10 +235,10 @@ describe('Checks', () => {
     expect(documents).toMatchObject({ waiting: 3, notSent: 0 });
     await skipping.checkPlanned(job);
     const before = await length();
-    await skipping.environment.sleep('23 hours');
+    await skipping.skip(job, '23 hours');
     expect((await skipping.status(job)).documents).toMatchObject({ waiting: 3, notSent: 0 });
     expect((await length()) - before).toBeLessThanOrEqual(6);
-    await skipping.environment.sleep('2 hours');
+    await skipping.skip(job, '2 hours');
     const status = await skipping.state(job, 'Delivering', 'notSent');
     expect(status.documents).toMatchObject({
       waiting: 0,
@@ -251,14 +252,14 @@ describe('Checks', () => {
     for (const { number } of billRun.documents) await document(number, { pdf: 'pending' }, skipping);
     const job = await skipping.start({ billRunKey: billRun.number });
     await skipping.checkPlanned(job);
-    await skipping.environment.sleep('5 hours');
+    await skipping.skip(job, '5 hours');
     expect(await skipping.status(job)).toMatchObject({ state: 'Delivering', reason: null, documents: { waiting: 3 } });
     for (const { number } of billRun.documents) await document(number, { pdf: 'generated' }, skipping);
     await until(
       () => emails(billRun, skipping),
       (counts) => counts.every((count) => count === 1),
     );
-    await skipping.environment.sleep('4 hours');
+    await skipping.skip(job, '4 hours');
     await skipping.state(job, 'Emailed');
     expect(await emails(billRun, skipping)).toEqual([1, 1, 1]);
   });
@@ -268,14 +269,14 @@ describe('Checks', () => {
     const job = await skipping.start({ billRunKey: billRun.number });
     await skipping.checkPlanned(job);
     await skipping.fault({ ...READS_FAIL, path: '/object-query/invoices', status: 503 });
-    await skipping.environment.sleep('10 minutes');
+    await skipping.skip(job, '10 minutes');
     const { text } = await skipping.state(job, 'Delivering', 'cannotRead');
     expect(text).toMatch(/cannot be read since .*503/);
     const before = await activities(job, 'watchDelivery');
-    await skipping.environment.sleep('30 minutes');
+    await skipping.skip(job, '30 minutes');
     expect(await activities(job, 'watchDelivery')).toBe(before);
     await skipping.control('DELETE', '/faults');
-    await skipping.environment.sleep('2 minutes');
+    await skipping.skip(job, '2 minutes');
     await skipping.state(job, 'Emailed');
   });
 });

@@ -7,7 +7,7 @@ import { emailsPerDocument, failureOf, openRig, until, type Rig } from '../suppo
 
 let rig: Rig;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real' });
+  rig = await openRig();
 });
 afterEach(() => rig.afterTest());
 afterAll(() => rig.close());
@@ -75,7 +75,6 @@ describe('Before the post', () => {
 
   test('a hint that the bill run posted makes the job look at once', async () => {
     const slow = await openRig({
-      server: 'real',
       polling: { first: 3_600_000, longest: 3_600_000, afterAnHour: 3_600_000 },
     });
     try {
@@ -361,7 +360,7 @@ describe('Operators', () => {
       args: [{ billRunKey: number }],
     });
     for (const signal of ['hold', 'release', 'hold']) await job.signal(signal, { requestedBy: 'alice' });
-    const late = await openRig({ server: 'real', taskQueue, zuoraUrl: rig.simulatorUrl });
+    const late = await openRig({ taskQueue, zuoraUrl: rig.simulatorUrl });
     try {
       await until(
         () => rig.status(job),

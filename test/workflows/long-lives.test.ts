@@ -5,7 +5,7 @@ import { sendTooMany, TOO_MANY } from '../support/server.js';
 
 let rig: Rig;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real' });
+  rig = await openRig();
 });
 afterEach(() => rig.afterTest());
 afterAll(() => rig.close());
@@ -83,7 +83,7 @@ test('one send serves thousands of messages that waited for a worker', async () 
       Array.from({ length: 100 }, (_, index) => job.signal('resend', { requestId: `T-${sent + index + 1}` })),
     );
   }
-  const late = await openRig({ server: 'real', taskQueue, zuoraUrl: rig.simulatorUrl });
+  const late = await openRig({ taskQueue, zuoraUrl: rig.simulatorUrl });
   try {
     const [send] = await until(
       () => rig.sends(job),

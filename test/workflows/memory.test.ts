@@ -11,7 +11,7 @@ const HOUR = 3_600_000;
 let rig: Rig;
 beforeAll(async () => {
   // What Temporal has forgotten is missing in a trace.
-  rig = await openRig({ server: 'real', traces: () => false });
+  rig = await openRig({ traces: () => false });
 });
 afterEach(() => rig.afterTest());
 afterAll(() => rig.close());

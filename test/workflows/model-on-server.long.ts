@@ -3,11 +3,12 @@
  * simulated Zuora. `model.test.ts` does the same for the pure rules. After each step, the answers of the job, its history, Zuora's log
  * and Zuora's mailbox are compared.
  *
- * Clocks jump on the time-skipping server. Holds, cancellation and killed workers happen on the real server, because the time-skipping
- * server differs there. A failure prints its seed and the shrunk lives. To repeat it:
+ * In the first test the server skips time, and in the second worker processes are killed. A failure prints its seed and the shrunk
+ * lives. To repeat it:
  * MODEL_SEED=<seed> npm run test:long -- model-on-server. SERVER_MODEL_RUNS=500 searches longer.
  */
-import { Client, Connection } from '@temporalio/client';
+import { activityInfo } from '@temporalio/activity';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import type { Activities } from '../../activities/index.js';
@@ -32,7 +33,7 @@ import {
 import { openReplayer, openRig } from '../support/rig.js';
 
 const seed = Number(process.env['MODEL_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-/** Lives on the time-skipping server; a tenth as many groups of lives on the real one, which cannot skip. */
+/** Lives whose time is skipped; a twentieth as many groups of lives in real time. */
 const numRuns = Number(process.env['SERVER_MODEL_RUNS'] ?? 40);
 const numGroups = Math.max(1, Math.round(numRuns / 20));
 /** Lives that share a worker, which is killed under all of them. */
@@ -241,7 +242,7 @@ const readFaults = fc
 const jumps = fc.constantFrom(SECOND, 10 * SECOND, MINUTE, 16 * MINUTE, HOUR, 5 * HOUR, 12 * HOUR, 22 * HOUR, DAY).map(
   (length) =>
     new Act(`pass ${length / HOUR} h`, async (life) => {
-      await life.place.pass(length);
+      await life.pass(length);
       await settled(life);
     }),
 );
@@ -323,75 +324,74 @@ const circumstances = (mostFaults: number) =>
     faults: fc.array(anyFault, { maxLength: mostFaults }),
   });
 
-test.concurrent(
-  `the rules hold while clocks jump, on the time-skipping server (seed ${seed})`,
-  { timeout: 2 * SHRINK_MS },
-  async () => {
-    let follow = (): Promise<void> => Promise.resolve();
-    const rig = await openRig({
-      server: 'timeSkipping',
-      polling: { first: 10_000, longest: 60_000, afterAnHour: 900_000 },
-      simulator: { tokenLifetimeSeconds: 10 ** 9 },
-      // Zuora's clock follows the clock of the server, which may be years ahead of this machine's.
-      around: (activities) => withBefore(activities, () => follow()),
-    });
-    let zuorasTime = Date.now();
-    follow = async () => {
-      const now = await rig.environment.currentTimeMs();
-      const { now: theirs } = await rig.control<{ now: string }>('GET', '/clock');
-      zuorasTime = Math.max(zuorasTime, Date.parse(theirs));
-      const advanceMs = Math.round(now - zuorasTime);
-      if (advanceMs <= 0) return;
-      zuorasTime += advanceMs;
-      await rig.control('POST', '/clock', { advanceMs });
-    };
-    const place: Place = {
-      client: rig.client,
-      control: rig.control,
-      taskQueue: rig.taskQueue,
-      replayer,
-      skips: true,
-      pass: async (ms) => {
-        await rig.environment.sleep(ms);
-        await follow();
-      },
-      now: () => rig.environment.currentTimeMs(),
-      crash: () => Promise.resolve(),
-      ask: (_, question) => question(),
-    };
-    const lives = fc.commands(
-      [
-        ...[jumps, jumps, jumps, faultsOf(fc.array(anyFault, { minLength: 1, maxLength: 4 })), climates, clearSky],
-        ...[resends, updates, retries, retries, nonsense, nonsenseUpdates, posts, posts, records, readFaults],
-        faultsOf(fc.array(anyFault, { minLength: 1, maxLength: 4 })),
-        // No hints: they cancel reads.
-      ],
-      { maxCommands: 25, size: '+1' },
-    );
-    try {
-      await fc.assert(
-        fc.asyncProperty(circumstances(4), lives, async (given, acts) => {
-          await rig.control('DELETE', '/faults');
-          const life = await Life.begin(place, given);
-          await fc.asyncModelRun(() => ({ model: { kills: { left: 0 } }, real: life }), acts);
+test.concurrent(`the rules hold while clocks jump (seed ${seed})`, { timeout: 2 * SHRINK_MS }, async () => {
+  const lives = fc.commands(
+    [
+      ...[jumps, jumps, jumps, faultsOf(fc.array(anyFault, { minLength: 1, maxLength: 4 })), climates, clearSky],
+      ...[resends, updates, retries, retries, nonsense, nonsenseUpdates, posts, posts, records, readFaults],
+      faultsOf(fc.array(anyFault, { minLength: 1, maxLength: 4 })),
+      // No hints: they cancel reads.
+    ],
+    { maxCommands: 25, size: '+1' },
+  );
+  await fc.assert(
+    fc.asyncProperty(circumstances(4), lives, async (given, acts) => {
+      // A job begins in real time, so each needs a Zuora whose clock has not moved.
+      const { place, close } = await skippingPlace();
+      try {
+        const life = await Life.begin(place, given);
+        await fc.asyncModelRun(() => ({ model: { kills: { left: 0 } }, real: life }), acts);
 
-          // No job stays open forever.
-          await rig.control('DELETE', '/faults');
-          if (!life.posted) await life.change({ status: 'Posted' });
-          life.posted = true;
-          for (let days = 0; !(await life.isOver()); days += 2) {
-            expect(days, 'every job closes').toBeLessThan(60);
-            await life.place.pass(2 * DAY);
-          }
-          await life.close();
-        }),
-        { seed, numRuns, interruptAfterTimeLimit: SHRINK_MS },
-      );
-    } finally {
-      await rig.close();
-    }
-  },
-);
+        // No job stays open forever.
+        await place.control('DELETE', '/faults');
+        if (!life.posted) await life.change({ status: 'Posted' });
+        life.posted = true;
+        for (let days = 0; !(await life.isOver()); days += 2) {
+          expect(days, 'every job closes').toBeLessThan(60);
+          await life.pass(2 * DAY);
+        }
+        await life.close();
+      } finally {
+        await close();
+      }
+    }),
+    { seed, numRuns, interruptAfterTimeLimit: SHRINK_MS },
+  );
+});
+
+/** One job at a time, whose time the server skips. Zuora's clock follows the job's. */
+async function skippingPlace(): Promise<{ readonly place: Place; readonly close: () => Promise<void> }> {
+  let aheadMs = 0;
+  const follow = async (job: WorkflowHandle): Promise<void> => {
+    const advanceMs = Math.round((await rig.now(job)) - Date.now() - aheadMs);
+    if (advanceMs <= 0) return;
+    aheadMs += advanceMs;
+    await rig.control('POST', '/clock', { advanceMs });
+  };
+  const rig = await openRig({
+    polling: { first: 10_000, longest: 60_000, afterAnHour: 900_000 },
+    simulator: { tokenLifetimeSeconds: 10 ** 9 },
+    around: (activities) =>
+      withBefore(activities, () =>
+        follow(rig.client.workflow.getHandle(activityInfo().workflowExecution?.workflowId ?? '')),
+      ),
+  });
+  const place: Place = {
+    client: rig.client,
+    control: rig.control,
+    taskQueue: rig.taskQueue,
+    replayer,
+    skips: true,
+    pass: async (job, ms) => {
+      await rig.skip(job, ms);
+      await follow(job);
+    },
+    now: () => Promise.resolve(Date.now() + aheadMs),
+    crash: () => Promise.resolve(),
+    ask: (_, question) => question(),
+  };
+  return { place, close: () => rig.close() };
+}
 
 /** The same activities; `something` runs before each call. */
 function withBefore(activities: Activities, something: () => Promise<void>): Activities {
@@ -406,92 +406,88 @@ function withBefore(activities: Activities, something: () => Promise<void>): Act
   ) as unknown as Activities;
 }
 
-test.concurrent(
-  `the rules hold while workers are killed, on the real server (seed ${seed})`,
-  { timeout: 2 * SHRINK_MS },
-  async () => {
-    // A server of its own: worker processes know one task queue only.
-    const temporal = await startTemporalServer({ headless: true, searchAttributes: billRunSearchAttributes });
-    const simulator = await startSimulator();
-    const connection = await Connection.connect({ address: temporal.address });
-    const control = controlOf(simulator.url);
-    const startAnother = (): Promise<Child> =>
-      startWorker({ temporal, simulatorUrl: simulator.url, pollInterval: '100ms' });
-    let worker = await startAnother();
-    let restart: Promise<void> | undefined;
-    const questions = new Set<Promise<unknown>>();
-    const killAndStart = async (): Promise<void> => {
-      await Promise.allSettled(questions);
-      await worker.stop(0);
-      worker = await startAnother();
-      restart = undefined;
-    };
-    const place: Place = {
-      client: new Client({ connection }),
-      control,
-      taskQueue: TASK_QUEUE,
-      replayer,
-      skips: false,
-      pass: () => Promise.resolve(),
-      now: () => Promise.resolve(Date.now()),
-      crash: () => (restart ??= killAndStart()),
-      ask: async (knows, question) => {
-        for (;;) {
-          await restart;
-          const { pid } = worker;
-          await knows(pid, () => restart !== undefined || worker.pid !== pid);
-          // Nothing happens between this check and the query.
-          if (restart !== undefined || worker.pid !== pid) continue;
-          const answer = question();
-          questions.add(answer);
-          return answer.finally(() => questions.delete(answer));
-        }
-      },
-    };
+test.concurrent(`the rules hold while workers are killed (seed ${seed})`, { timeout: 2 * SHRINK_MS }, async () => {
+  // A server of its own: worker processes know one task queue only.
+  const temporal = await startTemporalServer({ headless: true, searchAttributes: billRunSearchAttributes });
+  const simulator = await startSimulator();
+  const connection = await Connection.connect({ address: temporal.address });
+  const control = controlOf(simulator.url);
+  const startAnother = (): Promise<Child> =>
+    startWorker({ temporal, simulatorUrl: simulator.url, pollInterval: '100ms' });
+  let worker = await startAnother();
+  let restart: Promise<void> | undefined;
+  const questions = new Set<Promise<unknown>>();
+  const killAndStart = async (): Promise<void> => {
+    await Promise.allSettled(questions);
+    await worker.stop(0);
+    worker = await startAnother();
+    restart = undefined;
+  };
+  const place: Place = {
+    client: new Client({ connection }),
+    control,
+    taskQueue: TASK_QUEUE,
+    replayer,
+    skips: false,
+    pass: () => Promise.resolve(),
+    now: () => Promise.resolve(Date.now()),
+    crash: () => (restart ??= killAndStart()),
+    ask: async (knows, question) => {
+      for (;;) {
+        await restart;
+        const { pid } = worker;
+        await knows(pid, () => restart !== undefined || worker.pid !== pid);
+        // Nothing happens between this check and the query.
+        if (restart !== undefined || worker.pid !== pid) continue;
+        const answer = question();
+        questions.add(answer);
+        return answer.finally(() => questions.delete(answer));
+      }
+    },
+  };
 
-    const lives = fc.commands(
-      [
-        ...[resends, updates, retries, hints, nonsense, nonsenseUpdates, posts, posts, records, readFaults, orders],
-        ...[crashes, crashes],
-        // Few, because nothing shortens the waits between attempts here.
-        faultsOf(fc.array(anyFault, { minLength: 1, maxLength: 1 })),
-      ],
-      { maxCommands: 12, size: '+1' },
+  const lives = fc.commands(
+    [
+      ...[resends, updates, retries, hints, nonsense, nonsenseUpdates, posts, posts, records, readFaults, orders],
+      ...[crashes, crashes],
+      // Few, because nothing shortens the waits between attempts here.
+      faultsOf(fc.array(anyFault, { minLength: 1, maxLength: 1 })),
+    ],
+    { maxCommands: 12, size: '+1' },
+  );
+  try {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.option(fc.tuple(circumstances(1), lives), { freq: 1_000 }), {
+          minLength: LIVES_IN_GROUP,
+          maxLength: LIVES_IN_GROUP,
+        }),
+        async (group) => {
+          await control('DELETE', '/faults');
+          const kills = { left: KILLS_IN_GROUP };
+          const lived = await allOf(
+            group
+              // Shrinking leaves lives out.
+              .filter((life) => life !== null)
+              .map(async ([given, acts]) => {
+                const life = await Life.begin(place, given);
+                await fc.asyncModelRun(() => ({ model: { kills }, real: life }), acts);
+                return life;
+              }),
+          );
+          await control('DELETE', '/faults');
+          await allOf(lived.map(drain));
+        },
+      ),
+      { seed, numRuns: numGroups, interruptAfterTimeLimit: SHRINK_MS },
     );
-    try {
-      await fc.assert(
-        fc.asyncProperty(
-          fc.array(fc.option(fc.tuple(circumstances(1), lives), { freq: 1_000 }), {
-            minLength: LIVES_IN_GROUP,
-            maxLength: LIVES_IN_GROUP,
-          }),
-          async (group) => {
-            await control('DELETE', '/faults');
-            const kills = { left: KILLS_IN_GROUP };
-            const lived = await allOf(
-              group
-                // Shrinking leaves lives out.
-                .filter((life) => life !== null)
-                .map(async ([given, acts]) => {
-                  const life = await Life.begin(place, given);
-                  await fc.asyncModelRun(() => ({ model: { kills }, real: life }), acts);
-                  return life;
-                }),
-            );
-            await control('DELETE', '/faults');
-            await allOf(lived.map(drain));
-          },
-        ),
-        { seed, numRuns: numGroups, interruptAfterTimeLimit: SHRINK_MS },
-      );
-    } finally {
-      await worker.stop(0);
-      await connection.close();
-      await simulator.close();
-      await temporal.stop();
-    }
-  },
-);
+  } finally {
+    await worker.stop(0);
+    await connection.close();
+    await simulator.close();
+    await temporal.stop();
+  }
+});
 
 /** Waits for all of them, even if one fails, because a failed group must not disturb the next one. */
 async function allOf<T>(promises: readonly Promise<T>[]): Promise<readonly T[]> {

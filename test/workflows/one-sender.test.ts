@@ -9,7 +9,7 @@ const HOUR = 3_600_000;
 
 let rig: Rig;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real' });
+  rig = await openRig();
 });
 afterEach(() => rig.afterTest());
 afterAll(() => rig.close());
@@ -131,7 +131,6 @@ describe('A job under another id than the canonical one', () => {
 
   test('belongs to an entity in a tenant with Multi-entity', async () => {
     const entities = await openRig({
-      server: 'real',
       multiEntity: true,
       simulator: { seed: 2, entities: ['e-1', 'e-2'] },
     });

@@ -25,10 +25,10 @@ function failing(activities: Activities): Activities {
   };
 }
 
-describe('On the time-skipping server', () => {
+describe('After 15 minutes, which the server skips', () => {
   let rig: Rig;
   beforeAll(async () => {
-    rig = await openRig({ server: 'timeSkipping', around: failing });
+    rig = await openRig({ around: failing });
   });
   afterEach(async () => {
     failure = null;
@@ -38,7 +38,7 @@ describe('On the time-skipping server', () => {
 
   /** A job whose first send waits for the end of a cool-down, and whose bill run cannot be read then. */
   async function unread(input: object = {}): Promise<{ number: string; job: WorkflowHandle }> {
-    const sentAt = (await rig.environment.currentTimeMs()) - MINUTE;
+    const sentAt = Date.now() - MINUTE;
     const { number } = await rig.billRun.create();
     await rig.billRun.change(number, { lastEmailSentTime: new Date(sentAt).toISOString() });
     const job = await rig.start({ billRunKey: number, coolDown: '10 minutes', ...input });
@@ -49,9 +49,9 @@ describe('On the time-skipping server', () => {
 
   test('a look asks after 15 minutes, in the words of Zuora; a retry looks again and sends', async () => {
     const { number, job } = await unread();
-    await rig.environment.sleep('20 minutes');
+    await rig.skip(job, '20 minutes');
     expect(await rig.status(job)).toMatchObject({ state: 'Sending', question: null });
-    await rig.environment.sleep('6 minutes');
+    await rig.skip(job, '6 minutes');
     const { question, since } = await rig.state(job, 'NeedsAttention', 'cannotRead');
     expect(question).toMatchObject({ ordinal: 1, kind: 'cannotRead', needsSendAnyway: false, safeUntil: null });
     expect(question?.text).toMatch(/The bill run cannot be read in Zuora, tried since .* \(last: `.*503.*`\)/);
@@ -65,7 +65,7 @@ describe('On the time-skipping server', () => {
 
   test('a look that nobody answers about fails the job as Unsettled, and nothing was emailed', async () => {
     const { number, job } = await unread({ openFor: '2 hours' });
-    await job.result().catch(() => undefined);
+    await rig.skipToEnd(job);
     expect(await rig.listed(job)).toMatchObject({ state: 'Unsettled', reason: 'cannotRead' });
     const { startTime, closeTime } = await job.describe();
     const minutes = (Number(closeTime) - Number(startTime)) / MINUTE;
@@ -79,7 +79,7 @@ describe('On the time-skipping server', () => {
     failure = new Error(NO_ANSWER);
     const { number } = await rig.billRun.create();
     const job = await rig.startAs(`email-bill-run/${number}`, { billRunKey: number });
-    await rig.environment.sleep('16 minutes');
+    await rig.skip(job, '16 minutes');
     const { question } = await rig.state(job, 'NeedsAttention', 'cannotRead');
     expect(question?.text).toContain('(last: `Temporal does not answer`)');
     expect(await rig.emailCalls(number)).toEqual([]);
@@ -99,11 +99,11 @@ describe('On the time-skipping server', () => {
     );
     failure = new Error(NO_ANSWER);
     await job.signal('resend', { requestId: 'T-1' });
-    await rig.environment.sleep('16 minutes');
+    await rig.skip(job, '16 minutes');
     const asking = await rig.state(job, 'NeedsAttention', 'cannotRead');
     expect(asking.question).toMatchObject({ ordinal: 1 });
     expect((await rig.sends(job))[0]?.attempts).toHaveLength(2);
-    await rig.environment.sleep('6 minutes');
+    await rig.skip(job, '6 minutes');
     await rig.accepted(job, 1);
     expect((await rig.state(job, 'NeedsAttention', 'cannotRead')).question).toMatchObject({ ordinal: 2 });
     failure = null;
@@ -112,10 +112,10 @@ describe('On the time-skipping server', () => {
   });
 });
 
-describe('On the real server, where a failure for good takes the place of 15 minutes', () => {
+describe('After a failure for good, which takes the place of 15 minutes', () => {
   let rig: Rig;
   beforeAll(async () => {
-    rig = await openRig({ server: 'real', around: failing });
+    rig = await openRig({ around: failing });
   });
   afterEach(async () => {
     failure = null;

@@ -57,8 +57,8 @@ describe('Each kind of life is there', () => {
   let skipping: Rig;
   beforeAll(async () => {
     // A hold on all must not hold the jobs of other test files.
-    real = await openRig({ server: 'real', namespace: await newNamespace() });
-    skipping = await openRig({ server: 'timeSkipping' });
+    real = await openRig({ namespace: await newNamespace() });
+    skipping = await openRig();
   });
   afterEach(async () => {
     await real.afterTest();
@@ -95,8 +95,6 @@ async function record(name: string, job: WorkflowHandle): Promise<void> {
   if (existsSync(file)) return;
   mkdirSync(join(folder, version), { recursive: true });
   const history = JSON.parse(historyToJSON(await job.fetchHistory())) as HistoryJson;
-  // The time-skipping server leaves it out.
-  Object.assign(history.events[0]?.workflowExecutionStartedEventAttributes ?? {}, { workflowId: job.workflowId });
   // Replay needs no names of machines, processes and folders.
   const json = JSON.stringify(history)
     .replaceAll(/\d+@[\w.-]+/g, 'somebody')

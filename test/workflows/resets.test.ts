@@ -8,7 +8,7 @@ const HOUR = 60 * MINUTE;
 
 let rig: Rig;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real' });
+  rig = await openRig();
 });
 afterAll(() => rig.close());
 
@@ -127,7 +127,7 @@ describe.concurrent('After a reset to any event, nothing is emailed again, for a
   );
 
   test.for(Object.entries(livesWithClock))('%s (signals applied again, and not)', async ([, live]) => {
-    const own = await openRig({ server: 'real' });
+    const own = await openRig();
     try {
       for (const signalsAgain of [true, false]) await expectNothingEmailedAgain(own, live, signalsAgain);
       await own.afterTest();

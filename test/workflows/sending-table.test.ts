@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { projectRoot } from '../../scripts/project-root.js';
 import { defaultSettings, settingsSchema, type Settings, type SettingsChange } from '../../simulator/settings.js';
 import { failureOf, openReplayer, openRig, until, type Rig } from '../support/rig.js';
@@ -109,16 +109,11 @@ const autoEmailed =
     await next(it);
   };
 
-/** The clock of the server, which may stand years ahead. */
-async function timeNow({ rig }: Case): Promise<string> {
-  return new Date(await rig.environment.currentTimeMs()).toISOString();
-}
-
 const emailedElsewhere =
   (next: Play): Play =>
   async (it) => {
     await it.billRun();
-    await it.rig.billRun.change(it.number, { invoicesEmailed: true, lastEmailSentTime: await timeNow(it) });
+    await it.rig.billRun.change(it.number, { invoicesEmailed: true, lastEmailSentTime: new Date().toISOString() });
     it.happens('somebody emails all in Zuora');
     await it.start();
     await it.isKeptBack('emailedElsewhere');
@@ -167,7 +162,7 @@ const retry: Play = async (it) => {
 };
 const leftOpen: Play = () => Promise.resolve();
 
-/** On the time-skipping server: nobody answers, so all waits are skipped. */
+/** Nobody answers, so all waits are skipped. */
 const byThemselves: Readonly<Record<string, Play>> = {
   'accepted at once': alone(),
   'lock, as HTTP 200': alone(failed(200, 58730050)),
@@ -224,7 +219,7 @@ const byThemselves: Readonly<Record<string, Play>> = {
   'unknown until the budget ends, and it was sent': inVain(after(html(504))),
   'cool-down': async (it) => {
     await it.billRun();
-    const sentAt = (await it.rig.environment.currentTimeMs()) - HOUR;
+    const sentAt = Date.now() - HOUR;
     await it.change({ lastEmailSentTime: new Date(sentAt).toISOString() }, 'Zuora sent emails an hour ago');
     await it.runsToItsEnd();
   },
@@ -491,7 +486,7 @@ const withPeople: Readonly<Record<string, Play>> = {
   },
 };
 
-/** On the time-skipping server as well: time passes, or settings of the whole tenant change. */
+/** Time passes, or settings of the whole tenant change. */
 const passingTime: Readonly<Record<string, Play>> = {
   'notification not active': async (it) => {
     await changeTenant(it, { inactiveNotification: 'refuse', notificationActive: false });
@@ -509,7 +504,7 @@ const passingTime: Readonly<Record<string, Play>> = {
     await it.rig.control('PATCH', '/settings', { postedNotificationActive: true, emailDelayMs });
     it.happens('Invoice Posted and Credit Memo Posted email 10 min later');
     await it.billRun();
-    await it.rig.billRun.change(it.number, { postedDate: await timeNow(it) });
+    await it.rig.billRun.change(it.number, { postedDate: new Date().toISOString() });
     // A worker knows the notifications of a scope for some minutes.
     await it.start({ orgIds: ['emails-at-post'] });
     await it.isKeptBack('coolDown');
@@ -518,7 +513,7 @@ const passingTime: Readonly<Record<string, Play>> = {
     await it.emailed();
   },
   'automatic emails, retried': autoEmailed(async (it) => {
-    await it.rig.billRun.change(it.number, { postedDate: await timeNow(it) });
+    await it.rig.billRun.change(it.number, { postedDate: new Date().toISOString() });
     await it.signal('retry');
     await it.isKeptBack('coolDown');
     await it.coolsDown();
@@ -537,7 +532,7 @@ const passingTime: Readonly<Record<string, Play>> = {
     await it.rig.control('DELETE', '/tokens');
     await it.signal('resend', { requestId: 'T-1' });
     await it.attempted(1);
-    await it.rig.environment.sleep(10 * SECOND);
+    await it.rig.skip(it.job, 10 * SECOND);
     await it.emailed(2);
   },
   'token not accepted for 16 minutes': async (it) => {
@@ -555,7 +550,7 @@ const passingTime: Readonly<Record<string, Play>> = {
       (attempt) => attempt >= 2,
     );
     await reopened(it);
-    await it.rig.environment.sleep(MINUTE);
+    await it.rig.skip(it.job, MINUTE);
     await it.emailed(2);
   }),
   'connection refused for 16 minutes': resentBehindGate(async (it) => {
@@ -574,7 +569,7 @@ const passingTime: Readonly<Record<string, Play>> = {
     );
     await it.rig.control('POST', '/clock', { advanceMs: 120 * SECOND });
     await it.attempted(1);
-    await it.rig.environment.sleep(10 * SECOND);
+    await it.rig.skip(it.job, 10 * SECOND);
     await it.emailed();
   },
   'no answer within 130 s': async (it) => {
@@ -596,7 +591,7 @@ const passingTime: Readonly<Record<string, Play>> = {
     } finally {
       spy.mockRestore();
     }
-    await it.rig.environment.sleep(10 * SECOND);
+    await it.rig.skip(it.job, 10 * SECOND);
     await it.emailed();
   },
   'unknown for 16 minutes': async (it) => {
@@ -670,10 +665,6 @@ function resentBehindGate(next: Play): Play {
   };
 }
 
-/**
- * No read may fall on the end of the hour for posting: on the time-skipping server, a job that closes during a read locks time
- * forever, for all later jobs.
- */
 const POLLING = { first: 45 * MINUTE, longest: 45 * MINUTE, afterAnHour: 45 * MINUTE };
 
 async function replayAll(jobs: readonly WorkflowHandle[]): Promise<void> {
@@ -697,34 +688,32 @@ function expectRow(name: string, outcome: Outcome): void {
 }
 
 let real: Rig;
-let skipping: Rig;
+/** With long pauses between the reads of a bill run. */
+let slow: Rig;
+let behindGate: Rig;
 const gate = new Gate();
 const cases: Case[] = [];
 
 beforeAll(async () => {
   await gate.open();
-  real = await openRig({ server: 'real' });
-  skipping = await openRig({ server: 'timeSkipping', polling: POLLING, zuoraUrl: gate.url });
-  gate.zuoraUrl = skipping.simulatorUrl;
+  real = await openRig();
+  slow = await openRig({ polling: POLLING });
+  behindGate = await openRig({ polling: POLLING, zuoraUrl: gate.url });
+  gate.zuoraUrl = behindGate.simulatorUrl;
 });
 afterAll(async () => {
   await replayAll(cases.map(({ job }) => job));
   await real.close();
-  await skipping.close();
+  await slow.close();
+  await behindGate.close();
   await gate.close();
 });
 
-const onSkippingServer = async (name: string, play: Play): Promise<void> => {
-  const it = new Case(skipping, gate);
+async function row(it: Case, name: string, play: Play): Promise<void> {
   cases.push(it);
-  try {
-    await play(it);
-    expectRow(name, await it.outcome());
-  } finally {
-    await skipping.control('DELETE', '/faults');
-    await skipping.control('PATCH', '/settings', defaultSettings);
-  }
-};
+  await play(it);
+  expectRow(name, await it.outcome());
+}
 
 // Assumptions about Zuora.
 
@@ -784,17 +773,11 @@ test('the table of assumptions names every switch of the simulator, and each one
 // At the same time, because most of it is waiting.
 
 describe.concurrent('Row by row, with people', () => {
-  test.for(Object.entries(withPeople))('%s', async ([name, play]) => {
-    const it = new Case(real);
-    cases.push(it);
-    await play(it);
-    expectRow(name, await it.outcome());
-  });
+  test.for(Object.entries(withPeople))('%s', ([name, play]) => row(new Case(real), name, play));
 });
 
-// Beside those with people, but one after another: they share the clock of their server.
 describe.concurrent('Row by row, alone', () => {
-  test.for(Object.entries(byThemselves))('%s', { concurrent: false }, ([name, play]) => onSkippingServer(name, play));
+  test.for(Object.entries(byThemselves))('%s', ([name, play]) => row(new Case(slow), name, play));
 });
 
 describe.concurrent(
@@ -805,8 +788,8 @@ describe.concurrent(
     const jobs: WorkflowHandle[] = [];
 
     beforeAll(async () => {
-      plain = await openRig({ server: 'timeSkipping', polling: POLLING });
-      multiEntity = await openRig({ server: 'timeSkipping', polling: POLLING, multiEntity: true });
+      plain = await openRig({ polling: POLLING });
+      multiEntity = await openRig({ polling: POLLING, multiEntity: true });
     });
     afterAll(async () => {
       await replayAll(jobs);
@@ -823,6 +806,7 @@ describe.concurrent(
         (await rig.client.workflow.getHandle(workflowId).describe()).runId,
       );
       jobs.push(job);
+      await rig.skipToEnd(job);
       const end = await rig.result(job).then(
         ({ state }) => state,
         async () => {
@@ -872,5 +856,10 @@ describe.concurrent(
 
 // Not beside others: one of them changes the deadline of all attempts of this process.
 describe('Row by row, while time passes', () => {
-  test.for(Object.entries(passingTime))('%s', ([name, play]) => onSkippingServer(name, play));
+  afterEach(async () => {
+    await behindGate.control('DELETE', '/faults');
+    await behindGate.control('PATCH', '/settings', defaultSettings);
+  });
+
+  test.for(Object.entries(passingTime))('%s', ([name, play]) => row(new Case(behindGate, gate), name, play));
 });

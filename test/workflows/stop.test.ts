@@ -10,7 +10,7 @@ const PLACES = 2;
 let rig: Rig;
 beforeAll(async () => {
   // A hold on all must not hold the jobs of other test files.
-  rig = await openRig({ server: 'real', namespace: await newNamespace(), activitiesAtOnce: PLACES });
+  rig = await openRig({ namespace: await newNamespace(), activitiesAtOnce: PLACES });
 });
 afterEach(() => rig.afterTest());
 afterAll(() => rig.close());

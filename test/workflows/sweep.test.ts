@@ -5,7 +5,7 @@ import { emailsPerDocument, newNamespace, openReplayer, openRig, until, type Rig
 
 let rig: Rig;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real', namespace: await newNamespace() });
+  rig = await openRig({ namespace: await newNamespace() });
 });
 afterAll(() => rig.close());
 
@@ -109,7 +109,6 @@ test('starts what was forgotten and posted since the date, once, and nothing whi
 test('names a job that nobody noticed the post for, and has it look at once', async () => {
   const slow = await openRig({
     ...{
-      server: 'real',
       namespace: rig.client.options.namespace,
       taskQueue: rig.taskQueue,
       zuoraUrl: rig.simulatorUrl,
@@ -220,7 +219,7 @@ describe('A sweep', () => {
 
 test('with Multi-entity sweeps one entity', async () => {
   const entities = await openRig({
-    ...{ server: 'real', namespace: rig.client.options.namespace, multiEntity: true },
+    ...{ namespace: rig.client.options.namespace, multiEntity: true },
     simulator: { seed: 3, entities: ['e-1', 'e-2'] },
   });
   const [one, other] = await Promise.all(

@@ -10,7 +10,7 @@ import { openRig, READS_FAIL, until, type Rig } from '../support/rig.js';
 let rig: Rig;
 beforeAll(async () => {
   // The intervals of production: the server skips the waits.
-  rig = await openRig({ server: 'timeSkipping', polling: { first: 10_000, longest: 60_000, afterAnHour: 900_000 } });
+  rig = await openRig({ polling: { first: 10_000, longest: 60_000, afterAnHour: 900_000 } });
 });
 afterEach(() => rig.afterTest());
 afterAll(() => rig.close());
@@ -63,7 +63,7 @@ async function inactiveNotification(): Promise<WorkflowHandle> {
   const { number } = await rig.billRun.create();
   const job = await rig.start({ billRunKey: number });
   await rig.checkPlanned(job);
-  await rig.environment.sleep(6 * MINUTE);
+  await rig.skip(job, 6 * MINUTE);
   await rig.checkPlanned(job);
   return job;
 }
@@ -179,11 +179,11 @@ function expressionFor(state: string): string {
 
 test.each(rows)('$trouble', async ({ make, state, text, after, alert }) => {
   const job = await make();
-  const began = await rig.environment.currentTimeMs();
+  const began = await rig.now(job);
   const [name = '', reason] = state.split(/[ ()]+/);
   const isOver = ['NotPosted', 'Unsettled'].includes(name);
-  if (isOver) await job.result().catch(() => undefined);
-  else await rig.environment.sleep(after[1]);
+  if (isOver) await rig.skipToEnd(job);
+  else await rig.skip(job, after[1]);
   const listed = await until(
     () => rig.listed(job),
     (each) => each.state === name && (reason === undefined || reason === '' || each.reason === reason),

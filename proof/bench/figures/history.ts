@@ -1,16 +1,15 @@
 import proto from '@temporalio/proto';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { Client, Connection } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
 import { createActivities } from '../../../activities/index.js';
 import { BillRunEmails } from '../../../client/index.js';
-import { indexedTypes } from '../../../client/temporal/setup.js';
-import { temporalBinaries } from '../../../scripts/temporal-server.js';
+import { billRunSearchAttributes, startTemporalServer } from '../../../scripts/temporal-server.js';
+import { skipsTime, timeSkipping, withoutJumps } from '../../../scripts/time-skipping.js';
 import { createBillRunWorker, SHIPPED_BUNDLE } from '../../../worker/worker.js';
 import { SIMULATOR_CREDENTIALS } from '../../../simulator/index.js';
 import { createZuora } from '../../../zuora/client.js';
 import { billRuns, type Parts } from '../parts.js';
 import { actionsIn } from './billable-actions.js';
-import { eventsOf } from './life.js';
 
 const WAITS = { '10 minutes': 10 * 60_000, '1 day': 86_400_000, '30 days': 30 * 86_400_000 } as const;
 
@@ -35,7 +34,7 @@ interface Size {
   readonly actions: number;
 }
 
-/** `history`: the size of a job's history after such a wait for the post, or for the documents, on Temporal's time-skipping server. */
+/** `history`: the size of a job's history after such a wait for the post, or for the documents, of which Temporal skips the time. */
 export async function history(parts: Parts): Promise<Readonly<Record<Life, Size>>> {
   // Otherwise the SDK's core would write warnings to stdout, where the figures go.
   Runtime.install({
@@ -44,21 +43,22 @@ export async function history(parts: Parts): Promise<Readonly<Record<Life, Size>
   });
   const sizes: Partial<Record<Life, Size>> = {};
 
-  /** From the start to the end of a job. A server of its own, because one on which a job has closed amid a check skips no more time. */
+  /** From the start to the end of a job. */
   async function measure(
     life: Life,
     { number, openFor }: { readonly number: string; readonly openFor: string },
-    meanwhile: (environment: TestWorkflowEnvironment) => Promise<unknown> = () => Promise.resolve(),
+    meanwhile: (pass: (ms: number) => Promise<void>) => Promise<unknown> = () => Promise.resolve(),
   ): Promise<void> {
-    await skippingTime(parts, async (environment) => {
-      const { client } = environment;
+    await withWorker(parts, async (client) => {
+      const time = timeSkipping(client);
       const readsBefore = await reads(parts);
       const input = { billRunKey: number, postDeadline: '60 days', openFor };
       const { workflowId } = await new BillRunEmails(client).start(input);
-      await meanwhile(environment);
       const job = client.workflow.getHandle(workflowId);
+      await meanwhile((ms) => time.forward(job, ms));
+      await time.freely(job);
       await job.result();
-      const events = await eventsOf(job);
+      const events = withoutJumps(await job.fetchHistory());
       sizes[life] = {
         events: events.length,
         bytes: proto.temporal.api.history.v1.History.encode({ events: [...events] }).finish().length,
@@ -73,8 +73,8 @@ export async function history(parts: Parts): Promise<Readonly<Record<Life, Size>
     (await billRuns(parts, 1, { invoices: 2, creditMemos: 1, ...wanted }))[0] ?? '';
   for (const [wait, ms] of Object.entries(WAITS)) {
     const number = await billRun({});
-    await measure(wait as Life, { number, openFor: '0s' }, async (environment) => {
-      await environment.sleep(ms);
+    await measure(wait as Life, { number, openFor: '0s' }, async (pass) => {
+      await pass(ms);
       await parts.control('PATCH', `/bill-runs/${number}`, { status: 'Posted' });
     });
   }
@@ -84,37 +84,39 @@ export async function history(parts: Parts): Promise<Readonly<Record<Life, Size>
     const { documents } = await parts.control<{ documents: { number: string }[] }>('GET', `/bill-runs/${number}`);
     const document = `/documents/${documents[0]?.number ?? ''}`;
     await parts.control('PATCH', document, change);
-    await measure(life as Life, { number, openFor: '7 days' }, async (environment) => {
+    await measure(life as Life, { number, openFor: '7 days' }, async (pass) => {
       if (pdfAfterMs === 0) return;
-      await environment.sleep(pdfAfterMs);
+      await pass(pdfAfterMs);
       await parts.control('PATCH', document, { pdf: 'generated' });
     });
   }
   return sizes as Record<Life, Size>;
 }
 
-async function skippingTime(
-  { simulatorUrl }: Parts,
-  act: (environment: TestWorkflowEnvironment) => Promise<void>,
-): Promise<void> {
-  const environment = await TestWorkflowEnvironment.createTimeSkipping({
-    server: { executable: { type: 'existing-path', path: temporalBinaries().testServer } },
+async function withWorker({ simulatorUrl }: Parts, act: (client: Client) => Promise<void>): Promise<void> {
+  const server = await startTemporalServer({
+    headless: true,
+    searchAttributes: billRunSearchAttributes,
+    dynamicConfig: skipsTime,
   });
-  const { connection, nativeConnection } = environment;
-  await connection.operatorService.addSearchAttributes({ namespace: 'default', searchAttributes: indexedTypes() });
+  const { address } = server;
+  const connection = await Connection.connect({ address });
+  const nativeConnection = await NativeConnection.connect({ address });
   const zuora = createZuora({
     baseUrl: new URL(`${simulatorUrl}/`),
     credentials: () => Promise.resolve(SIMULATOR_CREDENTIALS),
   });
   const worker = await createBillRunWorker({
     connection: nativeConnection,
-    namespace: 'default',
+    namespace: server.namespace,
     activities: createActivities({ zuora, multiEntity: false }),
     workflowBundlePath: SHIPPED_BUNDLE,
   });
-  await worker.runUntil(() => act(environment));
+  await worker.runUntil(() => act(new Client({ connection, namespace: server.namespace })));
   await zuora.close();
-  await environment.teardown();
+  await nativeConnection.close();
+  await connection.close();
+  await server.stop();
 }
 
 /** So far, and of whatever kind. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { projectRoot } from '../../../scripts/project-root.js';
 import { simulatorEnvironment } from '../../../scripts/simulator-control.js';
-import { temporalBinaries } from '../../../scripts/temporal-server.js';
+import { temporalCli } from '../../../scripts/temporal-server.js';
 import type { JobStatus, SendRecord } from '../../../workflows/contract/contract.js';
 import type { Audit, Diagnosis } from '../../../client/index.js';
 import { cli, cliGiven, json, run, type Ended } from '../../support/command-line.js';
@@ -13,7 +13,7 @@ import { emailsPerDocument, openRig, until, type Rig } from '../../support/rig.j
 
 let rig: Rig;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real' });
+  rig = await openRig();
   // Other test files use the same server.
   vi.stubEnv('BILL_RUN_TASK_QUEUE', rig.taskQueue);
 });
@@ -26,7 +26,7 @@ afterAll(async () => {
 const sendsOf = async (number: string): Promise<readonly SendRecord[]> =>
   (await json<{ sendRecords: readonly SendRecord[] }>(cli('status', number, '--json'))).sendRecords;
 
-const temporal = (...args: string[]): Promise<Ended> => run(temporalBinaries().temporal, args);
+const temporal = (...args: string[]): Promise<Ended> => run(temporalCli(), args);
 
 describe('bill-run-emails', () => {
   test('starts, joins, shows and audits a bill run, each with one JSON line on stdout', async () => {

@@ -8,7 +8,7 @@ import { openRig, READS_FAIL, until, type Rig } from '../../support/rig.js';
 
 let rig: Rig;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real' });
+  rig = await openRig();
 });
 afterEach(() => rig.afterTest());
 afterAll(() => rig.close());

@@ -21,7 +21,7 @@ beforeAll(async () => {
   env.TEMPORAL_NAMESPACE = await newNamespace();
   // Forty that wait, each polled ten times a second as elsewhere, would be most of the work here.
   const polling = { first: 3_000, longest: 3_000, afterAnHour: 3_000 };
-  rig = await openRig({ server: 'real', namespace: env.TEMPORAL_NAMESPACE, polling });
+  rig = await openRig({ namespace: env.TEMPORAL_NAMESPACE, polling });
 });
 afterEach(() => rig.afterTest());
 afterAll(() => rig.close());

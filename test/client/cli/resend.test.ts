@@ -7,7 +7,7 @@ import { emailsPerDocument, openRig, until, type Rig } from '../../support/rig.j
 
 let rig: Rig;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real' });
+  rig = await openRig();
   // Other test files use the same server.
   vi.stubEnv('BILL_RUN_TASK_QUEUE', rig.taskQueue);
 });

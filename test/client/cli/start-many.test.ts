@@ -16,7 +16,7 @@ import { emailsPerDocument, openRig, type Rig } from '../../support/rig.js';
 let rig: Rig;
 let folder: string;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real' });
+  rig = await openRig();
   // Other test files use the same server.
   vi.stubEnv('BILL_RUN_TASK_QUEUE', rig.taskQueue);
   folder = mkdtempSync(join(tmpdir(), 'bill-run-emails-files-'));

@@ -10,7 +10,7 @@ let rig: Rig;
 let receiver: Awaited<ReturnType<typeof openReceiver>>;
 beforeAll(async () => {
   receiver = await openReceiver();
-  rig = await openRig({ server: 'real', namespace: await newNamespace(), receiver: { url: () => receiver.url } });
+  rig = await openRig({ namespace: await newNamespace(), receiver: { url: () => receiver.url } });
   vi.stubEnv('TEMPORAL_NAMESPACE', rig.client.options.namespace);
   vi.stubEnv('BILL_RUN_TASK_QUEUE', rig.taskQueue);
   for (const [name, value] of Object.entries(simulatorEnvironment(rig.simulatorUrl))) vi.stubEnv(name, value);

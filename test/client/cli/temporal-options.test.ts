@@ -15,7 +15,7 @@ let folder: string;
 let env: Record<string, string>;
 beforeAll(async () => {
   namespace = await newNamespace();
-  rig = await openRig({ server: 'real', namespace });
+  rig = await openRig({ namespace });
   folder = mkdtempSync(join(tmpdir(), 'bill-run-emails-options-'));
   const file = join(folder, 'temporal.toml');
   const address = inject('temporalAddress');

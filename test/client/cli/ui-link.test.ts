@@ -6,7 +6,7 @@ import { openRig, type Rig } from '../../support/rig.js';
 
 let rig: Rig;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real' });
+  rig = await openRig();
 });
 afterEach(() => rig.afterTest());
 afterAll(() => rig.close());

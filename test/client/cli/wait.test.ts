@@ -10,7 +10,7 @@ import { openRig, type Rig } from '../../support/rig.js';
 
 let rig: Rig;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real', deliveryIntervalMs: 400 });
+  rig = await openRig({ deliveryIntervalMs: 400 });
   // Other test files use the same server.
   vi.stubEnv('BILL_RUN_TASK_QUEUE', rig.taskQueue);
 });

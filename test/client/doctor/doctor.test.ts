@@ -13,7 +13,7 @@ import { faultOfSearchAttributes, indexedTypes, setup } from '../../../client/te
 import { exitCodeOfDiagnosis } from '../../../client/doctor/doctor.js';
 import { doctorTable } from '../../../client/cli/doctor-table.js';
 import { projectRoot } from '../../../scripts/project-root.js';
-import { temporalBinaries } from '../../../scripts/temporal-server.js';
+import { temporalCli } from '../../../scripts/temporal-server.js';
 import { run } from '../../support/command-line.js';
 import { simulatorEnvironment } from '../../../scripts/simulator-control.js';
 import { SIMULATOR_CREDENTIALS } from '../../../simulator/index.js';
@@ -22,7 +22,7 @@ import { newNamespace, openRig, until, type Rig } from '../../support/rig.js';
 
 let rig: Rig;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real' });
+  rig = await openRig();
 });
 afterAll(() => rig.close());
 
@@ -44,7 +44,7 @@ function environment(variables: Readonly<Record<string, string>>): void {
 
 /** Temporal's own command line, which must do as asked. */
 async function temporal(...args: string[]): Promise<void> {
-  const { code, stderr } = await run(temporalBinaries().temporal, args);
+  const { code, stderr } = await run(temporalCli(), args);
   if (code !== 0) throw new Error(stderr);
 }
 
@@ -176,7 +176,7 @@ describe('The doctor', () => {
 
   test('names jobs that somebody paused in Temporal, with the commands that unpause them', async () => {
     const namespace = await newNamespace();
-    const own = await openRig({ server: 'real', namespace });
+    const own = await openRig({ namespace });
     onTestFinished(() => own.close());
     environment({ TEMPORAL_NAMESPACE: namespace, BILL_RUN_TASK_QUEUE: own.taskQueue });
     expect(of(await diagnose(), 'paused')).toMatchObject({ result: 'ok' });

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { diagnose, type Check } from '../../../client/index.js';
 import { simulatorEnvironment } from '../../../scripts/simulator-control.js';
-import { temporalBinaries } from '../../../scripts/temporal-server.js';
+import { temporalCli } from '../../../scripts/temporal-server.js';
 import { startWorker } from '../../../scripts/worker-process.js';
 import { run } from '../../support/command-line.js';
 import { openParts, type Parts } from '../../support/parts.js';
@@ -46,7 +46,7 @@ function openQueue() {
 async function temporal(command: string): Promise<void> {
   const [, ...args] = command.split(' ');
   await until(
-    () => run(temporalBinaries().temporal, args, { TEMPORAL_ADDRESS: parts.temporal.address }),
+    () => run(temporalCli(), args, { TEMPORAL_ADDRESS: parts.temporal.address }),
     ({ code }) => code === 0,
   );
 }

@@ -8,7 +8,7 @@ import { openRig, type Rig } from '../../support/rig.js';
 
 let rig: Rig;
 beforeAll(async () => {
-  rig = await openRig({ server: 'real' });
+  rig = await openRig();
 });
 afterAll(() => rig.close());
 

@@ -7,8 +7,8 @@ import { openRig, type Rig } from '../../support/rig.js';
 let ours: Rig;
 let theirs: Rig;
 beforeAll(async () => {
-  theirs = await openRig({ server: 'real' });
-  ours = await openRig({ server: 'real' });
+  theirs = await openRig();
+  ours = await openRig();
 });
 afterEach(async () => {
   vi.unstubAllEnvs();
