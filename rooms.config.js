@@ -129,7 +129,7 @@ export const rooms = [
   },
   { room: 'scripts', is: 'setup, build, demo, dev, and the processes that tests and proof start', imports: 'above' },
   {
-    room: 'scripts/tenant-check',
+    room: 'scripts/tenant',
     is: "what a Zuora tenant shows of what the rules assume, with the simulator's switches; it only reads",
     imports: ['zuora', 'workflows/contract', 'client/failures', 'client/cli', 'simulator'],
     packages: ['commander', 'zod'],

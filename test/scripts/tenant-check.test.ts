@@ -1,9 +1,12 @@
 /** The check of a tenant, on the simulator with its switches both ways. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { projectRoot } from '../../scripts/project-root.js';
 import { controlOf, simulatorEnvironment } from '../../scripts/simulator-control.js';
-import { facts, onlyASendShows } from '../../scripts/tenant-check/facts.js';
-import { reportOn, type Report } from '../../scripts/tenant-check/report.js';
-import { readTenant } from '../../scripts/tenant-check/tenant.js';
+import { facts, onlyASendShows } from '../../scripts/tenant/facts.js';
+import { reportOn, type Report } from '../../scripts/tenant/report.js';
+import { readTenant } from '../../scripts/tenant/tenant.js';
 import { SIMULATOR_CREDENTIALS, startSimulator } from '../../simulator/index.js';
 import { defaultSettings, settingsSchema, type SettingsChange } from '../../simulator/settings.js';
 import { createZuora } from '../../zuora/client.js';
@@ -70,6 +73,7 @@ test('on a tenant as assumed, every check shows it after a send', async () => {
   const report = await reportAfterASend();
   expect(namesWith(report, 'differs')).toEqual([]);
   expect(namesWith(report, 'not seen')).toEqual([]);
+  expect(report.next).toBe(`bill-run-emails audit ${NUMBER}`);
 });
 
 test('before the first send, nothing differs, and what only emails show is not seen', async () => {
@@ -203,9 +207,18 @@ test('every switch for what the documentation leaves open is decided by a check,
   }
 });
 
+test('docs/first-tenant.md names every check, and no other', () => {
+  const page = readFileSync(join(projectRoot, 'docs', 'first-tenant.md'), 'utf8');
+  const [, table = ''] = page.split(/^\| checks .*$/m);
+  const [rows = ''] = table.split('\n\n');
+  const cells = [...rows.matchAll(/^\|([^|]+)/gm)].map(([, cell]) => cell).join();
+  const names = [...cells.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+  expect(names.toSorted()).toEqual(facts.map(({ name }) => name).toSorted());
+});
+
 describe('the command', () => {
   async function tenantCheck(env: NodeJS.ProcessEnv, ...args: string[]) {
-    const script = startScript('tenant-check/main', { folder: newFolder(), args, env });
+    const script = startScript('tenant/main', { folder: newFolder(), args, env });
     return { code: await script.ended, stdout: script.stdout(), stderr: script.stderr() };
   }
 
@@ -244,7 +257,7 @@ describe('the command', () => {
     const env = { ...simulatorEnvironment(url), ZUORA_MULTI_ENTITY: 'true' };
     const { code, stdout } = await tenantCheck(env, NUMBER, '--entity', 'e1');
     expect(code).toBe(0);
-    expect(stdout).toContain(`start ${NUMBER} --hold --entity e1 `);
+    expect(stdout).toContain(`start ${NUMBER} --entity e1 --hold `);
   });
 
   test.each([

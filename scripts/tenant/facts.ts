@@ -182,14 +182,17 @@ export const facts: readonly Fact[] = [
     const text = `they do for ${found} of ${tenant.documents.length} documents`;
     return found === tenant.documents.length ? asAssumed(text) : differs(text, REPORT_IT);
   }),
-  readable(
-    'notificationDefinitions',
-    'notificationDefinitions',
-    'notification definitions',
-    'one that is off, or that emails at the post, is not noticed (rule 6, too)',
-    ({ definitions: { invoice, creditMemo }, postedNotifications }) =>
-      [invoice, creditMemo, postedNotifications].find((each) => each instanceof ZuoraFailure),
-  ),
+  {
+    ...readable(
+      'notificationDefinitions',
+      'notificationDefinitions',
+      'notification definitions',
+      'one that is off, or that emails at the post, is not noticed',
+      ({ definitions: { invoice, creditMemo }, postedNotifications }) =>
+        [invoice, creditMemo, postedNotifications].find((each) => each instanceof ZuoraFailure),
+    ),
+    rules: [6, 9],
+  },
   readable(
     'communicationProfiles',
     'communicationProfiles',

@@ -24,10 +24,11 @@ export function reportOn(tenant: Tenant): Report {
   });
   const missingPermissions = checks.flatMap(({ set }) => set?.missingPermissions ?? []);
   const entity = entityId === undefined ? '' : ` --entity ${entityId}`;
+  const start = `start ${billRun.number}${entity} --hold --requested-by first-tenant`;
   return {
     ...{ billRunNumber: billRun.number, origin, billRunStatus: billRun.status, checks, onlyASendShows },
     settings: { ...checks.reduce<Partial<Settings>>((all, { set }) => ({ ...all, ...set }), {}), missingPermissions },
-    next: `bill-run-emails start ${billRun.number} --hold${entity} --requested-by first-tenant`,
+    next: `bill-run-emails ${billRun.invoicesEmailed === true ? `audit ${billRun.number}${entity}` : start}`,
   };
 }
 
