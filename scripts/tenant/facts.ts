@@ -75,6 +75,12 @@ const fact = (
   find: Fact['find'],
 ): Fact => ({ name, setting, rules, question, find });
 
+const withDocuments = ({ find, ...about }: Fact): Fact => ({
+  ...about,
+  find: (tenant) =>
+    tenant.documents.length > 0 ? find(tenant) : notSeen('no document is listed', 'Try a bill run that has some'),
+});
+
 type Permission = Settings['missingPermissions'][number];
 
 function readable(
@@ -127,7 +133,7 @@ function afterASend<S extends Setting>(
   if (!wasEmailed(tenant)) return notSeen('no email call was made for this bill run', AFTER_A_SEND);
   const emailed = concerned.filter(([{ lastEmailed }]) => lastEmailed !== null).length;
   const failures = concerned.filter(([, rows]) => rows.some(hasFailed)).length;
-  const text = `of ${concerned.length} such documents, ${emailed} have an email, ${failures} a failed one`;
+  const text = `of ${concerned.length} such documents, ${emailed} have an email so far, ${failures} a failed one`;
   return settled(setting, valueOf(emailed, failures), text);
 }
 
@@ -175,13 +181,15 @@ export const facts: readonly Fact[] = [
   readable('accounts', 'accounts', 'accounts and contacts', 'a missing address is not noticed', (tenant) =>
     tenant.invoicesWithAccounts instanceof ZuoraFailure ? tenant.invoicesWithAccounts : tenant.accounts,
   ),
-  fact('contacts', null, [9], 'Do accounts come with their bill-to contacts?', (tenant) => {
-    known(tenant.invoicesWithAccounts);
-    known(tenant.accounts);
-    const found = tenant.documents.filter(({ account }) => typeof account?.hasAddress === 'boolean').length;
-    const text = `they do for ${found} of ${tenant.documents.length} documents`;
-    return found === tenant.documents.length ? asAssumed(text) : differs(text, REPORT_IT);
-  }),
+  withDocuments(
+    fact('contacts', null, [9], 'Do accounts come with their bill-to contacts?', (tenant) => {
+      known(tenant.invoicesWithAccounts);
+      known(tenant.accounts);
+      const found = tenant.documents.filter(({ account }) => typeof account?.hasAddress === 'boolean').length;
+      const text = `they do for ${found} of ${tenant.documents.length} documents`;
+      return found === tenant.documents.length ? asAssumed(text) : differs(text, REPORT_IT);
+    }),
+  ),
   {
     ...readable(
       'notificationDefinitions',
@@ -207,12 +215,14 @@ export const facts: readonly Fact[] = [
     'credit memos and failed emails stay unknown',
     ({ recentEmails }) => recentEmails,
   ),
-  readable(
-    'pdfStatus',
-    'pdfStatus',
-    'the status of PDFs',
-    'a PDF in error is noticed after 24 hours only',
-    ({ pdfErrors }) => pdfErrors,
+  withDocuments(
+    readable(
+      'pdfStatus',
+      'pdfStatus',
+      'the status of PDFs',
+      'a PDF in error is noticed after 24 hours only',
+      ({ pdfErrors }) => pdfErrors,
+    ),
   ),
 
   fact('times', 'utcOffset', [6], 'Do times of Object Query name their zone?', ({ billRun: { postedDate } }) => {

@@ -85,6 +85,17 @@ test('before the first send, nothing differs, and what only emails show is not s
   ]);
 });
 
+test('a bill run that is only completed, or has no documents, shows less, and nothing differs', async () => {
+  const { control, report } = await openTenant();
+  await control('POST', '/bill-runs', { number: 'BR-00000077', status: 'Completed' });
+  const completed = await report('BR-00000077');
+  expect(namesWith(completed, 'differs')).toEqual([]);
+  expect(checkOf(completed, 'times').result).toBe('not seen');
+  const empty = await report('BR-00000002');
+  expect(namesWith(empty, 'differs')).toEqual([]);
+  expect(namesWith(empty, 'not seen')).toEqual(expect.arrayContaining(['contacts', 'pdfStatus']));
+});
+
 describe('a switch of the simulator that is flipped', () => {
   const flips: readonly (readonly [string, SettingsChange])[] = [
     ['accounts', { missingPermissions: ['accounts'] }],
@@ -323,5 +334,10 @@ describe('the command', () => {
       expect(stdout).toContain('[secret] [address]');
       expect(stdout + stderr).not.toMatch(/simulator-client-secret|customer\.example/);
     }
+    const path = `/object-query/billing-runs/${NUMBER}`;
+    await control('POST', '/faults', { method: 'GET', path, when: 'before', fault: 'respond', status: 403, body });
+    const { code, stdout, stderr } = await tenantCheck(simulatorEnvironment(url), NUMBER);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain('[secret] [address]');
   });
 });
