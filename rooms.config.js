@@ -128,6 +128,12 @@ export const rooms = [
     imports: [],
   },
   { room: 'scripts', is: 'setup, build, demo, dev, and the processes that tests and proof start', imports: 'above' },
+  {
+    room: 'scripts/tenant',
+    is: "what a Zuora tenant shows of what the rules assume, with the simulator's switches; it only reads",
+    imports: ['zuora', 'workflows/contract', 'client/failures', 'client/cli', 'simulator'],
+    packages: ['commander', 'zod'],
+  },
   { room: 'proof', is: 'what chaos, soak, cluster, bench and the explorer share', imports: 'above' },
   { room: 'proof/explore', is: 'every life within bounds, and the ten rules after each step', imports: 'above' },
   { room: 'proof/cluster', is: "Temporal's server on PostgreSQL, with several workers", imports: 'above' },

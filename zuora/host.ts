@@ -34,3 +34,8 @@ export function kindOfHost({ hostname }: URL): string {
   if (PRODUCTION.test(hostname)) return 'production';
   return SANDBOX.test(hostname) ? 'a sandbox' : 'not a known host of Zuora';
 }
+
+/** Whether a send may reach customers: only Zuora's sandboxes and this machine are known not to. A gateway may lead anywhere. */
+export function mayBeProduction({ hostname }: URL): boolean {
+  return !SANDBOX.test(hostname) && !LOOPBACK.test(hostname);
+}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { zuoraBaseUrl } from '../../zuora/host.js';
+import { mayBeProduction, zuoraBaseUrl } from '../../zuora/host.js';
 
 describe('where Zuora may be', () => {
   test.each([
@@ -79,4 +79,31 @@ describe('where Zuora is not', () => {
       expect(() => zuoraBaseUrl(text)).toThrow(/^(?!.*s3cret)/);
     },
   );
+});
+
+describe('customers may be behind', () => {
+  test.each([
+    ...[
+      'https://rest.zuora.com',
+      'https://rest.na.zuora.com',
+      'https://rest.eu.zuora.com',
+      'https://rest.ap.zuora.com',
+    ],
+    ...[
+      'https://zuora.com',
+      'https://rest.new.zuora.com',
+      'https://sandbox.zuora.com',
+      'https://rest.test.gateway.example',
+    ],
+  ])('%s', (url) => {
+    expect(mayBeProduction(new URL(url))).toBe(true);
+  });
+
+  test.each([
+    ...['https://rest.apisandbox.zuora.com', 'https://rest.sandbox.na.zuora.com', 'https://rest.sandbox.eu.zuora.com'],
+    ...['https://rest.test.zuora.com', 'https://rest.test.eu.zuora.com', 'https://rest.test.ap.zuora.com'],
+    ...['http://localhost:9700', 'http://127.0.0.1:9700', 'http://[::1]:9700'],
+  ])('but not behind %s', (url) => {
+    expect(mayBeProduction(new URL(url))).toBe(false);
+  });
 });
