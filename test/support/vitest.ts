@@ -5,6 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** Files that wait for a minute or more. One that comes last leaves the other processes without work. */
 const LONGEST = [
   'workflows/sending-table',
+  'workflows/waiting',
   'workflows/resets',
   'worker/kills',
   'worker/process',
