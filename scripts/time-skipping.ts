@@ -16,6 +16,7 @@ export const skipsTime = {
 const MOST_JUMPS = 100_000;
 const POLL_LIMIT_MS = 30_000;
 const { FastForwardPollingResult } = proto.temporal.api.enums.v1;
+const POLL_AGAIN = { fastForwardPollingResult: FastForwardPollingResult.FAST_FORWARD_POLLING_RESULT_POLL_TIMEOUT };
 
 type Job = Pick<WorkflowHandle, 'workflowId'>;
 
@@ -55,10 +56,15 @@ export function timeSkipping(client: Client) {
       const isOpen = await configure(job, { fastForwardConfig: { id: fastForwardId, duration: msToTs(ms) } });
       let isOver = !isOpen;
       while (!isOver) {
-        const { fastForwardPollingResult } = await client.withDeadline(Date.now() + POLL_LIMIT_MS, () =>
-          workflowService.pollWorkflowExecutionTimeSkipping({ namespace, workflowExecution, fastForwardId }),
-        );
-        isOver = fastForwardPollingResult !== FastForwardPollingResult.FAST_FORWARD_POLLING_RESULT_POLL_TIMEOUT;
+        const { fastForwardPollingResult } = await client
+          .withDeadline(Date.now() + POLL_LIMIT_MS, () =>
+            workflowService.pollWorkflowExecutionTimeSkipping({ namespace, workflowExecution, fastForwardId }),
+          )
+          .catch((error: unknown) => {
+            if (failedAs(causeOf(error), 'unavailable')) return POLL_AGAIN;
+            throw error;
+          });
+        isOver = fastForwardPollingResult !== POLL_AGAIN.fastForwardPollingResult;
       }
     },
 

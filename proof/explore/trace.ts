@@ -120,11 +120,14 @@ const ANY_LOOK: Look = { billRun: { id: '', number: '', status: 'Posted' }, at: 
 /** The end of the budget depends on the job's settings and its holds, which the attempts do not show. */
 const LONG_BUDGET = { sendBudgetMs: 10 * 365 * 24 * 60 * 60_000, coolDownMs: 0, onHoldMs: 0 };
 const ONE_TICK_MS = 50;
+/** The pause after a lost attempt counts from the workflow task that scheduled it, which may have begun some seconds earlier. */
+const LONGEST_TASK_MS = 10_000;
 
 /** A further attempt that no person decided about: the rules must not wait, nor ask, at that time. */
 function tooSoon(send: Send, { input, at }: TracedAttempt): readonly string[] {
   if (input.decision !== undefined || send.attempts.length === 0) return [];
-  const step = nextSendStep({ ...send, retry: null }, ANY_LOOK, LONG_BUDGET, at + ONE_TICK_MS);
+  const slack = send.attempts.at(-1)?.durationMs === null ? LONGEST_TASK_MS : ONE_TICK_MS;
+  const step = nextSendStep({ ...send, retry: null }, ANY_LOOK, LONG_BUDGET, at + slack);
   if (step.kind === 'attempt') return [];
   const what = step.kind === 'wait' ? `wait ${step.until - at} ms more` : step.kind;
   return [`the rules ${what} before this attempt`];

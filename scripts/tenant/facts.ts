@@ -253,6 +253,8 @@ export const facts: readonly Fact[] = [
 
   fact('numberOnV1', 'readByNumberOnV1', [1], 'Does /v1/bill-runs/{id} take a number?', ({ byNumberOnV1: read }) => {
     if (!(read instanceof ZuoraFailure)) return settled('readByNumberOnV1', true, 'it does');
+    if (read.kind === 'unauthorized')
+      return notSeen(read.message, 'Allow the user of the OAuth client to read bill runs');
     return read.kind === 'unavailable' ? failed(read) : settled('readByNumberOnV1', false, read.message);
   }),
   fact('entityHeader', 'unneededHeaders', [1], 'Is Zuora-Entity-Ids ignored without Multi-entity?', (tenant) => {

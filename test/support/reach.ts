@@ -44,8 +44,6 @@ interface Reachable {
   readonly reason: EmailReason | null;
   /** Returns while the job is on its way to the state. */
   readonly reach: Reach;
-  /** It takes minutes, which the server skips. */
-  readonly takesTime?: true;
 }
 
 /** Every state with every reason that a job of this version can have, by a short name. */
@@ -75,7 +73,6 @@ export const states: Readonly<Record<string, Reachable>> = {
   SendingUnknown: {
     state: 'Sending',
     reason: 'unknown',
-    takesTime: true,
     async reach(rig, start) {
       await rig.fault({ fault: 'reset', times: 10_000 });
       const { job } = await start();
@@ -128,7 +125,6 @@ export const states: Readonly<Record<string, Reachable>> = {
   NeedsAttentionCannotRead: {
     state: 'NeedsAttention',
     reason: 'cannotRead',
-    takesTime: true,
     async reach(rig, start) {
       const job = await unreadable(rig, start);
       await rig.skip(job, '30 minutes');
@@ -154,7 +150,6 @@ export const states: Readonly<Record<string, Reachable>> = {
   Emailed: {
     state: 'Emailed',
     reason: null,
-    takesTime: true,
     async reach(rig, start) {
       const { job } = await start();
       return checked(rig, job, '6 minutes');
@@ -163,7 +158,6 @@ export const states: Readonly<Record<string, Reachable>> = {
   NotSent: {
     state: 'Delivering',
     reason: 'notSent',
-    takesTime: true,
     async reach(rig, start) {
       await rig.control('PATCH', '/settings', { creditMemoNotificationActive: false });
       const { job } = await start();
@@ -217,7 +211,6 @@ export const states: Readonly<Record<string, Reachable>> = {
   UnsettledCannotRead: {
     state: 'Unsettled',
     reason: 'cannotRead',
-    takesTime: true,
     async reach(rig, start) {
       const job = await unreadable(rig, start, { openFor: '1s' });
       await rig.skipToEnd(job);

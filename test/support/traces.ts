@@ -8,12 +8,12 @@ import { walk, type LoggedCall, type Traced, type TracedAttempt } from '../../pr
  * What the rules or Zuora could not have done, in the attempts of all runs of a workflow id. Left out are jobs with
  * attempts that nobody can decode, and jobs that were reset: a reset hides attempts from them.
  *
- * @param calls null if Zuora keeps no log
+ * @param callsTo reads Zuora's log; null if Zuora keeps none
  */
 export async function impossibleIn(
   client: Client,
   workflowId: string,
-  calls: readonly LoggedCall[] | null,
+  callsTo: (() => Promise<readonly LoggedCall[]>) | null,
 ): Promise<Traced['faults']> {
   const { runId: newest } = await client.workflow.getHandle(workflowId).describe();
   const runIds = [...new Set([...(await runIdsOf(client, workflowId)), newest])];
@@ -25,7 +25,8 @@ export async function impossibleIn(
     if (!history.every(isDecoded)) return [];
     attempts.push(...history.map((attempt) => ({ ...attempt, runId })));
   }
-  return walk(attempts, calls).faults;
+  // The log is read last: it must have every call that history has.
+  return walk(attempts, callsTo === null ? null : await callsTo()).faults;
 }
 
 /** Another data converter may have written it. */

@@ -1,4 +1,4 @@
-/** Temporal's own buttons: whatever people press, the rules of sending hold, and it shows who pressed. On the real server. */
+/** Temporal's own buttons: whatever people press, the rules of sending hold, and it shows who pressed. */
 import type { WorkflowHandle } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { msToTs } from '@temporalio/common/lib/time.js';

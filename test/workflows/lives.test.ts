@@ -1,4 +1,4 @@
-/** Each way through the life of an email job, on the real server. */
+/** Each way through the life of an email job, on a server. */
 import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';

@@ -40,8 +40,8 @@ const numGroups = Math.max(1, Math.round(numRuns / 20));
 const LIVES_IN_GROUP = 8;
 /** How often the worker is killed. Each time may cost the 30 s of the heartbeat time-out. */
 const KILLS_IN_GROUP = 3;
-/** The longest that a failure is shrunk. */
-const SHRINK_MS = 5 * MINUTE;
+/** A life of many jumps takes some seconds, and a failure is shrunk for as long again. */
+const LONGEST_SEARCH_MS = 5 * MINUTE + numRuns * 20 * SECOND;
 
 const replayer = openReplayer();
 afterAll(() => replayer.close());
@@ -247,7 +247,7 @@ const jumps = fc.constantFrom(SECOND, 10 * SECOND, MINUTE, 16 * MINUTE, HOUR, 5 
     }),
 );
 
-/** The orders of operators on the real server. */
+/** The orders of operators. */
 const orders = fc
   .constantFrom('hold', 'hold', 'release', 'release', 'finish', 'cancel')
   .map((name) =>
@@ -324,7 +324,7 @@ const circumstances = (mostFaults: number) =>
     faults: fc.array(anyFault, { maxLength: mostFaults }),
   });
 
-test.concurrent(`the rules hold while clocks jump (seed ${seed})`, { timeout: 2 * SHRINK_MS }, async () => {
+test.concurrent(`the rules hold while clocks jump (seed ${seed})`, { timeout: 2 * LONGEST_SEARCH_MS }, async () => {
   const lives = fc.commands(
     [
       ...[jumps, jumps, jumps, faultsOf(fc.array(anyFault, { minLength: 1, maxLength: 4 })), climates, clearSky],
@@ -355,7 +355,7 @@ test.concurrent(`the rules hold while clocks jump (seed ${seed})`, { timeout: 2 
         await close();
       }
     }),
-    { seed, numRuns, interruptAfterTimeLimit: SHRINK_MS },
+    { seed, numRuns, interruptAfterTimeLimit: LONGEST_SEARCH_MS },
   );
 });
 
@@ -406,88 +406,92 @@ function withBefore(activities: Activities, something: () => Promise<void>): Act
   ) as unknown as Activities;
 }
 
-test.concurrent(`the rules hold while workers are killed (seed ${seed})`, { timeout: 2 * SHRINK_MS }, async () => {
-  // A server of its own: worker processes know one task queue only.
-  const temporal = await startTemporalServer({ headless: true, searchAttributes: billRunSearchAttributes });
-  const simulator = await startSimulator();
-  const connection = await Connection.connect({ address: temporal.address });
-  const control = controlOf(simulator.url);
-  const startAnother = (): Promise<Child> =>
-    startWorker({ temporal, simulatorUrl: simulator.url, pollInterval: '100ms' });
-  let worker = await startAnother();
-  let restart: Promise<void> | undefined;
-  const questions = new Set<Promise<unknown>>();
-  const killAndStart = async (): Promise<void> => {
-    await Promise.allSettled(questions);
-    await worker.stop(0);
-    worker = await startAnother();
-    restart = undefined;
-  };
-  const place: Place = {
-    client: new Client({ connection }),
-    control,
-    taskQueue: TASK_QUEUE,
-    replayer,
-    skips: false,
-    pass: () => Promise.resolve(),
-    now: () => Promise.resolve(Date.now()),
-    crash: () => (restart ??= killAndStart()),
-    ask: async (knows, question) => {
-      for (;;) {
-        await restart;
-        const { pid } = worker;
-        await knows(pid, () => restart !== undefined || worker.pid !== pid);
-        // Nothing happens between this check and the query.
-        if (restart !== undefined || worker.pid !== pid) continue;
-        const answer = question();
-        questions.add(answer);
-        return answer.finally(() => questions.delete(answer));
-      }
-    },
-  };
+test.concurrent(
+  `the rules hold while workers are killed (seed ${seed})`,
+  { timeout: 2 * LONGEST_SEARCH_MS },
+  async () => {
+    // A server of its own: worker processes know one task queue only.
+    const temporal = await startTemporalServer({ headless: true, searchAttributes: billRunSearchAttributes });
+    const simulator = await startSimulator();
+    const connection = await Connection.connect({ address: temporal.address });
+    const control = controlOf(simulator.url);
+    const startAnother = (): Promise<Child> =>
+      startWorker({ temporal, simulatorUrl: simulator.url, pollInterval: '100ms' });
+    let worker = await startAnother();
+    let restart: Promise<void> | undefined;
+    const questions = new Set<Promise<unknown>>();
+    const killAndStart = async (): Promise<void> => {
+      await Promise.allSettled(questions);
+      await worker.stop(0);
+      worker = await startAnother();
+      restart = undefined;
+    };
+    const place: Place = {
+      client: new Client({ connection }),
+      control,
+      taskQueue: TASK_QUEUE,
+      replayer,
+      skips: false,
+      pass: () => Promise.resolve(),
+      now: () => Promise.resolve(Date.now()),
+      crash: () => (restart ??= killAndStart()),
+      ask: async (knows, question) => {
+        for (;;) {
+          await restart;
+          const { pid } = worker;
+          await knows(pid, () => restart !== undefined || worker.pid !== pid);
+          // Nothing happens between this check and the query.
+          if (restart !== undefined || worker.pid !== pid) continue;
+          const answer = question();
+          questions.add(answer);
+          return answer.finally(() => questions.delete(answer));
+        }
+      },
+    };
 
-  const lives = fc.commands(
-    [
-      ...[resends, updates, retries, hints, nonsense, nonsenseUpdates, posts, posts, records, readFaults, orders],
-      ...[crashes, crashes],
-      // Few, because nothing shortens the waits between attempts here.
-      faultsOf(fc.array(anyFault, { minLength: 1, maxLength: 1 })),
-    ],
-    { maxCommands: 12, size: '+1' },
-  );
-  try {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(fc.option(fc.tuple(circumstances(1), lives), { freq: 1_000 }), {
-          minLength: LIVES_IN_GROUP,
-          maxLength: LIVES_IN_GROUP,
-        }),
-        async (group) => {
-          await control('DELETE', '/faults');
-          const kills = { left: KILLS_IN_GROUP };
-          const lived = await allOf(
-            group
-              // Shrinking leaves lives out.
-              .filter((life) => life !== null)
-              .map(async ([given, acts]) => {
-                const life = await Life.begin(place, given);
-                await fc.asyncModelRun(() => ({ model: { kills }, real: life }), acts);
-                return life;
-              }),
-          );
-          await control('DELETE', '/faults');
-          await allOf(lived.map(drain));
-        },
-      ),
-      { seed, numRuns: numGroups, interruptAfterTimeLimit: SHRINK_MS },
+    const lives = fc.commands(
+      [
+        ...[resends, updates, retries, hints, nonsense, nonsenseUpdates, posts, posts, records, readFaults, orders],
+        ...[crashes, crashes],
+        // Few, because nothing shortens the waits between attempts here.
+        faultsOf(fc.array(anyFault, { minLength: 1, maxLength: 1 })),
+      ],
+      { maxCommands: 12, size: '+1' },
     );
-  } finally {
-    await worker.stop(0);
-    await connection.close();
-    await simulator.close();
-    await temporal.stop();
-  }
-});
+    try {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.option(fc.tuple(circumstances(1), lives), { freq: 1_000 }), {
+            minLength: LIVES_IN_GROUP,
+            maxLength: LIVES_IN_GROUP,
+          }),
+          async (group) => {
+            await control('DELETE', '/faults');
+            const kills = { left: KILLS_IN_GROUP };
+            const lived = await allOf(
+              group
+                // Shrinking leaves lives out.
+                .filter((life) => life !== null)
+                .map(async ([given, acts]) => {
+                  const life = await Life.begin(place, given);
+                  await fc.asyncModelRun(() => ({ model: { kills }, real: life }), acts);
+                  return life;
+                }),
+            );
+            await control('DELETE', '/faults');
+            await allOf(lived.map(drain));
+          },
+        ),
+        { seed, numRuns: numGroups, interruptAfterTimeLimit: LONGEST_SEARCH_MS },
+      );
+    } finally {
+      await worker.stop(0);
+      await connection.close();
+      await simulator.close();
+      await temporal.stop();
+    }
+  },
+);
 
 /** Waits for all of them, even if one fails, because a failed group must not disturb the next one. */
 async function allOf<T>(promises: readonly Promise<T>[]): Promise<readonly T[]> {

@@ -229,7 +229,7 @@ const byThemselves: Readonly<Record<string, Play>> = {
   },
 };
 
-/** On the real server: people answer, and no time is skipped. */
+/** People answer. */
 const withPeople: Readonly<Record<string, Play>> = {
   'refusal, as HTTP 200': asking(failed(200, 58730030)),
   'refusal beside a lock, as HTTP 200': asking(failed(200, 58730050, 58730030)),

@@ -1,4 +1,4 @@
-/** Rule 8: an order that Temporal has taken is obeyed, whether workers run, are busy, or were stopped. On the real server. */
+/** Rule 8: an order that Temporal has taken is obeyed, whether workers run, are busy, or were stopped. */
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { emailsPerDocument, newNamespace, openRig, until, type Rig } from '../support/rig.js';

@@ -140,9 +140,7 @@ describe('A bill run that cannot be read while it waits', () => {
       await rig.state(job, 'Waiting', 'notPosted');
       await rig.billRun.change(number, { status: 'Posted' });
       await resultOf(job);
-      // While time is skipped, a read may take long enough to count as lost, and is repeated.
-      const { events } = await job.fetchHistory();
-      lengths.push(events?.filter((event) => event.activityTaskCompletedEventAttributes != null).length ?? 0);
+      lengths.push(withoutJumps(await job.fetchHistory()).length);
     }
     expect(lengths[1]).toBe(lengths[0]);
   });
