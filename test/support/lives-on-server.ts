@@ -17,7 +17,7 @@ import {
 } from '../../workflows/contract/contract.js';
 import { checkEnd, checkRules, type Evidence } from './evidence.js';
 import { MINUTE } from './life.js';
-import type { Email, Replayer } from './rig.js';
+import { uniqueNumber, type Email, type Replayer } from './rig.js';
 
 /** The parts that lives share. */
 export interface Place {
@@ -81,6 +81,8 @@ export class Life {
     const { control, client, taskQueue } = place;
     const { status, input, visible: record, faults } = circumstances;
     const { number } = await control<{ number: string }>('POST', '/bill-runs', {
+      // Lives share a server, but not always a simulator.
+      number: uniqueNumber(),
       invoices: DOCUMENTS - 1,
       creditMemos: 1,
       status,

@@ -369,7 +369,8 @@ async function skippingPlace(): Promise<{ readonly place: Place; readonly close:
     await rig.control('POST', '/clock', { advanceMs });
   };
   const rig = await openRig({
-    polling: { first: 10_000, longest: 60_000, afterAnHour: 900_000 },
+    // Each read is a jump, and an event: with more of them, a job of many days would continue as new.
+    polling: { first: 10_000, longest: 10 * MINUTE, afterAnHour: 6 * HOUR },
     simulator: { tokenLifetimeSeconds: 10 ** 9 },
     around: (activities) =>
       withBefore(activities, () =>
