@@ -4,6 +4,7 @@
  */
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 import type { WorkflowHandle } from '@temporalio/client';
+import { tsToMs } from '@temporalio/common/lib/time.js';
 import { expect } from 'vitest';
 import type {
   EmailBillRunInput,
@@ -180,7 +181,7 @@ export class Case {
   /** Questions and texts, in the order in which a person can read them. */
   private readonly texts: string[] = [];
   private handle: WorkflowHandle | undefined;
-  /** Whether the row has the pauses between calls. Where time is skipped, a busy machine does not lengthen them. */
+  /** Whether the row has the pauses between calls. */
   private showsPauses = false;
 
   constructor(rig: Rig, gate?: Gate) {
@@ -338,7 +339,7 @@ export class Case {
     const open = status.question === null ? '' : ', open';
     return {
       'What happens': this.events.join('; ') || 'nothing unusual',
-      Calls: callsInWords(calls, this.showsPauses ? await this.pauses() : []),
+      Calls: callsInWords(calls, this.showsPauses ? await this.pauses(calls.length > MANY) : []),
       Keys: grouped(calls.map(({ idempotencyKey }) => this.tail(idempotencyKey))).join(', ') || 'none',
       Emails: await this.emailsInWords(mailbox),
       // Whether a check of the documents has come by then is not what the table is about.
@@ -374,20 +375,28 @@ export class Case {
     return least === most ? String(most) : `${least} to ${most}`;
   }
 
-  /** The pauses before all attempts but the first (ms), by the clock of the server. */
-  private async pauses(): Promise<readonly number[]> {
+  /**
+   * The pauses before all attempts but the first (ms). Of a few, up to the timer's end, because a busy machine takes its time after it;
+   * of many, up to the attempt.
+   */
+  private async pauses(isMany: boolean): Promise<readonly number[]> {
     const { events = [] } = await this.job.fetchHistory();
     const pauses: number[] = [];
     const attempts: string[] = [];
     let endedAt: number | undefined;
+    let dueAt: number | undefined;
     for (const { eventId, activityTaskScheduledEventAttributes: scheduled, eventTime, ...event } of events ?? []) {
-      const at = Number(eventTime?.seconds) * SECOND + Number(eventTime?.nanos) / 1e6;
+      const at = tsToMs(eventTime);
       if (scheduled?.activityType?.name === 'emailBillRunDocuments') {
-        if (endedAt !== undefined) pauses.push(at - endedAt);
+        if (endedAt !== undefined) pauses.push((isMany ? at : (dueAt ?? at)) - endedAt);
         attempts.push(String(eventId));
       }
+      const timer = event.timerStartedEventAttributes;
+      if (timer != null) dueAt = at + tsToMs(timer.startToFireTimeout);
       const ended = event.activityTaskCompletedEventAttributes;
-      if (attempts.includes(String(ended?.scheduledEventId))) endedAt = at;
+      if (!attempts.includes(String(ended?.scheduledEventId))) continue;
+      endedAt = at;
+      dueAt = undefined;
     }
     return pauses;
   }
