@@ -17,7 +17,16 @@ import { entriesOf, entryOf, resetIn, withReason, type AuditEntry } from './entr
 import { versionHere } from '../../environment/version.js';
 import { lastOf, listed, orNotFound, type DescribedWorkflow } from '../temporal/jobs.js';
 import { retentionDays } from '../temporal/retention.js';
-import { historiesOf, isOver, noDeadline, runIdsOf, type Call, type Run, type RunHistory } from './history.js';
+import {
+  historiesOf,
+  isOver,
+  noDeadline,
+  runIdsOf,
+  runsWith,
+  type Call,
+  type Run,
+  type RunHistory,
+} from './history.js';
 
 /** A send with at least one attempt, by all histories together. */
 export interface AuditedSend {
@@ -72,10 +81,9 @@ export interface Audit {
  * @param call makes one call to Temporal, with a deadline
  */
 export async function auditOf(client: Client, workflowId: string, call = noDeadline): Promise<Audit> {
-  // Visibility lags behind by a moment, so the newest run is described directly.
   const newest = orNotFound(await call(() => lastOf(client, workflowId)), workflowId);
-  const runIds = [...new Set([...(await call(() => runIdsOf(client, workflowId))), newest.runId])];
-  const runs = runIds.map((runId) => ({ workflowId, runId }));
+  const runs = await runsWith(client, newest, call);
+  const runIds = runs.map(({ runId }) => runId);
   const aliases = await call(() => aliasesOf(client, workflowId));
   const histories: RunHistory[] = [];
   const unreadable: string[] = [];

@@ -33,6 +33,13 @@ export async function runIdsOf(client: Client, workflowId: string): Promise<read
 /** One run of a workflow id. */
 export type Run = Pick<RunHistory, 'workflowId' | 'runId'>;
 
+/** The runs of a workflow id, with the newest one, as it was described: visibility may not list it yet. */
+export async function runsWith(client: Client, newest: Run, call = noDeadline): Promise<readonly Run[]> {
+  const { workflowId } = newest;
+  const runIds = new Set([...(await call(() => runIdsOf(client, workflowId))), newest.runId]);
+  return [...runIds].map((runId) => ({ workflowId, runId }));
+}
+
 /**
  * One after the other, because a history may have megabytes.
  *

@@ -6,7 +6,7 @@ import { hasUnknown } from '../../workflows/rules/verdict.js';
 import { lastOf } from '../temporal/jobs.js';
 import { attemptsAndCheck } from './earlier-checks.js';
 import type { HistoricAttempt } from './attempts.js';
-import { historiesOf, noDeadline, runIdsOf, type Run } from './history.js';
+import { historiesOf, noDeadline, runsWith, type Run } from './history.js';
 
 export interface AcceptedSend {
   readonly resend: boolean;
@@ -30,14 +30,11 @@ export interface LastAccepted {
  * @param call makes one call to Temporal, with a deadline
  */
 export async function lastAccepted(client: Client, workflowId: string, call = noDeadline): Promise<LastAccepted> {
-  // Visibility lags behind by a moment, so the newest run is described directly.
   const newest = await call(() => lastOf(client, workflowId));
   if (newest === undefined) return { send: null, mayHaveSent: false, unreadable: [] };
-  const runIds = new Set([...(await call(() => runIdsOf(client, workflowId))), newest.runId]);
   const unreadable = new Set<string>();
   const skip = ({ runId }: Run): void => void unreadable.add(runId);
-  const runs = [...runIds].map((runId) => ({ workflowId, runId }));
-  const histories = historiesOf(client, runs, skip, call);
+  const histories = historiesOf(client, await runsWith(client, newest, call), skip, call);
   const { byIntent, check } = await attemptsAndCheck(histories, client.options.loadedDataConverter, skip);
   const sends = [...byIntent.values()].map(sendIn);
   const accepted = sends

@@ -1,6 +1,6 @@
 /** What tests leave in Temporal, walked through the explorer's transitions. */
 import type { Client } from '@temporalio/client';
-import { historiesOf, runIdsOf, type HistoryEvent } from '../../client/history/history.js';
+import { historiesOf, runsWith, type HistoryEvent } from '../../client/history/history.js';
 import { readHistory, type ScheduledAttempt } from '../../proof/history.js';
 import { walk, type LoggedCall, type Traced, type TracedAttempt } from '../../proof/explore/trace.js';
 
@@ -15,10 +15,8 @@ export async function impossibleIn(
   workflowId: string,
   callsTo: (() => Promise<readonly LoggedCall[]>) | null,
 ): Promise<Traced['faults']> {
-  const { runId: newest } = await client.workflow.getHandle(workflowId).describe();
-  const runIds = [...new Set([...(await runIdsOf(client, workflowId)), newest])];
+  const runs = await runsWith(client, await client.workflow.getHandle(workflowId).describe());
   const attempts: TracedAttempt[] = [];
-  const runs = runIds.map((runId) => ({ workflowId, runId }));
   for await (const { runId, events } of historiesOf(client, runs, () => undefined)) {
     if (events.some(isReset)) return [];
     const { history } = readHistory({ events: [...events] });
