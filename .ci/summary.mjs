@@ -1,7 +1,7 @@
 /**
  * `node summary.mjs (COMMAND EXIT_CODE REPORT)...`: the end of .ci/run's output, and its exit code.
  * REPORT is vitest's JSON report, and each of its tests counts. A command without tests has `-` there, and counts as one test.
- * A failed test is named with its error: of a long run, often only the end is kept.
+ * A test that failed is named with its error, and so is one that passed on its second try: of a long run, often only the end is kept.
  */
 import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
@@ -12,39 +12,56 @@ while (args.length > 0) results.push(resultOf(...args.splice(0, 3)));
 
 const passed = results.reduce((sum, result) => sum + result.passed, 0);
 const failures = results.flatMap((result) => result.failures);
+const repeated = results.flatMap((result) => result.repeated);
 
 console.log(
-  ['', ...failures.map((failure) => `failed: ${failure}`), `${passed} passed, ${failures.length} failed`].join('\n'),
+  [
+    '',
+    ...repeated.map((test) => `passed on its second try: ${test}`),
+    ...failures.map((failure) => `failed: ${failure}`),
+    `${passed} passed, ${failures.length} failed`,
+  ].join('\n'),
 );
 process.exitCode = failures.length === 0 ? 0 : 1;
 
 function resultOf(command, exit, report) {
-  const { passed, failures } = report === '-' ? { passed: exit === '0' ? 1 : 0, failures: [] } : testsIn(report);
+  const none = { failures: [], repeated: [] };
+  const { passed, failures, repeated } = report === '-' ? { passed: exit === '0' ? 1 : 0, ...none } : testsIn(report);
   // vitest also fails without a failed test: nothing to run, an error outside of tests, a set-up that failed.
   if (exit !== '0' && failures.length === 0) failures.push(`${command} ended with exit code ${exit}`);
   if (exit === '0' && passed === 0) failures.push(`${command} ran no test`);
-  return { passed, failures };
+  return { passed, failures, repeated };
 }
 
 function testsIn(path) {
   const files = readReport(path);
   const tests = files.flatMap(({ assertionResults }) => assertionResults);
-  const failures = files.flatMap(({ name, status, assertionResults }) => {
-    const file = relative('', name);
-    const failed = assertionResults
-      .filter((test) => test.status === 'failed')
-      .map(({ fullName, failureMessages }) =>
-        [`${file}: ${fullName}`, ...(failureMessages ?? []).map(shortened)].join('\n'),
-      );
-    return status === 'failed' && failed.length === 0 ? [`${file} could not be run`] : failed;
+  const failures = files.flatMap((file) => {
+    const failed = file.assertionResults.filter(({ status }) => status === 'failed').map(named(file));
+    return file.status === 'failed' && failed.length === 0 ? [`${relative('', file.name)} could not be run`] : failed;
   });
-  return { passed: tests.filter(({ status }) => status === 'passed').length, failures };
+  const passed = tests.filter(({ status }) => status === 'passed');
+  // vitest keeps the errors of the first try.
+  const repeated = files.flatMap((file) =>
+    file.assertionResults
+      .filter(({ status, failureMessages }) => status === 'passed' && failureMessages?.length > 0)
+      .map(named(file)),
+  );
+  return { passed: passed.length, failures, repeated };
+}
+
+function named({ name }) {
+  return ({ fullName, failureMessages }) =>
+    [`${relative('', name)}: ${fullName}`, ...(failureMessages ?? []).map(shortened)].join('\n');
 }
 
 /** The message, and where it was thrown. */
 function shortened(message) {
-  const lines = message.split('\n').map((line) => `    ${line.trim().replaceAll(`file://`, '')}`);
-  return lines.slice(0, 12).join('\n');
+  const lines = message.split('\n').filter((line) => !line.includes('/node_modules/'));
+  return lines
+    .slice(0, 40)
+    .map((line) => `    ${line.trim().replaceAll(`file://`, '')}`)
+    .join('\n');
 }
 
 /** The report is missing or empty when the tests never started. */

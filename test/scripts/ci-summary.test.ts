@@ -29,6 +29,18 @@ test('a run whose tests passed has passed', () => {
   expect(summary({ tests: [PASSED] })).toMatchObject({ code: 0, lines: ['', '1 passed, 0 failed'] });
 });
 
+test('a test that passed on its second try is listed with the error of the first', () => {
+  const repeated = { ...PASSED, failureMessages: FAILED.failureMessages };
+
+  expect(summary({ tests: [repeated, PASSED] })).toEqual({
+    code: 0,
+    lines: [
+      ...['', 'passed on its second try: sends.test.ts: a bill run is emailed once', '    Error: 1 email instead of 2'],
+      ...['    at sends.test.ts:3:5', '2 passed, 0 failed'],
+    ],
+  });
+});
+
 test('a command without tests counts as one test', () => {
   expect(run('npm run check', '0', '-', 'npm run chaos', '1', '-')).toMatchObject({
     code: 1,

@@ -11,7 +11,8 @@ interface DemoResult {
 
 test('the demo fits on a screen and ends with PASS; --json adds one object on the last line', async () => {
   const demo = startScript('demo', { folder: newFolder(), args: ['--json'] });
-  expect({ code: await demo.ended, stderr: demo.stderr() }).toEqual({ code: 0, stderr: '' });
+  const code = await demo.ended;
+  expect({ code, stderr: demo.stderr() }, `${demo.stdout()}${demo.stderr()}`).toEqual({ code: 0, stderr: '' });
 
   const lines = demo.stdout().trimEnd().split('\n');
   const result = JSON.parse(lines.pop() ?? '') as DemoResult;
