@@ -6,6 +6,8 @@ import { defaultDataConverter } from '@temporalio/common';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import type { RunHistory } from '../../client/history/history.js';
+import { projectRoot } from '../../scripts/project-root.js';
+import { version } from './version.js';
 
 /** A Temporal run, and the search attributes by which it is found. */
 export interface KnownRun extends RunHistory {
@@ -21,11 +23,12 @@ interface Started {
   readonly workflowExecutionStartedEventAttributes: { readonly workflowId: string };
 }
 
-const folder = join(import.meta.dirname, '..', 'histories', '0.1.0');
+/** Histories that the present version recorded: test/workflows/replay.test.ts. */
+export const historiesFolder = join(projectRoot, 'test', 'histories', version);
 
 /** A Temporal run that was recorded for replay. `name` is the name of its file. */
 export function recorded(name: string, runId = name): KnownRun {
-  const history = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as {
+  const history = JSON.parse(readFileSync(join(historiesFolder, `${name}.json`), 'utf8')) as {
     readonly events: readonly Started[];
   };
   const workflowId = history.events[0]?.workflowExecutionStartedEventAttributes.workflowId ?? '';

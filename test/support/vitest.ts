@@ -32,7 +32,7 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
-/** CI's machine is shared. A test that passes on its second try is listed at the end, with its error: it is a race to mend. */
+/** CI's machine is shared. A test that passes on its second try is listed at the end, with its error: it is a race to fix. */
 export const retries = process.env['CI'] === undefined ? 0 : 1;
 
 export const shared: TestUserConfig = {

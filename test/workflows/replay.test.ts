@@ -15,9 +15,9 @@ import { projectRoot } from '../../scripts/project-root.js';
 import { EMAIL_REASONS, EMAIL_STATES } from '../../workflows/contract/contract.js';
 import { lives, starting, states } from '../support/reach.js';
 import { newNamespace, openReplayer, openRig, type Replayer, type Rig } from '../support/rig.js';
+import { version } from '../support/version.js';
 
 const folder = join(projectRoot, 'test', 'histories');
-const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as { version: string };
 
 const bundle = readFileSync(inject('workflowBundlePath'), 'utf8');
 

@@ -11,6 +11,7 @@ import { projectRoot } from '../../../scripts/project-root.js';
 import { SIMULATOR_CREDENTIALS } from '../../../simulator/index.js';
 import { cliGiven, json, jsonLines, run, type Ended } from '../../support/command-line.js';
 import { emailsPerDocument, newNamespace, openRig, until, type Rig } from '../../support/rig.js';
+import { version } from '../../support/version.js';
 
 // `--all` is about all jobs of a namespace, so this file has one of its own.
 const env = { TEMPORAL_NAMESPACE: '' };
@@ -474,6 +475,6 @@ test('mistakes are one line on stderr and, with --json, one line on stdout', asy
   const profile = await cliGiven({ env: { TEMPORAL_PROFILE: 'not-there' } }, 'status', 'BR-1');
   expect(profile.stderr.split('\n').filter((line) => line.startsWith('    at '))).toEqual([]);
   for (const flag of ['--version', '-v', 'version']) {
-    expect(await cli(flag)).toEqual({ code: 0, stdout: '0.1.0\n', stderr: '' });
+    expect(await cli(flag)).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
   }
 });

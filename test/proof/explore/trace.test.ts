@@ -6,13 +6,12 @@ import { describe, expect, test } from 'vitest';
 import { readHistory } from '../../../proof/history.js';
 import { walk, type LoggedCall, type TracedAttempt } from '../../../proof/explore/trace.js';
 import type { Receipt } from '../../../workflows/contract/activities.js';
-import { projectRoot } from '../../../scripts/project-root.js';
+import { historiesFolder } from '../../support/histories.js';
 
-const folder = join(projectRoot, 'test', 'histories', '0.1.0');
-const names = readdirSync(folder);
+const names = readdirSync(historiesFolder);
 
 function attemptsIn(name: string): readonly TracedAttempt[] {
-  const json = JSON.parse(readFileSync(join(folder, name), 'utf8')) as unknown;
+  const json = JSON.parse(readFileSync(join(historiesFolder, name), 'utf8')) as unknown;
   return readHistory(historyFromJSON(json)).history.map((attempt) => ({ ...attempt, runId: name }));
 }
 

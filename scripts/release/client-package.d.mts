@@ -1,0 +1,1 @@
+export function packClient(root: string, destination: string): string;
