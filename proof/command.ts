@@ -12,13 +12,21 @@ export interface Surroundings {
   readonly onStop: (stop: () => Promise<unknown>) => void;
 }
 
-/** @param main returns the exit code; a usage error that commander reports ends with 2 */
+/** A program is missing on this machine; the message says how to install it. */
+export class ToolMissing extends Error {
+  override readonly name = 'ToolMissing';
+}
+
+/** @param main returns the exit code; a usage error that commander reports ends with 2, and so does a missing program */
 export async function run(main: () => Promise<number>): Promise<void> {
   try {
     process.exitCode = await main();
   } catch (error) {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-    else {
+    else if (error instanceof ToolMissing) {
+      console.error(error.message);
+      process.exitCode = 2;
+    } else {
       console.error(error);
       process.exitCode = 1;
     }

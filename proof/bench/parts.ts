@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { BillRunEmails } from '../../client/index.js';
 import { withStartAttributes } from '../../client/temporal/start-attributes.js';
+import { clusterWithNamespace } from '../cluster/cluster.js';
 import type { Surroundings } from '../command.js';
 import { projectRoot } from '../../scripts/project-root.js';
 import { startChild, type Child } from '../../scripts/processes.js';
@@ -11,7 +12,7 @@ import { billRunSearchAttributes, startTemporalServer, type TemporalServer } fro
 import { startWorker, type WorkerProcessOptions } from '../../scripts/worker-process.js';
 
 export interface Parts extends Surroundings {
-  readonly temporal: TemporalServer;
+  readonly temporal: Pick<TemporalServer, 'address' | 'namespace'>;
   readonly simulatorUrl: string;
   readonly control: Control;
   readonly client: Client;
@@ -22,23 +23,20 @@ export interface Parts extends Surroundings {
 
 /** One way of emailing a bill run. */
 export interface Variant {
-  readonly name: 'ours' | 'floor' | 'listedFloor' | 'pollLoop';
+  readonly name: 'ours' | 'floor' | 'listedFloor' | 'emailFloor' | 'pollLoop';
   start(billRunKey: string): Promise<WorkflowHandle>;
 }
 
 const FLOOR_TASK_QUEUE = 'floor';
+const NAMESPACE = 'bill-runs';
 
-/** Temporal's development server in memory, and the simulator. */
-export async function openParts(surroundings: Surroundings, quick: boolean): Promise<Parts> {
-  const { folder, onStop } = surroundings;
-  const temporal = await startTemporalServer({
-    headless: true,
-    searchAttributes: billRunSearchAttributes,
-    // By default timers and retries may be 1 s late, which would distort polls every 100 ms.
-    dynamicConfig: { 'history.timerProcessorMaxTimeShift': '10ms' },
-    logFile: join(folder, 'temporal.log'),
-  });
-  onStop(() => temporal.stop());
+/** Temporal, and the simulator. */
+export async function openParts(
+  surroundings: Surroundings,
+  { quick, cluster }: { readonly quick: boolean; readonly cluster: boolean },
+): Promise<Parts> {
+  const { onStop } = surroundings;
+  const temporal = await (cluster ? clusterWithNamespace(NAMESPACE, surroundings) : developmentServer(surroundings));
   const simulator = await startChild({
     name: 'the simulator',
     command: process.execPath,
@@ -48,9 +46,22 @@ export async function openParts(surroundings: Surroundings, quick: boolean): Pro
   const simulatorUrl = await urlIn(simulator);
   const connection = await Connection.connect({ address: temporal.address });
   onStop(() => connection.close());
-  const client = new Client({ connection });
+  const client = new Client({ connection, namespace: temporal.namespace });
   const emails = new BillRunEmails(client);
   return { ...surroundings, temporal, simulatorUrl, control: controlOf(simulatorUrl), client, emails, quick };
+}
+
+/** In memory. */
+async function developmentServer({ folder, onStop }: Surroundings): Promise<TemporalServer> {
+  const temporal = await startTemporalServer({
+    headless: true,
+    searchAttributes: billRunSearchAttributes,
+    // By default timers and retries may be 1 s late, which would distort polls every 100 ms.
+    dynamicConfig: { 'history.timerProcessorMaxTimeShift': '10ms' },
+    logFile: join(folder, 'temporal.log'),
+  });
+  onStop(() => temporal.stop());
+  return temporal;
 }
 
 async function urlIn(simulator: Child): Promise<string> {
@@ -66,27 +77,37 @@ async function urlIn(simulator: Child): Promise<string> {
   return Promise.race([url, ended]);
 }
 
-/**
- * Runs our worker as it is shipped, and if asked the floor's with the same settings, for the time of one figure.
- *
- * @param own another main file for our worker, in floor/
- */
-export async function withWorkers<T>(
-  parts: Parts,
-  { floor, own, ...options }: Partial<WorkerProcessOptions> & { readonly floor: boolean; readonly own?: string },
-  measure: (ours: Child) => Promise<T>,
-): Promise<T> {
-  const { temporal, simulatorUrl } = parts;
+interface Workers extends Partial<WorkerProcessOptions> {
+  readonly floor: boolean;
+  /** Another main file for our worker, in floor/. */
+  readonly own?: string;
+}
+
+/** Starts our worker as it is shipped, and if asked the floor's with the same settings. */
+export async function startWorkers(
+  { temporal, simulatorUrl }: Parts,
+  { floor, own, ...options }: Workers,
+): Promise<readonly [Child, ...Child[]]> {
   const common = { temporal, simulatorUrl, logLevel: 'warn', ...options };
   const mainOf = (name: string) => join(import.meta.dirname, 'floor', name);
   const ours = await startWorker({ ...common, ...(own === undefined ? {} : { main: mainOf(own) }) });
-  const taskQueue = FLOOR_TASK_QUEUE;
-  const other = floor ? await startWorker({ ...common, main: mainOf('worker.js'), taskQueue }) : undefined;
+  if (!floor) return [ours];
+  return [ours, await startWorker({ ...common, main: mainOf('worker.js'), taskQueue: FLOOR_TASK_QUEUE })];
+}
+
+/** Runs workers for the time of one figure. */
+export async function withWorkers<T>(parts: Parts, wanted: Workers, measure: (ours: Child) => Promise<T>): Promise<T> {
+  const workers = await startWorkers(parts, wanted);
   try {
-    return await measure(ours);
+    return await measure(workers[0]);
   } finally {
-    await Promise.all([ours.stop(), other?.stop()]);
+    await Promise.all(workers.map((worker) => worker.stop()));
   }
+}
+
+/** How many jobs Temporal lists. */
+export async function jobs({ client }: Parts, query: string): Promise<number> {
+  return (await client.workflow.count(query)).count;
 }
 
 /** Started as by a pipeline. The job closes at acceptance. */

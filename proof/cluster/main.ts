@@ -6,7 +6,6 @@ import { Command } from 'commander';
 import { newFolder, run, untilStopped, wholeNumber } from '../command.js';
 import { startCluster } from './cluster.js';
 import { live, NAMESPACE, seconds, type LifeResult } from './life.js';
-import { ToolMissing } from './tools.js';
 import { untilSignaledToStop } from '../../scripts/processes.js';
 
 const EXAMPLES = `
@@ -43,15 +42,7 @@ const program = new Command('cluster')
   .allowExcessArguments(false)
   .exitOverride();
 
-await run(async () => {
-  try {
-    return await main(program.parse().opts<Flags>());
-  } catch (error) {
-    if (!(error instanceof ToolMissing)) throw error;
-    console.error(error.message);
-    return 2;
-  }
-});
+await run(() => main(program.parse().opts<Flags>()));
 
 async function main({ billRuns, evidence: keepIn, keep, json }: Flags): Promise<number> {
   let result: LifeResult | undefined;

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } 
 import { delimiter, join } from 'node:path';
 import { isExecutable, runToEnd, type Account } from '../../scripts/processes.js';
 import { projectRoot } from '../../scripts/project-root.js';
+import { ToolMissing } from '../command.js';
 
 export interface ClusterTools {
   readonly server: string;
@@ -11,11 +12,6 @@ export interface ClusterTools {
   readonly postgres: string;
   /** The account for PostgreSQL if we are root, because it refuses to run as root. */
   readonly account: Account | undefined;
-}
-
-/** A program is missing; the message says how to install it. */
-export class ToolMissing extends Error {
-  override readonly name = 'ToolMissing';
 }
 
 /** The same minor version as the development server of `npm run setup`. */

@@ -39,7 +39,8 @@ function replay(replayer: Replayer, history: HistoryJson): Promise<void> {
   return replayer.replayHistory(historyFromJSON(history), workflowId);
 }
 
-describe('The present code replays', () => {
+// Without any, only while the first are recorded.
+describe.skipIf(committed.length === 0)('The present code replays', () => {
   const replayer = openReplayer();
   afterAll(() => replayer.close());
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { billRuns, withWorkers, type Parts } from '../parts.js';
+import { billRuns, jobs, withWorkers, type Parts } from '../parts.js';
 import { rounded } from '../statistics.js';
 
 const MINUTE_MS = 60_000;
@@ -38,8 +38,8 @@ export function waiting(parts: Parts) {
   });
 }
 
-async function waitingJobs({ client }: Parts): Promise<number> {
-  return (await client.workflow.count(`EmailState = 'Waiting' AND BillRunStatus = 'Completed'`)).count;
+function waitingJobs(parts: Parts): Promise<number> {
+  return jobs(parts, "EmailState = 'Waiting' AND BillRunStatus = 'Completed'");
 }
 
 async function reads({ control }: Parts): Promise<number> {
