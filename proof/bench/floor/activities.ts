@@ -1,4 +1,5 @@
 import { Pool } from 'undici';
+import { whileAlive } from '../../../activities/alive.js';
 import type { WorkerConfiguration } from '../../../worker/configuration.js';
 
 export interface FloorActivities {
@@ -7,7 +8,7 @@ export interface FloorActivities {
   email(billRunKey: string): Promise<void>;
 }
 
-/** The same two calls as ours, without error handling. */
+/** The same two calls as ours, with its heartbeats and without error handling. */
 export async function createFloorActivities({
   baseUrl,
   connections,
@@ -34,7 +35,7 @@ export async function createFloorActivities({
     },
     async email(key) {
       const headers = { authorization, 'content-type': 'application/json', 'idempotency-key': `bill-run-email/${key}` };
-      await call('POST', `/v1/bill-runs/${key}/emails`, headers, JSON.stringify({ resend: false }));
+      await whileAlive(() => call('POST', `/v1/bill-runs/${key}/emails`, headers, JSON.stringify({ resend: false })));
     },
   };
 }

@@ -17,7 +17,7 @@ const spread = {
 };
 
 test('each figure has what docs/performance.md tells of it', async () => {
-  const figures = 'throughput,latency,reaction,history,billableActions,start';
+  const figures = 'throughput,latency,reaction,history,billableActions,costs,recovery,monthEnd,start';
   const { stdout } = await run('--quick', '--json', '--only', figures);
   const measured = JSON.parse(stdout) as Record<string, Record<string, unknown>>;
   expect(Object.keys(measured).sort()).toEqual(['machine', 'quick', ...figures.split(',')].sort());
@@ -30,7 +30,20 @@ test('each figure has what docs/performance.md tells of it', async () => {
   expect(measured['reaction']).toMatchObject({ p50: number, p99: number, signals: 5 });
   expect(measured['start']).toMatchObject({ ms: { ours: spread, bare: spread }, processes: 2 });
 
+  expect(measured['recovery']).toMatchObject({
+    seconds: { ours: { p50: number, worst: number }, emailFloor: { p50: number, worst: number } },
+  });
+  expect(measured['monthEnd']).toMatchObject({
+    ratio: number,
+    seconds: { ours: number, allowed: number },
+    billRuns: 40,
+  });
+
   // These count, and are the same on any machine.
+  expect(measured['costs']).toMatchObject({
+    callsOfWorker: { DescribeWorkflowExecution: 3 },
+    orders: { events: number },
+  });
   expect(measured['billableActions']).toEqual({
     posted: { ours: 5, floor: 3 },
     // Its start, what it shows twice more, the deadline, 21 reads in two activities, and the email.
