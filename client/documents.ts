@@ -252,13 +252,13 @@ function emailedByZuora(
   if (invoicesEmailed !== true && !(autoEmail === true && status === 'Posted')) return null;
   // A send of ours may have come long after the post, and its documents must have their time.
   const times = mayBeOurs ? [lastEmailSentTime, postedDate] : [postedDate, lastEmailSentTime];
-  const since = times.map((time) => momentOf(time ?? '')?.from).find((from) => from !== undefined) ?? at;
+  const since = times.map((time) => momentOf(time)?.from).find((from) => from !== undefined) ?? at;
   return { by: 'zuora', resend: false, since: iso(since) };
 }
 
 /** Others may email long after the post. */
 function onTheirWaySince({ by, since }: EmailedSend, { lastEmailSentTime }: BillRun): number {
-  const last = by === 'job' ? undefined : momentOf(lastEmailSentTime ?? '');
+  const last = by === 'job' ? undefined : momentOf(lastEmailSentTime);
   return Math.max(Date.parse(since), last?.from ?? -Infinity);
 }
 

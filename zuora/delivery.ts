@@ -520,7 +520,7 @@ async function lookAtHistory(
   outcomeOf: OutcomeOf,
 ): Promise<{ readonly otherFailures: number; readonly lastLooked: string | null }> {
   let callsLeft = MOST_HISTORY_CALLS;
-  const posted = momentOf(postedDate ?? '')?.from ?? since;
+  const posted = momentOf(postedDate)?.from ?? since;
   /** A first send leaves out what was emailed since the post. Only the history shows this for credit memos. */
   const floorOf = ({ document: { kind } }: Followed): number =>
     // The zone of Zuora's times is not known, so a window has a day of slack.
@@ -560,7 +560,7 @@ async function lookAtHistory(
       ['failedOnly', 'true'],
     ];
     for (const { at, accountId } of (await rowsOf(startAbove(since - DAY), end, filter)) ?? []) {
-      if ((momentOf(at ?? '')?.to ?? Infinity) < since) continue;
+      if ((momentOf(at)?.to ?? Infinity) < since) continue;
       if (accountId !== null && accountIds.has(accountId)) failing.add(accountId);
       else otherFailures += 1;
     }

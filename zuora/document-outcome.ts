@@ -201,7 +201,7 @@ const HISTORY_FAULTS: Readonly<Record<Exclude<DocumentEvidence['history'], 'read
 function isOfFailure({ lastEmailed, resend, rows, rowBefore }: DocumentEvidence): boolean {
   const last = newestOf(rowBefore == null ? rows : [...rows, rowBefore]);
   if (resend || last === undefined || !isWord(last.result, 'failed')) return false;
-  const [date, failure] = [momentOf(lastEmailed ?? ''), momentOf(last.at ?? '')];
+  const [date, failure] = [momentOf(lastEmailed), momentOf(last.at)];
   return date !== undefined && failure !== undefined && isLater(date, failure) === false;
 }
 
@@ -210,17 +210,17 @@ type Age = 'newer' | 'older' | 'unclear' | 'unreadable';
 /** Newer: since the send began, or later than what Zuora showed before. */
 function ageOf(written: string | null, evidence: DocumentEvidence, isRow = false): Age {
   const { since, lastEmailedBefore, rowBefore } = evidence;
-  const at = momentOf(written ?? '');
+  const at = momentOf(written);
   if (at === undefined) return 'unreadable';
   if (at.from >= since) return 'newer';
   if (isRow && rowBefore !== undefined) {
     if (at.to < since) return 'older';
-    const last = rowBefore === null ? undefined : momentOf(rowBefore.at ?? '');
+    const last = momentOf(rowBefore?.at);
     return rowBefore === null || (last !== undefined && isLater(at, last) === true) ? 'newer' : 'older';
   }
   // The date showed no email before, but there may have been rows, of emails that failed.
   if (lastEmailedBefore === null && !(isRow && at.to < since)) return 'newer';
-  const before = momentOf(lastEmailedBefore ?? '');
+  const before = momentOf(lastEmailedBefore);
   const later = before === undefined ? undefined : isLater(at, before);
   if (later !== undefined) return later ? 'newer' : 'older';
   return at.to < since ? 'older' : 'unclear';
@@ -228,7 +228,7 @@ function ageOf(written: string | null, evidence: DocumentEvidence, isRow = false
 
 /** A time that cannot be read may be the newest. */
 export function newestOf<T extends HistoryRow>(rows: readonly T[]): T | undefined {
-  const last = ({ at }: T): Moment['to'] => momentOf(at ?? '')?.to ?? Infinity;
+  const last = ({ at }: T): Moment['to'] => momentOf(at)?.to ?? Infinity;
   return rows.reduce<T | undefined>(
     (one, other) => (one === undefined || last(other) > last(one) ? other : one),
     undefined,

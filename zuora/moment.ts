@@ -12,8 +12,9 @@ const FURTHEST_ZONE = 14 * HOUR;
 
 const FORM = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?) ?(Z|[+-]\d{2}(?::?\d{2})?)?)?$/i;
 
-/** Undefined if the time cannot be read. */
-export function momentOf(written: string): Moment | undefined {
+/** Undefined if the time cannot be read, or is not there. */
+export function momentOf(written: string | null | undefined): Moment | undefined {
+  if (written == null) return undefined;
   const text = written.trim();
   // Milliseconds, as some JSON libraries write a date.
   if (/^\d{12,13}$/.test(text)) return { from: Number(text), to: Number(text) };

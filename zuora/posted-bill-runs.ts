@@ -87,5 +87,5 @@ export async function postedSince(
 
 /** The first and the last instant at which the bill run may have been posted; any, if Zuora does not say so legibly. */
 export function postOf({ postedDate }: Pick<PostedBillRun, 'postedDate'>): Moment {
-  return (postedDate === null ? undefined : momentOf(postedDate)) ?? { from: -Infinity, to: Infinity };
+  return momentOf(postedDate) ?? { from: -Infinity, to: Infinity };
 }

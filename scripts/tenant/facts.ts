@@ -298,7 +298,7 @@ export const facts: readonly Fact[] = [
   }),
   fact('historyTimes', 'historyTimesIn', [9], "Are times of the email history in the tenant's zone?", ({ emails }) => {
     for (const [{ lastEmailed }, rows] of known(emails)) {
-      const utc = momentOf(lastEmailed ?? '');
+      const utc = momentOf(lastEmailed);
       const here = clockTime(lastEmailed);
       if (utc === undefined || utc.from < utc.to || utc.from === here) continue;
       const isOneAt = (time: number): boolean => rows.some(({ at }) => Math.abs(clockTime(at) - time) <= CLOSE_MS);

@@ -190,7 +190,7 @@ async function emailsOf(
 ): Promise<Tenant['emails']> {
   const emails = new Map<FollowedDocument, readonly ListedRow[]>();
   for (const document of documents) {
-    const last = momentOf(document.lastEmailed ?? '');
+    const last = momentOf(document.lastEmailed);
     const at = last === undefined ? now - DAY / 2 : (last.from + last.to) / 2;
     const found = await read([...windowAround(at), ['objectId', document.id], ['pageSize', '40']]);
     if (found instanceof ZuoraFailure) return found;

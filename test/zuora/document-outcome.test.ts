@@ -285,6 +285,7 @@ describe('from evidence to outcome', () => {
     ['is not known', missing, 'unknown'],
     ['would be of a first send, which waited', { rows: [before] }, 'notSent'],
     ['with one after it', { ...missing, rowBefore: row('Failed', local(SINCE - 2 * MINUTE)) }, 'notSent'],
+    ['after one whose time cannot be read', { ...missing, rowBefore: row('Failed', 'today') }, 'waiting'],
     ['of a document without any before', { ...missing, rowBefore: null }, 'notSent'],
     ['surely before the send', { ...missing, rows: [{ ...before, at: oldOk.at }], rowBefore: older }, 'waiting'],
     ['just not surely before', { ...missing, rows: [{ ...before, at: limit }], rowBefore: older }, 'notSent'],
@@ -335,6 +336,7 @@ describe('from evidence to outcome', () => {
     ['the history', { ...day, history: 'failed' }, 'unknown', /its email history$/],
     ['no permission', { ...day, history: 'denied' }, 'unknown', /Events & Notifications View Access/],
     ['too many documents', { ...day, history: 'notReached' }, 'unknown', /too many documents$/],
+    ['both', { ...day, history: 'failed', failedReads: ['PDF status'] }, 'unknown', /: its email history; PDF status$/],
   ]);
 
   test.each<readonly [Partial<DocumentEvidence>, string, string]>([
