@@ -25,10 +25,16 @@ const [version, ...others] = args.filter((arg) => arg !== '--dry-run');
 const tag = `v${version}`;
 
 const fault = faultOfRequest() ?? faultOfCheckout();
-if (fault === undefined) release();
-else {
+if (fault !== undefined) {
   console.error(`Error: ${fault}`);
   process.exitCode = 2;
+} else {
+  try {
+    release();
+  } catch (error) {
+    console.error(`Error: ${error.message}; nothing is released`);
+    process.exitCode = 1;
+  }
 }
 
 function faultOfRequest() {
