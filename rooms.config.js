@@ -10,9 +10,12 @@
 export const rooms = [
   {
     room: 'environment',
-    is: 'environment variables, addresses, secrets and logs, for every process',
+    is: 'environment variables, addresses, secrets, logs and the export of traces, for every process',
     imports: [],
-    packages: ['pino', 'zod'],
+    packages: [
+      ...['@opentelemetry/api', '@opentelemetry/exporter-trace-otlp-http', '@opentelemetry/resources'],
+      ...['@opentelemetry/sdk-trace-base', 'pino', 'zod'],
+    ],
   },
   {
     room: 'zuora',
@@ -59,7 +62,10 @@ export const rooms = [
     room: 'client/temporal',
     is: 'the connection to Temporal, what it shows, the setup of a namespace, attributes of a start',
     imports: ['environment', 'workflows/contract', 'client/failures'],
-    packages: ['@temporalio/client', '@temporalio/common', '@temporalio/envconfig', '@temporalio/proto'],
+    packages: [
+      '@opentelemetry/api',
+      ...['@temporalio/client', '@temporalio/common', '@temporalio/envconfig', '@temporalio/proto'],
+    ],
   },
   {
     room: 'client/history',
@@ -103,6 +109,7 @@ export const rooms = [
     is: 'the process that runs workflows and activities; it loads workflow code only as a bundle',
     imports: ['environment', 'zuora', 'workflows/contract', 'client/failures', 'client/temporal', 'activities'],
     packages: [
+      '@opentelemetry/api',
       '@temporalio/client',
       '@temporalio/common',
       '@temporalio/worker',

@@ -24,6 +24,7 @@ import type { Audit } from './history/audit.js';
 import * as holdAll from './hold-all.js';
 import { holdAllRequests, type HoldAllRequest } from './history/hold-all.js';
 import { connect } from './temporal/connection.js';
+import { hasTraceEndpoint } from '../environment/otlp.js';
 import { tryEach, type Tried } from './many.js';
 import { BillRunEmailsError, naming, valid } from './failures/errors.js';
 import { lastJob, type LastJob } from './last-job.js';
@@ -108,6 +109,7 @@ export class BillRunEmails {
   readonly #taskQueue: string;
   readonly #deadlineMs: number;
   readonly #warns: boolean;
+  #endTraces = (): Promise<void> => Promise.resolve();
   #question: { readonly at: number; readonly warnings: Promise<readonly string[]> } | undefined;
 
   constructor(
@@ -121,14 +123,27 @@ export class BillRunEmails {
     this.#warns = warns;
   }
 
-  /** Connects by the environment: `TEMPORAL_*`, and `BILL_RUN_TASK_QUEUE` for the task queue. */
+  /** Connects by the environment: `TEMPORAL_*`, `BILL_RUN_TASK_QUEUE` for the task queue, and `OTEL_*` for traces. */
   static async connect(options: BillRunEmailsOptions = {}): Promise<BillRunEmails> {
     const { taskQueue = taskQueueIn(process.env) } = options;
-    return new BillRunEmails(new Client(await connect()), { ...options, taskQueue });
+    const isTraced = hasTraceEndpoint(process.env);
+    const connected = await connect();
+    if (!isTraced) return new BillRunEmails(new Client(connected), { ...options, taskQueue });
+    const [{ openTraces }, { tracedCalls }] = await Promise.all([
+      import('../environment/traces.js'),
+      import('./temporal/traces.js'),
+    ]);
+    const { tracer, close } = openTraces();
+    const client = new Client({ ...connected, interceptors: { workflow: [tracedCalls(tracer)] } });
+    const emails = new BillRunEmails(client, { ...options, taskQueue });
+    emails.#endTraces = close;
+    return emails;
   }
 
+  /** Closes the connection, and exports what is left of traces, which takes about two seconds if nobody answers. */
   async close(): Promise<void> {
     await this.client.connection.close();
+    await this.#endTraces();
   }
 
   /** Emails a bill run once: starts a job, joins the open one, or says why it does neither. Safe to repeat. */

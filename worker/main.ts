@@ -6,7 +6,9 @@ import { connectionSettings } from '../client/temporal/connection.js';
 import { payloadCodecs } from '../client/temporal/data-converter.js';
 import { endFor, explainTo } from '../client/failures/process.js';
 import { createLogger } from '../environment/logger.js';
+import { hasTraceEndpoint } from '../environment/otlp.js';
 import { createZuora } from '../zuora/client.js';
+import type { OnCall } from '../zuora/observed.js';
 import { workerConfiguration } from './configuration.js';
 import { connectWorker } from './connection.js';
 import { countOpenJobs, zuoraMetrics } from './metrics.js';
@@ -43,8 +45,18 @@ async function main(): Promise<void> {
   const logger = createLogger(logLevel);
   installTelemetry(logger, metricsAddress);
 
+  // Loaded only if needed, as health below: OpenTelemetry takes time and memory.
+  const traces = hasTraceEndpoint(process.env)
+    ? (await import('./traces.js')).openWorkerTraces(logger, zuoraSettings.baseUrl.hostname)
+    : undefined;
+
   const connection = await connectWorker(settings);
-  const zuora = createZuora({ ...zuoraSettings, onCall: zuoraMetrics() });
+  const count = zuoraMetrics();
+  const onCall: OnCall = (call) => {
+    count(call);
+    traces?.onCall(call);
+  };
+  const zuora = createZuora({ ...zuoraSettings, onCall });
   const buildId = deployment?.buildId ?? readFileSync(BUILD_ID, 'utf8').trim();
   await assertSearchAttributes(connection, namespace);
   const worker = await createBillRunWorker({
@@ -59,6 +71,7 @@ async function main(): Promise<void> {
     payloadCodecs: codecs,
     taskQueue,
     activitiesAtOnce,
+    traces,
     ...(deployment === undefined ? {} : { version: { deploymentName: deployment.name, buildId } }),
   });
   // Loaded only if needed, because a framework for HTTP takes time to load.
@@ -73,6 +86,7 @@ async function main(): Promise<void> {
   await health?.close();
   await zuora.close();
   await connection.close();
+  await traces?.close();
   logger.info('worker has drained');
 }
 

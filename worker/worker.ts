@@ -4,6 +4,7 @@ import { Worker, type NativeConnection } from '@temporalio/worker';
 import type { Activities } from '../activities/index.js';
 import { TASK_QUEUE } from '../workflows/contract/contract.js';
 import { billRunInLogs } from './telemetry.js';
+import type { WorkerTraces } from './traces.js';
 
 export interface WorkerSettings {
   readonly connection: NativeConnection;
@@ -15,6 +16,8 @@ export interface WorkerSettings {
   readonly taskQueue?: string;
   /** Activities at the same time. Default: the SDK's. */
   readonly activitiesAtOnce?: number;
+  /** Default: none are made. */
+  readonly traces?: WorkerTraces | undefined;
   /** The worker deployment and version of this worker. It gets work once that version is current. */
   readonly version?: { readonly deploymentName: string; readonly buildId: string };
 }
@@ -40,6 +43,7 @@ export function createBillRunWorker({
   payloadCodecs = [],
   taskQueue = TASK_QUEUE,
   activitiesAtOnce,
+  traces,
   version,
 }: WorkerSettings): Promise<Worker> {
   return Worker.create({
@@ -49,7 +53,10 @@ export function createBillRunWorker({
     activities,
     workflowBundle: { codePath: workflowBundlePath },
     dataConverter: { payloadCodecs },
-    interceptors: { activity: [billRunInLogs] },
+    interceptors:
+      traces === undefined
+        ? { activity: [billRunInLogs] }
+        : { activity: [traces.activity, billRunInLogs], client: { workflow: [traces.calls] } },
     maxCachedWorkflows: CACHED_RUNS,
     ...(activitiesAtOnce === undefined ? {} : { maxConcurrentActivityTaskExecutions: activitiesAtOnce }),
     // A job may be open for months, so it moves to the current version. docs/decisions/0014.

@@ -3,6 +3,7 @@ import { NeverLeft, type Transport } from './transport.js';
 
 /** One call to Zuora, for metrics. It names neither a bill run nor a customer. */
 interface ObservedCall {
+  readonly method: string;
   /** The path of the operation, with the names of parameters in place of keys. */
   readonly endpoint: string;
   /** Zuora's HTTP status; `none` without an answer, `neverLeft` if the call provably did not leave. */
@@ -20,9 +21,10 @@ export type OnCall = (call: ObservedCall) => void;
 export function observed(transport: Transport, onCall: OnCall): Transport {
   return {
     async call(call) {
+      const { method, endpoint } = call;
       const startedAt = performance.now();
       const report = (status: string, limits: Partial<ObservedCall> = {}): void => {
-        onCall({ endpoint: call.endpoint, status, durationMs: performance.now() - startedAt, ...limits });
+        onCall({ method, endpoint, status, durationMs: performance.now() - startedAt, ...limits });
       };
       try {
         const answer = await transport.call(call);

@@ -1,5 +1,5 @@
 /**
- * A Zuora that leaks secrets and customers' addresses wherever it can: none of them gets into the worker's log and metrics, a history, the
+ * A Zuora that leaks secrets and customers' addresses wherever it can: none of them gets into the worker's log, metrics and traces, a history, the
  * audit in any format, a notice, an output, or an error.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -19,6 +19,7 @@ import { startWorker } from '../../scripts/worker-process.js';
 import { SIMULATOR_CREDENTIALS } from '../../simulator/index.js';
 import { cliGiven } from '../support/command-line.js';
 import { AUTHORIZATION, callout, PASSWORD, startCallouts, type CalloutsProcess } from '../callouts/callouts-process.js';
+import { openOtlpReceiver } from '../support/otlp.js';
 import { openParts, type Parts } from '../support/parts.js';
 import { until } from '../support/rig.js';
 
@@ -115,6 +116,7 @@ const receiver = createServer((incoming, response) => {
     response.writeHead(notices.length === 1 ? 404 : 200).end(incoming.url);
   });
 });
+let traces: Awaited<ReturnType<typeof openOtlpReceiver>>;
 let metricsAddress: string;
 let healthAddress: string;
 beforeAll(async () => {
@@ -129,7 +131,9 @@ beforeAll(async () => {
   receiver.listen(0, '127.0.0.1');
   await once(receiver, 'listening');
   const notifyUrl = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/services/${WEBHOOK}`;
-  const env = { METRICS_ADDRESS: metricsAddress, HEALTH_ADDRESS: healthAddress, NOTIFY_URL: notifyUrl };
+  traces = await openOtlpReceiver();
+  const addresses = { METRICS_ADDRESS: metricsAddress, HEALTH_ADDRESS: healthAddress, NOTIFY_URL: notifyUrl };
+  const env = { ...addresses, ...traces.env };
   worker = await startWorker({
     temporal,
     simulatorUrl: zuora.url,
@@ -139,12 +143,13 @@ beforeAll(async () => {
     env,
   });
   callouts = await startCallouts(
-    { TEMPORAL_ADDRESS: temporal.address, LOG_LEVEL: 'trace' },
+    { TEMPORAL_ADDRESS: temporal.address, LOG_LEVEL: 'trace', ...traces.env },
     join(folder, 'callouts.log'),
   );
 });
 afterAll(async () => {
   receiver.close().closeAllConnections();
+  traces.close();
   await zuora.close();
   await parts.close();
   await rm(folder, { recursive: true });
@@ -206,9 +211,11 @@ test('no secret and no address gets anywhere', { timeout }, async () => {
   }
   await worker.stop(60_000);
   outputs['notices'] = notices.join('\n');
+  outputs['traces'] = JSON.stringify(traces.exported);
   outputs['worker log'] = await readFile(join(folder, 'worker.log'), 'utf8');
 
   expect(zuora.tokens.size).toBeGreaterThan(0);
+  expect(traces.spans().length).toBeGreaterThan(0);
   const login = AUTHORIZATION.slice('Basic '.length);
   const secrets = [clientSecret, ...zuora.tokens, ...CUSTOMERS, PASSWORD, WEBHOOK, login, Buffer.from(login).join()];
   for (const [where, words] of Object.entries(outputs)) {

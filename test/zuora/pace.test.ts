@@ -53,13 +53,12 @@ test('Each call is reported by operation and status, with the rest of the limits
   await zuora.getBillRun('BR-1');
   await zuora.emailBillRunDocuments('BR-1', { resend: false }, IDS, { deadlineMs: 60_000 });
   expect(reported).toEqual([
-    { endpoint: '/oauth/token', status: '200' },
+    { method: 'POST', endpoint: '/oauth/token', status: '200' },
     {
-      endpoint: '/object-query/billing-runs/{key}',
-      status: '200',
+      ...{ method: 'GET', endpoint: '/object-query/billing-runs/{key}', status: '200' },
       rateLimitRemaining: 49999,
       concurrencyRemaining: { type: 'Object-Query', remaining: 79 },
     },
-    { endpoint: '/v1/bill-runs/{billRunKey}/emails', status: '500' },
+    { method: 'POST', endpoint: '/v1/bill-runs/{billRunKey}/emails', status: '500' },
   ]);
 });

@@ -13,6 +13,7 @@ import {
 import type { ActivateInput, WorkflowInterceptorsFactory } from '@temporalio/workflow';
 import { undecodableMark } from '../contract/undecodable.js';
 import { billRunInLogs } from './log-attributes.js';
+import { handsTraceOn } from './trace.js';
 
 /** The SDK's converter, which throws for a payload that it cannot decode. */
 export const payloadConverter: PayloadConverter = {
@@ -42,17 +43,21 @@ export const failureConverter: FailureConverter = {
   },
 };
 
-export const interceptors: WorkflowInterceptorsFactory = () => ({
-  internals: [
-    {
-      activate(input, next) {
-        for (const job of input.activation.jobs ?? []) limit(job);
-        next(input);
+export const interceptors: WorkflowInterceptorsFactory = () => {
+  const { inbound, outbound } = handsTraceOn();
+  return {
+    internals: [
+      {
+        activate(input, next) {
+          for (const job of input.activation.jobs ?? []) limit(job);
+          next(input);
+        },
       },
-    },
-  ],
-  outbound: [billRunInLogs],
-});
+    ],
+    inbound,
+    outbound: [billRunInLogs, ...outbound],
+  };
+};
 
 type ActivationJob = NonNullable<ActivateInput['activation']['jobs']>[number];
 
