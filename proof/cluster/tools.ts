@@ -15,7 +15,7 @@ export interface ClusterTools {
 }
 
 /** The same minor version as the development server of `npm run setup`. */
-const SERVER_VERSION = 'v1.32.0';
+export const SERVER_VERSION = 'v1.32.0';
 const SERVER_MODULE = 'go.temporal.io/server';
 /** Debian's folder with the programs of each version. */
 const DEBIAN = '/usr/lib/postgresql';

@@ -6,12 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startChild, type Account } from '../../scripts/processes.js';
 import { projectRoot } from '../../scripts/project-root.js';
 import { environmentFor } from '../../scripts/temporal-server.js';
 import { startWorker } from '../../scripts/worker-process.js';
 import { openParts, type Parts } from '../support/parts.js';
 import { emailsPerDocument, until, type Email } from '../support/rig.js';
-import { buildImage, inside, type Image } from './image.js';
+import { buildImages, inside, type Image } from './image.js';
 
 interface Packages {
   readonly packages: Readonly<Record<string, { readonly dev?: true }>>;
@@ -19,9 +20,13 @@ interface Packages {
 
 const folder = mkdtempSync(join(tmpdir(), 'bill-run-emails-image-'));
 let image: Image;
+let simulator: Image;
 let parts: Parts;
 beforeAll(async () => {
-  [image, parts] = await Promise.all([buildImage(folder), openParts()]);
+  const [images, opened] = await Promise.all([buildImages(folder), openParts()]);
+  parts = opened;
+  image = stageOf(images, '');
+  simulator = stageOf(images, 'simulator');
   // Everybody may read the image, as in a container.
   chmodSync(folder, 0o755);
 });
@@ -29,6 +34,10 @@ afterAll(async () => {
   await parts.close();
   rmSync(folder, { recursive: true });
 });
+
+function stageOf(images: ReadonlyMap<string, Image>, name: string): Image {
+  return images.get(name) ?? expect.unreachable(`the Dockerfile has no stage ${name}`);
+}
 
 test('what is left out here is the installation of certificates, and nothing else', () => {
   expect(image.skipped).toEqual([expect.stringMatching(/^apt-get .* ca-certificates && rm /)]);
@@ -56,8 +65,6 @@ test("of the SDK's native binaries only the one for this platform is there", () 
 
 test('its worker emails a bill run and drains on SIGTERM', async () => {
   const [command = '', ...args] = [...image.entrypoint, ...image.cmd];
-  const [uid, gid] = image.user.split(':').map(Number);
-  if (uid === undefined || gid === undefined) expect.unreachable(`USER ${image.user} is not <number>:<number>`);
   const worker = await startWorker({
     temporal: parts.temporal,
     simulatorUrl: parts.simulator.url,
@@ -67,8 +74,7 @@ test('its worker emails a bill run and drains on SIGTERM', async () => {
       args,
       cwd: inside(image, '.'),
       env: image.env,
-      // Of an image that is root's it can write nothing. Nobody but root can try that.
-      account: process.getuid?.() === 0 ? { uid, gid } : undefined,
+      account: accountOf(image),
     },
   });
   const { number } = await parts.control<{ number: string }>('POST', '/bill-runs', { status: 'Posted' });
@@ -83,6 +89,28 @@ test('its worker emails a bill run and drains on SIGTERM', async () => {
   expect(emailsPerDocument(mailbox)).toEqual({ min: 1, max: 1 });
   expect(await worker.stop(60_000)).toEqual({ code: 0, signal: null });
 });
+
+test("the simulator's image, of deploy/compose.yaml, holds the simulator and its packages, and starts", async () => {
+  expect(readdirSync(inside(simulator, 'dist'))).toEqual(['simulator']);
+  const [command, ...args] = [...simulator.entrypoint, ...simulator.cmd, '--port', '0'];
+  const child = await startChild({
+    ...{ name: 'the simulator', command, args, cwd: inside(simulator, '.') },
+    ...{ env: simulator.env, account: accountOf(simulator) },
+  });
+  const firstLine = new Promise<string>((resolve) => {
+    child.onLine(resolve);
+  });
+  const line = await Promise.race([firstLine, child.ended]);
+  expect(line).toMatch(/^Zuora simulator: http/);
+  expect(await child.stop()).toEqual({ code: 0, signal: null });
+});
+
+/** Of an image that is root's, it can write nothing. Nobody but root can try that. */
+function accountOf({ user }: Image): Account | undefined {
+  const [uid, gid] = user.split(':').map(Number);
+  if (uid === undefined || gid === undefined) expect.unreachable(`USER ${user} is not <number>:<number>`);
+  return process.getuid?.() === 0 ? { uid, gid } : undefined;
+}
 
 /** As `docker run <image> <file> …` does. */
 async function runFile(...args: string[]): Promise<{ readonly state?: string }> {

@@ -33,9 +33,9 @@ export function instructions(): readonly Instruction[] {
 
 /**
  * @param folder an empty one
- * @returns the last stage
+ * @returns the stages by name; the last one, which has none, is the product
  */
-export async function buildImage(folder: string): Promise<Image> {
+export async function buildImages(folder: string): Promise<ReadonlyMap<string, Image>> {
   const ignored = readFileSync(join(FOLDER, 'Dockerfile.dockerignore'), 'utf8')
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'));
@@ -55,8 +55,7 @@ export async function buildImage(folder: string): Promise<Image> {
     if (stage === undefined) throw new Error(`${keyword} stands before the first stage`);
     await carryOut(instruction, stage, stages, ignored);
   }
-  if (stage === undefined) throw new Error('the Dockerfile has no stage');
-  return stage;
+  return stages;
 }
 
 async function carryOut(
