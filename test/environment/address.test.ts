@@ -1,12 +1,10 @@
 /** Addresses in environment variables, and the servers that listen on them. */
-import { networkInterfaces } from 'node:os';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { request } from 'undici';
 import { startCalloutServer } from '../../callouts/server.js';
 import { hostAndPort, socketAddress, urlOf } from '../../environment/address.js';
-
-const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
+import { hasIpv6 } from '../support/ipv6.js';
 
 test.for([
   ['0.0.0.0:9464', '0.0.0.0', 9464],

@@ -1,13 +1,19 @@
 /** The worker as it runs in production: a process of its own, on the shipped bundle. How it is killed: `kills.test.ts`. */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
+import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BillRunEmails } from '../../client/index.js';
 import { indexedTypes } from '../../client/temporal/setup.js';
 import { startChild } from '../../scripts/processes.js';
 import { projectRoot } from '../../scripts/project-root.js';
-import { startWorker } from '../../scripts/worker-process.js';
+import { controlOf } from '../../scripts/simulator-control.js';
+import { freePort } from '../../scripts/temporal-server.js';
+import { spawnWorker, startWorker, type WorkerProcessOptions } from '../../scripts/worker-process.js';
+import { startSimulator } from '../../simulator/index.js';
+import { hasIpv6, openIpv6Door } from '../support/ipv6.js';
 import { openParts, type Parts } from '../support/parts.js';
 import { emailsPerDocument, openReplayer, until, type Email } from '../support/rig.js';
 import { sendTooMany } from '../support/server.js';
@@ -37,9 +43,24 @@ const called = (number: string): Promise<unknown> =>
 function openQueue() {
   const taskQueue = `process-${randomUUID()}`;
   const { temporal, simulator } = parts;
+  const options = { temporal, simulatorUrl: simulator.url, pollInterval: '100ms', taskQueue };
   return {
+    taskQueue,
     emails: new BillRunEmails(parts.emails.client, { taskQueue }),
-    worker: () => startWorker({ temporal, simulatorUrl: simulator.url, pollInterval: '100ms', taskQueue }),
+    worker: (more: Partial<WorkerProcessOptions> = {}) => startWorker({ ...options, ...more }),
+    async npmRunWorker() {
+      const command = { command: 'npm', args: ['run', '--silent', 'worker'], cwd: projectRoot };
+      const npm = await spawnWorker({ ...options, command });
+      await new Promise<void>((resolve, reject) => {
+        npm.onLine((line) => {
+          if (line.includes('worker is ready')) resolve();
+        });
+        void npm.ended.then(() => {
+          reject(new Error(npm.lastLines.join('\n')));
+        });
+      });
+      return npm;
+    },
   };
 }
 
@@ -99,10 +120,15 @@ describe.concurrent('A worker process', () => {
     expect(emailsPerDocument(await control<Email[]>('GET', `/mailbox?billRun=${number}`))).toEqual({ min: 3, max: 3 });
   });
 
-  test('drains on SIGTERM: an attempt under way ends, and its receipt is kept', async () => {
-    const { emails, worker } = openQueue();
+  // A service manager signals npm, whose shell forwards no signal: `exec` in package.json puts the worker in its place.
+  test.for([
+    ['', 'worker'],
+    [' to npm run worker', 'npmRunWorker'],
+  ] as const)('drains on SIGTERM%s: an attempt under way ends, and its receipt is kept', async ([, start]) => {
+    const queue = openQueue();
+    const { emails, worker } = queue;
     const number = await postedBillRun({ when: 'after', fault: 'stall', afterMs: 2_000 });
-    const draining = await worker();
+    const draining = await queue[start]();
     await emails.start({ billRunKey: number });
     await called(number);
     expect(await draining.stop(60_000)).toEqual({ code: 0, signal: null });
@@ -114,6 +140,41 @@ describe.concurrent('A worker process', () => {
     );
     expect(sends[0]?.attempts).toMatchObject([{ verdict: 'accepted', httpStatus: 200 }]);
     await successor.stop();
+  });
+
+  test('needs no IPv4: Temporal, Zuora, health and metrics may have addresses of IPv6 only', async ({
+    skip,
+    onTestFinished,
+  }) => {
+    if (!hasIpv6) skip('this machine has no IPv6');
+    const { worker, taskQueue } = openQueue();
+    // Temporal's development server speaks IPv4 to itself.
+    const door = await openIpv6Door(parts.temporal.address);
+    const simulator = await startSimulator({ host: '::1', seed: 6 });
+    const { number } = await controlOf(simulator.url)<{ number: string }>('POST', '/bill-runs', {
+      ...{ number: 'BR-IPV6', status: 'Posted' },
+    });
+    const [health, metrics] = [`[::1]:${await freePort()}`, `[::1]:${await freePort()}`];
+    const process = await worker({
+      ...{ temporal: { ...parts.temporal, address: door.address }, simulatorUrl: simulator.url },
+      env: { HEALTH_ADDRESS: health, METRICS_ADDRESS: metrics },
+    });
+    const connection = await Connection.connect({ address: door.address });
+    onTestFinished(async () => {
+      await connection.close();
+      await simulator.close();
+      door.close();
+    });
+    const emails = new BillRunEmails(new Client({ connection }), { taskQueue });
+    await emails.start({ billRunKey: number });
+    await until(
+      () => emails.status({ billRunKey: number }),
+      ({ state }) => state === 'Delivering',
+    );
+    for (const url of [`http://${health}/readyz`, `http://${metrics}/metrics`]) {
+      expect((await request(url)).statusCode).toBe(200);
+    }
+    expect(await process.stop(60_000)).toEqual({ code: 0, signal: null });
   });
 
   test('a query that is the first to reach a new worker does not make a run wait again for a timer that has fired', async () => {
