@@ -31,7 +31,7 @@ const modulesWithoutState = [
 }));
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', '.temporal/', '.dev/', '.setup-*', '.stryker-tmp/', 'coverage/'] },
+  { ignores: ['dist/', 'node_modules/', '.temporal/', '.dev/', '.setup-*', '.mutants-*/', 'coverage/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],

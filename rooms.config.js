@@ -226,6 +226,6 @@ export default {
     tsConfig: { fileName: 'tsconfig.json' },
     doNotFollow: { path: PACKAGES },
     // This table is data for scripts/release/, which packs the rooms of the client.
-    exclude: { path: ['^rooms\\.config\\.js$', '^dist/', '^coverage/', '^\\.(temporal|dev|setup-|stryker-tmp)'] },
+    exclude: { path: ['^rooms\\.config\\.js$', '^dist/', '^coverage/', '^\\.(temporal|dev|setup-|mutants-)'] },
   },
 };

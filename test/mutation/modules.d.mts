@@ -1,0 +1,2 @@
+export const modules: readonly string[];
+export const tests: readonly string[];
