@@ -18,11 +18,10 @@ export function gaveUpQuestion(last: Attempt): string {
   );
 }
 
-export function unknownQuestion(attempts: readonly Attempt[]): string {
-  const last = attempts.at(-1);
+export function unknownQuestion(last: Attempt, attempts: number): string {
   return (
-    `It is not known whether Zuora emailed the documents: ${counted(attempts.length, 'attempt')}, and no answer that settles it` +
-    `${last === undefined ? '' : ` (last: ${answerOf(last)})`}.`
+    `It is not known whether Zuora emailed the documents: ${counted(attempts, 'attempt')}, and no answer that settles it ` +
+    `(last: ${answerOf(last)}).`
   );
 }
 

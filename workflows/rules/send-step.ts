@@ -77,7 +77,7 @@ export function nextSendStep(send: Send, look: Look, settings: Limits, now: numb
   const end = automaticUntil(send, settings);
   if (Math.max(now, send.nextAttemptAt) > end) {
     return hasUnknown(send)
-      ? { kind: 'ask', question: unknownToSettle(send, questions.unknownQuestion(send.attempts), now) }
+      ? { kind: 'ask', question: unknownToSettle(send, questions.unknownQuestion(last, send.attempts.length), now) }
       : { kind: 'ask', question: refused(questions.gaveUpQuestion(last)) };
   }
   const troubleAt = (send.budgetFrom ?? now) + TROUBLE_MS + settings.onHoldMs;
