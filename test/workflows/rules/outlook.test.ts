@@ -11,12 +11,12 @@ const UNCLEAR: Attempt = {
   ...{ httpStatus: 500, zuoraRequestId: null, verdict: 'unknown', stored: false, reasons: [] },
 };
 
-const asked = (missing?: true): EmailRequest => ({
+const request = (missing?: true): EmailRequest => ({
   ...{ requestId: 'A', resend: false, requestedAt: '2026-03-02T12:00:00.000Z' },
   ...(missing === undefined ? {} : { missing }),
 });
-const all: Sent = { ordinal: 1, outcome: 'accepted', attempts: [], requests: [asked()] };
-const rest: Sent = { ...all, requests: [asked(), asked(true)] };
+const all: Sent = { ordinal: 1, outcome: 'accepted', attempts: [], requests: [request()] };
+const rest: Sent = { ...all, requests: [request(), request(true)] };
 const stopped: Sent = { ...rest, outcome: 'stopped' };
 const unclear: Sent = { ...all, ordinal: 3, outcome: 'pending', attempts: [UNCLEAR] };
 
@@ -25,6 +25,10 @@ function status(state: JobStatus['state'], reason: JobStatus['reason'], more: Pa
 }
 
 const CHECKED = { documentsNotSent: 0 };
+const UNDER_WAY: Status['documents'] = {
+  ...{ checkedAt: '2026-03-02T12:00:00.000Z', complete: true, total: 3, list: [] },
+  ...{ sent: 1, waiting: 2, notSent: 0, leftOut: 0, unknown: 0 },
+};
 
 describe('What was sent', () => {
   test.each<readonly [string, Status, readonly Sent[]]>([
@@ -47,6 +51,7 @@ describe('What was sent', () => {
     ['Sent once', status('Unsettled', null, { sends: 1 }), [all]],
     ['Sent once', status('Delivering', 'notSent', { sends: 1 }), [all]],
     ['Sent 2 times', status('Delivering', null, { sends: 2, documentsNotSent: 3 }), [all, all]],
+    ['Sent once', status('Delivering', null, { sends: 1, documents: UNDER_WAY }), [all]],
     ['Accepted by Zuora; the documents are not checked so far', status('Delivering', null, { sends: 1 }), [all]],
     [
       'Accepted by Zuora 2 times; the documents are not checked so far',
@@ -95,7 +100,12 @@ describe('What happens by itself', () => {
     ['Delivering', 'autoEmail', [], `The job closes at ${at}; until then it takes a resend.`],
     ['Delivering', null, [pending, all], `The job closes at ${at}; until then it takes a resend.`],
     ['Delivering', 'notSent', [all], `The job closes at ${at}; until then it takes a retry.`],
-    ['Delivering', 'notSent', [all, pending], `What was not sent is sent at ${at}, or as soon as a check allows it.`],
+    [
+      'Delivering',
+      'notSent',
+      [all, all, pending],
+      `What was not sent is sent at ${at}, or as soon as a check allows it.`,
+    ],
     ['Emailed', null, [all], `The job closes at ${at}; until then it takes a resend.`],
     ['Sending', 'unknown', [tried], `The next attempt is at ${at}.`],
   ])('is said in one sentence: %s %s (%#)', (state, reason, sends, sentence) => {
