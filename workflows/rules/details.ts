@@ -77,10 +77,9 @@ function heading(status: JobStatus): string {
 /** The situation, and the state by which people search. */
 export function situationOf({ state, reason, documents: checked }: JobStatus): string {
   const name = stateInWords(state, reason);
-  const situation = SITUATIONS_BY_REASON[name] ?? SITUATIONS[state];
-  const count =
-    reason === 'notSent' && checked !== null ? `${checked.notSent} of ${counted(checked.total, 'document')}` : null;
-  return `${count === null ? situation : `${count} ${checked?.notSent === 1 ? 'was' : 'were'} not sent`}: ${name}`;
+  if (reason !== 'notSent' || checked === null) return `${SITUATIONS_BY_REASON[name] ?? SITUATIONS[state]}: ${name}`;
+  const { notSent, total } = checked;
+  return `${notSent} of ${counted(total, 'document')} ${notSent === 1 ? 'was' : 'were'} not sent: ${name}`;
 }
 
 const SITUATIONS: Readonly<Record<EmailState, string>> = Object.freeze({
@@ -138,7 +137,7 @@ function whoseTurn(job: EmailJob, { state, reason, question, billRunStatus }: Jo
       ? '**Your turn:** when sending may go on, release all jobs. Releasing this one changes nothing. A hold has no deadline.'
       : '**Your turn:** release it once it may send. A hold has no deadline.';
   }
-  if (state === 'NeedsAttention' && question !== null && !attemptsContinue(job.sends)) return answerTo(question);
+  if (question !== null && !attemptsContinue(job.sends)) return answerTo(question);
   if (reason === 'notSent' && openSendOf(job) === undefined) return '**Your turn:** fix the cause, then retry.';
   if (reason === 'notPosted' && billRunStatus === 'Completed') return '**Your turn:** post it in Zuora.';
   if (state === 'Emailed') return '**Nothing to do.**';
@@ -346,11 +345,8 @@ function afterTheEnd(job: EmailJob, step: Ending): string {
   }
   const { entityId, orgIds } = job.settings;
   const key = keyOf(job);
-  const billRun = {
-    billRunKey: key,
-    ...(entityId === undefined ? {} : { entityId }),
-    ...(orgIds === undefined ? {} : { orgIds }),
-  };
+  // JSON leaves out what is undefined.
+  const billRun = { billRunKey: key, entityId, orgIds };
   const open = openResend(job);
   if (open !== undefined) {
     const input = { ...billRun, resend: true, requestId: open.requestId, ...NOTE };
