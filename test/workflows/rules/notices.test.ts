@@ -8,12 +8,12 @@ import {
   DAY,
   HOUR,
   iso,
+  Life,
   loginFails,
   MINUTE,
   NOON,
   refuses,
   type Answer,
-  type Life,
 } from '../../support/life.js';
 
 const due = ({ job, step, now }: Life) => noticesDue(job, step, now);
@@ -47,6 +47,31 @@ describe('A question', () => {
     expect(dueInHalfADay).toEqual(['refused-send-1-1', 'refused-send-1-2']);
   });
 
+  test('about a read is due again if the read fails again after a retry', () => {
+    const life = new Life();
+    life.unreadable.add('lookUp');
+    expect(names(life.pass(14 * MINUTE))).toEqual([]);
+    expect(names(life.pass(MINUTE))).toEqual(['cannotRead-send-1-1']);
+    expect(names(life.pass(DAY))).toEqual([]);
+    expect(names(life.retry())).toEqual([]);
+    expect(names(life.pass(15 * MINUTE))).toEqual(['cannotRead-send-1-2']);
+  });
+
+  test('of a later send is another one, however often an earlier send was retried', () => {
+    const life = begin({ answers: Array.from({ length: 11 }, () => refuses()) });
+    for (let retries = 0; retries < 10; retries++) life.retry();
+    expect(names(life)).toEqual(['refused-send-1-1']);
+    for (let ordinal = 2; ordinal <= 10; ordinal++) life.resend({ requestId: `T-${ordinal}` });
+    expect(names(life)).toEqual([]);
+    expect(names(life.willAnswer(refuses()).resend({ requestId: 'T-11' }))).toEqual(['refused-send-11-1']);
+  });
+
+  test('names the entity in the command that shows its job', () => {
+    const entity = { input: { entityId: 'e-1' }, workflowId: 'email-bill-run/e-1/BR-00000001' };
+    const [notice] = due(begin({ ...entity, answers: [refuses()] }));
+    expect(notice?.notice.command).toBe('bill-run-emails status BR-00000001 --entity e-1');
+  });
+
   test('that comes while the job is on hold is due after the release', () => {
     const life = begin({ input: { hold: true }, answers: [refuses()] });
     expect(names(life)).toEqual([]);
@@ -76,6 +101,22 @@ describe('Documents that were not sent', () => {
     expect(names(life)).toEqual(['not-sent-send-1-1']);
     expect(names(life.retry())).toEqual([]);
     expect(names(life.pass(MINUTE).check({ notSent: 2, waiting: 1 }))).toEqual([]);
+  });
+
+  test('are not due while a retry of them waits, as for what earlier jobs did, but while a resend waits', () => {
+    const waitingFor = (message: (life: Life) => Life): Life => {
+      const life = begin({ input: { resend: true, requestId: 'START' } }).pass(5 * MINUTE);
+      expect(names(life.check({ notSent: 1 }))).toEqual(['not-sent-send-1-1']);
+      life.unreadable.add('lookUp');
+      return message(life).pass(MINUTE).check({ notSent: 2 });
+    };
+    const retried = waitingFor((life) => life.retry());
+    expect(retried.job.incoming).toMatchObject([{ missing: true }]);
+    expect(names(retried)).toEqual([]);
+    const [notice] = due(waitingFor((life) => life.resend({ requestId: 'T-1' })));
+    expect(notice?.notice.text).toBe(
+      'Bill run BR-00000001: 2 of 3 documents were not sent. Your turn: fix the cause, then retry.',
+    );
   });
 
   test('are not due while a retry in a new job waits for them, also those that may be on their way', () => {
