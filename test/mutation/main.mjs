@@ -9,7 +9,7 @@ import { commonTokens } from '@stryker-mutator/api/plugin';
 import { createInjector } from 'typed-inject';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { modules } from './modules.mjs';
@@ -64,21 +64,48 @@ async function mutated(names) {
   }));
 }
 
+/** A process that says nothing for so long, in milliseconds, is in a loop that a mutant made endless. */
+const STUCK_AFTER_MS = 120_000;
+
+/** The status of each mutant of a share, by its id. */
 async function run({ mutants, share, shares }) {
-  const out = join(sandbox, `share-${share}.json`);
+  const out = join(sandbox, `share-${share}.txt`);
+  writeFileSync(out, '');
+  const statuses = {};
+  for (;;) {
+    const settings = JSON.stringify({ mutants, share, shares, out, skip: Object.keys(statuses) });
+    const ended = await runTests(settings, out);
+    for (const line of readFileSync(out, 'utf8').split('\n')) {
+      const [id, status] = line.split(' ');
+      // The one that was begun last and has none made its process stop.
+      if (id !== '') statuses[id] = status === '' ? 'Timeout' : status;
+    }
+    if (ended === 'done') return statuses;
+    writeFileSync(out, '');
+  }
+}
+
+async function runTests(settings, out) {
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
-  const child = spawn(
-    process.execPath,
-    [vitest, 'run', '--config', 'test/mutation/vitest.config.ts', '--reporter', 'dot'],
-    {
-      cwd: sandbox,
-      stdio: ['ignore', 'ignore', 'inherit'],
-      env: { ...process.env, MUTANTS: JSON.stringify({ mutants, share, shares, out }) },
-    },
-  );
+  const args = ['run', '--config', 'test/mutation/vitest.config.ts', '--reporter', 'dot'];
+  const child = spawn(process.execPath, [vitest, ...args], {
+    cwd: sandbox,
+    // A group of its own, because vitest starts a process for the tests.
+    detached: true,
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, MUTANTS: settings },
+  });
+  let isStuck = false;
+  const look = setInterval(() => {
+    if (statSync(out).mtimeMs > Date.now() - STUCK_AFTER_MS) return;
+    isStuck = true;
+    process.kill(-child.pid, 'SIGKILL');
+  }, 1_000);
   const [code] = await once(child, 'close');
-  if (code !== 0) throw new Error('the tests fail without a mutant: run them by vitest');
-  return JSON.parse(readFileSync(out, 'utf8'));
+  clearInterval(look);
+  if (isStuck && readFileSync(out, 'utf8') !== '') return 'stuck';
+  if (code !== 0) throw new Error('the tests fail or end without a mutant: run them by vitest');
+  return 'done';
 }
 
 function instrumenter() {

@@ -1,5 +1,5 @@
 /** Runs the collected tests against each mutant of this process's share. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, vi } from 'vitest';
 import type { Collected } from './registry.js';
@@ -25,11 +25,13 @@ interface Switch {
 const MOST_HITS = 100;
 
 test('mutants', async () => {
-  const { mutants, share, shares, out } = JSON.parse(process.env['MUTANTS'] ?? '') as {
+  const { mutants, share, shares, out, skip } = JSON.parse(process.env['MUTANTS'] ?? '') as {
     readonly mutants: string;
     readonly share: number;
     readonly shares: number;
     readonly out: string;
+    /** Ids of mutants that need no run any more. */
+    readonly skip: readonly string[];
   };
   const all = JSON.parse(readFileSync(mutants, 'utf8')) as readonly Mutant[];
   const found = (globalThis as { __stryker__?: Switch }).__stryker__;
@@ -86,12 +88,12 @@ test('mutants', async () => {
     }
   }
 
-  const statuses: Record<string, string> = {};
-  for (const mutant of all.filter((_, index) => index % shares === share)) {
-    statuses[mutant.id] = await statusOf(mutant);
+  const done = new Set(skip);
+  for (const mutant of all.filter(({ id }, index) => index % shares === share && !done.has(id))) {
+    appendFileSync(out, `${mutant.id} `);
+    appendFileSync(out, `${await statusOf(mutant)}\n`);
     control.activeMutant = undefined;
   }
-  writeFileSync(out, JSON.stringify(statuses));
 });
 
 /** Loads all modules anew. */

@@ -73,9 +73,8 @@ function figuresOf(files) {
 }
 
 function countsOf(mutants) {
-  const [killed, survived, uncovered] = ['Killed', ...LIVES].map(
-    (status) => mutants.filter((mutant) => mutant.status === status).length,
-  );
+  const count = (...statuses) => mutants.filter(({ status }) => statuses.includes(status)).length;
+  const [killed, survived, uncovered] = [count('Killed', 'Timeout'), ...LIVES.map((status) => count(status))];
   const all = killed + survived + uncovered;
   return [all, killed, survived, uncovered, `${((100 * killed) / all).toFixed(1)} %`];
 }

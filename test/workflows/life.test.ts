@@ -665,7 +665,7 @@ describe('What people read', () => {
     });
     life.retry({ reason: evil, requestedBy: evil, ordinal: 9 });
     const lines = detailsOf(life.job, life.now).split('\n');
-    expect(lines.filter((line) => line.startsWith('### '))).toEqual(['### Zuora refused: NeedsAttention (refused)']);
+    expect(lines.filter((line) => line.startsWith('### '))).toEqual(['### Sending does not work: NeedsAttention (refused)']);
     for (const line of lines.filter((each) => each.includes('PAID'))) {
       const outsideOfCode = line.split('`').filter((_, index) => index % 2 === 0);
       expect(line.split('`').length % 2).toBe(1);

@@ -64,7 +64,7 @@ describe('People are notified once', () => {
     const command = `bill-run-emails status ${billRun}`;
     expect(receiver.of(job)).toEqual([
       {
-        text: `Bill run ${billRun}: Zuora refused: NeedsAttention (refused). Your turn: fix the cause, then retry; or finish.\n\`${command}\`\n${url}`,
+        text: `Bill run ${billRun}: Sending does not work: NeedsAttention (refused). Your turn: fix the cause, then retry; or finish.\n\`${command}\`\n${url}`,
         ...{ billRunNumber: billRun, state: 'NeedsAttention', reason: 'refused', documentsNotSent: null },
         ...{ workflowId: job.workflowId, command, url },
       },

@@ -103,7 +103,7 @@ const SITUATIONS_BY_REASON: Readonly<Record<string, string>> = Object.freeze({
   'Sending (unknown)': 'No answer from Zuora yet',
   'Sending (cannotRead)': 'Zuora cannot be read',
   'Held (all)': 'All jobs are on hold',
-  'NeedsAttention (refused)': 'Zuora refused',
+  'NeedsAttention (refused)': 'Sending does not work',
   'NeedsAttention (unknown)': 'Nobody knows whether it was sent',
   'NeedsAttention (cannotRead)': 'Something must be read first',
   'Delivering (autoEmail)': 'Zuora sends by itself',
@@ -118,11 +118,17 @@ const HOW_TO_STOP =
   'To stop emails, use the signal **hold**, not _Pause_, _Request Cancellation_, _Terminate_ or _Reset_.';
 
 function whereToSignal(job: EmailJob): string {
-  return `To signal: _More Actions_, _Send a Signal_. On the command line, \`bill-run-emails status ${keyOf(job)}\` shows these choices as commands.`;
+  return `To signal: _More Actions_, _Send a Signal_. On the command line, \`${commandFor(job, 'status')}\` shows these choices as commands.`;
 }
 
 function keyOf({ billRun, settings }: EmailJob): string {
   return billRun?.number ?? settings.billRunKey;
+}
+
+/** A command for the bill run of a job, to copy. */
+export function commandFor(job: EmailJob, command: string): string {
+  const { entityId } = job.settings;
+  return `bill-run-emails ${command} ${keyOf(job)}${entityId === undefined ? '' : ` --entity ${entityId}`}`;
 }
 
 /** Whether a person must act, and what happens by itself. */
@@ -141,8 +147,11 @@ function whoseTurn(job: EmailJob, { state, reason, question, billRunStatus }: Jo
   if (reason === 'notSent' && openSendOf(job) === undefined) return '**Your turn:** fix the cause, then retry.';
   if (reason === 'notPosted' && billRunStatus === 'Completed') return '**Your turn:** post it in Zuora.';
   if (state === 'Emailed') return '**Nothing to do.**';
-  if (state === 'Delivering' && reason !== 'unknown')
-    return '**Nothing to do:** the job checks what became of the documents.';
+  if (state === 'Delivering') {
+    return reason === 'unknown'
+      ? '**Your turn:** look in Zuora for the documents that it did not show.'
+      : '**Nothing to do:** the job checks what became of the documents.';
+  }
   return '**Nothing to do:** the job goes on by itself.';
 }
 
@@ -160,7 +169,7 @@ export function afterClosing(job: EmailJob, { state, reason, billRunStatus, send
         : '**Nothing to do** for this bill run.';
     case 'Unsettled':
       return reason === 'unknown'
-        ? `**Your turn:** look whether customers have the emails, also by \`bill-run-emails documents ${keyOf(job)}\`. If not, ${continuing(job)}.`
+        ? `**Your turn:** look whether customers have the emails, also by \`${commandFor(job, 'documents')}\`. If not, ${continuing(job)}.`
         : `**Your turn:** fix the cause, then ${continuing(job)}.`;
     default:
       return '**Nothing to do.**';
@@ -335,35 +344,40 @@ function isEnding(step: Step): step is Ending {
 }
 
 function lookAtCanonical(job: EmailJob): string {
-  return `look at ${quoted(canonicalIdOf(job) ?? '')}, which emails this bill run: \`bill-run-emails status ${keyOf(job)}\``;
+  return `look at ${quoted(canonicalIdOf(job) ?? '')}, which emails this bill run: \`${commandFor(job, 'status')}\``;
 }
 
 function afterTheEnd(job: EmailJob, step: Ending): string {
   if (step.state === 'HandedOver') return lookAtCanonical(job);
   if (step.kind === 'fail' && step.type === 'InvalidInput') {
-    return 'start it again with a valid input; the result names the fault';
+    return 'start it again without the fault that the result names';
   }
   const { entityId, orgIds } = job.settings;
-  const key = keyOf(job);
   // JSON leaves out what is undefined.
-  const billRun = { billRunKey: key, entityId, orgIds };
+  const billRun = { billRunKey: keyOf(job), entityId, orgIds };
+  const orgs = orgIds === undefined ? '' : ` --org ${orgIds.join(' ')}`;
+  const command = (name: string, more = ''): string => `\`${commandFor(job, name)}${orgs}${more}\``;
   const open = openResend(job);
   if (open !== undefined) {
     const input = { ...billRun, resend: true, requestId: open.requestId, ...NOTE };
-    return startLikeThis(input, 'continues the resend that is open', `resend ${key}`, ', with the same request id');
+    return startLikeThis(input, 'continues the resend that is open', `${command('resend')}, with the same request id`);
   }
   // The documents were emailed, by a send of ours or by Zuora itself.
   if (documentsNotSent(job)) {
     const input = { ...billRun, missing: true, ...NOTE };
-    return startLikeThis(input, 'emails what Zuora takes for never emailed, once the cause is fixed', `retry ${key}`);
+    return startLikeThis(
+      input,
+      'emails what Zuora takes for never emailed, once the cause is fixed',
+      `\`${commandFor(job, 'retry')}\``,
+    );
   }
   if (step.state === 'Delivering' || step.state === 'Emailed' || acceptedSends(job) > 0) {
-    return startLikeThis({ ...billRun, resend: true, ...RESEND }, 'emails all documents again', `resend ${key}`);
+    return startLikeThis({ ...billRun, resend: true, ...RESEND }, 'emails all documents again', command('resend'));
   }
   if (job.billRun?.status === 'Canceled') {
     return 'A canceled bill run is never posted. If another one replaces it: `bill-run-emails start <its number>`';
   }
-  if (step.state === 'Skipped') return `If Zuora adds documents later: \`bill-run-emails start ${key}\``;
+  if (step.state === 'Skipped') return `If Zuora adds documents later: ${command('start')}`;
   // A new job uses the same keys, so it is safe even if the outcome is unknown.
   const again = step.state === 'Stopped';
   return startLikeThis(
@@ -371,14 +385,14 @@ function afterTheEnd(job: EmailJob, step: Ending): string {
     step.state === 'Unsettled'
       ? 'takes up the open send, and asks on its own page before anything could be emailed twice'
       : 'emails the documents once the bill run is posted',
-    `start ${key}${again ? ' --again' : ''}`,
+    command('start', again ? ' --again' : ''),
   );
 }
 
-function startLikeThis(input: object, effect: string, command: string, more = ''): string {
+function startLikeThis(input: object, effect: string, command: string): string {
   return (
     `_More Actions_, **Start Workflow Like This One**, with ${quotedUpTo(2000, JSON.stringify(input))}: the new job ${effect}. ` +
-    `On the command line: \`bill-run-emails ${command}\`${more}`
+    `On the command line: ${command}`
   );
 }
 

@@ -18,8 +18,8 @@ export function sweepDetails({ since, looked, counts, forgotten, started, notSta
     ({ billRunNumber, why }) => `- ${billRunNumber}: ${why}; see \`bill-run-emails status ${billRunNumber}\``,
   );
   return [
-    `### ${forgotten.length === 0 ? 'Nothing is forgotten' : `${counts.forgotten} bill runs were forgotten`}`,
-    `${looked} bill runs posted since ${since} were compared with their jobs.`,
+    `### ${forgotten.length === 0 ? 'Nothing is forgotten' : `${counted(counts.forgotten, 'bill run')} ${counts.forgotten === 1 ? 'was' : 'were'} forgotten`}`,
+    `Compared with their jobs: ${counted(looked, 'bill run')} posted since ${since}.`,
     listed('**Forgotten**', lines),
     notStarted === undefined ? '' : `Not all of them were started: ${notStarted}.`,
     listed('**Jobs that wait for people**', people),

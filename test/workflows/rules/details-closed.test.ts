@@ -120,7 +120,7 @@ test.each<readonly [string, () => Life, readonly string[]]>([
       'Nobody answered in time: send 1 (first send): Zuora refused it, and nothing was sent. To continue: start again.',
       CHOICES,
       list(
-        `${START} \`{"billRunKey":"BR-00000001","entityId":"e-1","orgIds":["o-1","o-2"],"requestedBy":"<who>","reason":"<why>"}\`: the new job takes up the open send, and asks on its own page before anything could be emailed twice. On the command line: \`bill-run-emails start BR-00000001\``,
+        `${START} \`{"billRunKey":"BR-00000001","entityId":"e-1","orgIds":["o-1","o-2"],"requestedBy":"<who>","reason":"<why>"}\`: the new job takes up the open send, and asks on its own page before anything could be emailed twice. On the command line: \`bill-run-emails start BR-00000001 --entity e-1 --org o-1 o-2\``,
       ),
       SENDS,
       list('send 1, first send: **refused**, 1 attempt; last answer: HTTP 400, `58730030: notification is inactive`'),
@@ -232,7 +232,7 @@ test.each<readonly [string, () => Life, readonly string[]]>([
       '**Nothing to do** for this bill run. This job is closed and takes no more signals.',
       'Invalid input: the workflow id email-bill-run/BR-00000002 names another bill run than BR-00000001, and nothing was emailed; start the job without an id of your own, or with the id of this bill run.',
       CHOICES,
-      list('start it again with a valid input; the result names the fault'),
+      list('start it again without the fault that the result names'),
       STARTED,
     ],
   ],

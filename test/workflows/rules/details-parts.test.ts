@@ -69,7 +69,7 @@ describe('The heading', () => {
     ['Held', 'job', 'On hold: Held (job)'],
     ['Held', 'all', 'All jobs are on hold: Held (all)'],
     ['NeedsAttention', null, 'A person is needed: NeedsAttention'],
-    ['NeedsAttention', 'refused', 'Zuora refused: NeedsAttention (refused)'],
+    ['NeedsAttention', 'refused', 'Sending does not work: NeedsAttention (refused)'],
     ['NeedsAttention', 'unknown', 'Nobody knows whether it was sent: NeedsAttention (unknown)'],
     ['NeedsAttention', 'cannotRead', 'Something must be read first: NeedsAttention (cannotRead)'],
     ['Delivering', null, 'Zuora is sending: Delivering'],
@@ -121,7 +121,9 @@ describe('Whose turn it is', () => {
   });
 
   test('says that the checks go on only while they do', () => {
-    expect(turnOf(begin().check({ unknown: 1 }, null))).toMatch(/^\*\*Nothing to do:\*\* the job goes on by itself\. /);
+    expect(turnOf(begin().check({ unknown: 1 }, null))).toMatch(
+      /^\*\*Your turn:\*\* look in Zuora for the documents that /,
+    );
     expect(turnOf(begin().check({ unknown: 1 }))).toMatch(/^\*\*Nothing to do:\*\* the job checks what became of /);
   });
 });

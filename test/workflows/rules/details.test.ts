@@ -175,7 +175,7 @@ test.each<readonly [string, () => Life, readonly string[]]>([
     'after a refusal: what a person can do, and until when',
     () => begin({ answers: [refuses()] }).retry({ ordinal: 7 }),
     [
-      '### Zuora refused: NeedsAttention (refused)',
+      '### Sending does not work: NeedsAttention (refused)',
       `**Nothing sent.** ${POSTED} 12:00:00 UTC.`,
       '**Your turn:** fix the cause, then retry; or finish. Without an answer by 2026-03-09 12:00:00 UTC, the job closes as Unsettled.',
       '**About send 1:** Zuora refused to email the documents (HTTP 400, `58730030: notification is inactive`). Nothing was sent. Fix the cause in Zuora (bill-run-emails doctor looks for it), then retry.',
@@ -193,7 +193,7 @@ test.each<readonly [string, () => Life, readonly string[]]>([
     'while a request does not reach Zuora: the question, and that attempts go on',
     () => begin({ otherwise: neverLeaves() }).pass(HOUR),
     [
-      '### Zuora refused: NeedsAttention (refused)',
+      '### Sending does not work: NeedsAttention (refused)',
       `**Nothing sent.** ${POSTED} 12:15:00 UTC.`,
       '**Nothing to do:** the job goes on by itself. The next attempt is at 2026-03-02 13:00:35 UTC.',
       "**About send 1:** The request does not reach Zuora (last: no answer, `ECONNREFUSED: nothing was sent`). Nothing was sent. Attempts continue until 2026-03-03 00:00:00 UTC. Check the worker's network and its Zuora credentials; retry tries at once.",

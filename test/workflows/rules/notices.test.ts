@@ -27,7 +27,7 @@ describe('A question', () => {
     expect(first).toEqual({
       name: 'refused-send-1-1',
       notice: {
-        text: 'Bill run BR-00000001: Zuora refused: NeedsAttention (refused). Your turn: fix the cause, then retry; or finish.',
+        text: 'Bill run BR-00000001: Sending does not work: NeedsAttention (refused). Your turn: fix the cause, then retry; or finish.',
         command: 'bill-run-emails status BR-00000001',
         workflowId: 'email-bill-run/BR-00000001',
         facts: { billRunNumber: 'BR-00000001', state: 'NeedsAttention', reason: 'refused', documentsNotSent: null },

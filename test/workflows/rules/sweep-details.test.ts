@@ -35,7 +35,7 @@ function result(...parts: readonly Partial<SweepResult>[]): SweepResult {
 }
 
 describe('Temporal UI says of a sweep', () => {
-  const compared = '7 bill runs posted since 2026-03-01T12:00:00.000Z were compared with their jobs.';
+  const compared = 'Compared with their jobs: 7 bill runs posted since 2026-03-01T12:00:00.000Z.';
 
   test('that nothing is forgotten', () => {
     expect(sweepDetails(result())).toBe(`### Nothing is forgotten\n\n${compared}`);
