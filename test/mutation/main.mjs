@@ -15,6 +15,9 @@ import { dirname, join } from 'node:path';
 import { modules } from './modules.mjs';
 import { report } from './report.mjs';
 
+/** A process that says nothing for so long, in milliseconds, is in a loop that a mutant made endless. */
+const STUCK_AFTER_MS = 120_000;
+
 const root = join(import.meta.dirname, '..', '..');
 const args = process.argv.slice(2);
 const named = args.filter((arg) => !arg.startsWith('--'));
@@ -63,9 +66,6 @@ async function mutated(names) {
       .map((mutant) => ({ ...mutant, status: statusOf[mutant.id] })),
   }));
 }
-
-/** A process that says nothing for so long, in milliseconds, is in a loop that a mutant made endless. */
-const STUCK_AFTER_MS = 120_000;
 
 /** The status of each mutant of a share, by its id. */
 async function run({ mutants, share, shares }) {
