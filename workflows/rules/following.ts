@@ -41,7 +41,7 @@ export function noteDelivery(job: EmailJob, now: number): void {
 }
 
 const NOTHING = Object.freeze({
-  ...{ lastLooked: null, inactiveSince: {}, emailed: [], latest: null, rows: {}, rowsBefore: null },
+  ...{ lastLooked: null, inactiveSince: {}, latest: null, rows: {} },
   ...{ pdfErrors: [], dropped: {}, noAddressSince: {}, lookedBackTo: {} },
 });
 

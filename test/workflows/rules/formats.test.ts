@@ -128,3 +128,7 @@ describe('The summary of a timer or an activity', () => {
     expect(Buffer.byteLength(text.summary(words))).toBeLessThanOrEqual(200);
   });
 });
+
+test('The summary of a timer that waits for an answer begins as in all earlier histories, where the audit looks for it', () => {
+  expect(text.ANSWER_AWAITED).toBe('answer awaited: ');
+});
