@@ -61,7 +61,7 @@ const RETRY = `What it does:
   documents not sent   emails only these, once no email is on its way: after 24
                        hours at most; of a closed job, by a new one
 
-Nothing is known to be missing: exit code 4. To email everybody again: resend.`;
+If nothing is known to be missing, an open job ignores it (exit code 2), and no\njob is started for a closed one (4). To email everybody again: resend.`;
 
 export function addMessages(program: Command): void {
   for (const name of Object.keys(descriptions) as MessageName[]) addMessage(program, name);

@@ -665,7 +665,9 @@ describe('What people read', () => {
     });
     life.retry({ reason: evil, requestedBy: evil, ordinal: 9 });
     const lines = detailsOf(life.job, life.now).split('\n');
-    expect(lines.filter((line) => line.startsWith('### '))).toEqual(['### Sending does not work: NeedsAttention (refused)']);
+    expect(lines.filter((line) => line.startsWith('### '))).toEqual([
+      '### Sending does not work: NeedsAttention (refused)',
+    ]);
     for (const line of lines.filter((each) => each.includes('PAID'))) {
       const outsideOfCode = line.split('`').filter((_, index) => index % 2 === 0);
       expect(line.split('`').length % 2).toBe(1);
@@ -755,17 +757,25 @@ describe('What people read', () => {
     ['Waiting (notPosted)', () => begin(unposted), [hint, hold, finish, resend]],
     ['Held (job)', () => begin(unposted).hold(), [release, hint, finish, resendHeld]],
     ['Waiting (coolDown)', () => begin(coolingDown), [lookAgain, hold, finish, sendNow, resend]],
-    ['Sending', () => begin({ answers: [cutOff(), busy(HOUR)] }), [hold, finish, resend]],
-    ['Sending (unknown)', () => begin({ answers: cutOffs(300) }).pass(HOUR), [tryAgain, hold, finish, resend]],
+    ['Sending', () => begin({ answers: [cutOff(), busy(HOUR)] }), [hold, finishDelivering, resend]],
+    [
+      'Sending (unknown)',
+      () => begin({ answers: cutOffs(300) }).pass(HOUR),
+      [tryAgain, hold, finishDelivering, resend],
+    ],
     ['Held (job)', () => begin(unposted).hold().change({ status: 'Posted' }), [release, finish, resendHeld]],
     ['NeedsAttention (refused)', () => begin({ answers: [refuses()] }), [tryAgain, hold, finish, resend]],
     ['Held (job)', () => begin({ answers: [refuses()] }).hold(), [release, tryAgain, finish, resendHeld]],
     [
       'NeedsAttention (unknown)',
       () => begin({ answers: cutOffs(300) }).pass(13 * HOUR),
-      [tryAgain, hold, finish, resend],
+      [tryAgain, hold, finishDelivering, resend],
     ],
-    ['NeedsAttention (unknown)', () => begin({ answers: cutOffs(300) }).pass(DAY), [hold, finish, sendNow, resend]],
+    [
+      'NeedsAttention (unknown)',
+      () => begin({ answers: cutOffs(300) }).pass(DAY),
+      [hold, finishDelivering, sendNow, resend],
+    ],
     ['Delivering', () => begin(), [finishDelivering, resendMore]],
     [
       'Delivering',

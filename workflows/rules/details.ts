@@ -36,6 +36,7 @@ import {
   summary,
   time,
 } from './text.js';
+import { hasUnknown } from './verdict.js';
 
 /** The most that is shown: last sends, documents, waiting requests, people who asked, and requests of a send that are searched for people. */
 const SENDS_SHOWN = 10;
@@ -118,7 +119,7 @@ const HOW_TO_STOP =
   'To stop emails, use the signal **hold**, not _Pause_, _Request Cancellation_, _Terminate_ or _Reset_.';
 
 function whereToSignal(job: EmailJob): string {
-  return `To signal: _More Actions_, _Send a Signal_. On the command line, \`${commandFor(job, 'status')}\` shows these choices as commands.`;
+  return `To signal: _More Actions_, _Send a Signal_. Each signal is also a command, such as \`${commandFor(job, 'hold')}\`.`;
 }
 
 function keyOf({ billRun, settings }: EmailJob): string {
@@ -282,13 +283,19 @@ function choices(job: EmailJob, step: Step, { state, reason, question }: JobStat
       : []),
     ...safe,
     ...(isHeld ? [] : order),
-    `${signal('finish', NOTE)} ${state === 'Delivering' ? FINISH_DELIVERING : 'closes the job; nothing more is sent'}`,
+    `${signal('finish', NOTE)} ${mayBeOnTheirWay(job, state) ? FINISH_DELIVERING : 'closes the job; nothing more is sent'}`,
     ...risky,
     `${signal('resend', RESEND)} ${isHeld ? 'after the release, ' : ''}${emailsAll}`,
   ];
 }
 
 const FINISH_DELIVERING = 'closes the job; it does not stop emails that Zuora is sending';
+
+function mayBeOnTheirWay(job: EmailJob, state: JobStatus['state']): boolean {
+  const open = openSendOf(job);
+  return state === 'Delivering' || (open !== undefined && hasUnknown(open));
+}
+
 const EMAILS_AGAIN = 'emails all documents again, such as after a wrong template';
 const EMAILS_ALL = 'emails all documents, also those that customers already have';
 

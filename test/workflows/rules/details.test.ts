@@ -9,7 +9,7 @@ const CHOICES = '**What you can do now**';
 const SENDS = '**Sends**';
 const STARTED = 'Started 2026-03-02 12:00:00 UTC.';
 const TO_SIGNAL =
-  'To signal: _More Actions_, _Send a Signal_. On the command line, `bill-run-emails status BR-00000001` shows these choices as commands.';
+  'To signal: _More Actions_, _Send a Signal_. Each signal is also a command, such as `bill-run-emails hold BR-00000001`.';
 const TO_STOP = 'To stop emails, use the signal **hold**, not _Pause_, _Request Cancellation_, _Terminate_ or _Reset_.';
 
 const HINT =
@@ -61,7 +61,7 @@ test.each<readonly [string, () => Life, readonly string[]]>([
       CHOICES,
       list(HINT, HOLD, FINISH, RESEND_INSTEAD),
       STARTED,
-      'To signal: _More Actions_, _Send a Signal_. On the command line, `bill-run-emails status 8ad09e208b1a` shows these choices as commands.',
+      'To signal: _More Actions_, _Send a Signal_. Each signal is also a command, such as `bill-run-emails hold 8ad09e208b1a`.',
       TO_STOP,
     ],
   ],
@@ -161,7 +161,7 @@ test.each<readonly [string, () => Life, readonly string[]]>([
       '**Nothing to do:** the job goes on by itself. The next attempt is at 2026-03-02 12:00:05 UTC.',
       'There is no clear answer to attempt 1 (no answer, `ECONNRESET: the connection was reset`). Attempt 2 follows under the same key, so nobody is emailed twice.',
       CHOICES,
-      list(HOLD, FINISH, RESEND_INSTEAD),
+      list(HOLD, FINISH_DELIVERING, RESEND_INSTEAD),
       SENDS,
       list(
         'send 1, first send: **pending**, 1 attempt; last answer: no answer, `ECONNRESET: the connection was reset`',
@@ -215,7 +215,7 @@ test.each<readonly [string, () => Life, readonly string[]]>([
       '**Your turn, best before 2026-03-03 11:00:00 UTC:** look whether the emails left. If they did, finish; if not, retry. Without an answer by 2026-03-09 23:50:35 UTC, the job closes as Unsettled.',
       '**About send 1:** It is not known whether Zuora emailed the documents: 78 attempts, and no answer that settles it (last: no answer, `ECONNRESET: the connection was reset`). Look at the email history of some invoices in Zuora, or at what the command documents shows. If they were emailed, finish. If not, retry: until 2026-03-03 11:00:00 UTC the idempotency key keeps Zuora from emailing twice. Later, retry needs sendAnyway.',
       CHOICES,
-      list(`${RETRY} tries again`, HOLD, FINISH, RESEND_INSTEAD),
+      list(`${RETRY} tries again`, HOLD, FINISH_DELIVERING, RESEND_INSTEAD),
       SENDS,
       list(
         'send 1, first send: **unknown**, 78 attempts; last answer: no answer, `ECONNRESET: the connection was reset`',
