@@ -1,6 +1,6 @@
 /** What `npm run release` refuses, what it writes, and the package for those who only start bill runs. */
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -109,23 +109,23 @@ interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>;
 }
 
-const NATIVE = /^@temporalio\/(core-bridge|worker|testing)$|^@swc\//;
+const NATIVE = /@temporalio\/(core-bridge|worker|testing)$|\/@swc\//;
 
-/** Names of packages, and of all that they need. */
+/** Folders of packages, and of all that they need. */
 function withAllBelow(names: readonly string[]): ReadonlySet<string> {
-  const all = new Set(names);
+  const all = new Set(names.map((name) => packageFolder(name)));
   // A set also visits what is added meanwhile.
-  for (const name of all) {
-    const { dependencies = {} } = JSON.parse(
-      readFileSync(join(packageFolder(name), 'package.json'), 'utf8'),
-    ) as Manifest;
-    for (const below of Object.keys(dependencies)) all.add(below);
+  for (const folder of all) {
+    const { dependencies = {} } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
+    for (const name of Object.keys(dependencies)) all.add(packageFolder(name, folder));
   }
   return all;
 }
 
-function packageFolder(name: string): string {
-  return join(projectRoot, 'node_modules', name);
+/** As Node finds it from a folder: npm keeps a second version of a package below the one that needs it. */
+function packageFolder(name: string, from = projectRoot): string {
+  const folder = join(from, 'node_modules', name);
+  return existsSync(join(folder, 'package.json')) ? folder : packageFolder(name, dirname(from));
 }
 
 function withoutNews(folder: string): void {
