@@ -3,7 +3,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection, WorkflowNotFoundError, type WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
-import { msToNumber, msToTs } from '@temporalio/common/lib/time.js';
+import { msToNumber, msToTs, optionalTsToMs } from '@temporalio/common/lib/time.js';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import {
   DefaultLogger,
@@ -430,7 +430,10 @@ export function openReplayer(workflowBundle: WorkflowBundleOption = bundle) {
     async replayHistory(history: History, workflowId: string): Promise<void> {
       histories.write({ history, workflowId });
       const { value } = (await results.next()) as IteratorYieldResult<ReplayResult>;
-      if (value.error !== undefined) throw value.error;
+      if (value.error === undefined) return;
+      // A history that fails once in a hundred runs is gone with its server.
+      value.error.message += `\n${workflowId}\n${eventsIn(history).join('\n')}`;
+      throw value.error;
     },
     async replay(job: WorkflowHandle): Promise<void> {
       await replayer.replayHistory(await job.fetchHistory(), job.workflowId);
@@ -440,6 +443,16 @@ export function openReplayer(workflowBundle: WorkflowBundleOption = bundle) {
     },
   };
   return replayer;
+}
+
+/** A line for each event: its id, its time, and what it is, without its content. */
+function eventsIn({ events }: History): readonly string[] {
+  return (events ?? []).map((event) => {
+    const what = Object.keys(event)
+      .find((name) => name.endsWith('EventAttributes'))
+      ?.replace('EventAttributes', '');
+    return `${String(event.eventId)} ${new Date(optionalTsToMs(event.eventTime) ?? NaN).toISOString()} ${what ?? ''}`;
+  });
 }
 
 /**
