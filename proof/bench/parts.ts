@@ -105,9 +105,14 @@ export async function withWorkers<T>(parts: Parts, wanted: Workers, measure: (ou
   }
 }
 
-/** How many jobs Temporal lists. */
-export async function jobs({ client }: Parts, query: string): Promise<number> {
-  return (await client.workflow.count(query)).count;
+const LISTED = {
+  waiting: "EmailState = 'Waiting' AND BillRunStatus = 'Completed'",
+  open: "WorkflowType = 'emailBillRun' AND ExecutionStatus = 'Running'",
+} as const;
+
+/** How many jobs Temporal lists: those that wait for the post, or all open ones. */
+export async function jobs({ client }: Parts, which: keyof typeof LISTED): Promise<number> {
+  return (await client.workflow.count(LISTED[which])).count;
 }
 
 /** Started as by a pipeline. The job closes at acceptance. */

@@ -10,7 +10,7 @@ import { billRunWithFault, each, openSide, workerInCall } from './side.js';
 const TASK_QUEUE = 'floor';
 /** In proof/bench/floor/. */
 const WORKFLOW = 'emailFloor';
-const ACTIVITY = 'email';
+const ACTIVITY = 'emailWithHeartbeats';
 
 export interface Floor {
   /** Starts workflows whose replies come late. */

@@ -2,7 +2,14 @@
  * The life of an email job without Temporal: the pure rules, a clock, and a Zuora with scripted answers. It goes from step to step as
  * `email-bill-run.ts` does, so tests live through days in no time.
  */
-import type { AttemptResult, BillRun, Earlier, EarlierSend, Receipt } from '../../workflows/contract/activities.js';
+import type {
+  AttemptResult,
+  BillRun,
+  DeliveryCheck,
+  Earlier,
+  EarlierSend,
+  Receipt,
+} from '../../workflows/contract/activities.js';
 import { checkInput, type Settings } from '../../workflows/contract/validation.js';
 import type {
   DocumentOutcome,
@@ -42,6 +49,20 @@ export const POSTED: BillRun = {
   status: 'Posted',
   numberOfInvoices: 2,
   numberOfCreditMemos: 1,
+};
+
+/** The memory of a check that has learned nothing for the next one. */
+export const NOTHING_REMEMBERED: DeliveryCheck['memory'] = {
+  lastLooked: null,
+  inactiveSince: {},
+  emailed: [],
+  latest: null,
+  rows: {},
+  rowsBefore: null,
+  pdfErrors: [],
+  dropped: {},
+  noAddressSince: {},
+  lookedBackTo: {},
 };
 
 /** One call to Zuora: when it was begun, and with what. */
@@ -194,23 +215,13 @@ export class Life {
       })),
     );
     const none = { sent: 0, waiting: 0, notSent: 0, leftOut: 0, unknown: 0 };
-    const memory = {
-      lastLooked: null,
-      inactiveSince: {},
-      emailed: [],
-      latest: null,
-      rows: {},
-      rowsBefore: null,
-      pdfErrors: [],
-      dropped: {},
-    };
     return this.receive(() => {
       const check = { documents: { ...documents, list }, kinds: { invoice: documents, creditMemo: none } };
       const rest = {
         otherFailures: 0,
         at: this.now,
         next,
-        memory: { ...memory, noAddressSince: {}, lookedBackTo: {} },
+        memory: NOTHING_REMEMBERED,
       };
       recordCheck(this.job, { ...check, ...rest }, this.now);
     });

@@ -13,7 +13,7 @@ export function traceHeader(traceparent: string): Headers {
   return { [TRACE_HEADER]: defaultPayloadConverter.toPayload({ traceparent }) };
 }
 
-/** Undefined if there is none, or none that can be read. */
+/** Undefined if it is absent or unreadable. */
 export function traceparentIn({ [TRACE_HEADER]: payload }: Headers): string | undefined {
   if ((payload?.data?.length ?? Infinity) > LONGEST_HEADER) return undefined;
   try {

@@ -122,7 +122,7 @@ function whereToSignal(job: EmailJob): string {
   return `To signal: _More Actions_, _Send a Signal_. Each signal is also a command, such as \`${commandFor(job, 'hold')}\`.`;
 }
 
-function keyOf({ billRun, settings }: EmailJob): string {
+export function keyOf({ billRun, settings }: EmailJob): string {
   return billRun?.number ?? settings.billRunKey;
 }
 

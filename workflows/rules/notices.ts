@@ -5,7 +5,7 @@
  */
 import type { Notice } from '../contract/activities.js';
 import type { EmailState, JobStatus, Question } from '../contract/contract.js';
-import { afterClosing, answerTo, commandFor, situationOf } from './details.js';
+import { afterClosing, answerTo, commandFor, keyOf, situationOf } from './details.js';
 import { documentsSeenNotSent } from './documents.js';
 import { acceptedSends, openSendOf, pendingRequests, type EmailJob } from './job.js';
 import { questionOf } from './next-step.js';
@@ -83,14 +83,13 @@ function emailedBefore(job: EmailJob): string {
 }
 
 function due(job: EmailJob, kind: string, text: string, { state, reason, billRunNumber }: JobStatus): DueNotice {
-  const { notices, settings, workflowId } = job;
-  const key = billRunNumber ?? settings.billRunKey;
+  const { notices, workflowId } = job;
   const count = (notices.counts[kind] ?? 0) + 1;
   notices.counts[kind] = count;
   return {
     name: `${kind}-${count}`,
     notice: {
-      text: `Bill run ${key}: ${text.replaceAll('**', '')}`,
+      text: `Bill run ${keyOf(job)}: ${text.replaceAll('**', '')}`,
       command: commandFor(job, 'status'),
       workflowId,
       facts: { billRunNumber, state, reason, documentsNotSent: documentsSeenNotSent(job) },

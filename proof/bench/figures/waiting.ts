@@ -20,13 +20,13 @@ export function waiting(parts: Parts) {
   return withWorkers(parts, { floor: false }, async ({ pid }) => {
     const levels: Waiting[] = [];
     // Another figure may have left some.
-    const before = await waitingJobs(parts);
+    const before = await jobs(parts, 'waiting');
     for (const size of sizes) {
       const numbers = await billRuns(parts, size - (levels.at(-1)?.billRuns ?? 0), { invoices: 2, creditMemos: 1 });
       for await (const { ok } of parts.emails.startMany(numbers.map((billRunKey) => ({ billRunKey })))) {
         if (!ok) throw new Error('a bill run could not be started');
       }
-      await until(async () => (await waitingJobs(parts)) === before + size);
+      await until(async () => (await jobs(parts, 'waiting')) === before + size);
       const readBefore = await reads(parts);
       await delay(countedMs);
       const zuoraCallsPerMinute = rounded((((await reads(parts)) - readBefore) * MINUTE_MS) / countedMs);
@@ -36,10 +36,6 @@ export function waiting(parts: Parts) {
     const [, few, many] = levels;
     return { levels, memoryRatio: rounded((many?.memoryMb ?? NaN) / (few?.memoryMb ?? NaN)), countedMs };
   });
-}
-
-function waitingJobs(parts: Parts): Promise<number> {
-  return jobs(parts, "EmailState = 'Waiting' AND BillRunStatus = 'Completed'");
 }
 
 async function reads({ control }: Parts): Promise<number> {

@@ -6,9 +6,11 @@ export interface FloorActivities {
   /** @returns the status */
   read(billRunKey: string): Promise<string>;
   email(billRunKey: string): Promise<void>;
+  /** The same with heartbeats as ours, without which a lost worker is noticed late. */
+  emailWithHeartbeats(billRunKey: string): Promise<void>;
 }
 
-/** The same two calls as ours, with its heartbeats and without error handling. */
+/** The same two calls as ours, without error handling. */
 export async function createFloorActivities({
   baseUrl,
   connections,
@@ -28,14 +30,17 @@ export async function createFloorActivities({
   const token = await call('POST', '/oauth/token', form, new URLSearchParams(tokenForm).toString());
   const authorization = `Bearer ${(token as { access_token: string }).access_token}`;
 
+  const email = async (key: string): Promise<void> => {
+    const headers = { authorization, 'content-type': 'application/json', 'idempotency-key': `bill-run-email/${key}` };
+    await call('POST', `/v1/bill-runs/${key}/emails`, headers, JSON.stringify({ resend: false }));
+  };
+
   return {
     async read(key) {
       const path = `/object-query/billing-runs/${key}`;
       return ((await call('GET', path, { authorization, accept: 'application/json' })) as { status: string }).status;
     },
-    async email(key) {
-      const headers = { authorization, 'content-type': 'application/json', 'idempotency-key': `bill-run-email/${key}` };
-      await whileAlive(() => call('POST', `/v1/bill-runs/${key}/emails`, headers, JSON.stringify({ resend: false })));
-    },
+    email,
+    emailWithHeartbeats: (key) => whileAlive(() => email(key)),
   };
 }

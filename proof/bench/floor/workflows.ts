@@ -5,7 +5,7 @@ import type { FloorActivities } from './activities.js';
 
 const { read, email } = proxyActivities<FloorActivities>({ startToCloseTimeout: '150 seconds' });
 
-const { email: emailWithHeartbeats } = proxyActivities<FloorActivities>({
+const { emailWithHeartbeats } = proxyActivities<FloorActivities>({
   startToCloseTimeout: '150 seconds',
   heartbeatTimeout: '30 seconds',
 });

@@ -19,24 +19,12 @@ import {
   iso,
   MINUTE,
   NOON,
+  NOTHING_REMEMBERED,
   refuses,
   SECOND,
   type Circumstances,
   type Life,
 } from '../../support/life.js';
-
-const EMPTY_MEMORY: DeliveryCheck['memory'] = {
-  lastLooked: null,
-  inactiveSince: {},
-  emailed: [],
-  latest: null,
-  rows: {},
-  rowsBefore: null,
-  pdfErrors: [],
-  dropped: {},
-  noAddressSince: {},
-  lookedBackTo: {},
-};
 
 const row = (at: string) => ({ at, result: 'OK', message: null });
 const [OLD, NEW] = [row('2026-03-01T09:00:00'), row('2026-03-02T12:00:30')];
@@ -220,7 +208,7 @@ describe('What a check remembers', () => {
     const life = remembering(begin({ billRun: { autoEmail: true } }), { waiting: 1 }).pass(MINUTE);
     life.retry({ sendAnyway: true });
     const times = { since: NOON + MINUTE, from: NOON + MINUTE };
-    const memory = { ...EMPTY_MEMORY, emailed: ['creditMemo CM-1'] };
+    const memory = { ...NOTHING_REMEMBERED, emailed: ['creditMemo CM-1'] };
     expect(life.job.delivery).toStrictEqual({ ...DELIVERY, ...times, memory });
   });
 
@@ -231,7 +219,7 @@ describe('What a check remembers', () => {
     const [, counts, rowsBefore] = of;
     const life = remembering(oneMinuteOn(), counts).retry({ sendAnyway: true });
     const times = { since: NOON + MINUTE, from: NOON + MINUTE };
-    const memory = { ...EMPTY_MEMORY, emailed: ['creditMemo CM-1'], rowsBefore };
+    const memory = { ...NOTHING_REMEMBERED, emailed: ['creditMemo CM-1'], rowsBefore };
     expect(life.job.delivery).toStrictEqual({ ...DELIVERY, ordinal: 2, missing: true, ...times, memory });
   });
 
