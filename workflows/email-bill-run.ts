@@ -65,7 +65,17 @@ import type { Ending, HandOver, LookUp, Step, Wait, Watch, WatchHoldAll } from '
 import { summary, wellFormed } from './rules/text.js';
 import { waitingStep } from './rules/waiting.js';
 import { handedOn, publish, publishMessages } from './view.js';
-import { attemptDue, change, clock, deadline, hint, interruptible, mustMoveOn, unlessTakenBack } from './waits.js';
+import {
+  attemptDue,
+  change,
+  clock,
+  deadline,
+  hint,
+  interruptible,
+  mustMoveOn,
+  nextTask,
+  unlessTakenBack,
+} from './waits.js';
 
 /**
  * Waits until a bill run is posted, emails its documents once, and stays open for retries and resends.
@@ -411,5 +421,6 @@ async function attempt(job: EmailJob, send: Send): Promise<void> {
       .executeWithOptions({ summary: attemptSummary(send) }, [input])
       .then(attemptResult, lostAttempt),
   );
+  if (result !== 'neverTaken' && 'verdict' in result && result.verdict !== 'accepted') await nextTask();
   jobs.recordAttempt(job, send, plan, result, { startedAt, now: clock(job), jitter: Math.random() });
 }

@@ -1,5 +1,5 @@
 /** How the workflow waits: for messages, for timers, and for reads that a message may interrupt. */
-import { CancellationScope, condition, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, condition, sleep, workflowInfo } from '@temporalio/workflow';
 import { hintDueAt, openSendOf, type EmailJob } from './rules/job.js';
 import type { Wait } from './rules/step.js';
 import { ANSWER_AWAITED, summary } from './rules/text.js';
@@ -11,6 +11,14 @@ import { ANSWER_AWAITED, summary } from './rules/text.js';
  */
 export function clock({ timerFiredAt }: EmailJob): number {
   return Math.max(Date.now(), timerFiredAt ?? 0);
+}
+
+/**
+ * Leaves the present workflow task. A query on a cold worker can be the first to hear that an activity ended, at the time of an earlier
+ * task; replay hears of it at the right time. What depends on the time is decided after this. docs/decisions/0010.
+ */
+export async function nextTask(): Promise<void> {
+  await sleep(1, { summary: 'so that the time is right' });
 }
 
 /** Waits for a message that changes what comes next, at most until then. */

@@ -3,7 +3,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection, WorkflowNotFoundError, type WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
-import { msToNumber, msToTs, optionalTsToMs } from '@temporalio/common/lib/time.js';
+import { msToNumber, msToTs } from '@temporalio/common/lib/time.js';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import {
   DefaultLogger,
@@ -451,7 +451,10 @@ function eventsIn({ events }: History): readonly string[] {
     const what = Object.keys(event)
       .find((name) => name.endsWith('EventAttributes'))
       ?.replace('EventAttributes', '');
-    return `${String(event.eventId)} ${new Date(optionalTsToMs(event.eventTime) ?? NaN).toISOString()} ${what ?? ''}`;
+    // Plain numbers where the history was read from JSON, otherwise of `long`.
+    const { seconds, nanos } = event.eventTime ?? {};
+    const at = new Date(Number(String(seconds ?? 0)) * 1000 + (nanos ?? 0) / 1e6);
+    return `${String(event.eventId)} ${at.toISOString()} ${what ?? ''}`;
   });
 }
 

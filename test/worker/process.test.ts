@@ -1,8 +1,8 @@
 /** The worker as it runs in production: a process of its own, on the shipped bundle. How it is killed: `kills.test.ts`. */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { Client, Connection } from '@temporalio/client';
-import { msToTs } from '@temporalio/common/lib/time.js';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { msToTs, optionalTsToMs } from '@temporalio/common/lib/time.js';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BillRunEmails } from '../../client/index.js';
@@ -208,6 +208,50 @@ describe.concurrent('A worker process', () => {
       // For the time that the job stays open.
       expect(history.events?.filter(({ timerStartedEventAttributes: started }) => started != null)).toHaveLength(1);
       await replayer.replayHistory(history, run.workflowId);
+    }
+    await replayer.close();
+    await successor.stop();
+  });
+
+  test('a query that is the first to hear of a lost attempt does not make its job wait where replay does not', async () => {
+    const { emails, worker } = openQueue();
+    const lost = await worker();
+    const numbers = await Promise.all(
+      Array.from({ length: 8 }, () => postedBillRun({ when: 'after', fault: 'stall', times: 1 })),
+    );
+    for (const billRunKey of numbers) await emails.start({ billRunKey });
+    await Promise.all(numbers.map(called));
+    await lost.stop(0);
+
+    const runs = numbers.map((number) => emails.client.workflow.getHandle(`email-bill-run/${number}`));
+    /** When the newest event of a kind happened (epoch, ms). */
+    const timeOf = async (
+      run: WorkflowHandle,
+      kind: 'activityTaskStartedEventAttributes' | 'activityTaskTimedOutEventAttributes',
+    ) => {
+      const { events } = await run.fetchHistory();
+      return optionalTsToMs(events?.findLast((event) => event[kind] != null)?.eventTime) ?? Infinity;
+    };
+    const passed = (at: () => Promise<number>, ms: number) => until(at, (time) => Date.now() > time + ms);
+    for (const run of runs) {
+      // Temporal keeps a question for 20 s without a worker. The loss is noticed 30 s after the start.
+      await passed(() => timeOf(run, 'activityTaskStartedEventAttributes'), 24_000);
+    }
+    const queries = runs.map((run) => emails.client.withDeadline(Date.now() + 100_000, () => run.query('status')));
+    for (const run of runs) {
+      // The pause before the next attempt lasts 6 s at most, and is over before a worker is back.
+      await passed(() => timeOf(run, 'activityTaskTimedOutEventAttributes'), 7_000);
+    }
+    const successor = await worker();
+    await Promise.all(queries);
+    const replayer = openReplayer();
+    for (const [index, run] of runs.entries()) {
+      const [send] = await until(
+        () => emails.sends({ billRunKey: numbers[index] ?? '' }),
+        ([each]) => each?.outcome === 'accepted',
+      );
+      expect(send?.attempts).toMatchObject([{ verdict: 'unknown' }, { verdict: 'accepted' }]);
+      await replayer.replayHistory(await run.fetchHistory(), run.workflowId);
     }
     await replayer.close();
     await successor.stop();

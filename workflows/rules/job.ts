@@ -12,7 +12,6 @@ import type {
   EarlierSend,
   HandedOver,
 } from '../contract/activities.js';
-import { WORKER_LOST } from '../contract/activity-failures.js';
 import {
   canonicalWorkflowId,
   type EmailReason,
@@ -25,16 +24,7 @@ import {
 } from '../contract/contract.js';
 import { noteOf, type Settings } from '../contract/validation.js';
 import { isFirstIntent, keyParts } from './keys.js';
-import {
-  endAttempt,
-  isUntouched,
-  NOTICED_AFTER_MS,
-  postpone,
-  stepBack,
-  takeUp,
-  type AttemptPlan,
-  type Send,
-} from './send.js';
+import { endAttempt, isUntouched, postpone, stepBack, takeUp, type AttemptPlan, type Send } from './send.js';
 import { hasUnknown } from './verdict.js';
 import { iso, kindOf } from './text.js';
 
@@ -518,13 +508,7 @@ export function recordAttempt(
   }
   const isNew = send.attempts.length === 0;
   endAttempt(send, plan, result, times);
-  if (!('called' in result)) {
-    if (result.reasons.some(({ code }) => code === WORKER_LOST.code)) {
-      job.timerFiredAt = Math.max(job.timerFiredAt ?? 0, times.startedAt + NOTICED_AFTER_MS);
-    }
-    return;
-  }
-  if (result.called) return;
+  if (!('called' in result) || result.called) return;
   if (result.why === 'afterReset' && isNew && job.resetRun !== result.runId) lookUpFirst(job, send, result.runId);
   if (result.why === 'looked') recordLook(job, result.billRun, now);
   if (result.why === 'heldByAll') recordHold(job, { heldByAll: true }, now);

@@ -314,7 +314,7 @@ export function endAttempt(
 }
 
 /** A lost worker is noticed when its heartbeat does not come: not before. */
-export const NOTICED_AFTER_MS = 30 * SECOND;
+const NOTICED_AFTER_MS = 30 * SECOND;
 
 /** From when the pause counts (epoch, ms). Not by the workflow's clock: it can stand still where a query heard of the end first. Decision 10. */
 function pauseFrom(result: AttemptReceipt | LostAttempt, startedAt: number): number {

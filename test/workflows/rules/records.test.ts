@@ -7,7 +7,6 @@ import type {
   EarlierAttempt,
   EarlierSend,
 } from '../../../workflows/contract/activities.js';
-import { WORKER_LOST } from '../../../workflows/contract/activity-failures.js';
 import type { EmailRequest } from '../../../workflows/contract/contract.js';
 import {
   beginRead,
@@ -321,23 +320,8 @@ describe('An attempt', () => {
   const afterReset = (runId: string) => ({ called: false, why: 'afterReset', runId }) as const;
 
   test('that no worker took is due again at once', () => {
-    const { job, send } = after('neverTaken');
+    const { send } = after('neverTaken');
     expect(send).toMatchObject({ attempts: [], nextAttemptAt: NOON + MINUTE });
-    expect(job).not.toHaveProperty('timerFiredAt');
-  });
-
-  test.each([
-    ['of a lost worker', [WORKER_LOST], undefined, NOON + 30 * SECOND],
-    ['of a lost worker, among other reasons', [{ code: 'E', message: '' }, WORKER_LOST], undefined, NOON + 30 * SECOND],
-    ['of a lost worker, after a timer that fired before', [WORKER_LOST], NOON, NOON + 30 * SECOND],
-    ['of a lost worker, after a timer that fired later', [WORKER_LOST], NOON + HOUR, NOON + HOUR],
-    ['without a receipt for another reason', [{ code: 'E', message: '' }], undefined, undefined],
-  ])('%s tells how late it is', (_, reasons, before, timerFiredAt) => {
-    const life = begin(coolDown);
-    if (before !== undefined) life.job.timerFiredAt = before;
-    const { job, send } = after({ verdict: 'unknown', reasons }, life);
-    expect(send.attempts).toMatchObject([{ verdict: 'unknown', reasons }]);
-    expect(job.timerFiredAt).toBe(timerFiredAt);
   });
 
   test('with a receipt is kept', () => {
