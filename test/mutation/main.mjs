@@ -32,7 +32,7 @@ try {
   const files = await mutated(named.length > 0 ? named : modules);
   report(files, { isWhole: named.length === 0, write: args.includes('--write'), print: args.includes('--print') });
 } finally {
-  rmSync(sandbox, { recursive: true, force: true });
+  rmSync(sandbox, { recursive: true, force: true, maxRetries: 10 });
 }
 
 /** Each file with its source and its mutants, in the form of Stryker's reports. */

@@ -221,7 +221,7 @@ export class Life {
         otherFailures: 0,
         at: this.now,
         next,
-        memory: NOTHING_REMEMBERED,
+        memory: structuredClone(NOTHING_REMEMBERED),
       };
       recordCheck(this.job, { ...check, ...rest }, this.now);
     });
