@@ -89,7 +89,7 @@ function notFound(message: string, { first }: Polling): ApplicationFailure {
   const { notFoundSince = now } = lastHeartbeat();
   if (now - notFoundSince >= NOT_FOUND_FOR_MS) {
     return ApplicationFailure.nonRetryable(
-      `${message.replace(/\.$/, '')}. It does not exist, was deleted, or these credentials may not see it`,
+      `${message}. It does not exist, was deleted, or these credentials may not see it`,
       'BillRunNotFound' satisfies Failure,
     );
   }

@@ -324,7 +324,8 @@ function readFailure(
   { verdict, reasons, tokenRejected, retryAfterMs }: Outcome,
   faults: string,
 ): ZuoraFailure {
-  const words = reasons.map(({ code, message }) => `${code} ${message}`).join('; ');
+  // Zuora ends its messages with a full stop; ours go on after it.
+  const words = reasons.map(({ code, message }) => `${code} ${message.replace(/\.$/, '')}`).join('; ');
   if (answer.kind === 'silence') return new ZuoraFailure('unavailable', `Zuora did not answer: ${words}`);
   const status = answer.status;
   if (tokenRejected) return new ZuoraFailure('unauthorized', `Zuora refuses our token: ${words}`, status);

@@ -11,6 +11,7 @@ import type { Linked } from './ui-link.js';
 import { hanging, timeHere, timesHere } from './terminal.js';
 import { kindOfSend, notSentInWords, stateInWords } from '../../workflows/rules/text.js';
 import { outlookOf, sentSoFar } from '../../workflows/rules/outlook.js';
+import { willNotPost } from '../../workflows/rules/waiting.js';
 
 export function started(start: StartResult & Linked): string {
   const { workflowId, runId, result, state, closing, uiUrl } = start;
@@ -71,7 +72,8 @@ export function status(found: StatusAndSends): string {
   // What a person ended has kept the state that it had.
   const isEndedOutside = ended !== undefined && ended.status !== 'FAILED' && state !== 'Stopped';
   const isStopped = state === 'Stopped' || (isEndedOutside && ended.status !== 'TIMED_OUT');
-  const isDone = !isEndedOutside && !isStopped && state !== 'NotPosted' && state !== 'Unsettled';
+  const isOver = !isEndedOutside && !isStopped && state !== 'NotPosted' && state !== 'Unsettled';
+  const isDone = isOver || (state === 'NotPosted' && willNotPost(billRunStatus ?? ''));
   const isEmailed = reason === 'autoEmail' || reason === 'emailedElsewhere';
   const isMissing = (documentsNotSent ?? 0) > 0;
   const isRetriable = isMissing || (isEmailed && ended === undefined);

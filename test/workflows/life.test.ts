@@ -22,7 +22,7 @@ import {
   neverLeaves,
   NOON,
   refuses,
-  type Life,
+  Life,
 } from '../support/life.js';
 
 const unposted = { billRun: { status: 'Completed' } };
@@ -813,7 +813,7 @@ describe('What people read', () => {
     ['Stopped (finish)', () => begin(unposted).resend({ requestId: 'A' }).finish(), [continueResend]],
     ['Skipped (noDocuments)', () => begin({ billRun: empty }), [noDocuments]],
     ['NotPosted', () => begin({ billRun: { status: 'Canceled' } }), [replaced]],
-    ['NotPosted', () => begin({ billRun: { status: 'Error' } }), [sendAgain]],
+    ['NotPosted', () => begin({ billRun: { status: 'Error' } }), [replaced.replace('canceled', 'failed')]],
     ['Stopped (finish)', () => begin(unposted).finish(), [openAgain]],
     ['Stopped (cancel)', () => begin(unposted).cancel(), [openAgain]],
   ])('a job that is %s says what an operator can do, with the JSON to send: %#', (heading, at, offers) => {
@@ -858,7 +858,16 @@ describe('What people read', () => {
     ],
     ['**Nothing to do,** unless it should be emailed after all.', () => begin(unposted).finish()],
     ['**Nothing to do** for this bill run.', () => begin({ billRun: { status: 'Canceled' } })],
+    ['**Nothing to do** for this bill run.', () => begin({ billRun: { status: 'Error' } })],
     ['**Your turn:** post it in Zuora, then start it again.', () => begin(unposted).pass(31 * DAY)],
+    [
+      '**Your turn:** check its number and who may see it, then start it again.',
+      () => {
+        const life = new Life();
+        jobs.recordFailedLook(life.job, 'NotPosted', 'there is no such bill run');
+        return life;
+      },
+    ],
     [
       '**Your turn:** fix the cause, then retry.',
       () =>

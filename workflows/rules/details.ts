@@ -37,6 +37,7 @@ import {
   time,
 } from './text.js';
 import { hasUnknown } from './verdict.js';
+import { willNotPost } from './waiting.js';
 
 /** The most that is shown: last sends, documents, waiting requests, people who asked, and requests of a send that are searched for people. */
 const SENDS_SHOWN = 10;
@@ -165,9 +166,11 @@ export function afterClosing(job: EmailJob, { state, reason, billRunStatus, send
     case 'Stopped':
       return sends > 0 ? '**Nothing to do.**' : '**Nothing to do,** unless it should be emailed after all.';
     case 'NotPosted':
-      return billRunStatus === 'Completed'
-        ? '**Your turn:** post it in Zuora, then start it again.'
-        : '**Nothing to do** for this bill run.';
+      if (billRunStatus === null) return '**Your turn:** check its number and who may see it, then start it again.';
+      if (willNotPost(billRunStatus)) return '**Nothing to do** for this bill run.';
+      return billRunStatus === 'Posted'
+        ? '**Your turn:** start it again without the fault.'
+        : '**Your turn:** post it in Zuora, then start it again.';
     case 'Unsettled':
       return reason === 'unknown'
         ? `**Your turn:** look whether customers have the emails, also by \`${commandFor(job, 'documents')}\`. If not, ${continuing(job)}.`
@@ -381,8 +384,10 @@ function afterTheEnd(job: EmailJob, step: Ending): string {
   if (step.state === 'Delivering' || step.state === 'Emailed' || acceptedSends(job) > 0) {
     return startLikeThis({ ...billRun, resend: true, ...RESEND }, 'emails all documents again', command('resend'));
   }
-  if (job.billRun?.status === 'Canceled') {
-    return 'A canceled bill run is never posted. If another one replaces it: `bill-run-emails start <its number>`';
+  const status = job.billRun?.status ?? '';
+  if (willNotPost(status)) {
+    const kind = status === 'Canceled' ? 'canceled' : 'failed';
+    return `A ${kind} bill run is never posted. If another one replaces it: \`bill-run-emails start <its number>\``;
   }
   if (step.state === 'Skipped') return `If Zuora adds documents later: ${command('start')}`;
   // A new job uses the same keys, so it is safe even if the outcome is unknown.

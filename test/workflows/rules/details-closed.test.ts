@@ -217,9 +217,7 @@ test.each<readonly [string, () => Life, readonly string[]]>([
       '**Nothing to do** for this bill run. This job is closed and takes no more signals.',
       'Bill run BR-00000001 ended as Error; it will not post, and nothing was emailed.',
       CHOICES,
-      list(
-        `${START} \`{"billRunKey":"BR-00000001","requestedBy":"<who>","reason":"<why>"}\`: the new job emails the documents once the bill run is posted. On the command line: \`bill-run-emails start BR-00000001\``,
-      ),
+      list('A failed bill run is never posted. If another one replaces it: `bill-run-emails start <its number>`'),
       STARTED,
     ],
   ],
@@ -229,7 +227,7 @@ test.each<readonly [string, () => Life, readonly string[]]>([
     [
       '### Closed without emails: NotPosted',
       `**Nothing sent.** ${POSTED} 12:00:00 UTC.`,
-      '**Nothing to do** for this bill run. This job is closed and takes no more signals.',
+      '**Your turn:** start it again without the fault. This job is closed and takes no more signals.',
       'Invalid input: the workflow id email-bill-run/BR-00000002 names another bill run than BR-00000001, and nothing was emailed; start the job without an id of your own, or with the id of this bill run.',
       CHOICES,
       list('start it again without the fault that the result names'),
