@@ -2,18 +2,10 @@
  * One check of what became of a bill run's documents after a send: it reads what Zuora shows, cheapest first, and dearer reads only
  * for documents that are still open. It decides nothing; {@link documentOutcome} does.
  */
-import type { z } from 'zod';
 import { ZuoraFailure, type Scope, type Zuora } from './client.js';
-import {
-  accountCalls,
-  accounts,
-  emailHistory,
-  followed,
-  pdfReads,
-  zeroFlag,
-  type FollowedDocument,
-  type ListedRow,
-} from './delivery-reads.js';
+import { isEmail, isOpen, lookAtHistory, type Followed, type OutcomeOf } from './delivery-history.js';
+import { Reader, type Read } from './delivery-reader.js';
+import { accountCalls, accounts, followed, pdfReads, zeroFlag, type FollowedDocument } from './delivery-reads.js';
 import {
   documentOutcome,
   HISTORY_PERMISSION,
@@ -32,12 +24,10 @@ import {
   definitionsOf,
   emailsFor,
   EVENTS,
-  POSTED_EVENTS,
   profiles,
   PROFILES_PATH,
   type Definition,
 } from './notifications.js';
-import { NeverLeft } from './transport.js';
 
 export interface DocumentsQuestion {
   readonly billRunNumber: string;
@@ -118,49 +108,14 @@ export interface Delivery {
 }
 
 const HOUR = 60 * 60 * 1000;
-const DAY = 24 * HOUR;
-/** Zuora's limit for one query of the history. */
-const LONGEST_WINDOW = 3 * DAY;
-/** Of the history, probes for failures included. */
-const MOST_HISTORY_CALLS = 200;
-/** The part for accounts with failures, so that all other documents get their turn. */
-const MOST_CALLS_FOR_FAILURES = 100;
-/** Pages of one query of the history, 40 rows each. */
-const MOST_HISTORY_PAGES = 5;
 /** 24,750 invoices or 10,000 credit memos. */
 const MOST_LISTED_PAGES = 250;
 /** Zuora's limit. */
 const PDF_KEYS = 50;
-/** A read that fails so often is given up until the next check. */
-const MOST_FAILURES = 3;
-
-/** Names of reads, as reasons show them. */
-type Read =
-  | 'notification definitions'
-  | 'communication profiles'
-  | 'accounts and contacts'
-  | 'accounts of credit memos'
-  | 'credit memos'
-  | 'bill run'
-  | 'email history'
-  | 'PDF status';
-
-/** A document and what this check knows about it. */
-interface Followed {
-  readonly document: FollowedDocument;
-  readonly key: string;
-  /** An earlier check found an email in its history. */
-  readonly isEmailed: boolean;
-  readonly pdfErrorBefore: boolean;
-  rows: readonly HistoryRow[];
-  history: DocumentEvidence['history'];
-  lookedBackTo: number | undefined;
-  pdf: { readonly status: string; readonly message: string | null } | 'failed' | null;
-}
 
 /**
  * @param turn awaited before each HTTP read, token requests aside; its error ends the check
- * @throws {@link ZuoraFailure}, {@link NeverLeft} if the documents cannot be listed, or Zuora refuses our token
+ * @throws {@link ZuoraFailure}, `NeverLeft` if the documents cannot be listed, or Zuora refuses our token
  */
 export async function readDelivery(
   zuora: Pick<Zuora, 'get'>,
@@ -184,7 +139,8 @@ async function deliveryOf(
   if (all.some((each) => isZeroInvoice(each.document) && outcomeOf(each).outcome !== 'sent')) {
     settings.leavesOutZero ??= await zeroFlagOf(reader, question);
   }
-  const look = await lookAtHistory(reader, question, all, outcomeOf);
+  const historyQuestion = { ...question, lastLooked: question.previous?.lastLooked ?? null };
+  const look = await lookAtHistory(reader, historyQuestion, all, outcomeOf);
   await lookAtPdfs(reader, all, outcomeOf);
 
   const outcomes = all.map((each) => ({ each, ...outcomeOf(each) }));
@@ -229,7 +185,7 @@ export interface Unread {
  * Reads the documents of a bill run for a person, with what a send would meet.
  *
  * @param send asks what became of the documents after it, as {@link readDelivery} says it
- * @throws {@link ZuoraFailure}, {@link NeverLeft} if the documents cannot be listed, or Zuora refuses our token
+ * @throws {@link ZuoraFailure}, `NeverLeft` if the documents cannot be listed, or Zuora refuses our token
  */
 export async function readDocuments(
   zuora: Pick<Zuora, 'get'>,
@@ -272,49 +228,6 @@ function obstacleTo(evidence: DocumentEvidence): string | null {
 /** Zuora's name of a permission, else what needs it. */
 function permissionFor(what: Read): string {
   return what === 'email history' ? HISTORY_PERMISSION : what;
-}
-
-/** Counts, and keeps which reads failed. */
-class Reader {
-  calls = 0;
-  readonly failures = new Map<Read, { readonly times: number; readonly message: string }>();
-  /** A permission is missing. */
-  readonly denied = new Set<Read>();
-  readonly #get: <T>(what: string, path: string, query: Query, schema: z.ZodType<T>) => Promise<T>;
-
-  constructor(zuora: Pick<Zuora, 'get'>, scope: Scope = {}, turn?: () => Promise<void>) {
-    const counted = async (): Promise<void> => {
-      await turn?.();
-      this.calls += 1;
-    };
-    this.#get = (what, path, query, schema) => zuora.get(path, query, schema, { what, scope, turn: counted });
-  }
-
-  get<T>(what: Read | 'invoices', path: string, query: Query, schema: z.ZodType<T>): Promise<T> {
-    return this.#get(what, path, query, schema);
-  }
-
-  /** Undefined: the read failed, or was given up before. */
-  async attempt<T>(what: Read, path: string, query: Query, schema: z.ZodType<T>): Promise<T | undefined> {
-    if (this.isGivenUp(what)) return undefined;
-    return this.get(what, path, query, schema).catch((error: unknown) => {
-      // Without a token, no other read works either. Errors of `turn` pass.
-      if (!(error instanceof NeverLeft || (error instanceof ZuoraFailure && error.kind !== 'unauthorized')))
-        throw error;
-      this.failed(what, error);
-      return undefined;
-    });
-  }
-
-  failed(what: Read, failure: unknown): void {
-    const message = failure instanceof Error ? failure.message : '';
-    this.failures.set(what, { times: (this.failures.get(what)?.times ?? 0) + 1, message });
-    if (failure instanceof ZuoraFailure && failure.isForbidden) this.denied.add(what);
-  }
-
-  isGivenUp(what: Read): boolean {
-    return this.denied.has(what) || (this.failures.get(what)?.times ?? 0) >= MOST_FAILURES;
-  }
 }
 
 interface Lists {
@@ -509,130 +422,6 @@ function evidenceOf(
 }
 
 const SETTINGS_READS = ['notification definitions', 'communication profiles', 'accounts and contacts'] as const;
-
-type OutcomeOf = (each: Followed) => ReturnType<typeof documentOutcome>;
-
-/** Two probes for failures, then one query per open document, in turn from check to check. */
-async function lookAtHistory(
-  reader: Reader,
-  { since, now, resend, atPost, postedDate, previous }: DeliveryQuestion,
-  all: readonly Followed[],
-  outcomeOf: OutcomeOf,
-): Promise<{ readonly otherFailures: number; readonly lastLooked: string | null }> {
-  let callsLeft = MOST_HISTORY_CALLS;
-  const posted = momentOf(postedDate)?.from ?? since;
-  /** A first send leaves out what was emailed since the post. Only the history shows this for credit memos. */
-  const floorOf = ({ document: { kind } }: Followed): number =>
-    // The zone of Zuora's times is not known, so a window has a day of slack.
-    (kind === 'creditMemo' && !resend ? Math.min(since, posted) : since) - DAY;
-  const end = Math.max(now, since) + DAY;
-  const startAbove = (floor: number): number => Math.max(floor, end - LONGEST_WINDOW);
-
-  async function rowsOf(from: number, to: number, filter: Query): Promise<readonly ListedRow[] | undefined> {
-    const rows: ListedRow[] = [];
-    for (let page = 1; ; page++) {
-      if (callsLeft === 0 || reader.isGivenUp('email history')) return undefined;
-      callsLeft -= 1;
-      const query: Query = [
-        ...filter,
-        ...([
-          ['startTime', withoutZone(from)],
-          ['endTime', withoutZone(to)],
-          ['page', `${page}`],
-          ['pageSize', '40'],
-        ] as const),
-      ];
-      const found = await reader.attempt('email history', 'v1/notification-history/email', query, emailHistory);
-      if (found === undefined) return undefined;
-      rows.push(...found.rows);
-      if (!found.hasMore || page === MOST_HISTORY_PAGES) return rows;
-    }
-  }
-
-  const eventsOf = (kind: DocumentKind) => [EVENTS[kind], ...(atPost === true ? [POSTED_EVENTS[kind]] : [])];
-  const accountIds = new Set(all.map(({ document }) => document.accountId));
-  const failing = new Set<string | null>();
-  let otherFailures = 0;
-  const kinds = new Set(all.map(({ document }) => document.kind));
-  for (const event of [...kinds].flatMap(eventsOf)) {
-    const filter: Query = [
-      ['eventCategory', event],
-      ['failedOnly', 'true'],
-    ];
-    for (const { at, accountId } of (await rowsOf(startAbove(since - DAY), end, filter)) ?? []) {
-      if ((momentOf(at)?.to ?? Infinity) < since) continue;
-      if (accountId !== null && accountIds.has(accountId)) failing.add(accountId);
-      else otherFailures += 1;
-    }
-  }
-
-  /** One document's rows in a window; false if they cannot be read. */
-  async function look(each: Followed, from: number, to: number): Promise<boolean> {
-    const filter: Query = [
-      ['objectId', each.document.id],
-      ['failedOnly', 'false'],
-    ];
-    const rows = await rowsOf(from, to, filter);
-    if (rows === undefined) return false;
-    // A reminder that failed says nothing about this send. Custom events have names.
-    const isOfEvent = ({ event }: ListedRow): boolean =>
-      event === null || eventsOf(each.document.kind).includes(event) || !/^\d+$/.test(event);
-    const counting = rows.filter((row) => isWord(row.result, 'ok') || isOfEvent(row));
-    each.rows = [...each.rows, ...counting.map(({ at, result, message }) => ({ at, result, message }))];
-    return true;
-  }
-
-  const byKey = all.filter(({ isEmailed }) => !isEmailed).sort((one, other) => (one.key < other.key ? -1 : 1));
-  const next = byKey.findIndex(({ key }) => key > (previous?.lastLooked ?? ''));
-  const inTurn = next < 0 ? byKey : [...byKey.slice(next), ...byKey.slice(0, next)];
-  // An invoice may have a date although its email failed.
-  const urgent = inTurn.filter(({ document, rows }) => failing.has(document.accountId) && rows.length === 0);
-  const first = new Set(urgent.slice(0, MOST_CALLS_FOR_FAILURES));
-  const open = inTurn.filter((each) => !first.has(each) && isOpen(outcomeOf(each).outcome));
-  let lastLooked = previous?.lastLooked ?? null;
-  const looked: Followed[] = [];
-  for (const each of [...first, ...open]) {
-    if (callsLeft === 0 || reader.isGivenUp('email history')) break;
-    if (await look(each, startAbove(floorOf(each)), end)) looked.push(each);
-    else if (callsLeft > 0) each.history = 'failed';
-    if (!first.has(each)) lastLooked = each.key;
-  }
-
-  for (const each of looked) {
-    const floor = floorOf(each);
-    const start = startAbove(floor);
-    let from = Math.min(start, each.lookedBackTo ?? start);
-    while (from > floor && !each.rows.some(isEmail)) {
-      const to = from;
-      from = Math.max(floor, to - LONGEST_WINDOW);
-      if (!(await look(each, from, to))) {
-        from = to;
-        break;
-      }
-    }
-    each.lookedBackTo = from;
-    if (from <= floor || each.rows.some(isEmail)) each.history = 'read';
-  }
-
-  if (reader.isGivenUp('email history')) {
-    const fault = reader.denied.has('email history') ? 'denied' : 'failed';
-    for (const each of all) if (each.history !== 'read') each.history = fault;
-  }
-  return { otherFailures, lastLooked };
-}
-
-function isOpen(outcome: DocumentOutcome): boolean {
-  return outcome !== 'sent' && outcome !== 'leftOut';
-}
-
-function isEmail({ result }: HistoryRow): boolean {
-  return isWord(result, 'ok');
-}
-
-/** The form of the query's times. */
-function withoutZone(at: number): string {
-  return new Date(at).toISOString().slice(0, 19);
-}
 
 /** Only for documents of which it may decide the outcome. */
 async function lookAtPdfs(reader: Reader, all: readonly Followed[], outcomeOf: OutcomeOf): Promise<void> {
