@@ -1,6 +1,7 @@
 /** The library for pipelines. */
 import type { Diagnosis, DoctorOptions } from './doctor/doctor.js';
-import type { BillRunDocuments, DocumentsInput } from './documents.js';
+import type { BillRunDocuments } from './documents-report.js';
+import type { DocumentsInput } from './documents.js';
 
 export { BillRunEmails } from './bill-run-emails.js';
 export type {
@@ -27,7 +28,8 @@ export type { Pause } from './temporal/paused.js';
 export type { Audit } from './history/audit.js';
 export type { Diagnosis, DoctorOptions } from './doctor/doctor.js';
 export type { Check } from './doctor/checkup.js';
-export type { BillRunDocuments, DocumentsInput } from './documents.js';
+export type { BillRunDocuments } from './documents-report.js';
+export type { DocumentsInput } from './documents.js';
 export type * from '../workflows/contract/contract.js';
 export type * from '../workflows/contract/sweep.js';
 

@@ -4,7 +4,7 @@ import { columns } from './columns.js';
 import { csvOf } from './csv.js';
 import { hanging, timeHere, timesHere } from './terminal.js';
 import { withoutMarkdown } from '../failures/plain-text.js';
-import type { BillRunDocuments, ListedDocument, PossibleSend } from '../documents.js';
+import type { BillRunDocuments, ListedDocument, PossibleSend } from '../documents-report.js';
 
 export function documentsTable(found: BillRunDocuments): string {
   const { billRunNumber, billRunStatus, at, sends, documents, warnings } = found;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { documents, type BillRunDocuments } from '../../client/index.js';
 import { BillRunEmailsError } from '../../client/failures/errors.js';
-import { documentsOf, type Reading } from '../../client/documents.js';
+import { documentsOf, type Reading } from '../../client/documents-report.js';
 import { projectRoot } from '../../scripts/project-root.js';
 import { SIMULATOR_CREDENTIALS, type SimulatorOptions } from '../../simulator/index.js';
 import type { DocumentsRead } from '../../zuora/delivery.js';
