@@ -16,7 +16,7 @@ import { modules } from './modules.mjs';
 import { report } from './report.mjs';
 
 /** A process that says nothing for so long, in milliseconds, is in a loop that a mutant made endless. */
-const STUCK_AFTER_MS = 120_000;
+const STUCK_AFTER_MS = 60_000;
 
 const root = join(import.meta.dirname, '..', '..');
 const args = process.argv.slice(2);
