@@ -214,7 +214,14 @@ export class BillRunEmails {
     };
     if (!start) return hint();
     const started = await this.start(input);
-    return started.result === 'joined' ? hint() : started;
+    if (started.result !== 'joined') return started;
+    try {
+      return await hint();
+    } catch (error) {
+      if (!(error instanceof BillRunEmailsError && error.type === 'NotFound')) throw error;
+      // The job saw the post by itself, and closed meanwhile. A start says how.
+      return this.start(input);
+    }
   }
 
   /** Whether Zuora accepted a resend of this request id before, so that asking again emails nothing. It needs no worker. */

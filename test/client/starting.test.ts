@@ -1,8 +1,8 @@
 /** The start table on a real server: each row leads to a last job of that kind, and starts again. */
 import { randomInt } from 'node:crypto';
-import type { WorkflowHandle } from '@temporalio/client';
+import { Client, type WorkflowClientInterceptor, type WorkflowHandle } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { StartInput, StartResult } from '../../client/index.js';
+import { BillRunEmails, type StartInput, type StartResult } from '../../client/index.js';
 import { canonicalWorkflowId } from '../../workflows/contract/contract.js';
 import { cliGiven } from '../support/command-line.js';
 import { emailsPerDocument, failureOf, openRig, until, type Rig } from '../support/rig.js';
@@ -38,6 +38,27 @@ async function closedBy(job: WorkflowHandle, how: 'finish' | 'cancel' | 'termina
 }
 
 const once = { min: 1, max: 1 };
+
+test('A callout whose job closes before it arrives gets the answer of a start, and emails nothing more', async () => {
+  const { number } = await rig.billRun.create({ status: 'Completed' });
+  await start(number, { openFor: '0s' });
+  const job = rig.own(number);
+  await rig.state(job, 'Waiting');
+  const closesFirst: WorkflowClientInterceptor = {
+    async signal(input, next) {
+      await rig.billRun.change(number, { status: 'Posted' });
+      await job.result();
+      return next(input);
+    },
+  };
+  const client = new Client({ connection: rig.connection, interceptors: { workflow: [closesFirst] } });
+  const emails = new BillRunEmails(client, { taskQueue: rig.taskQueue });
+  expect(await emails.billRunPosted({ billRunKey: number })).toMatchObject({ result: 'alreadyEmailed' });
+  await expect(emails.billRunPosted({ billRunKey: number }, { start: false })).rejects.toMatchObject({
+    type: 'NotFound',
+  });
+  expect(emailsPerDocument(await rig.mailbox(number))).toEqual(once);
+});
 
 describe('A job that a person closed', () => {
   test.each(['finish', 'cancel', 'terminate'] as const)(
