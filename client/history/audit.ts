@@ -86,11 +86,11 @@ export async function auditOf(client: Client, workflowId: string, call = noDeadl
   const runIds = runs.map(({ runId }) => runId);
   const aliases = await call(() => aliasesOf(client, workflowId));
   const histories: RunHistory[] = [];
-  const unreadable: string[] = [];
+  const gaps: string[] = [];
   const skip = ({ runId }: Run, error?: unknown): void => {
     // If not even the newest run can be decoded, this process lacks the codec.
     if (runId === newest.runId && error instanceof ConfigurationError) throw error;
-    unreadable.push(runId);
+    gaps.push(`the history of run ${runId} cannot be read, so it is not known what it sent`);
   };
   for await (const history of historiesOf(client, [...runs, ...aliases], skip, call)) histories.push(history);
 
@@ -98,9 +98,12 @@ export async function auditOf(client: Client, workflowId: string, call = noDeadl
   const entries: AuditEntry[] = [];
   for (const history of histories) entries.push(...(await entriesOf(history, runIds, converter)));
   // Who held all jobs, if that kept this one back.
-  if (entries.some(({ event, text }) => event === 'state' && text === 'Held (all)')) {
+  if (entries.some(({ text }) => text === 'Held (all)')) {
     const since = Math.min(...entries.map(({ at }) => Date.parse(at)));
-    entries.push(...(await holdAllEntries(client, since, skip, call)));
+    const skipHold = ({ runId }: Run): void => {
+      gaps.push(`the history of a hold on all jobs, run ${runId}, cannot be read, so it is not known who asked for it`);
+    };
+    entries.push(...(await holdAllEntries(client, since, skipHold, call)));
   }
   entries.push(...pausedActivities(newest));
   const sends = [...(await attemptsByIntent(histories, converter, skip)).values()]
@@ -111,10 +114,7 @@ export async function auditOf(client: Client, workflowId: string, call = noDeadl
     ...{ workflowId, answer: answerOf(sends, entries), head: await headOf(client, newest, call) },
     runIds,
     aliases: [...new Set(aliases.map((alias) => alias.workflowId))],
-    incomplete: [
-      ...histories.flatMap((history) => missing(history, histories)),
-      ...unreadable.map((runId) => `the history of run ${runId} cannot be read, so it is not known what it sent`),
-    ],
+    incomplete: [...histories.flatMap((history) => missing(history, histories)), ...gaps],
     sends,
     // Sorting is stable: events of the same millisecond keep their order.
     entries: entries.sort((one, other) => byTime(one.at, other.at)),
@@ -219,7 +219,7 @@ function answerOf(sends: readonly AuditedSend[], entries: readonly AuditEntry[])
       : [`Emailed ${times(accepted.filter(isWhole).length)}: ${accepted.map(nameAndPeople).join('; ')}`]),
     ...(unknown.length === 0 ? [] : [`Not known whether emailed: ${unknown.map(nameAndPeople).join('; ')}`]),
     ...(accepted.length + unknown.length === 0 ? ['The jobs of this bill run have emailed nothing'] : []),
-    ...(counts == null ? [] : [counts.replace(/^\d+ of \d+/, '$& documents')]),
+    ...(counts == null ? [] : [counts.replace(/of \d+/, '$& documents')]),
   ]
     .map((sentence) => `${sentence}.`)
     .join(' ');

@@ -126,6 +126,7 @@ class Reader {
   #state = '';
   #reason = '';
   #question = '';
+  readonly #decisions = new Set<string>();
 
   constructor(events: readonly HistoryEvent[], converter: LoadedDataConverter) {
     this.#converter = converter;
@@ -189,18 +190,30 @@ class Reader {
     };
   }
 
-  /** An attempt names the decision that led to it, and the result of a job the decisions that closed it. */
+  /**
+   * An attempt names the decision that led to it, and the result of a job the decisions that closed it. Attempts of an hour may name the
+   * same one, and so does the attempt after one that was taken back.
+   */
   async decisionsIn(event: HistoryEvent): Promise<Description[]> {
     const attempt = event.activityTaskScheduledEventAttributes;
     if (attempt?.activityType?.name === 'emailBillRunDocuments') {
       const input = await this.#decoded(attempt.input?.payloads);
-      return isAttempt(input) && input.decision !== undefined ? [decided(input.decision)] : [];
+      return isAttempt(input) && input.decision !== undefined ? this.#newAmong([input.decision]) : [];
     }
     const completed = event.workflowExecutionCompletedEventAttributes;
     if (!completed) return [];
     const { sends } = ((await this.#decoded(completed.result?.payloads)) ?? {}) as Partial<EmailBillRunResult>;
     const decisions = Array.isArray(sends) ? (sends as readonly SendRecord[]).flatMap((send) => send.decisions) : [];
-    return decisions.filter(({ decision }) => decision === 'finish').map(decided);
+    return this.#newAmong(decisions.filter(({ decision }) => decision === 'finish'));
+  }
+
+  #newAmong(decisions: readonly Decision[]): Description[] {
+    return decisions.flatMap((decision) => {
+      const name = JSON.stringify(decision);
+      if (this.#decisions.has(name)) return [];
+      this.#decisions.add(name);
+      return [decided(decision)];
+    });
   }
 
   async #message(

@@ -24,4 +24,5 @@ export const tests = [
   ...['test/workflows/life.test.ts', 'test/workflows/contract/activity-failures.test.ts'],
   ...['test/zuora/outcome.test.ts', 'test/zuora/document-outcome.test.ts'],
   ...['test/client/cli/audit-formats.test.ts', 'test/client/history/audit-of-histories.test.ts'],
+  ...['test/client/history/audit-entries.test.ts', 'test/client/history/attempts.test.ts'],
 ];

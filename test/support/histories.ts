@@ -14,6 +14,8 @@ export interface KnownRun extends RunHistory {
   readonly attributes?: Readonly<Record<string, string>>;
   /** Visibility does not list it yet. */
   readonly unlisted?: boolean;
+  /** Temporal lists it, and cannot read its history. */
+  readonly unreadable?: boolean;
   /** What Temporal describes besides. */
   readonly raw?: object;
 }
@@ -94,7 +96,8 @@ export function temporalWith(...runs: readonly KnownRun[]): Client {
     /** In two pages. */
     getWorkflowExecutionHistory({ execution, nextPageToken }: HistoryRequest) {
       const found = of(execution.workflowId).find(({ runId }) => runId === execution.runId);
-      if (found === undefined) return Promise.reject(new Error('there is no such history'));
+      if (found === undefined || found.unreadable === true)
+        return Promise.reject(new Error('there is no such history'));
       const { events } = found;
       return Promise.resolve(
         nextPageToken === undefined

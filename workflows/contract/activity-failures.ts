@@ -137,7 +137,8 @@ export function isDeliveryCheck(result: unknown): result is DeliveryCheck {
     list.every((each: unknown) => typeof each === 'object' && each !== null) &&
     ['total', 'sent', 'waiting', 'notSent', 'leftOut', 'unknown'].every((name) => Number.isFinite(counts[name])) &&
     [kinds, memory].every((each) => typeof each === 'object' && each !== null) &&
-    !Number.isNaN(new Date(Number(at)).getTime()) &&
+    typeof at === 'number' &&
+    !Number.isNaN(new Date(at).getTime()) &&
     (next === null || Number.isFinite(next))
   );
 }

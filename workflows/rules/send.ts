@@ -189,13 +189,9 @@ export function needsSendAnyway(send: Send, now: number): boolean {
 /** The key can only repeat a useless answer, or Zuora has forgotten it. */
 function isUsedUp(send: Send, now: number): boolean {
   const last = send.attempts.at(-1);
-  if (last === undefined || !isUsed(send)) return false;
+  if (last === undefined) return false;
   const verdict = verdictOfKey(attemptsUnder(send, last.idempotencyKey));
   return verdict === 'refused' || (verdict === 'unknown' && last.stored) || now > keyExpiry(send);
-}
-
-function isUsed({ firstUse, keyNumber }: Send): boolean {
-  return firstUse[keyNumber] !== undefined;
 }
 
 /** The activity's input without the address of the bill run. */

@@ -97,6 +97,11 @@ describe('A table', () => {
     ]);
   });
 
+  test('names all for whom a send was made', () => {
+    const sends = [{ ...send, requestedBy: ['ann', 'bob'] }];
+    expect(formatted(audit({ sends }), 'table')).toMatch(/\nfirst send +accepted +for ann, bob\n/);
+  });
+
   test('shows no Markdown of a job, and an order as it was written', () => {
     const text = 'On hold, by `alice`.';
     const entries = [entry({ event: 'closed', text }), entry({ text: 'signal hold with {"reason":"`x`"}' })];
@@ -114,7 +119,7 @@ describe('A table', () => {
     expect(text).toContain('it is not known how long closed jobs are kept');
   });
 
-  test.each(['started', 'signal', 'update', 'cancelRequested'] as const)(
+  test.each(['started', 'signal', 'update', 'cancelRequested', 'paused', 'resumed'] as const)(
     'names a missing identity where a person acts: %s',
     (event) => {
       expect(formatted(audit({ entries: [entry({ event })] }), 'table')).toContain(

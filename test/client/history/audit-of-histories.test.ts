@@ -2,7 +2,27 @@
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { describe, expect, test, vi } from 'vitest';
 import { auditOf, type Audit } from '../../../client/history/audit.js';
-import type { AttemptReceipt } from '../../../workflows/contract/activities.js';
+import {
+  asking,
+  CANONICAL,
+  completed,
+  copiedUpToHere,
+  CUT_OFF,
+  email,
+  failed,
+  FIRST,
+  over,
+  receipt,
+  REFUSED,
+  RESEND,
+  scheduled,
+  signal,
+  started,
+  terminated,
+  timedOut,
+  timer,
+  upsert,
+} from '../../support/events.js';
 import {
   made,
   payload,
@@ -12,8 +32,6 @@ import {
   UNDECODABLE,
   type KnownRun,
 } from '../../support/histories.js';
-
-const CANONICAL = 'email-bill-run/BR-1';
 
 /** The audit of the first run's workflow id. */
 function audited(...runs: readonly [KnownRun, ...KnownRun[]]): Promise<Audit> {
@@ -35,67 +53,6 @@ function anyId(text: string): string {
 async function describedOf(...events: Parameters<typeof made>[0]): Promise<unknown[]> {
   return described(await audited(made(events)));
 }
-
-// Events, as Temporal writes them.
-
-const started = (attributes: object = {}) => ({
-  workflowExecutionStartedEventAttributes: { workflowId: CANONICAL, identity: 'p@ci', ...attributes },
-});
-const signal = (signalName: string, input?: object) => ({
-  workflowExecutionSignaledEventAttributes: { signalName, input, identity: 'cli@desk' },
-});
-const timer = (summary: string) => ({
-  timerStartedEventAttributes: {},
-  userMetadata: { summary: payload(summary) },
-});
-const upsert = (indexedFields: object) => ({
-  upsertWorkflowSearchAttributesEventAttributes: { searchAttributes: { indexedFields } },
-});
-const asking = upsert({ EmailState: payload('NeedsAttention'), EmailReason: payload('unknown') });
-const scheduled = (name: string, input?: unknown) => ({
-  activityTaskScheduledEventAttributes: { activityType: { name }, input: payloads(input) },
-});
-const completed = (scheduledEventId: number, result: unknown) => ({
-  activityTaskCompletedEventAttributes: { scheduledEventId, result: payloads(result), identity: 'worker' },
-});
-const failed = (scheduledEventId: number, failure?: object) => ({
-  activityTaskFailedEventAttributes: { scheduledEventId, failure },
-});
-const timedOut = (scheduledEventId: number, timeoutType: string) => ({
-  activityTaskTimedOutEventAttributes: {
-    scheduledEventId,
-    failure: { message: 'activity timeout', timeoutFailureInfo: { timeoutType: `TIMEOUT_TYPE_${timeoutType}` } },
-  },
-});
-const copiedUpToHere = (baseRunId: string) => ({
-  workflowTaskFailedEventAttributes: { baseRunId, identity: 'op', failure: { message: 'by an operator' } },
-});
-const over = { workflowExecutionCompletedEventAttributes: {} };
-const terminated = { workflowExecutionTerminatedEventAttributes: { reason: 'no', identity: 'op' } };
-
-const FIRST = { resend: false, idempotencyKey: 'bill-run-email/8ad0/first/1', trackId: 'bre-a-1', notAfter: 1 };
-const RESEND = { ...FIRST, resend: true, idempotencyKey: 'bill-run-email/8ad0/resend/T-1/1', requestIds: ['T-1'] };
-const email = (input: unknown = FIRST) => scheduled('emailBillRunDocuments', input);
-const receipt = (fields: Partial<AttemptReceipt> = {}): AttemptReceipt => ({
-  called: true,
-  startedAt: '1970-01-01T00:00:00.500Z',
-  durationMs: 20,
-  verdict: 'accepted',
-  reasons: [],
-  httpStatus: 200,
-  zuoraRequestId: 'z-1',
-  echoedTrackId: null,
-  retryAfterMs: null,
-  ...fields,
-});
-
-const CUT_OFF = receipt({
-  verdict: 'unknown',
-  httpStatus: null,
-  zuoraRequestId: null,
-  reasons: [{ code: 'ECONNRESET', message: 'read ECONNRESET' }],
-});
-const REFUSED = receipt({ verdict: 'refused', httpStatus: 400, reasons: [{ code: '58730030', message: 'no' }] });
 
 describe('The first page', () => {
   test.each([

@@ -9,7 +9,16 @@ import {
 } from '@temporalio/common';
 import { describe, expect, test } from 'vitest';
 import type { FinalFailures } from '../../../workflows/contract/activities.js';
-import { activityEnd, attemptResult, isBillRun, lostAttempt } from '../../../workflows/contract/activity-failures.js';
+import {
+  activityEnd,
+  attemptResult,
+  isBillRun,
+  isCannotRead,
+  isDeliveryCheck,
+  isEarlier,
+  isReceipt,
+  lostAttempt,
+} from '../../../workflows/contract/activity-failures.js';
 
 /** As a workflow catches it, and as history holds it. */
 function bothWays<T>(read: (error: unknown) => T, cause: Error): readonly T[] {
@@ -77,7 +86,9 @@ describe('The end of an activity', () => {
   test('by a timeout has the words of the last try, if one has ended', () => {
     const end = (error: unknown) => activityEnd('handOver', error);
     const scheduleToClose = timeout(TimeoutType.SCHEDULE_TO_CLOSE);
-    expect(end(scheduleToClose)).toEqual({ kind: 'timedOut', neverStarted: false });
+    const noneEnded = { kind: 'timedOut', neverStarted: false };
+    expect(end(scheduleToClose)).toStrictEqual(noneEnded);
+    expect(end(Object.assign(timeout(TimeoutType.SCHEDULE_TO_CLOSE), { failure: {} }))).toStrictEqual(noneEnded);
     expect(end(timeout(TimeoutType.START_TO_CLOSE))).toMatchObject({ message: 'activity timeout' });
     const failure = { cause: { message: 'HTTP 503' } };
     expect(end(Object.assign(scheduleToClose, { failure }))).toMatchObject({ message: 'HTTP 503' });
@@ -205,13 +216,65 @@ describe('The result of an attempt', () => {
     { ...receipt, httpStatus: '200' },
     { ...receipt, echoedTrackId: 7 },
   ])('is unknown if no worker of ours gives it: %j', (result) => {
-    expect(attemptResult(result)).toMatchObject({ verdict: 'unknown', reasons: [{ code: 'FOREIGN_RESULT' }] });
+    expect(isReceipt(result)).toBe(false);
+    const message = 'the attempt was completed with a result that no worker of ours gives';
+    expect(attemptResult(result)).toEqual({ verdict: 'unknown', reasons: [{ code: 'FOREIGN_RESULT', message }] });
   });
+});
+
+/** Somebody can complete any activity in Temporal with any result. */
+describe('The result of a read', () => {
+  const foreign = [undefined, null, 'Posted', 7, {}, []];
 
   test('of a look is a bill run, or the look is repeated', () => {
+    const billRun = { id: '8ad0', number: 'BR-00000001', status: 'Posted' };
     expect(isBillRun(billRun)).toBe(true);
-    for (const other of [undefined, null, 'Posted', {}, [], { ...billRun, number: '' }]) {
-      expect(isBillRun(other)).toBe(false);
-    }
+    for (const other of [...foreign, { ...billRun, number: '' }]) expect(isBillRun(other)).toBe(false);
+  });
+
+  test('that does not work has the words of the failure, and since when', () => {
+    const cannotRead = { cannotRead: 'HTTP 503', since: 1 };
+    expect(isCannotRead(cannotRead)).toBe(true);
+    const others = [
+      { cannotRead: 'HTTP 503' },
+      { ...cannotRead, since: '1' },
+      { since: 1 },
+      { ...cannotRead, cannotRead: 503 },
+    ];
+    for (const other of [...foreign, ...others]) expect(isCannotRead(other)).toBe(false);
+  });
+
+  const counts = { total: 2, sent: 1, waiting: 0, notSent: 1, leftOut: 0, unknown: 0 };
+  const list = [{ number: 'INV-1', kind: 'invoice', outcome: 'notSent', reason: 'no address' }];
+  const check = { documents: { complete: true, ...counts, list }, kinds: {}, at: 1, next: 2, memory: {} };
+  const checkWith = (documents: object) => ({ ...check, documents: { ...check.documents, ...documents } });
+
+  test.each([check, { ...check, next: null }, checkWith({ list: [] })])(
+    'of a check counts the documents: %j',
+    (own) => {
+      expect(isDeliveryCheck(own)).toBe(true);
+    },
+  );
+
+  test.each<unknown>([
+    ...foreign,
+    ...Object.keys(check).map((field) => ({ ...check, [field]: undefined })),
+    ...[...Object.keys(counts), 'list'].map((field) => checkWith({ [field]: undefined })),
+    ...['INV-1', null].map((each) => checkWith({ list: [...list, each] })),
+    ...['invoice', null].map((kinds) => ({ ...check, kinds })),
+    ...['nothing', null].map((memory) => ({ ...check, memory })),
+    ...['later', NaN].map((next) => ({ ...check, next })),
+    ...['1', null, 9e15].map((at) => ({ ...check, at })),
+  ])('of a check does not count if no worker of ours gives it: %j', (other) => {
+    expect(isDeliveryCheck(other)).toBe(false);
+  });
+
+  test('of a look-up has what earlier jobs sent, or it is repeated', () => {
+    const earlier = { sends: [], accepted: 0, resends: [], unreadable: [] };
+    expect(isEarlier(earlier)).toBe(true);
+    const fields = Object.keys(earlier).flatMap((field) =>
+      [undefined, null, 'none'].map((value) => ({ ...earlier, [field]: value })),
+    );
+    for (const other of [...foreign, ...fields]) expect(isEarlier(other)).toBe(false);
   });
 });

@@ -80,6 +80,21 @@ describe('A send', () => {
     expect(takeUp(1, requests, [earlier('unknown')])).toMatchObject({ settledAt: null, note: null });
   });
 
+  test('that an earlier job made says so, and whether a request of this job was served by it', () => {
+    expect(takeUp(1, [], [earlier('accepted')]).note).toBe('an earlier job (run earlier-run) made this send');
+    expect(takeUp(1, requests, [earlier('accepted')]).note).toBe(
+      'an earlier job (run earlier-run) emailed for this request, and nothing was sent again; a new request id emails again',
+    );
+  });
+
+  test('that an earlier job began has a new budget in this job if its outcome is unknown', () => {
+    const budgetOf = (verdict: 'accepted' | 'unknown', now?: number) =>
+      takeUp(1, requests, [earlier(verdict)], now).budgetFrom;
+    expect(budgetOf('unknown')).toBe(NOON);
+    expect(budgetOf('unknown', NOON + HOUR)).toBe(NOON + HOUR);
+    expect(budgetOf('accepted', NOON + HOUR)).toBe(NOON);
+  });
+
   test('names its requests on the first attempt of its own job, whatever earlier jobs did', () => {
     const life = new Life({ input: { resend: true, requestId: 'T-1' }, answers: [busy()] });
     life.earlier = [{ requestIds: ['T-1'], first: false, attempts: [earlier('unknown')] }];

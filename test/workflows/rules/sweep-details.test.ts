@@ -68,6 +68,10 @@ describe('Temporal UI says of a sweep', () => {
     expect(details(22).filter((line) => line.includes('more'))).toEqual(['- and 2 more', '- and 3 more']);
   });
 
+  test('that one bill run was forgotten', () => {
+    expect(sweepDetails(result(forgotten('BR-1')))).toMatch(/^### 1 bill run was forgotten\n/);
+  });
+
   test('how many bill runs were forgotten, also if the result does not name all of them', () => {
     const found = result(forgotten('BR-1'), { counts: { ...COUNTS, forgotten: 2_000 } });
     expect(sweepDetails(found)).toMatch(/^### 2000 bill runs were forgotten\n/);
