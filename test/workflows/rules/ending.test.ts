@@ -56,8 +56,9 @@ test('A question that nobody answers names every request that is left, and how t
   expect(life.end).toMatchObject({ kind: 'fail', type: 'Unsettled', text: `nobody answered in time: ${left}` });
 });
 
-describe('A job that a person closes says whether there was an attempt', () => {
+describe('A job that a person closes says whether there was an attempt before, in any job', () => {
   const unposted = { billRun: { status: 'Completed' } };
+  const resendOnHold = { resend: true, requestId: 'T-1', hold: true };
 
   test.each<readonly [string, () => Life]>([
     ['A person finished the job; nothing is sent', () => begin(unposted).finish()],
@@ -65,6 +66,7 @@ describe('A job that a person closes says whether there was an attempt', () => {
     ['The job was canceled in Temporal; nothing is sent', () => begin(coolDown).cancel()],
     ['`ann` finished the job; nothing more is sent', () => begin({ answers: [busy()] }).finish({ requestedBy: 'ann' })],
     ['The job was canceled in Temporal; nothing more is sent', () => begin({ answers: [refuses()] }).cancel()],
+    ['A person finished the job; nothing more is sent', () => begin().finish().startAgain(resendOnHold).finish()],
     ['A person finished the job; nothing more is sent', () => begin().hold().resend({ requestId: 'T-1' }).finish()],
   ])('%s: %#', (text, at) => {
     expect(at().end).toMatchObject({ state: 'Stopped', text });

@@ -95,6 +95,7 @@ describe('Requests', () => {
     life.resend({ requestId: 'T-1' });
     expect(idsOf(life)).toEqual([['T-1'], ['JOB']]);
     expect(life.stateAndReason).toBe('Waiting coolDown');
+    expect(life.pass(MINUTE).check({ notSent: 1 }).stateAndReason).toBe('Waiting coolDown');
   });
 });
 
@@ -216,6 +217,16 @@ describe('A question names what Zuora shows of its own send', () => {
     const question = questionOf(job, now + 16 * MINUTE);
     expect(question).toMatchObject({ ordinal: 2, kind: 'unknown' });
     expect(question?.text).not.toContain(EVIDENCE);
+  });
+
+  test('but not if it is about a read', () => {
+    const life = begin({ billRun: { autoEmail: true } })
+      .pass(MINUTE)
+      .check({ notSent: 1 });
+    life.unreadable.add('look');
+    life.retry().pass(HOUR);
+    expect(life.question).toMatchObject({ ordinal: 1, kind: 'cannotRead' });
+    expect(life.question?.text).not.toContain(EVIDENCE);
   });
 
   test('but not of the send before, if a reset raises the question', () => {
