@@ -45,6 +45,7 @@ test('mutants', async () => {
     const startedAt = performance.now();
     await each.run();
     took.set(each, performance.now() - startedAt);
+    await runAgain(each);
   }
   control.currentTestId = undefined;
   const { static: whileLoading = {}, perTest = {} } = control.mutantCoverage ?? {};
@@ -95,6 +96,15 @@ test('mutants', async () => {
     control.activeMutant = undefined;
   }
 });
+
+/** A test that changes what its table holds fails the second time, and would kill every mutant that it reaches. */
+async function runAgain({ name, run }: Collected): Promise<void> {
+  try {
+    await run();
+  } catch (cause) {
+    throw new Error(`the test "${name}" passes only once in a process: it must make what it changes`, { cause });
+  }
+}
 
 /** Loads all modules anew. */
 async function collect(): Promise<readonly Collected[]> {

@@ -31,24 +31,23 @@ export function openUntil(job: EmailJob, now: number): number | null {
   return isOnHold(job) ? Infinity : Math.max(send.stoppedAt ?? now, changedAt(job)) + settings.openForMs;
 }
 
-/** When a document last changed (epoch, ms); 0 before the first check. */
-function changedAt({ delivery, sends }: EmailJob): number {
-  return (delivery?.changedAt ?? 0) + (sends.at(-1)?.heldMs ?? 0);
+/** When a document last changed, later by the time on hold since then (epoch, ms); 0 before the first check. */
+function changedAt({ delivery }: EmailJob): number {
+  return delivery?.changedAt ?? 0;
 }
 
 /** What people read about a job whose emails are with Zuora. */
 export function delivering(job: EmailJob, now: number): Shown & { readonly state: 'Delivering' | 'Emailed' } {
   const sender = senderOf(job, now);
-  const { check = null, unreadable = null } = job.delivery ?? {};
+  const { check = null, unreadable = null, from = 0 } = job.delivery ?? {};
   const checked = check === null ? null : stateAfter(check);
   if (checked?.reason === 'notSent' || checked?.state === 'Emailed') return checked;
   if (unreadable !== null) return { state: 'Delivering', reason: 'cannotRead', text: uncheckedText(unreadable) };
   if (checked !== null) return checked;
-  const next = check?.next ?? null;
-  if (check === null || next === null) return sender;
+  if (check === null) return sender;
   const { sent, total } = check.documents;
   // A check that shows nothing new leaves no trace here, so the time of the next one is not known.
-  const end = time((job.delivery?.from ?? 0) + CHECKS_FOR_MS);
+  const end = time(from + CHECKS_FOR_MS);
   const progress = `Zuora shows an email for ${sent} of ${counted(total, 'document')}; checks go on until ${end}`;
   return { ...sender, text: `${sender.text}. ${progress}` };
 }
@@ -64,10 +63,12 @@ function stateAfter(check: DeliveryCheck): (Shown & { readonly state: 'Deliverin
     return { state: 'Emailed', reason: null, text: `Zuora shows an email for ${counted(sent, 'document')}${rest}` };
   }
   if (check.next !== null) return null;
-  const why = list.find(({ outcome }) => outcome === 'unknown')?.reason ?? 'not all documents are listed';
-  const text =
-    `Zuora does not show what became of ${counted(unknown, 'document')} (${quotedUpTo(200, why)}), and the checks are over. ` +
-    'Look at the email history of some of them in Zuora';
+  const why = list.find(({ outcome }) => outcome === 'unknown')?.reason ?? null;
+  const what =
+    why === null
+      ? 'list all documents of the bill run'
+      : `show what became of ${counted(unknown, 'document')} (${quotedUpTo(200, why)})`;
+  const text = `Zuora does not ${what}, and the checks are over. Look at the email history of some of them in Zuora`;
   return { state: 'Delivering', reason: 'unknown', text };
 }
 

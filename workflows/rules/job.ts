@@ -131,7 +131,7 @@ export interface Delivery extends Pick<DeliveryInput, 'resend' | 'missing' | 'si
   /** The bill run's last emails, in Zuora's format, if others sent them. */
   readonly lastEmails: string | null;
   readonly check: DeliveryCheck | null;
-  /** When a check last showed something new (epoch, ms). */
+  /** When a check last showed something new, later by the time on hold since then (epoch, ms). */
   readonly changedAt: number | null;
   /** Checks have failed for a minute, and may work later. */
   readonly unreadable: CannotRead | null;
@@ -542,6 +542,12 @@ export function recordHold(
   job.onHoldSince = null;
   const last = job.sends.at(-1);
   if (last !== undefined) postpone(last, length);
+  const { delivery } = job;
+  if (delivery?.changedAt != null) {
+    // Checks go on during a hold.
+    const sinceThen = Math.min(length, now - delivery.changedAt);
+    job.delivery = { ...delivery, changedAt: delivery.changedAt + sinceThen };
+  }
   if (job.reading?.failed != null) job.reading.failed.at += length;
 }
 

@@ -33,7 +33,7 @@ import {
   type Send,
 } from './send.js';
 import { hasUnknown } from './verdict.js';
-import { askedStep, openSendStep, questionIn, sendingStep } from './sending.js';
+import { askedStep, isUnread, openSendStep, questionIn, sendingStep } from './sending.js';
 import type { Step } from './step.js';
 import { held } from './held.js';
 import { isPosted, waitingStep } from './waiting.js';
@@ -85,6 +85,8 @@ function settleSends(job: EmailJob, now: number): void {
   if (send !== undefined) noteStep(job, send, now);
   noteDelivery(job, now);
   closeNeedless(job, now);
+  // Once it is needed again, it is tried again.
+  if (job.reading?.failed != null && !isUnread(job, now)) job.reading = null;
 }
 
 /** A check has accounted for every document: the send for what was missed has nothing to send. */
@@ -186,17 +188,13 @@ function isSuperseded(job: EmailJob, current: Send, now: number): boolean {
 /** Notes in the record since when a person is asked, and the outcome if nobody answers. */
 function noteStep(job: EmailJob, send: Send, now: number): void {
   const step = openSendStep(job, now);
-  const isStopped = step?.kind === 'ask' || step?.kind === 'notNeeded';
+  if (step === null) return;
+  const isStopped = step.kind === 'ask' || step.kind === 'notNeeded';
   send.stoppedAt = isStopped ? (send.stoppedAt ?? now) : null;
-  const question = step?.kind === 'ask' && step.question.kind !== 'cannotRead' ? step.question.kind : 'pending';
-  send.outcome = step?.kind === 'notNeeded' ? 'stopped' : question;
-  noteNeed(send, step?.kind === 'notNeeded' ? step.reason : null);
-}
-
-function noteNeed(send: Send, notNeeded: Send['notNeeded']): void {
-  if (send.notNeeded === notNeeded) return;
-  send.notNeeded = notNeeded;
-  send.note = notNeeded && NOT_NEEDED[notNeeded];
+  const question = step.kind === 'ask' && step.question.kind !== 'cannotRead' ? step.question.kind : 'pending';
+  send.outcome = step.kind === 'notNeeded' ? 'stopped' : question;
+  send.notNeeded = step.kind === 'notNeeded' ? step.reason : null;
+  send.note = send.notNeeded && NOT_NEEDED[send.notNeeded];
 }
 
 const NOT_NEEDED: Readonly<Record<NonNullable<Send['notNeeded']>, string>> = Object.freeze({

@@ -156,25 +156,15 @@ function untilAccountedFor(
   { missingDocuments, attemptedAt = 0, coolDownMs }: Limits,
   now: number,
 ): SendStep | undefined {
-  switch (missingDocuments?.kind) {
-    case 'waits':
-    case 'none':
-      return {
-        kind: 'wait',
-        until: Infinity,
-        wake: Infinity,
-        text: 'Checking once more which documents were not sent',
-      };
-    case 'onTheirWay': {
-      const until = attemptedAt + coolDownMs;
-      if (now >= until) return undefined;
-      const text = `Emails may still be on their way, so what was not sent waits until ${time(until)}`;
-      return { kind: 'coolDown', until, text };
-    }
-    case 'accountedFor':
-    case undefined:
-      return undefined;
+  const kind = missingDocuments?.kind;
+  if (kind === 'waits' || kind === 'none') {
+    const text = 'Checking once more which documents were not sent';
+    return { kind: 'wait', until: Infinity, wake: Infinity, text };
   }
+  const until = attemptedAt + coolDownMs;
+  if (kind !== 'onTheirWay' || now >= until) return undefined;
+  const text = `Emails may still be on their way, so what was not sent waits until ${time(until)}`;
+  return { kind: 'coolDown', until, text };
 }
 
 /** What keeps a first send back on a posted bill run. */
@@ -257,9 +247,9 @@ function latestOf(written: string): number | undefined {
 }
 
 /** The earliest instant that a time may mean (epoch, ms): without a zone, 14 hours before the same time in UTC. */
-function earliestOf(written: string | undefined): number | undefined {
-  const latest = latestOf(written ?? '');
-  return latest === undefined || isZoned(written ?? '') ? latest : latest - 26 * HOUR;
+function earliestOf(written = ''): number | undefined {
+  const latest = latestOf(written);
+  return latest === undefined || isZoned(written) ? latest : latest - 26 * HOUR;
 }
 
 function isZoned(written: string): boolean {

@@ -53,7 +53,7 @@ function neededRead(job: EmailJob, step: SendStep | null): Read | null {
 /** Once this job may have emailed, what Zuora shows as emailed says nothing about others. */
 export function lookRules(job: EmailJob, send: Send): LookRules {
   const { settings, sends } = job;
-  const emailed = sends.some((each) => each !== send && (each.outcome === 'accepted' || hasUnknown(each)));
+  const emailed = sends.some((each) => each.outcome === 'accepted' || hasUnknown(each));
   const missing = send.missingSince !== undefined || emailed;
   const documents = send.missingSince === undefined ? null : missingOf(job);
   return {

@@ -90,12 +90,13 @@ describe('A job begins', () => {
 });
 
 describe('A request', () => {
-  test.each<readonly [string, Life, boolean, 'queue' | 'incoming']>([
-    ['that is plain, after a first send', begin(), false, 'incoming'],
-    ['for what a first send with an attempt missed', begin(), true, 'queue'],
-    ['for what was missed, before any attempt', begin(coolDown), true, 'incoming'],
-    ['for what was missed, after a resend', begin({ input: { resend: true, requestId: 'T' } }), true, 'incoming'],
-  ])('%s waits in the right list, since earlier jobs may have served it', (_, { job }, missing, list) => {
+  test.each<readonly [string, () => Life, boolean, 'queue' | 'incoming']>([
+    ['that is plain, after a first send', begin, false, 'incoming'],
+    ['for what a first send with an attempt missed', begin, true, 'queue'],
+    ['for what was missed, before any attempt', () => begin(coolDown), true, 'incoming'],
+    ['for what was missed, after a resend', () => begin({ input: { resend: true, requestId: 'T' } }), true, 'incoming'],
+  ])('%s waits in the right list, since earlier jobs may have served it', (_, begins, missing, list) => {
+    const { job } = begins();
     const before = job.requestBytes;
     enqueue(job, { reason: 'why' }, { requestId: 'N', resend: false, ...(missing ? { missing } : {}), now: NOON });
     const request = requestOf('N', { ...(missing ? { missing } : {}), reason: 'why' });

@@ -4,6 +4,7 @@ import { aliasStep } from '../../../workflows/rules/alias.js';
 import { deliveringStep } from '../../../workflows/rules/delivering.js';
 import { endingOf } from '../../../workflows/rules/ending.js';
 import { recordEarlier, recordFailedLook, recordHandover, recordLook } from '../../../workflows/rules/job.js';
+import { receiveRetry } from '../../../workflows/rules/messages.js';
 import { nextStep, settle } from '../../../workflows/rules/next-step.js';
 import { sendingStep } from '../../../workflows/rules/sending.js';
 import { statusOf } from '../../../workflows/rules/status.js';
@@ -21,7 +22,6 @@ import {
   MINUTE,
   neverLeaves,
   NOON,
-  POSTED,
   refuses,
 } from '../../support/life.js';
 
@@ -41,6 +41,9 @@ function phasesOf({ job, now }: Life): readonly string[] {
 }
 
 const NOTHING_EARLIER = { sends: [], accepted: 0, resends: [], unreadable: [] };
+
+/** One document of three was not sent. */
+const partly = (): Life => begin().pass(MINUTE).check({ notSent: 1 }).pass(MINUTE);
 
 describe('A job is in one phase', () => {
   test.each<readonly [string, () => Life]>([
@@ -108,6 +111,16 @@ describe('Between a look or a look-up and the settle that follows it', () => {
     expect(phasesOf(life)).toEqual([]);
     expect(life.stateAndReason).toBe('Sending');
     expect(life.go().keys).toEqual(['first/1', 'resend/T-1/1']);
+  });
+
+  test('a job that sends only what was missed keeps its state until the documents are checked once more', () => {
+    const { job, now } = partly();
+    receiveRetry(job, {}, now);
+    const text = 'The bill run is posted, and a send is about to begin';
+    const wait = { kind: 'wait', until: Infinity, wake: Infinity };
+    expect(nextStep(job, now)).toEqual({ ...wait, state: 'Delivering', reason: 'notSent', text });
+    job.queue.push({ requestId: 'T-1', resend: true, requestedAt: iso(now) });
+    expect(nextStep(job, now)).toMatchObject({ state: 'Sending', reason: null, text });
   });
 });
 
@@ -268,57 +281,6 @@ describe('A cool-down', () => {
 });
 
 describe('Requests', () => {
-  const earlier = (verdict: 'accepted' | 'unknown' | 'refused') => ({
-    requestIds: ['T-1'],
-    first: false,
-    attempts: [
-      {
-        runId: 'earlier-run',
-        idempotencyKey: `bill-run-email/${POSTED.id}/resend/T-1/1`,
-        trackId: 'bre-1',
-        startedAt: NOON - HOUR,
-        result: {
-          called: true as const,
-          startedAt: iso(NOON - HOUR),
-          durationMs: 20,
-          verdict,
-          reasons: [],
-          httpStatus: 200,
-          zuoraRequestId: 'z-1',
-          echoedTrackId: null,
-          retryAfterMs: null,
-        },
-      },
-    ],
-  });
-
-  test('that an earlier job began to serve wait for the resend that is open, and then continue', () => {
-    const life = new Life({ input: { resend: true, requestId: 'T-2' }, answers: [busy(HOUR)] });
-    life.earlier = [earlier('unknown')];
-    life.go().resend({ requestId: 'T-1' });
-    expect(life.sends).toHaveLength(1);
-    expect(life.job.repeated).toHaveLength(1);
-    expect(life.ignored).toEqual([]);
-    life.pass(2 * HOUR);
-    expect(life.keys).toEqual(['resend/T-2/1', 'resend/T-2/1', 'resend/T-1/1']);
-    expect(life.sends.map(({ ordinal }) => ordinal)).toEqual([1, 2]);
-  });
-
-  test('that Zuora refused to an earlier job are superseded at once by a resend that arrived meanwhile', () => {
-    const life = new Life({ input: { resend: true, requestId: 'T-1' } });
-    life.earlier = [earlier('refused')];
-    life.resend({ requestId: 'T-2' });
-    expect(life.keys).toEqual(['resend/T-2/1']);
-    expect(life.sends.map(({ outcome }) => outcome)).toEqual(['superseded', 'accepted']);
-  });
-
-  test('that an earlier job served are ignored under their own name', () => {
-    const life = new Life({ input: { resend: true, requestId: 'T-2' }, answers: [busy(HOUR)] });
-    life.earlier = [earlier('accepted')];
-    life.go().resend({ requestId: 'T-1' });
-    expect(life.job.ignored.last).toMatchObject([{ message: 'resend' }]);
-  });
-
   test('go to the canonical job a hundred at a time', () => {
     const life = new Life(alias).hold();
     for (let number = 1; number <= 100; number++) life.resend({ requestId: `T-${number}` });

@@ -159,17 +159,26 @@ describe('A job that closes', () => {
   test.each([
     [
       'NotPosted',
-      begin({ billRun: { status: 'Canceled' } }),
+      () => begin({ billRun: { status: 'Canceled' } }),
       'Closed without emails: NotPosted. Nothing to do for this',
     ],
-    ['Skipped', begin({ billRun: { numberOfInvoices: 0, numberOfCreditMemos: 0 } }), 'There are no documents: Skipped'],
-    ['Stopped', begin({ billRun: { status: 'Completed' } }).finish({ reason: 'for jane.doe' }), 'Closed by a person:'],
+    [
+      'Skipped',
+      () => begin({ billRun: { numberOfInvoices: 0, numberOfCreditMemos: 0 } }),
+      'There are no documents: Skipped',
+    ],
     [
       'Stopped',
-      begin({ billRun: { status: 'Completed' } }).cancel(),
+      () => begin({ billRun: { status: 'Completed' } }).finish({ reason: 'for jane.doe' }),
+      'Closed by a person:',
+    ],
+    [
+      'Stopped',
+      () => begin({ billRun: { status: 'Completed' } }).cancel(),
       'Canceled by a person: Stopped (cancel). Nothing',
     ],
-  ])('without emailing is due once: %s', (state, life, text) => {
+  ])('without emailing is due once: %s', (state, closes, text) => {
+    const life = closes();
     const [notice] = due(life);
     expect(notice?.name).toBe(`closed-${state}-1`);
     expect(notice?.notice.text).toContain(`Bill run BR-00000001: ${text}`);
@@ -185,39 +194,41 @@ describe('A job that closes', () => {
   test.each([
     [
       'a refused resend that a person finishes',
-      emailed(refuses()).resend({ requestId: 'T-1' }).finish(),
+      () => emailed(refuses()).resend({ requestId: 'T-1' }).finish(),
       'Closed by a person: Stopped (finish). Zuora accepted an earlier send; this job emailed nothing more. Nothing to do.',
     ],
     [
       'a resend in a new job',
-      emailed(refuses()).finish().startAgain({ resend: true, requestId: 'T-1' }).cancel(),
+      () => emailed(refuses()).finish().startAgain({ resend: true, requestId: 'T-1' }).cancel(),
       'Canceled by a person: Stopped (cancel). Zuora accepted an earlier send; this job emailed nothing more. Nothing to do.',
     ],
     [
       'a resend without an answer, which a person finishes',
-      emailed(cutOff()).resend({ requestId: 'T-1' }).finish(),
+      () => emailed(cutOff()).resend({ requestId: 'T-1' }).finish(),
       'Closed by a person: Stopped (finish). Zuora accepted an earlier send; whether more was emailed is not known. Nothing to do.',
     ],
     [
       'a refused resend about which nobody answers',
-      emailed(refuses())
-        .resend({ requestId: 'T-1' })
-        .pass(8 * DAY),
+      () =>
+        emailed(refuses())
+          .resend({ requestId: 'T-1' })
+          .pass(8 * DAY),
       'Closed without an answer: Unsettled (refused). Zuora accepted an earlier send; this job emailed nothing more. Your turn: fix the cause, then ask for the resend again, with the same request id.',
     ],
     [
       'a refused retry',
-      begin({ answers: [accepts(), refuses()] })
-        .pass(5 * MINUTE)
-        .check({ notSent: 1 })
-        .retry()
-        .pass(MINUTE)
-        .check({ notSent: 1 })
-        .finish(),
+      () =>
+        begin({ answers: [accepts(), refuses()] })
+          .pass(5 * MINUTE)
+          .check({ notSent: 1 })
+          .retry()
+          .pass(MINUTE)
+          .check({ notSent: 1 })
+          .finish(),
       'Closed by a person: Stopped (finish). Zuora accepted an earlier send; this job emailed nothing more. Your turn: fix the cause, then retry.',
     ],
-  ])('after an accepted send does not ask for a second email: %s', (_, life, text) => {
-    expect(due(life).at(-1)?.notice.text).toBe(`Bill run BR-00000001: ${text}`);
+  ])('after an accepted send does not ask for a second email: %s', (_, closes, text) => {
+    expect(due(closes()).at(-1)?.notice.text).toBe(`Bill run BR-00000001: ${text}`);
   });
 
   test('with a question that nobody answered is due, after the question', () => {

@@ -274,9 +274,10 @@ describe('What earlier jobs did', () => {
     });
 
     test.each([
-      ['one that was closed', resends([refuses()]).finish()],
-      ['a send for something else', begin({ answers: [cutOff()] })],
-    ])('no send of this job if there is only %s', (_, life) => {
+      ['one that was closed', () => resends([refuses()]).finish()],
+      ['a send for something else', () => begin({ answers: [cutOff()] })],
+    ])('no send of this job if there is only %s', (_, begins) => {
+      const life = begins();
       const [send] = life.sends;
       const job = served(life);
       expect(job.sends[0]?.requests).toEqual(send?.requests);
