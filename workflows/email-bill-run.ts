@@ -421,6 +421,6 @@ async function attempt(job: EmailJob, send: Send): Promise<void> {
       .executeWithOptions({ summary: attemptSummary(send) }, [input])
       .then(attemptResult, lostAttempt),
   );
-  if (result !== 'neverTaken' && 'verdict' in result && result.verdict !== 'accepted') await nextTask();
+  if (result !== 'neverTaken' && !('called' in result)) await nextTask();
   jobs.recordAttempt(job, send, plan, result, { startedAt, now: clock(job), jitter: Math.random() });
 }

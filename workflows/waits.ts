@@ -14,7 +14,7 @@ export function clock({ timerFiredAt }: EmailJob): number {
 }
 
 /**
- * Leaves the present workflow task. A query on a cold worker can be the first to hear that an activity ended, at the time of an earlier
+ * Leaves the present workflow task. A query on a cold worker can be the first to hear that an activity was lost, at the time of an earlier
  * task; replay hears of it at the right time. What depends on the time is decided after this. docs/decisions/0010.
  */
 export async function nextTask(): Promise<void> {

@@ -10,8 +10,7 @@ import { countsInWords } from '../history/document-counts.js';
 import type { Linked } from './ui-link.js';
 import { hanging, timeHere, timesHere } from './terminal.js';
 import { kindOfSend, notSentInWords, stateInWords } from '../../workflows/rules/text.js';
-import { outlookOf, sentSoFar } from '../../workflows/rules/outlook.js';
-import { willNotPost } from '../../workflows/rules/waiting.js';
+import { outlookOf, sentSoFar, willNotPost } from '../../workflows/rules/outlook.js';
 
 export function started(start: StartResult & Linked): string {
   const { workflowId, runId, result, state, closing, uiUrl } = start;

@@ -20,7 +20,7 @@ import {
   type EmailJob,
 } from './job.js';
 import { nextStep } from './next-step.js';
-import { attemptsContinue, outlookOf, sentSoFar } from './outlook.js';
+import { attemptsContinue, outlookOf, sentSoFar, willNotPost } from './outlook.js';
 import type { Send } from './send.js';
 import { statusOf } from './status.js';
 import type { Ending, Step } from './step.js';
@@ -37,7 +37,6 @@ import {
   time,
 } from './text.js';
 import { hasUnknown } from './verdict.js';
-import { willNotPost } from './waiting.js';
 
 /** The most that is shown: last sends, documents, waiting requests, people who asked, and requests of a send that are searched for people. */
 const SENDS_SHOWN = 10;

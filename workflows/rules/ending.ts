@@ -14,11 +14,12 @@ import {
   unsettledOf,
   type EmailJob,
 } from './job.js';
+import { willNotPost } from './outlook.js';
 import { unreadText } from './questions.js';
 import { askedStep, isUnread, questionEnd } from './sending.js';
 import type { Ending, Shown } from './step.js';
 import { quoted, time } from './text.js';
-import { isPosted, postDeadline, willNotPost } from './waiting.js';
+import { isPosted, postDeadline } from './waiting.js';
 
 /** How the job closes now; null while it stays open. An attempt under way always ends first. */
 export function endingOf(job: EmailJob, now: number): Ending | null {

@@ -74,3 +74,8 @@ export function attemptsContinue(sends: readonly Pick<SendRecord, 'outcome' | 'a
   const last = sends.at(-1);
   return last?.outcome === 'pending' && last.attempts.length > 0;
 }
+
+/** The statuses from which Zuora never posts a bill run. */
+export function willNotPost(status: string): boolean {
+  return status === 'Canceled' || status === 'Error';
+}

@@ -9,11 +9,6 @@ export function isPosted({ billRun }: EmailJob): boolean {
   return billRun?.status === 'Posted';
 }
 
-/** The statuses from which Zuora never posts a bill run. */
-export function willNotPost(status: string): boolean {
-  return status === 'Canceled' || status === 'Error';
-}
-
 /** When the wait for the post ends (epoch, ms): no deadline closes a job on hold. */
 export function postDeadline(job: EmailJob): number {
   return isOnHold(job) ? Infinity : job.startedAt + job.settings.postDeadlineMs;
