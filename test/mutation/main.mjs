@@ -17,6 +17,8 @@ import { report } from './report.mjs';
 
 /** A process that says nothing for so long, in milliseconds, is in a loop that a mutant made endless. */
 const STUCK_AFTER_MS = 60_000;
+/** For its first word, it loads all tests and runs each twice. */
+const BEGINS_WITHIN_MS = 600_000;
 
 const root = join(import.meta.dirname, '..', '..');
 const args = process.argv.slice(2);
@@ -97,7 +99,8 @@ async function runTests(settings, out) {
   });
   let isStuck = false;
   const look = setInterval(() => {
-    if (statSync(out).mtimeMs > Date.now() - STUCK_AFTER_MS) return;
+    const { size, mtimeMs } = statSync(out);
+    if (mtimeMs > Date.now() - (size === 0 ? BEGINS_WITHIN_MS : STUCK_AFTER_MS)) return;
     isStuck = true;
     process.kill(-child.pid, 'SIGKILL');
   }, 1_000);
