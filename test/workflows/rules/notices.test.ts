@@ -10,6 +10,7 @@ import {
   iso,
   Life,
   loginFails,
+  makesNoCall,
   MINUTE,
   NOON,
   refuses,
@@ -45,6 +46,13 @@ describe('A question', () => {
     const life = begin({ otherwise: loginFails() });
     const dueInHalfADay = Array.from({ length: 13 * 4 }, () => names(life.pass(15 * MINUTE))).flat();
     expect(dueInHalfADay).toEqual(['refused-send-1-1', 'refused-send-1-2']);
+  });
+
+  test('about an unknown outcome is due when the attempts are over, not while they continue', () => {
+    const life = begin({ otherwise: cutOff() });
+    expect(names(life.pass(16 * MINUTE))).toEqual([]);
+    expect(life.stateAndReason).toBe('Sending unknown');
+    expect(names(life.pass(13 * HOUR))).toEqual(['unknown-send-1-1']);
   });
 
   test('about a read is due again if the read fails again after a retry', () => {
@@ -92,6 +100,20 @@ describe('Documents that were not sent', () => {
     expect(names(life.continueAsNew().pass(MINUTE).check({ notSent: 1 }))).toEqual([]);
     expect(names(life.resend())).toEqual([]);
     expect(names(life.pass(5 * MINUTE).check({ notSent: 1 }))).toEqual(['not-sent-send-2-1']);
+  });
+
+  test('are not due because a person closes the send that was in question: the check is an old one', () => {
+    const life = begin({ answers: [cutOff()], input: { sendBudget: '1s' } }).pass(MINUTE);
+    expect(names(life)).toEqual(['unknown-send-1-1']);
+    expect(names(life.check({ notSent: 2 }))).toEqual([]);
+    expect(names(life.finish())).toEqual(['closed-Stopped-1']);
+  });
+
+  test('are not due before a check shows them, whatever an earlier job left', () => {
+    const life = begin({ billRun: { autoEmail: true } }).check({ notSent: 1 });
+    expect(names(life)).toEqual(['not-sent-send-1-1']);
+    Object.assign(life.job, { earlierNotSent: 3, delivery: { ...life.job.delivery, check: null } });
+    expect(names(life)).toEqual([]);
   });
 
   test('are not due for a person who retries them', () => {
@@ -205,6 +227,11 @@ describe('A job that closes', () => {
     [
       'a resend without an answer, which a person finishes',
       () => emailed(cutOff()).resend({ requestId: 'T-1' }).finish(),
+      'Closed by a person: Stopped (finish). Zuora accepted an earlier send; whether more was emailed is not known. Nothing to do.',
+    ],
+    [
+      'a resend behind a reset, which a person finishes',
+      () => emailed(makesNoCall('afterReset'), makesNoCall('afterReset')).resend({ requestId: 'T-1' }).finish(),
       'Closed by a person: Stopped (finish). Zuora accepted an earlier send; whether more was emailed is not known. Nothing to do.',
     ],
     [
