@@ -7,6 +7,7 @@ import type {
   BillRun,
   DeliveryCheck,
   Earlier,
+  EarlierAttempt,
   EarlierSend,
   Receipt,
 } from '../../workflows/contract/activities.js';
@@ -18,6 +19,7 @@ import type {
   Question,
   RetryMessage,
   SendRecord,
+  Verdict,
 } from '../../workflows/contract/contract.js';
 import type { HistoricAttempt } from '../../client/history/attempts.js';
 import { earlierIn } from '../../client/history/earlier-sends.js';
@@ -528,4 +530,21 @@ export function during(meanwhile: (life: Life) => void, answer: Answer): Answer 
     meanwhile(life);
     return answer(call, life);
   };
+}
+
+/** An attempt of an earlier job for the resend T-1. It took a second. */
+export function earlierAttempt(verdict: Verdict, startedAt = NOON): EarlierAttempt {
+  const result = {
+    called: true as const,
+    startedAt: iso(startedAt),
+    durationMs: SECOND,
+    verdict,
+    reasons: [],
+    httpStatus: 200,
+    zuoraRequestId: 'z-1',
+    echoedTrackId: null,
+    retryAfterMs: null,
+  };
+  const idempotencyKey = `bill-run-email/${POSTED.id}/resend/T-1/1`;
+  return { runId: 'earlier-run', idempotencyKey, trackId: 'bre-1', startedAt, result };
 }

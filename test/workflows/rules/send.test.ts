@@ -1,6 +1,5 @@
 /** One send, at the edges of its rules. */
 import { describe, expect, test } from 'vitest';
-import type { EarlierAttempt } from '../../../workflows/contract/activities.js';
 import { WORKER_LOST } from '../../../workflows/contract/activity-failures.js';
 import { coolDownEnd, obstaclesIn } from '../../../workflows/rules/send-step.js';
 import {
@@ -19,6 +18,7 @@ import {
   cutOff,
   DAY,
   during,
+  earlierAttempt,
   HOUR,
   iso,
   Life,
@@ -33,22 +33,6 @@ import {
 
 const requests = [{ requestId: 'T-1', resend: true, requestedAt: iso(NOON - HOUR) }];
 const intent = `bill-run-email/${POSTED.id}/resend/T-1`;
-
-/** An attempt of an earlier job that took a second. */
-function earlier(verdict: 'accepted' | 'unknown'): EarlierAttempt {
-  const result = {
-    called: true as const,
-    startedAt: iso(NOON),
-    durationMs: SECOND,
-    verdict,
-    reasons: [],
-    httpStatus: 200,
-    zuoraRequestId: 'z-1',
-    echoedTrackId: null,
-    retryAfterMs: null,
-  };
-  return { runId: 'earlier-run', idempotencyKey: `${intent}/1`, trackId: 'bre-1', startedAt: NOON, result };
-}
 
 describe('A send', () => {
   test('is pending from its beginning, and its key never expires before its first use', () => {
@@ -74,22 +58,24 @@ describe('A send', () => {
   });
 
   test('that an earlier job made was settled when its answer arrived, and the note is there only then', () => {
-    expect(takeUp(1, requests, [earlier('accepted')])).toMatchObject({ settledAt: iso(NOON + SECOND) });
+    expect(takeUp(1, requests, [earlierAttempt('accepted')])).toMatchObject({ settledAt: iso(NOON + SECOND) });
     const lost = { verdict: 'unknown', reasons: [] } as const;
-    expect(takeUp(1, requests, [{ ...earlier('unknown'), result: lost }]).nextAttemptAt).toBe(NOON + 35 * SECOND);
-    expect(takeUp(1, requests, [earlier('unknown')])).toMatchObject({ settledAt: null, note: null });
+    expect(takeUp(1, requests, [{ ...earlierAttempt('unknown'), result: lost }]).nextAttemptAt).toBe(
+      NOON + 35 * SECOND,
+    );
+    expect(takeUp(1, requests, [earlierAttempt('unknown')])).toMatchObject({ settledAt: null, note: null });
   });
 
   test('that an earlier job made says so, and whether a request of this job was served by it', () => {
-    expect(takeUp(1, [], [earlier('accepted')]).note).toBe('an earlier job (run earlier-run) made this send');
-    expect(takeUp(1, requests, [earlier('accepted')]).note).toBe(
+    expect(takeUp(1, [], [earlierAttempt('accepted')]).note).toBe('an earlier job (run earlier-run) made this send');
+    expect(takeUp(1, requests, [earlierAttempt('accepted')]).note).toBe(
       'an earlier job (run earlier-run) emailed for this request, and nothing was sent again; a new request id emails again',
     );
   });
 
   test('that an earlier job began has a new budget in this job if its outcome is unknown', () => {
     const budgetOf = (verdict: 'accepted' | 'unknown', now?: number) =>
-      takeUp(1, requests, [earlier(verdict)], now).budgetFrom;
+      takeUp(1, requests, [earlierAttempt(verdict)], now).budgetFrom;
     expect(budgetOf('unknown')).toBe(NOON);
     expect(budgetOf('unknown', NOON + HOUR)).toBe(NOON + HOUR);
     expect(budgetOf('accepted', NOON + HOUR)).toBe(NOON);
@@ -97,7 +83,7 @@ describe('A send', () => {
 
   test('names its requests on the first attempt of its own job, whatever earlier jobs did', () => {
     const life = new Life({ input: { resend: true, requestId: 'T-1' }, answers: [busy()] });
-    life.earlier = [{ requestIds: ['T-1'], first: false, attempts: [earlier('unknown')] }];
+    life.earlier = [{ requestIds: ['T-1'], first: false, attempts: [earlierAttempt('unknown')] }];
     life.go().pass(MINUTE);
     expect(life.calls.map(({ requestIds }) => requestIds)).toEqual([['T-1'], undefined]);
     expect(life.send.attempts[0]).toHaveProperty('runId', 'earlier-run');
@@ -141,7 +127,7 @@ describe('An attempt', () => {
         const look = { at: NOON, coolDownMs: 0 };
         const plan = beginAttempt(send, { originalRunId: 'run', unique: '1', now: NOON, look });
         if (plan === undefined) throw new Error('no attempt was begun');
-        const { result: receipt } = earlier('unknown');
+        const { result: receipt } = earlierAttempt('unknown');
         const result = how === 'called' ? receipt : ({ verdict: 'unknown', reasons: [] } as const);
         endAttempt(send, plan, result, { startedAt: NOON, now, jitter: 0.5 });
         return send.nextAttemptAt;

@@ -10,13 +10,13 @@ import {
   cutOff,
   DAY,
   during,
+  earlierAttempt,
   HOUR,
   iso,
   Life,
   makesNoCall,
   MINUTE,
   NOON,
-  POSTED,
   refuses,
   SECOND,
 } from '../../support/life.js';
@@ -32,25 +32,7 @@ const idsOf = ({ sends }: Life) => sends.map(({ requests }) => requests.map(({ r
 const earlier = (verdict: 'accepted' | 'unknown' | 'refused', ...others: readonly string[]) => ({
   requestIds: ['T-1', ...others],
   first: false,
-  attempts: [
-    {
-      runId: 'earlier-run',
-      idempotencyKey: `bill-run-email/${POSTED.id}/resend/T-1/1`,
-      trackId: 'bre-1',
-      startedAt: NOON - HOUR,
-      result: {
-        called: true as const,
-        startedAt: iso(NOON - HOUR),
-        durationMs: 20,
-        verdict,
-        reasons: [],
-        httpStatus: 200,
-        zuoraRequestId: 'z-1',
-        echoedTrackId: null,
-        retryAfterMs: null,
-      },
-    },
-  ],
+  attempts: [earlierAttempt(verdict, NOON - HOUR)],
 });
 
 describe('Requests', () => {
