@@ -1,5 +1,6 @@
 /** Puts all jobs of the namespace on hold, and releases them. */
 import { WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client';
+import proto from '@temporalio/proto';
 import {
   billRunPostedSignal,
   HOLD_ALL_TYPE,
@@ -12,6 +13,8 @@ import {
 import { BillRunEmailsError } from './failures/errors.js';
 import { openHoldAll } from './temporal/hold-all.js';
 import { listed } from './temporal/jobs.js';
+
+const { PendingWorkflowTaskState } = proto.temporal.api.enums.v1;
 
 /** Takes effect when it returns: from then on, only calls under way end. It needs no worker. */
 export async function holdAll(client: Client, taskQueue: string, note: NoteMessage): Promise<void> {
@@ -41,9 +44,15 @@ export async function releaseAll(client: Client, note: NoteMessage): Promise<voi
   await handle.signal(releaseSignal, note);
   const until = Date.now() + CLOSES_WITHIN_MS;
   while ((await openHoldAll(client)) === runId) {
-    if (Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 100));
+    // An order that comes during a workflow task is not in history yet.
+    if (Date.now() < until || (await isTaskUnderWay(handle))) await new Promise((resolve) => setTimeout(resolve, 100));
     else await end(handle, note);
   }
+}
+
+async function isTaskUnderWay(handle: WorkflowHandle): Promise<boolean> {
+  const { pendingWorkflowTask } = (await handle.describe()).raw;
+  return pendingWorkflowTask?.state === PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED;
 }
 
 /** Ends a hold that no worker ends. */

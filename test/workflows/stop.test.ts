@@ -181,6 +181,19 @@ describe('The hold on all', () => {
     await rig.emails.releaseAll();
   });
 
+  test('ends while a worker was lost in the middle of taking the release', async () => {
+    await rig.stopWorker();
+    await rig.emails.holdAll({ requestedBy: 'alice' });
+    const { workflowService, options } = rig.client;
+    const taskQueue = { name: rig.taskQueue };
+    await rig.client.withDeadline(Date.now() + 60_000, () =>
+      workflowService.pollWorkflowTaskQueue({ namespace: options.namespace, taskQueue }),
+    );
+    await rig.emails.releaseAll({ requestedBy: 'bob' });
+    expect(await rig.emails.holdAllRequests()).toBeNull();
+    await rig.startWorker();
+  });
+
   test('that somebody started by hand, with another workflow, holds as well', async () => {
     const hold = await rig.client.workflow.start('anything', {
       workflowId: 'bill-run-emails/hold-all',
