@@ -1,6 +1,5 @@
 /** Puts all jobs of the namespace on hold, and releases them. */
 import { WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client';
-import proto from '@temporalio/proto';
 import {
   billRunPostedSignal,
   HOLD_ALL_TYPE,
@@ -13,8 +12,6 @@ import {
 import { BillRunEmailsError } from './failures/errors.js';
 import { openHoldAll } from './temporal/hold-all.js';
 import { listed } from './temporal/jobs.js';
-
-const { PendingWorkflowTaskState } = proto.temporal.api.enums.v1;
 
 /** Takes effect when it returns: from then on, only calls under way end. It needs no worker. */
 export async function holdAll(client: Client, taskQueue: string, note: NoteMessage): Promise<void> {
@@ -37,22 +34,19 @@ const CLOSES_WITHIN_MS = 3_000;
  * @throws BillRunEmailsError `Ignored` if somebody asked for the hold again meanwhile, `NotFound` if no hold on all is open
  */
 export async function releaseAll(client: Client, note: NoteMessage): Promise<void> {
-  const runId = await openHoldAll(client);
-  if (runId === undefined)
+  const hold = await openHoldAll(client);
+  if (hold === undefined)
     throw new BillRunEmailsError('NotFound', 'the jobs are not all on hold, so there is nothing to release');
-  const handle = client.workflow.getHandle(HOLD_ALL_WORKFLOW_ID, runId);
+  const handle = client.workflow.getHandle(HOLD_ALL_WORKFLOW_ID, hold.runId);
   await handle.signal(releaseSignal, note);
   const until = Date.now() + CLOSES_WITHIN_MS;
-  while ((await openHoldAll(client)) === runId) {
+  for (;;) {
+    const now = await openHoldAll(client);
+    if (now?.runId !== hold.runId) return;
     // An order that comes during a workflow task is not in history yet.
-    if (Date.now() < until || (await isTaskUnderWay(handle))) await new Promise((resolve) => setTimeout(resolve, 100));
+    if (Date.now() < until || now.isTaskUnderWay) await new Promise((resolve) => setTimeout(resolve, 100));
     else await end(handle, note);
   }
-}
-
-async function isTaskUnderWay(handle: WorkflowHandle): Promise<boolean> {
-  const { pendingWorkflowTask } = (await handle.describe()).raw;
-  return pendingWorkflowTask?.state === PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED;
 }
 
 /** Ends a hold that no worker ends. */

@@ -8,6 +8,8 @@ import { failedAs } from '../failures/grpc.js';
 import { noJob } from '../failures/temporal.js';
 import { pausesIn, type Pause } from './paused.js';
 
+const { PENDING_WORKFLOW_TASK_STATE_STARTED } = proto.temporal.api.enums.v1.PendingWorkflowTaskState;
+
 type Info = proto.temporal.api.workflow.v1.IWorkflowExecutionInfo;
 type Payload = proto.temporal.api.common.v1.IPayload;
 
@@ -32,6 +34,8 @@ export interface DescribedWorkflow extends KnownWorkflow {
   readonly hasNews: boolean;
   /** An order may be about to close it: a cancellation was requested, or there is news. */
   readonly isChanging: boolean;
+  /** A worker has a workflow task. What is new meanwhile is not in history before its end. */
+  readonly isTaskUnderWay: boolean;
   /** Events so far. */
   readonly historyLength: number;
 }
@@ -51,7 +55,8 @@ export async function lastOf(client: Client, workflowId: string): Promise<Descri
     // What is paused takes no message.
     const paused = last.closedAt === null ? pausesIn(described) : [];
     const historyLength = Number(info.historyLength);
-    return { ...last, paused, hasNews, isChanging: hasNews || isCanceling, historyLength };
+    const isTaskUnderWay = pendingWorkflowTask?.state === PENDING_WORKFLOW_TASK_STATE_STARTED;
+    return { ...last, paused, hasNews, isChanging: hasNews || isCanceling, isTaskUnderWay, historyLength };
   } catch (error) {
     if (!failedAs(error, 'notFound')) throw error;
     if (isAboutNamespace(error)) throw new NamespaceNotFoundError(client.options.namespace);
