@@ -49,21 +49,18 @@ import {
 import type { EmailBillRunInput, EmailBillRunResult, FailureType } from './contract/contract.js';
 import { checkInput as checkStart, type Settings } from './contract/validation.js';
 import { listen } from './handlers.js';
-import { aliasStep } from './rules/alias.js';
-import { deliveringStep } from './rules/delivering.js';
 import { attemptSummary } from './rules/details.js';
 import { recordCheck, recordUncheckable } from './rules/documents.js';
-import { endingOf } from './rules/ending.js';
+import { isEnding } from './rules/ending.js';
 import { checkInput, plannedChecks, wantedCheck } from './rules/following.js';
 import * as jobs from './rules/job.js';
 import type { EmailJob } from './rules/job.js';
-import { settle } from './rules/next-step.js';
+import { nextStep, settle } from './rules/next-step.js';
 import { beginAttempt, type Send } from './rules/send.js';
-import { lookRules, sendingStep } from './rules/sending.js';
+import { lookRules } from './rules/sending.js';
 import { resultOf } from './rules/status.js';
-import type { Ending, HandOver, LookUp, Step, Wait, Watch, WatchHoldAll } from './rules/step.js';
+import type { Ending, HandOver, LookUp, Step, Watch, WatchHoldAll } from './rules/step.js';
 import { summary, wellFormed } from './rules/text.js';
-import { waitingStep } from './rules/waiting.js';
 import { handedOn, publish, publishMessages } from './view.js';
 import {
   attemptDue,
@@ -94,19 +91,21 @@ export async function emailBillRun(input: EmailBillRunInput, carried?: EmailJob)
     void publishMessages(job);
     const checks = new CancellationScope();
     checks.run(() => followDocuments(job)).catch(() => undefined);
-    // A phase with nothing to do returns at once. A retry or a resend leads back to an earlier one.
+    // Between two steps only checks and notices are under way.
     for (;;) {
-      await waitForPost(job, input);
-      await handOverRequests(job, input);
-      await sendDocuments(job, input);
-      await stayOpen(job, input);
-      if (await noticesBegun(job)) continue;
-      const ending = endingOf(job, clock(job));
-      if (ending !== null) {
-        // Only this ends them.
-        checks.cancel();
-        return close(job, ending);
-      }
+      settle(job, clock(job));
+      publish(job);
+      const step = nextStep(job, clock(job));
+      if (isEnding(step)) {
+        // Temporal begins no notice of a job that has closed. It takes a moment, and needs no receiver.
+        if (job.notifying === 0) {
+          // Only this ends them.
+          checks.cancel();
+          return close(job, step);
+        }
+        await condition(() => job.notifying === 0);
+      } else if (workflowInfo().continueAsNewSuggested) await goOnAsNew(job, input);
+      else await take(job, step, input);
     }
   });
 }
@@ -123,82 +122,33 @@ function settingsOf(input: unknown): Settings {
   throw failure('InvalidInput', `invalid input: ${faults.join('; ')}`, { faults });
 }
 
-/** The steps of a phase, until it is over or the job closes. Between two steps nothing is under way, so the job can continue as new. */
-async function* stepsOf<S extends Step>(
-  job: EmailJob,
-  input: EmailBillRunInput,
-  stepOf: (job: EmailJob, now: number) => S | null,
-): AsyncGenerator<S> {
-  for (;;) {
-    settle(job, clock(job));
-    publish(job);
-    if (endingOf(job, clock(job)) !== null) return;
-    if (workflowInfo().continueAsNewSuggested) {
-      if (job.checks > 0 || job.notifying > 0) {
-        await condition(() => job.checks === 0 && job.notifying === 0);
-        // A message may have changed what comes next.
-        continue;
-      }
-      await continueAsNew<typeof emailBillRun>(input, job);
-    }
-    const step = stepOf(job, clock(job));
-    if (step === null) return;
-    yield step;
-  }
-}
-
-/** Temporal begins no notice of a job that has closed. It takes a moment, and needs no receiver. Whether there was one to begin. */
-async function noticesBegun(job: EmailJob): Promise<boolean> {
-  if (job.notifying === 0) return false;
-  await condition(() => job.notifying === 0);
-  return true;
-}
-
-async function waitForPost(job: EmailJob, input: EmailBillRunInput): Promise<void> {
-  for await (const step of stepsOf(job, input, waitingStep)) await watch(job, step);
-}
-
-async function handOverRequests(job: EmailJob, input: EmailBillRunInput): Promise<void> {
-  for await (const step of stepsOf(job, input, aliasStep)) {
-    switch (step.kind) {
-      case 'handOver':
-        await handTo(job, step, input);
-        break;
-      case 'wait':
-        await change(job, step);
-        break;
-    }
-  }
+/** Once nothing is under way. A message that comes meanwhile may change what comes next, so the loop goes on instead. */
+async function goOnAsNew(job: EmailJob, input: EmailBillRunInput): Promise<void> {
+  if (job.checks === 0 && job.notifying === 0) await continueAsNew<typeof emailBillRun>(input, job);
+  await condition(() => job.checks === 0 && job.notifying === 0);
 }
 
 /**
  * Before an attempt: earlier jobs are looked up, the last look is at most a minute old, the cool-down is over, and there is no hold. A
- * `wait` is for the next attempt, a person's answer, a release, or the end of the cool-down.
+ * `wait` is for a message, the next attempt, the end of the cool-down, or the end of the job.
  */
-async function sendDocuments(job: EmailJob, input: EmailBillRunInput): Promise<void> {
-  for await (const step of stepsOf(job, input, sendingStep)) {
-    switch (step.kind) {
-      case 'look':
-        await interruptible(job, () => inTime(job, 'look', (timeLeft) => look(job, afterFailure(job), timeLeft)));
-        break;
-      case 'lookUp':
-        await lookUp(job, step);
-        break;
-      case 'attempt':
-        await attempt(job, step.send);
-        break;
-      case 'watchHoldAll':
-        await waitForRelease(job, step);
-        break;
-      case 'wait':
-        await change(job, step);
-        break;
-    }
+function take(job: EmailJob, step: Exclude<Step, Ending>, input: EmailBillRunInput): Promise<void> {
+  switch (step.kind) {
+    case 'watch':
+      return watch(job, step);
+    case 'handOver':
+      return handTo(job, step, input);
+    case 'look':
+      return interruptible(job, () => inTime(job, 'look', (timeLeft) => look(job, afterFailure(job), timeLeft)));
+    case 'lookUp':
+      return lookUp(job, step);
+    case 'attempt':
+      return attempt(job, step.send);
+    case 'watchHoldAll':
+      return waitForRelease(job, step);
+    case 'wait':
+      return change(job, step);
   }
-}
-
-async function stayOpen(job: EmailJob, input: EmailBillRunInput): Promise<void> {
-  for await (const step of stepsOf<Wait>(job, input, deliveringStep)) await change(job, step);
 }
 
 /**
@@ -269,17 +219,19 @@ async function watch(job: EmailJob, { lastSeenStatus, until }: Watch): Promise<v
   await interruptible(
     job,
     () => watched(job, input, timeLeft),
-    () => Promise.race([deadline(job, isFirst ? Infinity : until, 'deadline for posting'), lookAfterHints(job)]),
+    () =>
+      isFirst ? lookAfterHints(job) : Promise.race([deadline(job, until, 'deadline for posting'), lookAfterHints(job)]),
   );
 }
 
-/** Until a look shows something new. */
+/** Until a look shows something new, or the job must move on. */
 async function lookAfterHints(job: EmailJob): Promise<void> {
   const { billRun, unreadable, failedLook } = job;
   const isNew = (): boolean =>
     job.billRun?.status !== billRun?.status || job.unreadable !== unreadable || job.failedLook !== failedLook;
   while (!isNew()) {
     await hint(job);
+    if (mustMoveOn(job)) return;
     jobs.followHint(job, clock(job));
     await watched(job, {});
   }

@@ -45,19 +45,14 @@ export async function interruptible(
 /** Makes an attempt. An order takes it back if it has not begun; one that has begun ends with its receipt. */
 export async function unlessTakenBack<T>(job: EmailJob, attempt: () => Promise<T>): Promise<T> {
   const attempts = new CancellationScope();
-  const orders = new CancellationScope();
-  orders
-    .run(() => condition(() => job.held || isClosing(job)))
-    .then(
-      () => {
-        attempts.cancel();
-      },
-      () => undefined,
-    );
+  let hasEnded = false;
+  void condition(() => hasEnded || job.held || isClosing(job)).then(() => {
+    attempts.cancel();
+  });
   try {
     return await attempts.run(attempt);
   } finally {
-    orders.cancel();
+    hasEnded = true;
   }
 }
 
@@ -79,9 +74,9 @@ export async function deadline(
   await waitUntil(job, at, text, () => mustMoveOn(job) || isOver());
 }
 
-/** Waits for a hint that may be followed: one in five seconds. */
+/** Waits for a hint that may be followed, one in five seconds, or until the job must move on. */
 export async function hint(job: EmailJob): Promise<void> {
-  await condition(() => job.hinted);
+  await condition(() => job.hinted || mustMoveOn(job));
   const lookAt = hintDueAt(job);
   if (clock(job) < lookAt) await waitUntil(job, lookAt, 'a hint came; look again in a moment', () => mustMoveOn(job));
 }

@@ -100,7 +100,7 @@ describe('A change that breaks open jobs is found', () => {
 
   test.each([
     ['another activity', /(\{\s*)emailBillRunDocuments(\s*\} = )/g, '$1emailAll: emailBillRunDocuments$2'],
-    ['one more activity', /await attempt\(job, step\.send\);/g, 'await look(job, {}); $&'],
+    ['one more activity', /return attempt(\(job, step\.send\));/g, 'return look(job, {}).then(() => attempt$1);'],
   ])('%s', async (_, what, instead) => {
     expect([...bundle.matchAll(what)], 'the change is made in one place').toHaveLength(1);
     const replayer = openReplayer({ code: bundle.replace(what, instead) });

@@ -19,6 +19,7 @@ import {
   openSendOf,
   type EmailJob,
 } from './job.js';
+import { isEnding } from './ending.js';
 import { nextStep } from './next-step.js';
 import { attemptsContinue, outlookOf, sentSoFar, willNotPost } from './outlook.js';
 import type { Send } from './send.js';
@@ -346,10 +347,6 @@ function retries(job: EmailJob, reason: JobStatus['reason']): Retries {
     ? 'emails what was never emailed, once no email can be on its way'
     : 'checks again whether it must wait';
   return { safe: [`${signal('retry', { ordinal, ...NOTE })} ${effect}`], risky: [sendNow(ordinal)] };
-}
-
-function isEnding(step: Step): step is Ending {
-  return step.kind === 'complete' || step.kind === 'cancel' || step.kind === 'fail';
 }
 
 function lookAtCanonical(job: EmailJob): string {

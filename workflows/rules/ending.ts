@@ -17,7 +17,7 @@ import {
 import { willNotPost } from './outlook.js';
 import { unreadText } from './questions.js';
 import { askedStep, isUnread, questionEnd } from './sending.js';
-import type { Ending, Shown } from './step.js';
+import type { Ending, Shown, Step } from './step.js';
 import { quoted, time } from './text.js';
 import { isPosted, postDeadline } from './waiting.js';
 
@@ -30,6 +30,10 @@ export function endingOf(job: EmailJob, now: number): Ending | null {
   if (isAlias(job)) return endingOfAlias(job, now);
   if (!isPosted(job)) return notPosted(job, now);
   return afterSending(job, now);
+}
+
+export function isEnding(step: Step): step is Ending {
+  return step.kind === 'complete' || step.kind === 'cancel' || step.kind === 'fail';
 }
 
 function endingOfAlias(job: EmailJob, now: number): Ending | null {
