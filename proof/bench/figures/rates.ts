@@ -1,5 +1,6 @@
 /** Our worker beside a minimal one and beside a usual poll loop, alternating on the same server. */
 import { atOnce, bare, billRuns, ours, timed, withWorkers, type Parts, type Variant } from '../parts.js';
+import { cpuTimes, spent, type CpuTimes } from '../cpu.js';
 import { rounded, spreadOf, type Spread } from '../statistics.js';
 import { lifeOf } from './life.js';
 
@@ -15,6 +16,8 @@ interface Rates {
   readonly ratios: Readonly<Record<string, Spread>>;
   /** Bill runs completed per second. */
   readonly perSecond: Readonly<Record<string, Spread>>;
+  /** CPU time of each part for a bill run, in milliseconds. */
+  readonly cpuMs: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly rounds: number;
   readonly billRunsInRound: number;
   readonly concurrency: number;
@@ -49,11 +52,13 @@ async function ratesOf(
 ): Promise<Rates> {
   const { rounds, billRunsInRound, concurrency } = size;
   const rates = new Map<Variant, number[]>(variants.map((variant) => [variant, []]));
+  const cpu = new Map<Variant, { before: CpuTimes; after: CpuTimes }[]>(variants.map((variant) => [variant, []]));
   // The first round only warms up.
   for (let round = 0; round <= rounds; round++) {
     const count = round === 0 ? Math.ceil(billRunsInRound / 5) : billRunsInRound;
     for (const variant of round % 2 === 0 ? variants : variants.toReversed()) {
       const numbers = await billRuns(parts, count, wanted);
+      const before = cpuTimes();
       const ms = await timed(() =>
         atOnce(concurrency, numbers, async (number) => {
           await (await variant.start(number)).result();
@@ -61,7 +66,9 @@ async function ratesOf(
       );
       const perSecond = (count * 1000) / ms;
       parts.report(`  ${variant.name}: ${rounded(perSecond)} a second`);
-      if (round > 0) rates.get(variant)?.push(perSecond);
+      if (round === 0) continue;
+      rates.get(variant)?.push(perSecond);
+      cpu.get(variant)?.push({ before, after: cpuTimes() });
     }
   }
   const [own, ...others] = variants;
@@ -72,6 +79,7 @@ async function ratesOf(
     ratio: ratiosTo(others[0]).median,
     ratios: Object.fromEntries(others.map((other) => [other.name, ratiosTo(other)])),
     perSecond: Object.fromEntries([...rates].map(([{ name }, each]) => [name, spreadOf(each)])),
+    cpuMs: Object.fromEntries([...cpu].map(([{ name }, each]) => [name, spent(each, billRunsInRound)])),
     ...size,
   };
 }
