@@ -43,16 +43,19 @@ function read(pid: string): { readonly command: string; readonly ms: number } | 
   }
 }
 
+export interface CpuRound {
+  readonly before: CpuTimes;
+  readonly after: CpuTimes;
+  readonly billRuns: number;
+}
+
 /** CPU time for each bill run, in milliseconds: the median of the rounds. */
-export function spent(
-  rounds: readonly { readonly before: CpuTimes; readonly after: CpuTimes }[],
-  billRunsInRound: number,
-): Readonly<Record<string, number>> {
+export function spent(rounds: readonly CpuRound[]): Readonly<Record<string, number>> {
   const medianOf = (parts: readonly string[]): number =>
     percentile(
-      rounds.map(({ before, after }) => {
+      rounds.map(({ before, after, billRuns }) => {
         const ms = parts.map((part) => (after.get(part) ?? 0) - (before.get(part) ?? 0));
-        return ms.reduce((sum, each) => sum + each, 0) / billRunsInRound;
+        return ms.reduce((sum, each) => sum + each, 0) / billRuns;
       }),
       50,
     );
