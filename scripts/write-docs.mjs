@@ -47,7 +47,7 @@ function block(text) {
   return `\`\`\`text\n${text.trimEnd()}\n\`\`\`\n`;
 }
 
-/** A link such as [`stepsOf`](../workflows/email-bill-run.ts#L108) leads to the first line that declares the name. */
+/** A link such as [`emailBillRun`](../workflows/email-bill-run.ts#L108) leads to the first line that declares the name. */
 function withLines(text) {
   return text.replace(/\[`([\w.#]+)`\]\(\.\.\/([\w/.-]+\.ts)(?:#L\d+)?\)/g, (_, name, file) => {
     const line = lineOf(name, readFileSync(join(root, file), 'utf8'));

@@ -8,7 +8,7 @@ import { failedAs } from '../failures/grpc.js';
 import { noJob } from '../failures/temporal.js';
 import { pausesIn, type Pause } from './paused.js';
 
-const { PENDING_WORKFLOW_TASK_STATE_STARTED } = proto.temporal.api.enums.v1.PendingWorkflowTaskState;
+const { PendingWorkflowTaskState } = proto.temporal.api.enums.v1;
 
 type Info = proto.temporal.api.workflow.v1.IWorkflowExecutionInfo;
 type Payload = proto.temporal.api.common.v1.IPayload;
@@ -55,7 +55,7 @@ export async function lastOf(client: Client, workflowId: string): Promise<Descri
     // What is paused takes no message.
     const paused = last.closedAt === null ? pausesIn(described) : [];
     const historyLength = Number(info.historyLength);
-    const isTaskUnderWay = pendingWorkflowTask?.state === PENDING_WORKFLOW_TASK_STATE_STARTED;
+    const isTaskUnderWay = pendingWorkflowTask?.state === PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED;
     return { ...last, paused, hasNews, isChanging: hasNews || isCanceling, isTaskUnderWay, historyLength };
   } catch (error) {
     if (!failedAs(error, 'notFound')) throw error;
