@@ -40,9 +40,9 @@ test('open runs replay on the code as it is; on code that breaks them the gate c
 
   const changed = join(folder, 'changed.js');
   const code = readFileSync(shipped, 'utf8');
-  const calls = /await attempt\(job, step\.send\);/g;
+  const calls = /return attempt(\(job, step\.send\));/g;
   expect([...code.matchAll(calls)]).toHaveLength(1);
-  writeFileSync(changed, code.replace(calls, 'await look(job, {}); $&'));
+  writeFileSync(changed, code.replace(calls, 'return look(job, {}).then(() => attempt$1);'));
   const bad = await replay('--query', query, '--bundle', changed, '--json');
   const { runId } = await handle.describe();
   expect(bad).toMatchObject({ code: 1, stderr: '' });
